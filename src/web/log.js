@@ -13,7 +13,6 @@ const ENTRIES_MAX = 500;
 const LENGTH_MAX = 8 * 1024 * 1024;
 const PER_FRAME_MAX = 60;
 const CALM_PER_FRAME = 5;
-const FOLLOWS_WITHIN_MS = 3 * 60_000;
 const SKIPPED_NOTICE_EVERY_MS = 2_000;
 const AT_END_WITHIN_PX = 48;
 
@@ -158,6 +157,7 @@ class Bounded {
   }
 }
 
+/** Messages of one sender within one minute share their headline: it holds for all of them. */
 function follows(entry, last) {
   return (
     last !== undefined &&
@@ -165,6 +165,10 @@ function follows(entry, last) {
     last.kind === "chat" &&
     entry.from === last.from &&
     Boolean(entry.own) === Boolean(last.own) &&
-    entry.at - last.at < FOLLOWS_WITHIN_MS
+    minute(entry.at) === minute(last.at)
   );
+}
+
+function minute(at) {
+  return Math.floor(at / 60_000);
 }
