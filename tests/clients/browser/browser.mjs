@@ -41,7 +41,8 @@ export class Person {
     const page = await this.context.newPage();
     page.on("pageerror", (error) => this.#faults.push(`threw: ${error}`));
     page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") this.#faults.push(`logged: ${message.text()}`);
+      if (message.type() === "error" || message.type() === "warning")
+        this.#faults.push(`logged: ${message.text()}`);
     });
     const checkOrigin = (address) => {
       const url = new URL(address);
@@ -100,7 +101,8 @@ export function sendRaw(page, path, messages) {
         let echoes = 0;
         socket.onerror = reject;
         socket.onopen = () => {
-          for (const message of messages) socket.send(typeof message === "number" ? new Uint8Array(message) : message);
+          for (const message of messages)
+            socket.send(typeof message === "number" ? new Uint8Array(message) : message);
         };
         socket.onmessage = () => {
           echoes += 1;

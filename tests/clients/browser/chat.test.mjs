@@ -72,7 +72,16 @@ test("what a message holds never becomes markup", async () => {
 test("messages of other software are shown as what they are", async () => {
   const ada = await Person.create(browser);
   const page = await ada.open(`${relay.url}#other`);
-  const texts = ["", "plain", "{", "null", "[1]", '{"type":2}', '{"type":1,"from":1,"body":"x"}', '{"type":1,"from":"x"}'];
+  const texts = [
+    "",
+    "plain",
+    "{",
+    "null",
+    "[1]",
+    '{"type":2}',
+    '{"type":1,"from":1,"body":"x"}',
+    '{"type":1,"from":"x"}',
+  ];
   await sendRaw(page, "ws/other", [...texts, 1, 2048]);
   await heard(page, ...texts, "binary message, 1 byte", "binary message, 2,048 bytes");
   await sendRaw(page, "ws/other", ['{"type":1,"from":" ","body":"hm","more":true}']);
@@ -143,7 +152,7 @@ test("a bad room is refused kindly, in the field and in the address", async () =
 
   for (const fragment of ["a%2Fb", "tab%09", "x".repeat(129)]) {
     await page.goto(`${relay.url}#${fragment}`);
-    await page.getByText("This room cannot be.").waitFor();
+    await page.getByText("No room can have this name.").waitFor();
     await page.getByText("Not in a room").waitFor();
   }
   await page.getByRole("link", { name: "Go to the lobby" }).click();
@@ -184,7 +193,10 @@ test("offline is told, and the network's return reconnects at once", async () =>
   await relay.stop();
   await page.getByRole("button", { name: "Reconnect now" }).waitFor();
   await ada.context.setOffline(true);
-  await page.getByText(/^Offline/).first().waitFor();
+  await page
+    .getByText(/^Offline/)
+    .first()
+    .waitFor();
   relay = await Relay.start(port);
   await ada.context.setOffline(false);
   await connected(page);
@@ -197,7 +209,12 @@ test("Enter that belongs to an input method does not send", async () => {
   await page.getByLabel("Message", { exact: true }).focus();
   const devtools = await ada.context.newCDPSession(page);
   await devtools.send("Input.imeSetComposition", { text: "にほ", selectionStart: 2, selectionEnd: 2 });
-  await devtools.send("Input.dispatchKeyEvent", { type: "rawKeyDown", key: "Enter", code: "Enter", windowsVirtualKeyCode: 13 });
+  await devtools.send("Input.dispatchKeyEvent", {
+    type: "rawKeyDown",
+    key: "Enter",
+    code: "Enter",
+    windowsVirtualKeyCode: 13,
+  });
   await page.evaluate(() => {
     const enter = { key: "Enter", bubbles: true, cancelable: true };
     document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { ...enter, isComposing: true }));
@@ -259,7 +276,11 @@ test("a browser that stores nothing can talk all the same", async () => {
   const ada = await Person.create(browser);
   await ada.context.addInitScript(() => {
     for (const area of ["localStorage", "sessionStorage"]) {
-      Object.defineProperty(window, area, { get: () => { throw new DOMException("denied", "SecurityError"); } });
+      Object.defineProperty(window, area, {
+        get: () => {
+          throw new DOMException("denied", "SecurityError");
+        },
+      });
     }
   });
   const page = await ada.open(`${relay.url}#forgetful`);

@@ -86,7 +86,16 @@ test("the jitter is full, and the close reason is read strictly", async () => {
     return {
       delays: [0, 0.5, 1].map((drawn) => retryDelay(3, () => drawn)),
       bound: retryDelay(1000, () => 1),
-      reasons: ["retry-ms=0", "retry-ms=1234", "busy; retry-ms=1234, sorry", "", "retry-ms=", "retry-ms=12x", "no-retry-ms=5", "retry-ms=9999999999"].map(requestedDelay),
+      reasons: [
+        "retry-ms=0",
+        "retry-ms=1234",
+        "busy; retry-ms=1234, sorry",
+        "",
+        "retry-ms=",
+        "retry-ms=12x",
+        "no-retry-ms=5",
+        "retry-ms=9999999999",
+      ].map(requestedDelay),
     };
   });
   assert.deepEqual(results, {
