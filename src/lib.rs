@@ -3,4 +3,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod log;
 pub mod proto;
+pub mod wheel;
