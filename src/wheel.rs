@@ -55,7 +55,11 @@ pub struct Link {
 
 impl Default for Link {
     fn default() -> Self {
-        Link { next: NONE, previous: NONE, deadline: Tick(u32::MAX) }
+        Link {
+            next: NONE,
+            previous: NONE,
+            deadline: Tick(u32::MAX),
+        }
     }
 }
 
@@ -92,7 +96,11 @@ impl Wheel {
     /// An empty wheel that starts at `now`.
     #[must_use]
     pub fn new(now: Tick) -> Self {
-        Wheel { slots: vec![NONE; SLOTS].into(), occupied: [0; WORDS], cursor: now }
+        Wheel {
+            slots: vec![NONE; SLOTS].into(),
+            occupied: [0; WORDS],
+            cursor: now,
+        }
     }
 
     /// Arms `key` for `deadline`, in place of what it was armed for. A deadline that has passed
@@ -103,7 +111,11 @@ impl Wheel {
         let horizon = self.cursor.after(SLOTS as u32 - 1);
         let slot = deadline.clamp(self.cursor, horizon).0 as usize % SLOTS;
         let first = self.slots[slot];
-        *links.link(key) = Link { next: first, previous: HEAD | slot as u32, deadline };
+        *links.link(key) = Link {
+            next: first,
+            previous: HEAD | slot as u32,
+            deadline,
+        };
         if first != NONE {
             links.link(first).previous = key;
         }
@@ -190,7 +202,10 @@ mod tests {
         wheel.arm(&mut links, 1, Tick(9));
         assert_eq!(wheel.next_due(), Some(Tick(9)));
         assert_eq!(wheel.poll(&mut links, Tick(8)), None);
-        let mut fired = [wheel.poll(&mut links, Tick(9)), wheel.poll(&mut links, Tick(9))];
+        let mut fired = [
+            wheel.poll(&mut links, Tick(9)),
+            wheel.poll(&mut links, Tick(9)),
+        ];
         fired.sort();
         assert_eq!(fired, [Some(0), Some(1)]);
         assert_eq!(wheel.poll(&mut links, Tick(9)), None);

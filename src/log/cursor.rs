@@ -16,7 +16,8 @@ impl Log {
     /// All bytes from `position` to the end of its segment: at the tail, none.
     #[must_use]
     pub fn read(&self, position: Position) -> &[u8] {
-        self.index(position).map_or(&[], |index| self.segments[index].bytes_from(position))
+        self.index(position)
+            .map_or(&[], |index| self.segments[index].bytes_from(position))
     }
 
     /// What a reader gets between two positions, in slices that each lie within a segment and pass
@@ -56,11 +57,17 @@ impl Log {
     /// only where it is needed: when something must enter between two frames.
     #[must_use]
     pub fn boundary(&self, position: Position, frame_bytes: impl Fn(&[u8]) -> usize) -> Boundary {
-        let at_tail = Boundary { position: self.tail, message: self.messages };
+        let at_tail = Boundary {
+            position: self.tail,
+            message: self.messages,
+        };
         let Some(segment) = self.index(position).map(|index| &self.segments[index]) else {
             return at_tail;
         };
-        let mut boundary = Boundary { position: segment.start, message: segment.first_message };
+        let mut boundary = Boundary {
+            position: segment.start,
+            message: segment.first_message,
+        };
         while boundary.position < position {
             let frame = segment.bytes_from(boundary.position);
             boundary.position = boundary.position.after(frame_bytes(frame));

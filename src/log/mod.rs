@@ -71,7 +71,9 @@ impl Log {
     /// The oldest position that can still be read.
     #[must_use]
     pub fn head(&self) -> Position {
-        self.segments.front().map_or(self.tail, |segment| segment.start)
+        self.segments
+            .front()
+            .map_or(self.tail, |segment| segment.start)
     }
 
     /// Messages appended since the log began.
@@ -95,10 +97,15 @@ impl Log {
         excluded: Option<u32>,
     ) {
         let frame_bytes = header.len() + payload.len();
-        if self.segments.back().is_none_or(|last| last.room() < frame_bytes) {
+        if self
+            .segments
+            .back()
+            .is_none_or(|last| last.room() < frame_bytes)
+        {
             let block = pool.take(frame_bytes, self.segments.is_empty());
             self.bytes += block.capacity();
-            self.segments.push_back(Segment::new(self.tail, self.messages, block));
+            self.segments
+                .push_back(Segment::new(self.tail, self.messages, block));
         }
         if let Some(last) = self.segments.back_mut() {
             last.append(header, payload, excluded);
@@ -140,7 +147,11 @@ impl Log {
         if self.segments[last].start <= position {
             return Some(last);
         }
-        Some(self.segments.partition_point(|segment| segment.start <= position) - 1)
+        Some(
+            self.segments
+                .partition_point(|segment| segment.start <= position)
+                - 1,
+        )
     }
 }
 

@@ -33,9 +33,13 @@ impl Pool {
     /// An empty block with room for a frame. A frame larger than a segment gets a block of its own.
     pub(super) fn take(&mut self, frame_bytes: usize, first: bool) -> Vec<u8> {
         let block = if first && frame_bytes <= FIRST_SEGMENT_BYTES {
-            self.first.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_SEGMENT_BYTES))
+            self.first
+                .pop()
+                .unwrap_or_else(|| Vec::with_capacity(FIRST_SEGMENT_BYTES))
         } else if frame_bytes <= SEGMENT_BYTES {
-            self.rest.pop().unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES))
+            self.rest
+                .pop()
+                .unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES))
         } else {
             Vec::with_capacity(frame_bytes)
         };

@@ -25,7 +25,12 @@ struct Excluded {
 
 impl Segment {
     pub(super) fn new(start: Position, first_message: u64, block: Vec<u8>) -> Self {
-        Segment { start, first_message, block, excluded: Vec::new() }
+        Segment {
+            start,
+            first_message,
+            block,
+            excluded: Vec::new(),
+        }
     }
 
     pub(super) fn end(&self) -> Position {
@@ -44,7 +49,11 @@ impl Segment {
         let frame_bytes = header.len() + payload.len();
         debug_assert!(frame_bytes <= self.room());
         if let Some(reader) = excluded {
-            self.excluded.push(Excluded { offset: self.block.len(), frame_bytes, reader });
+            self.excluded.push(Excluded {
+                offset: self.block.len(),
+                frame_bytes,
+                reader,
+            });
         }
         self.block.extend_from_slice(header);
         self.block.extend_from_slice(payload);
@@ -64,7 +73,9 @@ impl Segment {
     pub(super) fn own(&self, position: Position, reader: u32) -> (Position, Position) {
         let offset = position.since(self.start) as usize;
         let ahead = self.excluded.partition_point(|frame| frame.offset < offset);
-        let mut own = self.excluded[ahead..].iter().filter(|frame| frame.reader == reader);
+        let mut own = self.excluded[ahead..]
+            .iter()
+            .filter(|frame| frame.reader == reader);
         let Some(first) = own.next() else {
             return (self.end(), self.end());
         };

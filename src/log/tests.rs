@@ -3,7 +3,10 @@ use proptest::prelude::*;
 
 /// A frame of these tests: two bytes of length, then as many bytes.
 fn frame(payload_bytes: usize, fill: u8) -> ([u8; 2], Vec<u8>) {
-    ((payload_bytes as u16).to_be_bytes(), vec![fill; payload_bytes])
+    (
+        (payload_bytes as u16).to_be_bytes(),
+        vec![fill; payload_bytes],
+    )
 }
 
 fn frame_bytes(bytes: &[u8]) -> usize {
@@ -67,14 +70,32 @@ fn a_boundary_counts_messages() {
     for _ in 0..1000 {
         append(&mut log, &mut pool, 98, None);
     }
-    for (position, expected) in [(0, 0), (1, 1), (100, 1), (101, 2), (66_000, 660), (99_901, 1000)]
-    {
+    for (position, expected) in [
+        (0, 0),
+        (1, 1),
+        (100, 1),
+        (101, 2),
+        (66_000, 660),
+        (99_901, 1000),
+    ] {
         let boundary = log.boundary(Position(position), frame_bytes);
-        assert_eq!(boundary, Boundary { position: Position(expected * 100), message: expected });
+        assert_eq!(
+            boundary,
+            Boundary {
+                position: Position(expected * 100),
+                message: expected
+            }
+        );
     }
     let tail = log.tail();
     log.trim(&mut pool, tail);
-    assert_eq!(log.boundary(tail, frame_bytes), Boundary { position: tail, message: 1000 });
+    assert_eq!(
+        log.boundary(tail, frame_bytes),
+        Boundary {
+            position: tail,
+            message: 1000
+        }
+    );
 }
 
 proptest! {
