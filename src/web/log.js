@@ -11,7 +11,7 @@ import { messageElement, notice } from "./message.js";
 
 const ENTRIES_MAX = 500;
 const LENGTH_MAX = 8 * 1024 * 1024;
-const PER_FRAME_MAX = 60;
+const PER_FRAME_MAX = 30;
 const CALM_PER_FRAME = 5;
 const AT_END_WITHIN_PX = 48;
 

@@ -73,6 +73,10 @@ export class Person {
 /** What Chromium itself logs while a relay is away. */
 export const RELAY_AWAY = /WebSocket connection to .* failed/;
 
+/**
+ * Waits for the connection. A test that leaves a page or a room has it first: Chromium logs an error
+ * for a socket that is closed before it opened.
+ */
 export function connected(page) {
   return page.getByText("Connected", { exact: true }).waitFor();
 }
