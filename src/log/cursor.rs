@@ -1,0 +1,113 @@
+//! A reader's position: what it reads next, where it stands after a write, and the frame boundary
+//! ahead of it.
+
+use super::{Log, Position};
+
+/// Where a frame begins, and which message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boundary {
+    /// The first boundary at or after the position that was asked for.
+    pub position: Position,
+    /// Number of the message that begins there.
+    pub message: u64,
+}
+
+impl Log {
+    /// All bytes from `position` to the end of its segment: at the tail, none.
+    #[must_use]
+    pub fn read(&self, position: Position) -> &[u8] {
+        self.index(position)
+            .map_or(&[], |index| self.segments[index].bytes_from(position))
+    }
+
+    /// What a reader gets between two positions, in slices that each lie within a segment and pass
+    /// over the frames that exclude `reader`.
+    pub fn slices(
+        &self,
+        from: Position,
+        to: Position,
+        reader: Option<u32>,
+    ) -> impl Iterator<Item = &[u8]> {
+        self.spans(from, to, reader).map(|span| span.bytes)
+    }
+
+    /// Where a reader that stood at `from` stands once `bytes` of its [`slices`](Log::slices) up to
+    /// `to` were written.
+    #[must_use]
+    pub fn advance(
+        &self,
+        from: Position,
+        to: Position,
+        reader: Option<u32>,
+        mut bytes: usize,
+    ) -> Position {
+        if reader.is_none() {
+            return from.after(bytes);
+        }
+        for span in self.spans(from, to, reader) {
+            if bytes < span.bytes.len() {
+                return span.start.after(bytes);
+            }
+            bytes -= span.bytes.len();
+        }
+        to
+    }
+
+    /// The first frame boundary at or after `position`. Walks the frames of one segment, so ask
+    /// only where it is needed: when something must enter between two frames.
+    #[must_use]
+    pub fn boundary(&self, position: Position, frame_bytes: impl Fn(&[u8]) -> usize) -> Boundary {
+        let at_tail = Boundary {
+            position: self.tail,
+            message: self.messages,
+        };
+        let Some(segment) = self.index(position).map(|index| &self.segments[index]) else {
+            return at_tail;
+        };
+        let mut boundary = Boundary {
+            position: segment.start,
+            message: segment.first_message,
+        };
+        while boundary.position < position {
+            let frame = segment.bytes_from(boundary.position);
+            boundary.position = boundary.position.after(frame_bytes(frame));
+            boundary.message += 1;
+        }
+        boundary
+    }
+
+    fn spans(
+        &self,
+        from: Position,
+        to: Position,
+        reader: Option<u32>,
+    ) -> impl Iterator<Item = Span<'_>> {
+        let mut index = self.index(from).unwrap_or(0);
+        let mut start = from;
+        std::iter::from_fn(move || {
+            while start < to {
+                let segment = self.segments.get(index)?;
+                let end = segment.end().min(to);
+                let (stop, resume) = reader.map_or((end, end), |reader| segment.own(start, reader));
+                let span = Span {
+                    start,
+                    bytes: &segment.bytes_from(start)[..stop.min(end).since(start) as usize],
+                };
+                start = resume.min(end);
+                if start == segment.end() {
+                    index += 1;
+                }
+                if !span.bytes.is_empty() {
+                    return Some(span);
+                }
+            }
+            None
+        })
+    }
+}
+
+/// A slice of a segment, and where in the log it begins.
+struct Span<'a> {
+    start: Position,
+    bytes: &'a [u8],
+}

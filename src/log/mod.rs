@@ -1,0 +1,159 @@
+//! The zero-copy path: an append-only log of encoded frames that every reader shares.
+//!
+//! A topic's messages are encoded once, at the tail. A reader is a [`Position`] in the log and owns
+//! no bytes; what it has yet to be sent is a slice of the log itself.
+//!
+//! ```text
+//!          head                                               tail
+//!           |  segment          |  segment                     |
+//!           |  frame  |  frame  |  frame | frame | frame |     |  (room)
+//!                ^                                        ^
+//!                a slow reader, in mid-frame              everybody else
+//! ```
+//!
+//! Invariants:
+//! - head ≤ every live cursor ≤ tail, and appended bytes never change.
+//! - A segment holds whole frames, so that a frame's header never straddles two and every segment
+//!   starts on a frame boundary.
+//! - [`Log::bytes`] counts the memory of the segments, not the bytes in them, so a bound on it is a
+//!   bound on memory.
+//!
+//! The room does not know what a frame is: who asks for a boundary brings the function that reads
+//! a frame's length from its header.
+
+mod cursor;
+mod pool;
+mod segment;
+
+pub use cursor::Boundary;
+pub use pool::{FIRST_SEGMENT_BYTES, Pool, SEGMENT_BYTES};
+use segment::Segment;
+
+use std::collections::VecDeque;
+
+/// A place in a log: bytes appended since the log began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// The position `bytes` further on.
+    #[must_use]
+    pub fn after(self, bytes: usize) -> Position {
+        Position(self.0 + bytes as u64)
+    }
+
+    /// Bytes from `earlier` to here; 0 if that lies ahead.
+    #[must_use]
+    pub fn since(self, earlier: Position) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// An append-only log of encoded frames. See the [module](self).
+#[derive(Debug, Default)]
+pub struct Log {
+    /// Oldest first, each starting where the one before ends; none of them is empty.
+    segments: VecDeque<Segment>,
+    tail: Position,
+    /// Number of the next message, counted from 0 since the log began.
+    messages: u64,
+    /// Memory of all segments together.
+    bytes: usize,
+}
+
+impl Log {
+    /// Where the next message will be.
+    #[must_use]
+    pub fn tail(&self) -> Position {
+        self.tail
+    }
+
+    /// The oldest position that can still be read.
+    #[must_use]
+    pub fn head(&self) -> Position {
+        self.segments
+            .front()
+            .map_or(self.tail, |segment| segment.start)
+    }
+
+    /// Messages appended since the log began.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Memory that the retained segments take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends one frame. With `excluded`, that reader's slices pass over it.
+    pub fn append(
+        &mut self,
+        pool: &mut Pool,
+        header: &[u8],
+        payload: &[u8],
+        excluded: Option<u32>,
+    ) {
+        let frame_bytes = header.len() + payload.len();
+        if self
+            .segments
+            .back()
+            .is_none_or(|last| last.room() < frame_bytes)
+        {
+            let block = pool.take(frame_bytes, self.segments.is_empty());
+            self.bytes += block.capacity();
+            self.segments
+                .push_back(Segment::new(self.tail, self.messages, block));
+        }
+        if let Some(last) = self.segments.back_mut() {
+            last.append(header, payload, excluded);
+        }
+        self.tail = self.tail.after(frame_bytes);
+        self.messages += 1;
+    }
+
+    /// Gives back every segment that ends at or before `head`.
+    pub fn trim(&mut self, pool: &mut Pool, head: Position) {
+        while let Some(first) = self.segments.pop_front_if(|first| first.end() <= head) {
+            let block = first.into_block();
+            self.bytes -= block.capacity();
+            pool.give(block);
+        }
+        if self.segments.is_empty() {
+            self.segments = VecDeque::new();
+        }
+    }
+
+    /// The oldest position from which at most `bytes_max` of memory would be retained: trimmed to
+    /// it, the log keeps within the bound.
+    #[must_use]
+    pub fn cut(&self, bytes_max: usize) -> Position {
+        let mut excess = self.bytes.saturating_sub(bytes_max);
+        for segment in &self.segments {
+            if excess == 0 {
+                return segment.start;
+            }
+            excess = excess.saturating_sub(segment.capacity());
+        }
+        self.tail
+    }
+
+    /// Number of the segment that `position` stands in; the last one for the tail.
+    fn index(&self, position: Position) -> Option<usize> {
+        debug_assert!(self.head() <= position && position <= self.tail);
+        let last = self.segments.len().checked_sub(1)?;
+        if self.segments[last].start <= position {
+            return Some(last);
+        }
+        Some(
+            self.segments
+                .partition_point(|segment| segment.start <= position)
+                - 1,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use super::*;
+use proptest::prelude::*;
+
+/// A frame of these tests: two bytes of length, then as many bytes.
+fn frame(payload_bytes: usize, fill: u8) -> ([u8; 2], Vec<u8>) {
+    (
+        (payload_bytes as u16).to_be_bytes(),
+        vec![fill; payload_bytes],
+    )
+}
+
+fn frame_bytes(bytes: &[u8]) -> usize {
+    2 + usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
+fn append(log: &mut Log, pool: &mut Pool, payload_bytes: usize, excluded: Option<u32>) -> Vec<u8> {
+    let (header, payload) = frame(payload_bytes, log.messages() as u8);
+    log.append(pool, &header, &payload, excluded);
+    [&header[..], &payload].concat()
+}
+
+#[test]
+fn an_idle_log_holds_no_memory() {
+    let (mut log, mut pool) = (Log::default(), Pool::default());
+    append(&mut log, &mut pool, 10, None);
+    assert_eq!(log.bytes(), FIRST_SEGMENT_BYTES);
+    append(&mut log, &mut pool, 2000, None);
+    assert_eq!(log.bytes(), FIRST_SEGMENT_BYTES + SEGMENT_BYTES);
+    let tail = log.tail();
+    log.trim(&mut pool, tail);
+    assert_eq!((log.bytes(), pool.bytes_in_use()), (0, 0));
+    assert_eq!(log.segments.capacity(), 0);
+    assert_eq!((log.head(), log.tail()), (tail, tail));
+    assert_eq!(log.messages(), 2);
+}
+
+#[test]
+fn segments_are_used_again() {
+    let (mut log, mut pool) = (Log::default(), Pool::default());
+    append(&mut log, &mut pool, 5000, None);
+    let block = log.read(Position(0)).as_ptr();
+    log.trim(&mut pool, log.tail());
+    append(&mut log, &mut pool, 5000, None);
+    assert_eq!(log.read(log.head()).as_ptr(), block);
+}
+
+#[test]
+fn a_large_frame_gets_a_block_of_its_own_size() {
+    let (mut log, mut pool) = (Log::default(), Pool::default());
+    log.append(&mut pool, &[0; 10], &vec![7; SEGMENT_BYTES], None);
+    assert_eq!(log.bytes(), SEGMENT_BYTES + 10);
+}
+
+#[test]
+fn cut_keeps_within_the_bound() {
+    let (mut log, mut pool) = (Log::default(), Pool::default());
+    for _ in 0..40 {
+        append(&mut log, &mut pool, 30_000, None);
+    }
+    let cut = log.cut(5 * SEGMENT_BYTES);
+    log.trim(&mut pool, cut);
+    assert_eq!(log.head(), cut);
+    assert!(log.bytes() <= 5 * SEGMENT_BYTES && log.bytes() > 4 * SEGMENT_BYTES);
+    assert_eq!(log.cut(0), log.tail());
+}
+
+#[test]
+fn a_boundary_counts_messages() {
+    let (mut log, mut pool) = (Log::default(), Pool::default());
+    for _ in 0..1000 {
+        append(&mut log, &mut pool, 98, None);
+    }
+    for (position, expected) in [
+        (0, 0),
+        (1, 1),
+        (100, 1),
+        (101, 2),
+        (66_000, 660),
+        (99_901, 1000),
+    ] {
+        let boundary = log.boundary(Position(position), frame_bytes);
+        assert_eq!(
+            boundary,
+            Boundary {
+                position: Position(expected * 100),
+                message: expected
+            }
+        );
+    }
+    let tail = log.tail();
+    log.trim(&mut pool, tail);
+    assert_eq!(
+        log.boundary(tail, frame_bytes),
+        Boundary {
+            position: tail,
+            message: 1000
+        }
+    );
+}
+
+proptest! {
+    /// Whatever the cuts, each reader sees each message that does not exclude it, once, in order.
+    #[test]
+    fn readers_see_every_message(
+        sizes in prop::collection::vec((prop_oneof![0usize..40, 0usize..9000, 60_000usize..65_536], 0u32..3), 1..60),
+        writes in prop::collection::vec(prop_oneof![200usize..3000, 3000usize..60_000], 1..20),
+    ) {
+        let (mut log, mut pool) = (Log::default(), Pool::default());
+        let mut model = Vec::new();
+        for &(size, sender) in &sizes {
+            // Sender 2 excludes itself.
+            let excluded = (sender == 2).then_some(sender);
+            model.push((sender, append(&mut log, &mut pool, size, excluded)));
+        }
+        for reader in [None, Some(1), Some(2)] {
+            let expected: Vec<u8> = model
+                .iter()
+                .filter(|(sender, _)| reader != Some(2) || *sender != 2)
+                .flat_map(|(_, frame)| frame.clone())
+                .collect();
+            let mut seen = Vec::new();
+            let mut cursor = log.head();
+            for &bytes in writes.iter().cycle() {
+                let to = log.tail();
+                let mut room = bytes;
+                for slice in log.slices(cursor, to, reader) {
+                    let sent = slice.len().min(room);
+                    seen.extend_from_slice(&slice[..sent]);
+                    room -= sent;
+                }
+                let sent = bytes - room;
+                cursor = log.advance(cursor, to, reader, sent);
+                if room > 0 {
+                    break;
+                }
+            }
+            prop_assert_eq!(cursor, log.tail());
+            prop_assert_eq!(&seen, &expected);
+        }
+    }
+
+    /// The memory of a log is what its segments take, and trimming frees exactly what lies before.
+    #[test]
+    fn trim_keeps_what_is_ahead(sizes in prop::collection::vec(0usize..20_000, 1..40), at in 0.0f64..=1.0) {
+        let (mut log, mut pool) = (Log::default(), Pool::default());
+        let all: Vec<u8> = sizes.iter().flat_map(|&size| append(&mut log, &mut pool, size, None)).collect();
+        let cursor = Position((all.len() as f64 * at) as u64);
+        log.trim(&mut pool, cursor);
+        prop_assert!(log.head() <= cursor);
+        let rest: Vec<u8> = log.slices(cursor, log.tail(), None).flatten().copied().collect();
+        prop_assert_eq!(&rest[..], &all[cursor.0 as usize..]);
+        let held: usize = log.segments.iter().map(Segment::capacity).sum();
+        prop_assert_eq!((held, held), (log.bytes(), pool.bytes_in_use()));
+    }
+}

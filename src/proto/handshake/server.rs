@@ -1,0 +1,189 @@
+//! The server's side: is this request a WebSocket's opening handshake?
+
+use std::error::Error;
+use std::fmt;
+use std::str;
+
+use super::super::head::Head;
+use super::{VERSION, accept_key};
+
+/// What a request has to offer that opens a WebSocket connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'a> {
+    /// The client's key: base64 of 16 bytes.
+    pub key: &'a str,
+    /// Whom the client means to speak to: host, and port if it isn't the scheme's.
+    pub host: &'a str,
+    /// The origin of the page that opens the connection; browsers always say it.
+    pub origin: Option<&'a str>,
+}
+
+/// Why a request opens no WebSocket connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// A header that has to be there is not.
+    Missing(&'static str),
+    /// A header that may be there once is there more than once.
+    Repeated(&'static str),
+    /// The value of a header is none that it may have.
+    Malformed(&'static str),
+    /// The request announces a body. It can't be told from frames: close the connection.
+    Body,
+    /// Another method than GET.
+    Method,
+    /// HTTP/1.0, which knows no upgrade.
+    HttpVersion,
+    /// The request does not ask for an upgrade to WebSocket.
+    NoUpgrade,
+    /// Another version of the WebSocket protocol than 13, or none.
+    Version,
+}
+
+impl Refusal {
+    /// The status to answer with: 400, 405 or 426.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Missing(_) | Self::Repeated(_) | Self::Malformed(_) | Self::Body => 400,
+            Self::Method => 405,
+            Self::HttpVersion | Self::NoUpgrade | Self::Version => 426,
+        }
+    }
+
+    /// The headers that belong to this status: what would have been right.
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self.status() {
+            405 => &[("Allow", "GET")],
+            426 => &[
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", VERSION),
+            ],
+            _ => &[],
+        }
+    }
+
+    /// Whether the connection can't go on, because nobody knows where the next request begins.
+    pub fn must_close(self) -> bool {
+        self == Self::Body
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(name) => write!(f, "The request has no {name} header."),
+            Self::Repeated(name) => write!(f, "The request has more than one {name} header."),
+            Self::Malformed("Sec-WebSocket-Key") => {
+                f.write_str("The Sec-WebSocket-Key header is not base64 of 16 bytes.")
+            }
+            Self::Malformed(name) => write!(f, "The {name} header has a value it can't have."),
+            Self::Body => f.write_str("The request must not have a body."),
+            Self::Method => f.write_str("A WebSocket connection is opened with GET."),
+            Self::HttpVersion => f.write_str("A WebSocket connection needs HTTP/1.1."),
+            Self::NoUpgrade => f.write_str(
+                "This is a WebSocket address: the request has to ask for an upgrade to websocket.",
+            ),
+            Self::Version => f.write_str("The WebSocket protocol is spoken in version 13 only."),
+        }
+    }
+}
+
+impl Error for Refusal {}
+
+/// Checks what holds for any request, WebSocket or not: it says whom it is for, and has no body.
+/// Returns the host that it is for, or nothing if it is one of HTTP/1.0 that does not say.
+pub fn check_request<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
+    let host = text(head, "Host")?;
+    if host.is_none() && head.minor_version > 0 {
+        return Err(Refusal::Missing("Host"));
+    }
+    if ![host, head.authority()]
+        .into_iter()
+        .flatten()
+        .all(is_authority)
+    {
+        return Err(Refusal::Malformed("Host"));
+    }
+    // A request that says in two ways where it ends is read in two ways by two servers.
+    if head.headers.values("Transfer-Encoding").next().is_some() {
+        return Err(Refusal::Body);
+    }
+    match head.headers.only("Content-Length") {
+        Ok(None | Some(b"0")) => {}
+        _ => return Err(Refusal::Body),
+    }
+    Ok(head.authority().or(host))
+}
+
+/// Checks whether a request opens a WebSocket connection: first what holds for any request, then
+/// the method, then the upgrade and its version, and the key last.
+pub fn check<'a>(head: &Head<'a>) -> Result<Upgrade<'a>, Refusal> {
+    let host = check_request(head)?;
+    if head.method != "GET" {
+        return Err(Refusal::Method);
+    }
+    let Some(host) = host.filter(|_| head.minor_version == 1) else {
+        return Err(Refusal::HttpVersion);
+    };
+    if !head.headers.has_token("Upgrade", "websocket")
+        || !head.headers.has_token("Connection", "upgrade")
+    {
+        return Err(Refusal::NoUpgrade);
+    }
+    if text(head, "Sec-WebSocket-Version")? != Some(VERSION) {
+        return Err(Refusal::Version);
+    }
+    let key = text(head, "Sec-WebSocket-Key")?.ok_or(Refusal::Missing("Sec-WebSocket-Key"))?;
+    if !is_key(key) {
+        return Err(Refusal::Malformed("Sec-WebSocket-Key"));
+    }
+    let origin = text(head, "Origin")?;
+    Ok(Upgrade { key, host, origin })
+}
+
+impl Upgrade<'_> {
+    /// Appends the response that opens the connection: from here on, frames are spoken. A
+    /// subprotocol is chosen among those that the client offers in `Sec-WebSocket-Protocol`.
+    pub fn write_response(&self, subprotocol: Option<&str>, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+              Upgrade: websocket\r\n\
+              Connection: Upgrade\r\n\
+              Sec-WebSocket-Accept: ",
+        );
+        out.extend_from_slice(&accept_key(self.key));
+        if let Some(subprotocol) = subprotocol {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+            out.extend_from_slice(subprotocol.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n\r\n");
+    }
+}
+
+/// The value of a header that may be there only once, and is text.
+fn text<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a str>, Refusal> {
+    match head.headers.only(name) {
+        Err(_) => Err(Refusal::Repeated(name)),
+        Ok(None) => Ok(None),
+        Ok(Some(value)) => str::from_utf8(value)
+            .map(Some)
+            .map_err(|_| Refusal::Malformed(name)),
+    }
+}
+
+/// Whether this may be a host with or without a port. What host it names is of no interest here;
+/// but a list of two, or a URL, is two ways to be understood.
+fn is_authority(host: &str) -> bool {
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b",/?#@\\\"<>^`{|}".contains(&byte))
+}
+
+/// Whether this is base64 of 16 bytes: 22 characters of the alphabet and two of padding. The four
+/// bits of the last character that carry nothing may be any; other servers don't ask for more.
+fn is_key(key: &str) -> bool {
+    let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    key.strip_suffix("==")
+        .is_some_and(|digits| digits.len() == 22 && digits.bytes().all(in_alphabet))
+}

@@ -1,0 +1,459 @@
+use super::*;
+use crate::proto::head::{Head, HeadScanner, ResponseHead};
+use proptest::prelude::*;
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// A good request, with the lines that begin with one of `without` left out and others added.
+fn request(without: &[&str], with: &[&str]) -> String {
+    let good = [
+        "GET /ws HTTP/1.1",
+        "Host: example.com",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Origin: http://example.com",
+    ];
+    let kept = good
+        .iter()
+        .filter(|line| !without.iter().any(|name| line.starts_with(name)));
+    // A request line goes first.
+    let (first, rest): (Vec<&str>, Vec<&str>) = kept
+        .chain(with)
+        .copied()
+        .partition(|line| line.contains(" HTTP/1."));
+    [first, rest, vec!["\r\n"]].concat().join("\r\n")
+}
+
+fn verdict(request: &str) -> Result<(), Refusal> {
+    let request = &request[..request.find("\r\n\r\n").unwrap() + 4];
+    check(&Head::parse(request.as_bytes()).unwrap()).map(drop)
+}
+
+#[test]
+fn the_example_of_the_rfc() {
+    // §1.2
+    let request = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Origin: http://example.com\r\nSec-WebSocket-Protocol: chat, superchat\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+    let head = Head::parse(request.as_bytes()).unwrap();
+    let upgrade = check(&head).unwrap();
+    assert_eq!(upgrade.key, KEY);
+    assert_eq!(upgrade.host, "server.example.com");
+    assert_eq!(upgrade.origin, Some("http://example.com"));
+    let mut response = Vec::new();
+    upgrade.write_response(Some("chat"), &mut response);
+    assert_eq!(
+        String::from_utf8(response).unwrap(),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+         Sec-WebSocket-Protocol: chat\r\n\r\n"
+    );
+}
+
+#[test]
+fn good_requests_pass_in_each_of_their_forms() {
+    for (without, with) in [
+        (&[][..], &[][..]),
+        (&["Origin"], &[]),
+        (&["Connection"], &["CONNECTION: keep-alive, UPGRADE"]),
+        (
+            &["Connection"],
+            &["Connection: keep-alive", "Connection: upgrade"],
+        ),
+        (&["Upgrade"], &["upgrade: h2c, WebSocket"]),
+        (&["Upgrade"], &["Upgrade: h2c", "Upgrade: websocket"]),
+        (&["GET"], &["GET http://example.com/ws HTTP/1.1"]),
+        (&["Host"], &["Host: [::1]:8080"]),
+        (&[], &["Content-Length: 0"]),
+        (&[], &["Sec-WebSocket-Extensions: permessage-deflate"]),
+    ] {
+        assert_eq!(verdict(&request(without, with)), Ok(()), "{with:?}");
+    }
+}
+
+#[test]
+fn each_bad_request_has_its_refusal() {
+    for (without, with, refusal, status) in [
+        (&["Host"][..], &[][..], Refusal::Missing("Host"), 400),
+        (&[], &["Host: example.com"], Refusal::Repeated("Host"), 400),
+        (&["Host"], &["Host:"], Refusal::Malformed("Host"), 400),
+        (&["Host"], &["Host: a, b"], Refusal::Malformed("Host"), 400),
+        (&["Host"], &["Host: a b"], Refusal::Malformed("Host"), 400),
+        (
+            &["Host"],
+            &["Host: http://a/"],
+            Refusal::Malformed("Host"),
+            400,
+        ),
+        (&["Host"], &["Host: café"], Refusal::Malformed("Host"), 400),
+        (
+            &["GET"],
+            &["GET http://me@example.com/ws HTTP/1.1"],
+            Refusal::Malformed("Host"),
+            400,
+        ),
+        (&[], &["Transfer-Encoding: chunked"], Refusal::Body, 400),
+        (&[], &["Transfer-Encoding: identity"], Refusal::Body, 400),
+        (&[], &["Content-Length: 5"], Refusal::Body, 400),
+        (&[], &["Content-Length: -0"], Refusal::Body, 400),
+        (&[], &["Content-Length:"], Refusal::Body, 400),
+        (
+            &[],
+            &["Content-Length: 0", "Content-Length: 0"],
+            Refusal::Body,
+            400,
+        ),
+        (&["GET"], &["POST /ws HTTP/1.1"], Refusal::Method, 405),
+        (&["GET"], &["get /ws HTTP/1.1"], Refusal::Method, 405),
+        (&["GET"], &["GET /ws HTTP/1.0"], Refusal::HttpVersion, 426),
+        (
+            &["GET", "Host"],
+            &["GET /ws HTTP/1.0"],
+            Refusal::HttpVersion,
+            426,
+        ),
+        (&["Upgrade"], &[], Refusal::NoUpgrade, 426),
+        (
+            &["Upgrade"],
+            &["Upgrade: websockets"],
+            Refusal::NoUpgrade,
+            426,
+        ),
+        (&["Connection"], &[], Refusal::NoUpgrade, 426),
+        (
+            &["Connection"],
+            &["Connection: close"],
+            Refusal::NoUpgrade,
+            426,
+        ),
+        (&["Sec-WebSocket-Version"], &[], Refusal::Version, 426),
+        (
+            &["Sec-WebSocket-Version"],
+            &["Sec-WebSocket-Version: 8"],
+            Refusal::Version,
+            426,
+        ),
+        (
+            &["Sec-WebSocket-Version"],
+            &["Sec-WebSocket-Version: 013"],
+            Refusal::Version,
+            426,
+        ),
+        (
+            &["Sec-WebSocket-Version"],
+            &["Sec-WebSocket-Version: 13, 8"],
+            Refusal::Version,
+            426,
+        ),
+        (
+            &[],
+            &["Sec-WebSocket-Version: 13"],
+            Refusal::Repeated("Sec-WebSocket-Version"),
+            400,
+        ),
+        (
+            &["Sec-WebSocket-Key"],
+            &[],
+            Refusal::Missing("Sec-WebSocket-Key"),
+            400,
+        ),
+        (
+            &[],
+            &["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="],
+            Refusal::Repeated("Sec-WebSocket-Key"),
+            400,
+        ),
+        (&[], &["Origin: http://b"], Refusal::Repeated("Origin"), 400),
+    ] {
+        assert_eq!(verdict(&request(without, with)), Err(refusal), "{with:?}");
+        assert_eq!(refusal.status(), status);
+    }
+}
+
+#[test]
+fn a_key_is_base64_of_sixteen_bytes() {
+    let with_key = |key: &str| {
+        verdict(&request(
+            &["Sec-WebSocket-Key"],
+            &[&format!("Sec-WebSocket-Key: {key}")],
+        ))
+    };
+    for key in [KEY, "AAAAAAAAAAAAAAAAAAAAAA==", "+/+/+/+/+/+/+/+/+/+/+/=="] {
+        assert_eq!(with_key(key), Ok(()), "{key}");
+    }
+    for key in [
+        "",
+        "dGhlIHNhbXBsZSBub25jZQ",
+        "dGhlIHNhbXBsZSBub25jZQ=",
+        "dGhlIHNhbXBsZSBub25jZQ===",
+        "dGhlIHNhbXBsZSBub25jZQAA",
+        "SGVsbG8sIHdvcmxkIQ==",
+        "dGhlIHNhbXBsZSBub25j-_==",
+        "dGhlIHNhbXBsZSB ub25jZ==",
+        "AAAAAAAAAAAAAAAAAAAAA===",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    ] {
+        assert_eq!(
+            with_key(key),
+            Err(Refusal::Malformed("Sec-WebSocket-Key")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn refusals_come_in_order() {
+    // Each of these requests breaks several rules; the more general one is named.
+    let all_wrong = ["POST /ws HTTP/1.1", "Content-Length: 5"];
+    assert_eq!(
+        verdict(&request(&["GET", "Host", "Upgrade", "Sec-"], &all_wrong)),
+        Err(Refusal::Missing("Host"))
+    );
+    assert_eq!(
+        verdict(&request(&["GET", "Upgrade", "Sec-"], &all_wrong)),
+        Err(Refusal::Body)
+    );
+    assert_eq!(
+        verdict(&request(&["GET", "Upgrade", "Sec-"], &all_wrong[..1])),
+        Err(Refusal::Method)
+    );
+    assert_eq!(
+        verdict(&request(&["Upgrade", "Sec-"], &[])),
+        Err(Refusal::NoUpgrade)
+    );
+    assert_eq!(verdict(&request(&["Sec-"], &[])), Err(Refusal::Version));
+}
+
+#[test]
+fn refusals_say_what_would_have_been_right() {
+    assert_eq!(Refusal::Method.headers(), [("Allow", "GET")]);
+    let upgrade = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+    for refusal in [Refusal::NoUpgrade, Refusal::HttpVersion, Refusal::Version] {
+        assert_eq!(refusal.headers(), upgrade);
+        assert!(!refusal.must_close());
+    }
+    assert!(Refusal::Missing("Host").headers().is_empty());
+    assert!(Refusal::Body.must_close());
+    assert_eq!(
+        Refusal::Missing("Host").to_string(),
+        "The request has no Host header."
+    );
+}
+
+#[test]
+fn any_request_has_a_host_and_no_body() {
+    let host = |request: &str| {
+        let head = Head::parse(request.as_bytes()).unwrap();
+        check_request(&head).map(|host| host.map(str::to_owned))
+    };
+    assert_eq!(
+        host("GET / HTTP/1.1\r\nHost: a:80\r\n\r\n"),
+        Ok(Some("a:80".into()))
+    );
+    assert_eq!(host("GET / HTTP/1.0\r\n\r\n"), Ok(None));
+    assert_eq!(
+        host("GET / HTTP/1.1\r\n\r\n"),
+        Err(Refusal::Missing("Host"))
+    );
+    assert_eq!(
+        host("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        Ok(Some("b".into())),
+        "a target that is a whole URL overrules Host"
+    );
+}
+
+#[test]
+fn origins() {
+    let host = "example.com";
+    let cases: [(Option<&str>, &str, &[&str], bool); 25] = [
+        (None, host, &[], true),
+        (Some("http://example.com"), host, &[], true),
+        (Some("https://example.com"), host, &[], true),
+        (Some("https://EXAMPLE.com"), "Example.COM", &[], true),
+        (Some("http://example.com:80"), host, &[], true),
+        (Some("https://example.com"), "example.com:443", &[], true),
+        (
+            Some("http://example.com:8080"),
+            "example.com:8080",
+            &[],
+            true,
+        ),
+        (Some("http://[::1]:8080"), "[::1]:8080", &[], true),
+        (Some("http://example.com:8080"), host, &[], false),
+        (Some("http://example.com"), "example.com:8080", &[], false),
+        (Some("http://sub.example.com"), host, &[], false),
+        (Some("http://example.com.evil"), host, &[], false),
+        (Some("http://evil.example"), host, &[], false),
+        (Some("null"), host, &[], false),
+        (Some("null"), "null", &["null"], false),
+        (Some(""), host, &[], false),
+        (Some("example.com"), host, &[], false),
+        (Some("http://example.com/path"), host, &[], false),
+        (Some("null"), host, &["*"], true),
+        (Some("http://evil.example"), host, &["*"], true),
+        (
+            Some("https://app.example"),
+            host,
+            &["http://b", "https://app.example"],
+            true,
+        ),
+        (
+            Some("https://app.example"),
+            host,
+            &["https://APP.example:443/"],
+            true,
+        ),
+        (
+            Some("http://app.example"),
+            host,
+            &["https://app.example"],
+            false,
+        ),
+        (Some("http://app.example"), host, &["app.example"], true),
+        (
+            Some("http://example.com"),
+            host,
+            &["https://app.example"],
+            true,
+        ),
+    ];
+    for (origin, host, allowed, expected) in cases {
+        let verdict = check_origin(origin, host, allowed);
+        assert_eq!(verdict.is_ok(), expected, "{origin:?} {host} {allowed:?}");
+        if let Err(refusal) = verdict {
+            assert_eq!((Some(refusal.origin), refusal.host), (origin, host));
+            let sentence = refusal.to_string();
+            assert!(sentence.contains(refusal.origin) && sentence.contains(host));
+        }
+    }
+}
+
+#[test]
+fn a_client_asks_and_verifies() {
+    let key = fresh_key();
+    let request = Request {
+        subprotocols: &["chat", "superchat"],
+        headers: &[("Origin", "http://example.com")],
+        ..Request::new("example.com", "/ws?echo=0", &key)
+    };
+    let mut bytes = Vec::new();
+    request.write(&mut bytes).unwrap();
+    assert_eq!(
+        HeadScanner::default().scan(&bytes, 4096),
+        Ok(Some(bytes.len()))
+    );
+    let head = Head::parse(&bytes).unwrap();
+    let upgrade = check(&head).unwrap();
+    assert_eq!((head.path(), head.query()), ("/ws", Some("echo=0")));
+    assert_eq!(upgrade.origin, Some("http://example.com"));
+    let mut response = Vec::new();
+    upgrade.write_response(Some("superchat"), &mut response);
+    let response = ResponseHead::parse(&response).unwrap();
+    assert_eq!(request.verify(&response), Ok(Some("superchat")));
+}
+
+#[test]
+fn each_bad_response_has_its_error() {
+    let request = Request {
+        subprotocols: &["chat"],
+        ..Request::new("example.com", "/", KEY)
+    };
+    let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    let good = [
+        "HTTP/1.1 101 Fine",
+        "Upgrade: WebSocket",
+        "Connection: upgrade",
+        accept,
+    ];
+    let verify = |without: usize, with: &[&str]| {
+        let mut lines = good.to_vec();
+        if without == 0 {
+            lines[0] = "HTTP/1.1 302 Found";
+        } else if without < lines.len() {
+            lines.remove(without);
+        }
+        lines.extend(with);
+        let bytes = format!("{}\r\n\r\n", lines.join("\r\n"));
+        request
+            .verify(&ResponseHead::parse(bytes.as_bytes()).unwrap())
+            .map(|subprotocol| subprotocol.map(str::to_owned))
+    };
+    let all = good.len();
+    assert_eq!(verify(all, &[]), Ok(None));
+    assert_eq!(
+        verify(all, &["Sec-WebSocket-Protocol: chat"]),
+        Ok(Some("chat".into()))
+    );
+    assert_eq!(verify(0, &[]), Err(ResponseError::Status(302)));
+    assert_eq!(verify(1, &[]), Err(ResponseError::NoUpgrade));
+    assert_eq!(verify(2, &[]), Err(ResponseError::NoUpgrade));
+    assert_eq!(verify(3, &[]), Err(ResponseError::NoAcceptKey));
+    assert_eq!(verify(all, &[accept]), Err(ResponseError::NoAcceptKey));
+    assert_eq!(
+        verify(3, &["Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="]),
+        Err(ResponseError::WrongAcceptKey)
+    );
+    assert_eq!(
+        verify(all, &["Sec-WebSocket-Extensions: permessage-deflate"]),
+        Err(ResponseError::Extension)
+    );
+    for chosen in ["other", "Chat", "chat, chat"] {
+        assert_eq!(
+            verify(all, &[&format!("Sec-WebSocket-Protocol: {chosen}")]),
+            Err(ResponseError::Subprotocol)
+        );
+    }
+}
+
+#[test]
+fn a_request_can_not_be_made_to_hold_another_one() {
+    let good = Request::new("a", "/", KEY);
+    for request in [
+        Request {
+            host: "a\r\nX: y",
+            ..good
+        },
+        Request {
+            target: "/ HTTP/1.1\r\nX: y",
+            ..good
+        },
+        Request {
+            target: "/a b",
+            ..good
+        },
+        Request { target: "", ..good },
+        Request { key: "\n", ..good },
+        Request {
+            subprotocols: &["\r"],
+            ..good
+        },
+        Request {
+            headers: &[("A", "b\nc: d")],
+            ..good
+        },
+        Request {
+            headers: &[("A\r\nB", "c")],
+            ..good
+        },
+    ] {
+        let mut out = Vec::new();
+        assert_eq!(request.write(&mut out), Err(RequestError));
+        assert!(out.is_empty());
+    }
+}
+
+proptest! {
+    #[test]
+    fn keys_are_checked_like_base64(key in "[A-Za-z0-9+/]{21}[AQgw]={1,3}") {
+        let decoded = BASE64.decode(&key).is_ok_and(|bytes| bytes.len() == 16);
+        let verdict = verdict(&request(&["Sec-WebSocket-Key"], &[&format!("Sec-WebSocket-Key: {key}")]));
+        prop_assert_eq!(verdict.is_ok(), decoded);
+    }
+}

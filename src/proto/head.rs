@@ -1,0 +1,224 @@
+//! HTTP/1.x heads: a server reads that of a request, a client that of a response (RFC 9112).
+//!
+//! It goes in two steps. A [`HeadScanner`] looks at each byte once, as it comes, refuses at once
+//! what can't be a head, and finds the end; then [`Head::parse`] takes the whole head apart, once.
+//! So a head that trickles in byte by byte costs no more than one that came whole.
+//!
+//! Stricter than the RFC's leave to recipients: a bare LF ends no line, and a folded header is
+//! refused, because those who read them otherwise can be played off against us.
+
+use std::error::Error;
+use std::fmt;
+
+mod headers;
+mod scanner;
+
+pub use headers::{Headers, Repeated};
+pub use scanner::HeadScanner;
+
+/// The most header lines that a head may have.
+pub const HEADERS_MAX: usize = 100;
+
+/// Why bytes are no HTTP head that is taken here. It ends the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeadError {
+    /// A control character: NUL, a CR without LF, a LF without CR, and so on.
+    ControlCharacter,
+    /// The first line is no request line of HTTP/1.x, or no status line of it.
+    FirstLine,
+    /// A header line without a proper name: it is folded, has a space before the colon, or none.
+    HeaderLine,
+    /// A request target that is neither a path nor a URL.
+    Target,
+    /// More bytes than the limit.
+    TooLong,
+    /// More than [`HEADERS_MAX`] header lines.
+    TooManyHeaders,
+}
+
+impl HeadError {
+    /// The status to answer with: 400 or 431.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::TooLong | Self::TooManyHeaders => 431,
+            _ => 400,
+        }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ControlCharacter => {
+                "The head holds a control character, or a line that does not end in CR LF."
+            }
+            Self::FirstLine => "The first line is not one of HTTP/1.0 or HTTP/1.1.",
+            Self::HeaderLine => {
+                "A header line has no proper name followed by a colon, or is folded."
+            }
+            Self::Target => "The request target is neither a path nor a URL.",
+            Self::TooLong => "The head is too long.",
+            Self::TooManyHeaders => "The head has more than 100 header lines.",
+        })
+    }
+}
+
+impl Error for HeadError {}
+
+impl From<httparse::Error> for HeadError {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::TooManyHeaders => Self::TooManyHeaders,
+            httparse::Error::HeaderName => Self::HeaderLine,
+            httparse::Error::HeaderValue | httparse::Error::NewLine => Self::ControlCharacter,
+            httparse::Error::Status | httparse::Error::Token | httparse::Error::Version => {
+                Self::FirstLine
+            }
+        }
+    }
+}
+
+/// The head of a request.
+///
+/// ```
+/// use fanfare::proto::head::{Head, HeadScanner};
+///
+/// let read = b"GET /ws/lobby?echo=0 HTTP/1.1\r\nHost: example.com\r\nAccept: a, b\r\n\r\nwhat follows";
+/// let head_bytes = HeadScanner::default().scan(read, 16 * 1024)?.expect("the head is whole");
+/// let head = Head::parse(&read[..head_bytes])?;
+/// assert_eq!((head.method, head.path(), head.query()), ("GET", "/ws/lobby", Some("echo=0")));
+/// assert_eq!(head.headers.only("host"), Ok(Some(&b"example.com"[..])));
+/// assert!(head.headers.has_token("accept", "B"));
+/// # Ok::<(), fanfare::proto::head::HeadError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Head<'a> {
+    /// The method, as it was sent: methods are case-sensitive.
+    pub method: &'a str,
+    /// The request target, as it was sent: a path, or a whole URL; not percent-decoded.
+    pub target: &'a str,
+    /// 0 or 1, of HTTP/1.
+    pub minor_version: u8,
+    /// The header lines.
+    pub headers: Headers<'a>,
+    /// Host and port of a target that is a whole URL.
+    authority: Option<&'a str>,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Head<'a> {
+    /// Takes a whole head apart: the bytes that a [`HeadScanner`] has let through, up to the end
+    /// that it found. Empty lines before the request line are skipped.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, HeadError> {
+        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut slots);
+        // A head that is not whole has no last line: it is not what the contract asks for.
+        if request.parse(bytes)?.is_partial() {
+            return Err(HeadError::HeaderLine);
+        }
+        let (Some(method), Some(target), Some(minor_version)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(HeadError::FirstLine);
+        };
+        let (authority, path_and_query) = split_target(method, target)?;
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
+        Ok(Self {
+            method,
+            target,
+            minor_version,
+            headers: Headers::new(request.headers),
+            authority,
+            // Of a URL such as `http://example.com?a=b` the path is empty, which means the root.
+            path: if path.is_empty() { "/" } else { path },
+            query,
+        })
+    }
+
+    /// The path of the target, as it was sent: not percent-decoded.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// What follows the first `?` of the target.
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// Host and port of a target that is a whole URL. They count, and not the Host header
+    /// (RFC 9112 §3.2.2).
+    pub fn authority(&self) -> Option<&'a str> {
+        self.authority
+    }
+}
+
+/// Splits a target into its authority, if it is in absolute form, and the rest.
+fn split_target<'a>(
+    method: &str,
+    target: &'a str,
+) -> Result<(Option<&'a str>, &'a str), HeadError> {
+    // A fragment is for browsers to keep to themselves (RFC 9110 §7.1, RFC 6455 §3).
+    if target.contains('#') {
+        return Err(HeadError::Target);
+    }
+    // `*` is for OPTIONS, host and port alone for CONNECT. Nobody here answers either of the two
+    // methods, but the requests are in order.
+    if target.starts_with('/') || target == "*" || method == "CONNECT" {
+        return Ok((None, target));
+    }
+    let Some((scheme, rest)) = target.split_once("://") else {
+        return Err(HeadError::Target);
+    };
+    if !["http", "https", "ws", "wss"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return Err(HeadError::Target);
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if authority.is_empty() {
+        return Err(HeadError::Target);
+    }
+    Ok((Some(authority), path))
+}
+
+/// The head of a response.
+#[derive(Clone, Debug)]
+pub struct ResponseHead<'a> {
+    /// The status code: three digits.
+    pub status: u16,
+    /// The status in words; may be empty.
+    pub reason: &'a str,
+    /// 0 or 1, of HTTP/1.
+    pub minor_version: u8,
+    /// The header lines.
+    pub headers: Headers<'a>,
+}
+
+impl<'a> ResponseHead<'a> {
+    /// Takes a whole head apart: the bytes that [`HeadScanner::response`] has let through, up to
+    /// the end that it found.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, HeadError> {
+        let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut slots);
+        if response.parse(bytes)?.is_partial() {
+            return Err(HeadError::HeaderLine);
+        }
+        let (Some(status), Some(minor_version)) = (response.code, response.version) else {
+            return Err(HeadError::FirstLine);
+        };
+        Ok(Self {
+            status,
+            reason: response.reason.unwrap_or_default(),
+            minor_version,
+            headers: Headers::new(response.headers),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What a session yields.
+
+use super::super::close::CloseFrame;
+use super::super::frame::OpCode;
+
+/// What one call of [`Session::receive`](super::Session::receive) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received<'a> {
+    /// So many bytes of the input are done with. Without an event, that is all of them.
+    pub consumed: usize,
+    /// What they said, if it was anything yet.
+    pub event: Option<Event<'a>>,
+}
+
+/// What the peer said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A message, or the next piece of one.
+    Fragment(Fragment<'a>),
+    /// The peer wants a pong with this payload, of at most 125 bytes.
+    Ping(&'a [u8]),
+    /// The peer is alive; the payload, of at most 125 bytes, is that of a ping, or its own idea.
+    Pong(&'a [u8]),
+    /// The peer's last word: it sends nothing more, and wants a close frame in return if it has
+    /// none yet.
+    Close(Option<CloseFrame<'a>>),
+}
+
+/// A piece of a message, as it came.
+///
+/// Of each message exactly one piece is `first` and exactly one is `last`; a message that came
+/// whole is both at once. Pieces are not empty, except for a last one that has nothing to add.
+/// A piece of text may end inside a character; all that came so far is the start of valid text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// Whether the message is text or binary; the same for all of its pieces.
+    pub kind: MessageKind,
+    /// Whether the message begins here.
+    pub first: bool,
+    /// Whether the message ends here.
+    pub last: bool,
+    /// The bytes, unmasked.
+    pub payload: &'a [u8],
+}
+
+/// The two kinds of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// Text, which is UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+impl MessageKind {
+    /// The opcode of the frame that begins such a message.
+    pub fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Text,
+            Self::Binary => OpCode::Binary,
+        }
+    }
+
+    /// The kind of message that a frame of this opcode begins.
+    pub(super) fn of(opcode: OpCode) -> Option<Self> {
+        match opcode {
+            OpCode::Text => Some(Self::Text),
+            OpCode::Binary => Some(Self::Binary),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! One connection: a slab entry of one cache line, which at rest owns no heap.
+
+use super::outbox::Outbox;
+use crate::http::Body;
+use crate::log::Position;
+use crate::proto::{Gather, HeadScanner, Session};
+use crate::wheel::{Link, Links, Tick};
+use slab::Slab;
+
+/// Names a connection for as long as it lives: a slot is used again, its generation is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId {
+    /// Index into the relay's slab, for whoever keeps a table beside it.
+    pub slot: u32,
+    /// Which of the slot's connections it is.
+    pub generation: u32,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A request head is on its way, the first or, after a response, the next.
+    Head,
+    /// A response is leaving.
+    Respond,
+    /// A WebSocket, member of a topic.
+    Open,
+    /// It will be closed once it has what it was owed; then our close frame leaves.
+    Closing,
+    /// Our close frame has left, the peer's has not come.
+    AwaitClose,
+    /// Our side is shut; what still comes is discarded.
+    Linger,
+    /// Gone; the slot stays taken until the end of the turn.
+    Closed,
+}
+
+/// What may still come from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Anything.
+    Talking,
+    /// Nothing that matters: its close frame came.
+    Done,
+    /// Nothing that has a meaning: it broke a rule.
+    Failed,
+    /// Nothing at all: its stream has ended.
+    Ended,
+}
+
+/// No index.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A connection. The fields are those that a delivery touches; the rest is in [`Extra`].
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// Its timer: armed for its earliest deadline or before it, never after.
+    pub(super) link: Link,
+    /// When the peer's last byte came.
+    pub(super) heard: Tick,
+    /// When the wait began that the phase's timer measures.
+    pub(super) since: Tick,
+    /// When the last message went either way.
+    pub(super) active: Tick,
+    pub(super) generation: u32,
+    /// Its topic, `NONE` before it joined and after it left.
+    pub(super) topic: u32,
+    /// Its index among the topic's members.
+    pub(super) member: u32,
+    /// Its index among the topic's lagging members, `NONE` while it is at the tail or will be
+    /// served by the walk.
+    pub(super) lagging: u32,
+    /// What it has yet to be sent of the topic's log begins here.
+    pub(super) cursor: Position,
+    pub(super) extra: Option<Box<Extra>>,
+    pub(super) phase: Phase,
+    /// It wants its own messages back.
+    pub(super) echo: bool,
+    /// Its socket took less than was offered, and has not said that there is room again.
+    pub(super) blocked: bool,
+    /// It stands in the queue of those with output of their own.
+    pub(super) queued: bool,
+    /// A ping has left and nothing was heard since.
+    pub(super) awaiting_pong: bool,
+    /// A response has left: the wait is for another request, not for the first.
+    pub(super) served: bool,
+    pub(super) peer: Peer,
+}
+
+/// What only some connections need, and only for a while.
+#[derive(Debug, Default)]
+pub(super) struct Extra {
+    /// Bytes to be taken in later: the beginning of a request head, or what came behind a request
+    /// while its answer was not out, or its topic had no room.
+    pub(super) input: Vec<u8>,
+    pub(super) scanner: HeadScanner,
+    pub(super) response: Option<Pending>,
+    /// The peer's state in the middle of a frame or of a message.
+    pub(super) session: Option<Session>,
+    pub(super) gather: Gather,
+    pub(super) outbox: Outbox,
+    pub(super) close: Option<Close>,
+    /// Bytes read while lingering.
+    pub(super) discarded: u32,
+    /// What of this is counted in the relay's `private_bytes`.
+    pub(super) charged: usize,
+}
+
+/// A response's body on its way; its head leaves by the outbox.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) body: Body,
+    pub(super) sent: usize,
+    pub(super) keep_alive: bool,
+}
+
+/// A close that waits for what the connection was owed.
+#[derive(Debug)]
+pub(super) struct Close {
+    /// Where the log ends for this connection.
+    pub(super) at: Position,
+    /// The close frame's payload; `None` once it is in the outbox.
+    pub(super) payload: Option<Vec<u8>>,
+}
+
+impl Connection {
+    pub(super) fn new(generation: u32, now: Tick) -> Self {
+        Connection {
+            link: Link::default(),
+            heard: now,
+            since: now,
+            active: now,
+            generation,
+            topic: NONE,
+            member: NONE,
+            lagging: NONE,
+            cursor: Position(0),
+            extra: None,
+            phase: Phase::Head,
+            echo: true,
+            blocked: false,
+            queued: false,
+            awaiting_pong: false,
+            served: false,
+            peer: Peer::Talking,
+        }
+    }
+
+    pub(super) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    pub(super) fn is_member(&self) -> bool {
+        self.topic != NONE
+    }
+
+    /// The reader that the log must know, for it to pass over the frames of its own.
+    pub(super) fn excluded(&self, slot: u32) -> Option<u32> {
+        (!self.echo).then_some(slot)
+    }
+
+    pub(super) fn outbox(&self) -> Option<&Outbox> {
+        self.extra
+            .as_deref()
+            .map(|extra| &extra.outbox)
+            .filter(|outbox| !outbox.is_empty())
+    }
+
+    /// Where the log ends for this connection: at its close, otherwise at the tail.
+    pub(super) fn end(&self, tail: Position) -> Position {
+        let close = self.extra.as_deref().and_then(|extra| extra.close.as_ref());
+        close.map_or(tail, |close| close.at)
+    }
+}
+
+impl Extra {
+    /// Heap that this takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.input.capacity() + self.gather.heap_bytes() + self.outbox.capacity()
+    }
+
+    /// Nothing in it is needed any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.bytes() == 0
+            && self.session.is_none()
+            && self.response.is_none()
+            && self.close.is_none()
+            && self.discarded == 0
+    }
+}
+
+impl Links for Slab<Connection> {
+    fn link(&mut self, key: u32) -> &mut Link {
+        &mut self[key as usize].link
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_one_cache_line() {
+        assert_eq!(size_of::<Connection>(), 64);
+    }
+}

@@ -1,0 +1,211 @@
+//! How connections end.
+//!
+//! ```text
+//!             start_close             all owed was sent        our close frame was sent
+//!   Open ─────────────────► Closing ─────────────────► (same) ──┬─► AwaitClose ─┐ peer's close
+//!                                                               │               ▼
+//!   Respond, not kept alive ────────────────────────────────────┴───────────► Linger ─► Closed
+//! ```
+//!
+//! The close frame comes after everything that the connection was owed when its end was decided.
+//! One timer bounds all of it until the peer's close frame. Then our side is shut, and what still
+//! comes is discarded for a while, since closing a socket with unread bytes resets it, and a reset
+//! may eat our last words at the other end.
+
+use super::connection::{Close, ConnId, Connection, NONE, Peer, Phase};
+use super::limits::{CLOSES_PER_TURN, LINGER_BYTES_MAX};
+use super::{Action, Relay};
+use crate::proto::frame::OpCode;
+use crate::proto::{CloseCode, CloseFrame, ProtocolError};
+
+impl Relay {
+    /// Closes everybody with 1012, a part in each turn. Who is not a WebSocket may finish what it
+    /// has begun; new WebSockets are refused.
+    pub fn handle_shutdown(&mut self) {
+        self.shutdown.get_or_insert(0);
+    }
+
+    /// The peer's stream has ended; it may still read.
+    pub fn handle_end(&mut self, id: ConnId) {
+        let Some(slot) = self.slot(id) else { return };
+        let connection = &mut self.connections[slot as usize];
+        connection.peer = Peer::Ended;
+        match connection.phase {
+            Phase::Head | Phase::AwaitClose | Phase::Linger => self.drop_now(slot),
+            Phase::Open => self.start_close(slot, CloseCode::NORMAL, "", Peer::Ended),
+            Phase::Respond | Phase::Closing | Phase::Closed => {}
+        }
+        self.settle(slot);
+    }
+
+    /// The socket is broken.
+    pub fn handle_reset(&mut self, id: ConnId) {
+        if let Some(slot) = self.slot(id) {
+            self.drop_now(slot);
+        }
+    }
+
+    /// Begins the closing handshake, whoever wants it: `peer` says what may still come.
+    pub(super) fn start_close(&mut self, slot: u32, code: CloseCode, reason: &str, peer: Peer) {
+        let payload = CloseFrame { code, reason }.encode().to_vec();
+        self.start_close_with(slot, payload, peer);
+    }
+
+    /// The peer's close frame came. The answer carries its code, and in AwaitClose none is due.
+    pub(super) fn on_close_frame(&mut self, slot: u32, code: Option<CloseCode>) {
+        let connection = &mut self.connections[slot as usize];
+        match connection.phase {
+            Phase::Open => {
+                let answer = code.map(|code| CloseFrame { code, reason: "" }.encode().to_vec());
+                self.start_close_with(slot, answer.unwrap_or_default(), Peer::Done);
+            }
+            Phase::Closing => connection.peer = Peer::Done,
+            Phase::AwaitClose => self.shut(slot),
+            _ => {}
+        }
+    }
+
+    /// The peer broke a rule of the protocol.
+    pub(super) fn fail(&mut self, slot: u32, error: ProtocolError) {
+        let connection = &mut self.connections[slot as usize];
+        match connection.phase {
+            Phase::Open => {
+                self.counters.failed += 1;
+                log::debug!("connection {slot} failed: {error}");
+                self.start_close(slot, error.close_code(), &error.to_string(), Peer::Failed);
+            }
+            Phase::Closing => connection.peer = Peer::Failed,
+            Phase::AwaitClose => self.shut(slot),
+            _ => {}
+        }
+    }
+
+    fn start_close_with(&mut self, slot: u32, payload: Vec<u8>, peer: Peer) {
+        let connection = &mut self.connections[slot as usize];
+        debug_assert_eq!(connection.phase, Phase::Open);
+        connection.phase = Phase::Closing;
+        connection.peer = peer;
+        connection.since = self.now;
+        self.open -= 1;
+        let key = connection.topic;
+        let at = self.topics[key].plain.log.tail();
+        let extra = connection.extra();
+        extra.close = Some(Close {
+            at,
+            payload: Some(payload),
+        });
+        if peer != Peer::Talking {
+            extra.session = None;
+        }
+        extra.gather = Default::default();
+        extra.input = Vec::new();
+        if self.pass_over_own(slot) < at {
+            // The walk goes on without it: it has a cursor, and an end, of its own.
+            self.lag(slot);
+        } else {
+            self.leave_topic(slot);
+        }
+        self.queue_output(slot);
+    }
+
+    /// All that a closing connection was owed has been sent: its close frame follows, and the
+    /// second time, when that was sent too, the wait for the peer's.
+    pub(super) fn on_owed_sent(&mut self, slot: u32) {
+        self.leave_topic(slot);
+        let connection = &mut self.connections[slot as usize];
+        let extra = connection.extra();
+        if let Some(payload) = extra.close.as_mut().and_then(|close| close.payload.take()) {
+            extra.outbox.push_control(OpCode::Close, &payload);
+            self.queue_output(slot);
+            return;
+        }
+        extra.close = None;
+        if connection.peer == Peer::Talking {
+            connection.phase = Phase::AwaitClose;
+            return;
+        }
+        self.shut(slot);
+    }
+
+    /// All that we had to say is said.
+    pub(super) fn shut(&mut self, slot: u32) {
+        let id = self.id(slot);
+        let is_shutdown = self.shutdown.is_some();
+        let connection = &mut self.connections[slot as usize];
+        if connection.peer == Peer::Ended || is_shutdown {
+            self.drop_now(slot);
+            return;
+        }
+        connection.phase = Phase::Linger;
+        connection.since = self.now;
+        connection.extra().session = None;
+        self.actions.push_back((id, Action::ShutdownWrite));
+        // It may have been waiting, unread, for this.
+        self.resumes.push(id);
+        self.rearm(slot);
+    }
+
+    /// Bytes that have no meaning any more. A peer that goes on and on is cut off.
+    pub(super) fn discard(&mut self, slot: u32, bytes: usize) {
+        let discarded = &mut self.connections[slot as usize].extra().discarded;
+        *discarded = discarded.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if *discarded > LINGER_BYTES_MAX {
+            self.drop_now(slot);
+        }
+    }
+
+    /// Ends a connection at once. Its slot stays taken until the end of the turn.
+    pub(super) fn drop_now(&mut self, slot: u32) {
+        self.leave_topic(slot);
+        self.wheel.disarm(&mut self.connections, slot);
+        let id = self.id(slot);
+        let connection = &mut self.connections[slot as usize];
+        if connection.phase == Phase::Open {
+            self.open -= 1;
+        }
+        if let Some(extra) = connection.extra.take() {
+            self.private_bytes -= extra.charged;
+        }
+        connection.phase = Phase::Closed;
+        self.actions.push_back((id, Action::Close));
+        self.closed.push(slot);
+    }
+
+    pub(super) fn leave_topic(&mut self, slot: u32) {
+        let key = std::mem::replace(&mut self.connections[slot as usize].topic, NONE);
+        if key != NONE {
+            self.topics[key].plain.leave(&mut self.connections, slot);
+            self.touch(key);
+        }
+    }
+
+    /// Goes on with a shutdown, if one is under way.
+    pub(super) fn step_shutdown(&mut self) {
+        let Some(from) = self.shutdown else { return };
+        let to = (from + CLOSES_PER_TURN).min(self.connections.capacity());
+        self.shutdown = Some(to);
+        for slot in from..to {
+            let Some(connection) = self.connections.get(slot) else {
+                continue;
+            };
+            let slot = slot as u32;
+            match connection.phase {
+                Phase::Open => {
+                    let reason = "the relay is going down or restarts";
+                    self.start_close(slot, CloseCode::SERVICE_RESTART, reason, Peer::Talking);
+                    self.settle(slot);
+                }
+                Phase::Head if !has_input(connection) => self.drop_now(slot),
+                Phase::Linger => self.drop_now(slot),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn has_input(connection: &Connection) -> bool {
+    connection
+        .extra
+        .as_deref()
+        .is_some_and(|extra| !extra.input.is_empty())
+}

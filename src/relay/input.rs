@@ -1,0 +1,279 @@
+//! What comes in: requests, and frames.
+
+use super::connection::Pending;
+use super::connection::{ConnId, Peer, Phase};
+use super::limits::GATHER_BYTES_FREE;
+use super::{Reading, Relay};
+use crate::http::{self, Answer, Join, Response, Status};
+use crate::proto::{CloseCode, Event, Fragment, Head, HeadError, Role, Session};
+
+/// How often a refusal is logged where everybody sees it: once a second. An attacker shall not
+/// fill the disk.
+const REFUSAL_LOG_TICKS: u32 = 10;
+
+impl Relay {
+    /// Whether, and how much of, a connection's socket is to be read now.
+    pub fn reading(&mut self, id: ConnId) -> Reading {
+        let Some(slot) = self.slot(id) else {
+            return Reading::Later;
+        };
+        let connection = &mut self.connections[slot as usize];
+        match connection.phase {
+            Phase::Respond | Phase::Closed => Reading::Later,
+            Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
+            Phase::Head | Phase::Closing | Phase::AwaitClose | Phase::Linger => {
+                Reading::Now(usize::MAX)
+            }
+            Phase::Open => {
+                let key = connection.topic;
+                let room = self.room(key);
+                if room == 0 {
+                    return Reading::NextTurn;
+                }
+                let input = self.connections[slot as usize]
+                    .extra
+                    .as_deref_mut()
+                    .map(|extra| std::mem::take(&mut extra.input));
+                if let Some(mut input) = input.filter(|input| !input.is_empty()) {
+                    self.on_frames(slot, &mut input);
+                    self.settle(slot);
+                    return Reading::NextTurn;
+                }
+                Reading::Now(room)
+            }
+        }
+    }
+
+    /// Takes in what was read from a connection's socket.
+    pub fn handle_input(&mut self, id: ConnId, input: &mut [u8]) {
+        let Some(slot) = self.slot(id) else { return };
+        let connection = &mut self.connections[slot as usize];
+        connection.heard = self.now;
+        connection.awaiting_pong = false;
+        match connection.phase {
+            Phase::Head => self.on_request_bytes(slot, input),
+            Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
+            Phase::Linger => self.discard(slot, input.len()),
+            Phase::Respond | Phase::Closed => {}
+        }
+        if self.connections[slot as usize].phase != Phase::Closed {
+            self.settle(slot);
+        }
+    }
+
+    /// The response has left whole.
+    pub(super) fn on_response_sent(&mut self, slot: u32) {
+        let id = self.id(slot);
+        let is_shutdown = self.shutdown.is_some();
+        let connection = &mut self.connections[slot as usize];
+        let extra = connection.extra();
+        let response = extra.response.take();
+        if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
+            self.shut(slot);
+            return;
+        }
+        let mut input = std::mem::take(&mut extra.input);
+        connection.phase = Phase::Head;
+        connection.served = true;
+        connection.since = self.now;
+        self.resumes.push(id);
+        if !input.is_empty() {
+            self.on_request_bytes(slot, &mut input);
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn respond(&mut self, slot: u32, response: Response) {
+        if response.status != Status::Ok {
+            self.counters.refused += 1;
+            self.log_refusal(&response);
+        }
+        let connection = &mut self.connections[slot as usize];
+        connection.phase = Phase::Respond;
+        connection.since = self.now;
+        let extra = connection.extra();
+        extra.outbox.push(&response.encode_head());
+        let body = if response.head_only {
+            [].into()
+        } else {
+            response.body
+        };
+        extra.response = Some(Pending {
+            body,
+            sent: 0,
+            keep_alive: response.keep_alive,
+        });
+        self.queue_output(slot);
+    }
+
+    /// A part of a request head, or more. A head that comes whole is taken from where it lies.
+    fn on_request_bytes(&mut self, slot: u32, input: &mut [u8]) {
+        let extra = self.connections[slot as usize].extra();
+        if extra.input.is_empty() {
+            extra.scanner = Default::default();
+            match extra.scanner.scan(input, self.limits.head_bytes_max) {
+                Ok(None) => extra.input = input.to_vec(),
+                scanned => self.on_scanned(slot, input, scanned),
+            }
+            return;
+        }
+        extra.input.extend_from_slice(input);
+        match extra.scanner.scan(&extra.input, self.limits.head_bytes_max) {
+            Ok(None) => {}
+            scanned => {
+                let mut input = std::mem::take(&mut extra.input);
+                self.on_scanned(slot, &mut input, scanned);
+            }
+        }
+    }
+
+    fn on_scanned(
+        &mut self,
+        slot: u32,
+        input: &mut [u8],
+        scanned: Result<Option<usize>, HeadError>,
+    ) {
+        let head_bytes = match scanned {
+            Ok(head_bytes) => head_bytes.unwrap_or(input.len()),
+            Err(error) => return self.on_bad_head(slot, error),
+        };
+        let (head, rest) = input.split_at_mut(head_bytes);
+        match Head::parse(head) {
+            Ok(head) => self.on_request(slot, &head, rest),
+            Err(error) => self.on_bad_head(slot, error),
+        }
+    }
+
+    fn on_bad_head(&mut self, slot: u32, error: HeadError) {
+        let status = match error.status() {
+            431 => Status::RequestHeaderFieldsTooLarge,
+            _ => Status::BadRequest,
+        };
+        self.respond(slot, Response::error(status, &error.to_string(), &[]));
+    }
+
+    fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
+        match http::route(head, &self.site, &self.limits.origins) {
+            Answer::Join(join) if self.has_place() => self.join(slot, &join, rest),
+            Answer::Join(_) => {
+                let why = "The relay is full, or going down. Try again later.";
+                let headers = [("Retry-After", "10")];
+                self.respond(
+                    slot,
+                    Response::error(Status::ServiceUnavailable, why, &headers),
+                );
+            }
+            Answer::Respond(response) => {
+                // What follows is the next request: it waits until this one is answered.
+                if response.keep_alive {
+                    self.connections[slot as usize].extra().input = rest.to_vec();
+                }
+                self.respond(slot, response);
+            }
+        }
+    }
+
+    fn has_place(&self) -> bool {
+        self.open < self.limits.connections_max && self.shutdown.is_none()
+    }
+
+    /// Makes a connection a WebSocket. The first frames may have come with the request.
+    fn join(&mut self, slot: u32, join: &Join, rest: &mut [u8]) {
+        let id = self.id(slot);
+        let key = self.topics.find_or_insert(&join.topic);
+        let (cursor, member) = self.topics[key].plain.join(slot);
+        let connection = &mut self.connections[slot as usize];
+        connection.phase = Phase::Open;
+        connection.topic = key;
+        connection.member = member;
+        connection.cursor = cursor;
+        connection.echo = join.echo;
+        connection.active = self.now;
+        let extra = connection.extra();
+        let mut head = Vec::with_capacity(256);
+        join.upgrade.write_response(None, &mut head);
+        extra.outbox.push(&head);
+        extra.outbox.enter_at(cursor);
+        self.open += 1;
+        self.counters.opened += 1;
+        self.queue_output(slot);
+        if self.room(key) >= rest.len() {
+            self.on_frames(slot, rest);
+        } else {
+            self.connections[slot as usize].extra().input = rest.to_vec();
+            self.resumes.push(id);
+        }
+    }
+
+    fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
+        let extra = self.connections[slot as usize].extra.as_deref_mut();
+        let mut session = extra
+            .and_then(|extra| extra.session.take())
+            .unwrap_or_else(|| Session::new(Role::Server));
+        let message_bytes_max = self.limits.message_bytes_max;
+        while !input.is_empty() {
+            let received = match session.receive(input, message_bytes_max) {
+                Ok(received) => received,
+                Err(error) => return self.fail(slot, error),
+            };
+            let consumed = received.consumed;
+            match received.event {
+                Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
+                Some(Event::Ping(payload)) => {
+                    if self.connections[slot as usize].phase == Phase::Open {
+                        self.pong(slot, payload);
+                    }
+                }
+                Some(Event::Close(close)) => {
+                    return self.on_close_frame(slot, close.map(|close| close.code));
+                }
+                Some(Event::Pong(_)) | None => {}
+            }
+            input = &mut input[consumed..];
+        }
+        session.release();
+        let connection = &mut self.connections[slot as usize];
+        if !session.is_at_rest() && connection.phase != Phase::Closed {
+            connection.extra().session = Some(session);
+        }
+    }
+
+    /// A piece of a message. One that is whole goes from the read buffer into the log; one that
+    /// came in pieces is gathered first, and never enters the log in part.
+    fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.phase != Phase::Open {
+            return;
+        }
+        if fragment.first && fragment.last {
+            return self.publish(slot, fragment.kind, fragment.payload);
+        }
+        let extra = connection.extra();
+        let gathered = extra.gather.bytes() + fragment.payload.len();
+        let others = self.private_bytes - extra.charged;
+        if gathered > GATHER_BYTES_FREE && gathered + others > self.limits.private_bytes_max {
+            let reason = "the relay has no memory for so large a message now";
+            return self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+        }
+        let mut gather = std::mem::take(&mut extra.gather);
+        if let Some(message) = gather.push(fragment) {
+            return self.publish(slot, message.kind, message.payload);
+        }
+        self.connections[slot as usize].extra().gather = gather;
+    }
+
+    /// Names a refusal in the log: once in a while where everybody sees it.
+    fn log_refusal(&mut self, response: &Response) {
+        let why = String::from_utf8_lossy(&response.body);
+        let why = why.trim_end();
+        if self
+            .refusal_logged
+            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS)
+        {
+            self.refusal_logged = Some(self.now);
+            log::warn!("refused a request: {why}");
+        } else {
+            log::debug!("refused a request: {why}");
+        }
+    }
+}

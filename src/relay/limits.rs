@@ -1,0 +1,68 @@
+//! The bounds that the relay keeps: what each one protects, and from whom.
+
+/// What becomes of a reader that lags by more than its topic retains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlowPolicy {
+    /// It is closed with 1013 at the next frame boundary: it knows that it missed something.
+    Close,
+    /// It goes on at the live end; what it missed is counted.
+    Skip,
+}
+
+/// The bounds in force. Sizes are in bytes, times in ticks of 100 ms.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// WebSocket connections in all; one more is answered with 503.
+    pub connections_max: usize,
+    /// An HTTP request head.
+    pub head_bytes_max: usize,
+    /// A message, all its fragments together. At most a quarter of `topic_log_bytes_max`.
+    pub message_bytes_max: usize,
+    /// What a topic retains for its slowest reader.
+    pub topic_log_bytes_max: usize,
+    /// What all topics retain together.
+    pub log_bytes_max: usize,
+    /// Control frames that wait for one connection, from which on only the latest pong is kept.
+    pub outbox_bytes_max: usize,
+    /// The rest of a frame that is saved for a reader which was lapped in the middle of it.
+    pub rescue_bytes_max: usize,
+    /// What all connections hold for themselves: unfinished messages and request heads, outboxes.
+    pub private_bytes_max: usize,
+    /// What becomes of a lapped reader.
+    pub slow_policy: SlowPolicy,
+    /// Origins whose pages may connect besides the one that the request is for; `*` for all.
+    pub origins: Vec<String>,
+    /// From the accept to the whole request.
+    pub handshake_timeout: u32,
+    /// From a response to the next request.
+    pub keep_alive_timeout: u32,
+    /// Silence of a peer until it is pinged.
+    pub heartbeat_interval: u32,
+    /// From when the ping left until any byte of the peer.
+    pub pong_timeout: u32,
+    /// Time without a message either way.
+    pub idle_timeout: Option<u32>,
+    /// Time without progress while bytes are pending.
+    pub stalled_write_timeout: u32,
+    /// From when a close began until the peer's close frame.
+    pub close_timeout: u32,
+}
+
+/// Bytes of an unfinished message that every connection may hold, whatever the others do. So an
+/// attacker who uses up [`Limits::private_bytes_max`] can't have the frames refused that TCP merely
+/// cut in two.
+pub(super) const GATHER_BYTES_FREE: usize = 16 * 1024;
+
+/// After the end of a connection, what is still read of a peer so that a reset does not eat our
+/// last words: bytes, and ticks.
+pub(super) const LINGER_BYTES_MAX: u32 = 64 * 1024;
+pub(super) const LINGER_TICKS: u32 = 20;
+
+/// Members of one topic that a turn visits; the walk goes on in the next turn.
+pub(super) const TOPIC_VISITS_PER_TURN: u32 = 1024;
+/// Members that a turn visits in all topics together.
+pub(super) const VISITS_PER_TURN: u32 = 4096;
+/// Timers that a turn fires, so that connections which came together don't hold up everybody else.
+pub(super) const TIMERS_PER_TURN: u32 = 1024;
+/// Connections that a turn begins to close in a shutdown.
+pub(super) const CLOSES_PER_TURN: usize = 1024;

@@ -1,0 +1,258 @@
+//! The relay: every decision, and no I/O.
+//!
+//! A [`Relay`] is a state machine. Inputs are `handle_*`, outputs are `poll_*`; sockets, clock and
+//! poller belong to whoever drives it, which is [`server`](crate::server) in earnest and a seeded
+//! simulation in the tests. One turn calls, in this order:
+//!
+//! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back;
+//! 2. for what happened: [`handle_accept`](Relay::handle_accept),
+//!    [`handle_input`](Relay::handle_input) after [`reading`](Relay::reading) allowed it,
+//!    [`handle_end`](Relay::handle_end), [`handle_reset`](Relay::handle_reset),
+//!    [`handle_writable`](Relay::handle_writable), and [`handle_timers`](Relay::handle_timers);
+//! 3. [`begin_flush`](Relay::begin_flush), then for each connection that
+//!    [`poll_transmit`](Relay::poll_transmit) names, one write of what
+//!    [`transmit`](Relay::transmit) holds for it, reported to
+//!    [`handle_sent`](Relay::handle_sent);
+//! 4. [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
+//!    empty;
+//! 5. [`end_turn`](Relay::end_turn), which frees what closed: until then, no slot is used again,
+//!    so that events of the same turn can't reach a stranger.
+//!
+//! The next turn is due at once if [`has_work`](Relay::has_work), else at
+//! [`poll_timeout`](Relay::poll_timeout).
+//!
+//! What it promises: every member of a topic is sent a contiguous run of the topic's messages, in
+//! the one order of its log; a reader that does not read costs at most what the topic retains, and
+//! nobody else anything; control frames enter between frames only; nothing that a peer sends
+//! makes it allocate more than the peer did send.
+
+mod connection;
+mod counters;
+mod ending;
+mod input;
+mod limits;
+mod outbox;
+mod output;
+mod publish;
+mod timers;
+mod topic;
+mod variant;
+
+pub use connection::ConnId;
+pub use counters::Counters;
+pub use limits::{Limits, SlowPolicy};
+pub use output::Slices;
+
+use crate::http::Site;
+use crate::log::Pool;
+use crate::wheel::{Tick, Wheel};
+use connection::{Connection, Phase};
+use slab::Slab;
+use std::collections::VecDeque;
+use topic::Topics;
+
+/// What to do with a connection's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Shut the writing side: the peer reads to the end, and we discard what still comes.
+    ShutdownWrite,
+    /// Close it. The connection is gone.
+    Close,
+}
+
+/// Whether a connection's socket is to be read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Yes, at most so many bytes.
+    Now(usize),
+    /// Not before others were served: ask again in the next turn.
+    NextTurn,
+    /// Not until [`Relay::poll_resume`] names it.
+    Later,
+}
+
+/// The relay. See the [module](self).
+#[derive(Debug)]
+pub struct Relay {
+    limits: Limits,
+    site: Site,
+    now: Tick,
+    connections: Slab<Connection>,
+    next_generation: u32,
+    /// Connections that are WebSockets and have not begun to close.
+    open: usize,
+    topics: Topics,
+    pool: Pool,
+    wheel: Wheel,
+    /// Connections with output of their own, besides what the walk brings them.
+    outputs: VecDeque<ConnId>,
+    /// Topics whose walk is not complete, each once.
+    dirty: VecDeque<u32>,
+    /// Topics to tidy at the end of the turn, each once.
+    touched: Vec<u32>,
+    /// Topics with lagging members, each once.
+    retaining: Vec<u32>,
+    actions: VecDeque<(ConnId, Action)>,
+    resumes: Vec<ConnId>,
+    /// Slots of this turn's closed connections.
+    closed: Vec<u32>,
+    /// Heap of all [`connection::Extra`]s together.
+    private_bytes: usize,
+    counters: Counters,
+    budget: output::Budget,
+    /// The slot from which on connections are to be told of the shutdown, once it has begun.
+    shutdown: Option<usize>,
+    /// When a refusal was last logged where everybody sees it.
+    refusal_logged: Option<Tick>,
+    /// Timers were left over for the next turn.
+    timers_left: bool,
+}
+
+impl Relay {
+    /// A relay without connections.
+    #[must_use]
+    pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
+        Relay {
+            limits,
+            site,
+            now,
+            connections: Slab::new(),
+            next_generation: 0,
+            open: 0,
+            topics: Topics::default(),
+            pool: Pool::default(),
+            wheel: Wheel::new(now),
+            outputs: VecDeque::new(),
+            dirty: VecDeque::new(),
+            touched: Vec::new(),
+            retaining: Vec::new(),
+            actions: VecDeque::new(),
+            resumes: Vec::new(),
+            closed: Vec::new(),
+            private_bytes: 0,
+            counters: Counters::default(),
+            budget: output::Budget::default(),
+            shutdown: None,
+            refusal_logged: None,
+            timers_left: false,
+        }
+    }
+
+    /// Begins a turn at the time `now`.
+    pub fn begin_turn(&mut self, now: Tick) {
+        self.now = self.now.max(now);
+        self.step_shutdown();
+    }
+
+    /// Takes in a connection.
+    pub fn handle_accept(&mut self) -> ConnId {
+        let generation = self.next_generation;
+        self.next_generation = generation.wrapping_add(1);
+        let slot = self
+            .connections
+            .insert(Connection::new(generation, self.now)) as u32;
+        self.rearm(slot);
+        ConnId { slot, generation }
+    }
+
+    /// The next thing to do with a socket.
+    pub fn poll_action(&mut self) -> Option<(ConnId, Action)> {
+        self.actions.pop_front()
+    }
+
+    /// The next connection to be read again, though its socket raises no event for it.
+    pub fn poll_resume(&mut self) -> Option<ConnId> {
+        self.resumes.pop()
+    }
+
+    /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
+    pub fn end_turn(&mut self) {
+        for slot in self.closed.drain(..) {
+            self.connections.remove(slot as usize);
+        }
+        if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
+            self.connections.shrink_to_fit();
+        }
+        self.tidy_topics();
+    }
+
+    /// The next turn is due at once.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.timers_left
+            || !self.outputs.is_empty()
+            || !self.dirty.is_empty()
+            || self
+                .shutdown
+                .is_some_and(|slot| slot < self.connections.capacity())
+    }
+
+    /// When the next turn is due, though nothing happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        self.wheel.next_due()
+    }
+
+    /// Connections of all kinds, those that linger among them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Topics that exist.
+    #[must_use]
+    pub fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Memory that logs hold, in bytes.
+    #[must_use]
+    pub fn log_bytes(&self) -> usize {
+        self.pool.bytes_in_use()
+    }
+
+    /// Memory that connections hold for themselves beyond their slots, in bytes.
+    #[must_use]
+    pub fn private_bytes(&self) -> usize {
+        self.private_bytes
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The slot of a connection that still exists.
+    fn slot(&self, id: ConnId) -> Option<u32> {
+        let connection = self.connections.get(id.slot as usize)?;
+        let alive = connection.generation == id.generation && connection.phase != Phase::Closed;
+        alive.then_some(id.slot)
+    }
+
+    fn id(&self, slot: u32) -> ConnId {
+        ConnId {
+            slot,
+            generation: self.connections[slot as usize].generation,
+        }
+    }
+
+    /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
+    fn settle(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if let Some(extra) = connection.extra.as_deref_mut() {
+            let bytes = extra.bytes();
+            self.private_bytes = self.private_bytes - extra.charged + bytes;
+            extra.charged = bytes;
+            if extra.is_idle() {
+                connection.extra = None;
+            }
+        }
+        if connection.phase != Phase::Closed {
+            self.rearm(slot);
+        }
+    }
+}
+
+/// Slots that are kept, empty, when everybody has left: 64 KiB.
+const SLOTS_AT_REST_MAX: usize = 1024;

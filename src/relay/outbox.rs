@@ -1,0 +1,143 @@
+//! What one connection gets that others don't: control frames, the rest of a frame that it was
+//! lapped in, an HTTP response's head. It enters the output on a frame boundary only.
+
+use crate::log::Position;
+use crate::proto::frame::{Header, OpCode};
+
+/// Bytes that wait for a frame boundary of the log.
+///
+/// ```text
+///   log   ... frame | frame | frame ...
+///                ^  |
+///           cursor  at: here the outbox enters, whole
+/// ```
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    /// How much of `bytes` was sent.
+    sent: usize,
+    /// Where in the log it enters; meaningful while it is not empty.
+    at: Position,
+    /// Offset of the last frame in `bytes`, if it is a pong.
+    last_pong: Option<usize>,
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Moves the place where it enters to `position`, a frame boundary.
+    pub(super) fn enter_at(&mut self, position: Position) {
+        self.at = position;
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// Some of it has left: the rest must follow before anything else.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.sent > 0
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends a control frame.
+    pub(super) fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
+        self.last_pong = None;
+        let header = Header {
+            fin: true,
+            opcode,
+            mask: None,
+            payload_bytes: payload.len() as u64,
+        };
+        self.push(&header.encode());
+        self.push(payload);
+    }
+
+    /// Answers a ping. Once more than `bytes_max` is pending, the answer takes the place of the
+    /// one before it (RFC 6455 §5.5.3 allows to answer the latest ping only), unless that has
+    /// begun to leave.
+    pub(super) fn push_pong(&mut self, payload: &[u8], bytes_max: usize) {
+        if self.pending().len() >= bytes_max
+            && let Some(last) = self.last_pong.filter(|&last| last >= self.sent)
+        {
+            self.bytes.truncate(last);
+        }
+        let offset = self.bytes.len();
+        self.push_control(OpCode::Pong, payload);
+        self.last_pong = Some(offset);
+    }
+
+    /// Puts the rest of a frame that has begun to leave before everything else.
+    pub(super) fn rescue(&mut self, rest: &[u8]) {
+        debug_assert!(!self.is_under_way());
+        self.bytes.splice(0..0, rest.iter().copied());
+        self.last_pong = self.last_pong.map(|last| last + rest.len());
+    }
+
+    /// Notes that `bytes` of it were sent. When it is all gone, its memory goes too.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.sent += bytes;
+        debug_assert!(self.sent <= self.bytes.len());
+        if self.sent == self.bytes.len() {
+            *self = Outbox::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ping_is_answered_until_the_bound_then_the_latest() {
+        let mut outbox = Outbox::default();
+        for n in 0..100u8 {
+            outbox.push_pong(&[n], 30);
+        }
+        let answered: Vec<u8> = outbox.pending().chunks(3).map(|frame| frame[2]).collect();
+        assert_eq!(answered, [0, 1, 2, 3, 4, 5, 6, 7, 8, 99]);
+    }
+
+    #[test]
+    fn a_pong_that_began_to_leave_stays() {
+        let mut outbox = Outbox::default();
+        outbox.push_pong(&[1], 3);
+        outbox.advance(1);
+        outbox.push_pong(&[2], 1);
+        outbox.push_pong(&[3], 1);
+        assert_eq!(outbox.pending(), [1, 1, 0x8A, 1, 3]);
+    }
+
+    #[test]
+    fn the_rest_of_a_frame_goes_first() {
+        let mut outbox = Outbox::default();
+        outbox.push_pong(&[1], 100);
+        outbox.rescue(&[7, 7]);
+        outbox.push_pong(&[2], 5);
+        assert_eq!(outbox.pending(), [7, 7, 0x8A, 1, 2]);
+    }
+
+    #[test]
+    fn it_owns_nothing_once_it_has_left() {
+        let mut outbox = Outbox::default();
+        outbox.push_control(OpCode::Ping, &[]);
+        outbox.advance(1);
+        assert!(outbox.is_under_way() && !outbox.is_empty());
+        outbox.advance(1);
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.capacity(), 0);
+    }
+}

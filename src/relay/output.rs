@@ -1,0 +1,356 @@
+//! What leaves: whose turn it is, what of the log and of its outbox is next for it, and what
+//! follows once it was sent.
+
+use super::Relay;
+use super::connection::{ConnId, NONE, Phase};
+use super::limits::{TOPIC_VISITS_PER_TURN, VISITS_PER_TURN};
+use super::publish::frame_bytes;
+use crate::log::Position;
+use crate::proto::frame::OpCode;
+use arrayvec::ArrayVec;
+use std::io::IoSlice;
+
+/// Slices of one write. More segments than that make more than a megabyte, which no socket takes.
+const SLICES_MAX: usize = 16;
+
+/// What one write offers to a connection's socket.
+pub type Slices<'a> = ArrayVec<IoSlice<'a>, SLICES_MAX>;
+
+/// What a turn may still send.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    /// Connections with output of their own.
+    outputs: usize,
+    /// Members in all topics together.
+    visits: u32,
+    /// Members of the topic whose turn it is.
+    topic_visits: u32,
+    /// Topics.
+    topics: usize,
+}
+
+impl Relay {
+    /// Begins the writing part of a turn.
+    pub fn begin_flush(&mut self) {
+        self.budget = Budget {
+            outputs: self.outputs.len(),
+            visits: VISITS_PER_TURN,
+            topic_visits: TOPIC_VISITS_PER_TURN,
+            topics: self.dirty.len(),
+        };
+    }
+
+    /// The next connection to write to; `None` once this turn has written enough.
+    pub fn poll_transmit(&mut self) -> Option<ConnId> {
+        while self.budget.outputs > 0
+            && let Some(id) = self.outputs.pop_front()
+        {
+            self.budget.outputs -= 1;
+            let Some(slot) = self.slot(id) else { continue };
+            self.connections[slot as usize].queued = false;
+            if self.connections[slot as usize].blocked {
+                continue;
+            }
+            if self.has_output(slot) {
+                return Some(id);
+            }
+            self.on_all_sent(slot);
+            if self.connections[slot as usize].phase != Phase::Closed {
+                self.settle(slot);
+            }
+        }
+        while self.budget.visits > 0 && self.budget.topics > 0 {
+            let key = *self.dirty.front()?;
+            if self.budget.topic_visits == 0 {
+                self.dirty.rotate_left(1);
+                self.next_topic();
+                continue;
+            }
+            let Some(slot) = self.topics[key].plain.visit() else {
+                self.dirty.pop_front();
+                self.topics[key].dirty = false;
+                self.touch(key);
+                self.next_topic();
+                continue;
+            };
+            self.budget.visits -= 1;
+            self.budget.topic_visits -= 1;
+            if self.is_served_by_walk(slot) {
+                return Some(self.id(slot));
+            }
+        }
+        None
+    }
+
+    /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
+    #[must_use]
+    pub fn transmit(&self, id: ConnId) -> Slices<'_> {
+        let connection = &self.connections[id.slot as usize];
+        let outbox = connection.outbox();
+        if !connection.is_member() {
+            let response = connection
+                .extra
+                .as_deref()
+                .and_then(|extra| extra.response.as_ref());
+            let body = response.map(|response| &response.body[response.sent..]);
+            let parts = outbox
+                .map(|outbox| outbox.pending())
+                .into_iter()
+                .chain(body);
+            return parts
+                .filter(|part| !part.is_empty())
+                .map(IoSlice::new)
+                .collect();
+        }
+        let log = &self.topics[connection.topic].plain.log;
+        let reader = connection.excluded(id.slot);
+        let end = connection.end(log.tail());
+        let Some(outbox) = outbox else {
+            let slices = log.slices(connection.cursor, end, reader);
+            return slices.take(SLICES_MAX).map(IoSlice::new).collect();
+        };
+        log.slices(connection.cursor, outbox.at(), reader)
+            .chain([outbox.pending()])
+            .chain(log.slices(outbox.at(), end, reader))
+            .take(SLICES_MAX)
+            .map(IoSlice::new)
+            .collect()
+    }
+
+    /// The socket took `sent` of the `offered` bytes. If that is less, it is full, and
+    /// [`handle_writable`](Relay::handle_writable) is expected when it is not any more.
+    pub fn handle_sent(&mut self, id: ConnId, sent: usize, offered: usize) {
+        let slot = id.slot;
+        let connection = &mut self.connections[slot as usize];
+        let before = connection.cursor;
+        if connection.extra.is_none() && connection.is_member() {
+            let log = &self.topics[connection.topic].plain.log;
+            let tail = log.tail();
+            connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
+            connection.active = self.now;
+            if connection.cursor == tail && connection.lagging == NONE {
+                return;
+            }
+        } else {
+            self.advance(slot, sent);
+        }
+        let connection = &mut self.connections[slot as usize];
+        let key = connection.topic;
+        if connection.lagging != NONE && connection.cursor != before {
+            self.topics[key].plain.moved(before);
+            self.touch(key);
+        }
+        if sent < offered {
+            self.on_blocked(slot);
+        } else if self.has_output(slot) {
+            self.lag(slot);
+            self.queue_output(slot);
+        } else {
+            self.on_all_sent(slot);
+        }
+        if self.connections[slot as usize].phase != Phase::Closed {
+            self.settle(slot);
+        }
+    }
+
+    /// The socket has room again.
+    pub fn handle_writable(&mut self, id: ConnId) {
+        let Some(slot) = self.slot(id) else { return };
+        let connection = &mut self.connections[slot as usize];
+        if std::mem::take(&mut connection.blocked) {
+            self.queue_output(slot);
+        }
+    }
+
+    /// Puts a connection in the queue of those with output of their own.
+    pub(super) fn queue_output(&mut self, slot: u32) {
+        let id = self.id(slot);
+        let connection = &mut self.connections[slot as usize];
+        if !connection.queued && !connection.blocked {
+            connection.queued = true;
+            self.outputs.push_back(id);
+        }
+    }
+
+    /// Sends a control frame at the next frame boundary.
+    pub(super) fn pong(&mut self, slot: u32, payload: &[u8]) {
+        self.enter_outbox(slot);
+        let bytes_max = self.limits.outbox_bytes_max;
+        self.connections[slot as usize]
+            .extra()
+            .outbox
+            .push_pong(payload, bytes_max);
+        self.queue_output(slot);
+    }
+
+    /// Asks a silent peer for a sign of life.
+    pub(super) fn ping(&mut self, slot: u32) {
+        self.enter_outbox(slot);
+        let connection = &mut self.connections[slot as usize];
+        connection.awaiting_pong = true;
+        connection.since = self.now;
+        connection.extra().outbox.push_control(OpCode::Ping, &[]);
+        self.queue_output(slot);
+    }
+
+    /// A member has a cursor, and a place on its topic's list, of its own.
+    pub(super) fn lag(&mut self, slot: u32) {
+        let key = self.connections[slot as usize].topic;
+        if key != NONE {
+            self.topics[key].plain.lag(&mut self.connections, slot);
+            self.touch(key);
+        }
+    }
+
+    /// Moves a member's cursor over the frames that it sent itself and does not want back.
+    pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.echo {
+            let log = &self.topics[connection.topic].plain.log;
+            let end = connection.end(log.tail());
+            connection.cursor = log.advance(connection.cursor, end, Some(slot), 0);
+        }
+        connection.cursor
+    }
+
+    /// The walk has come to a member: whether there is something to write to it now.
+    fn is_served_by_walk(&mut self, slot: u32) -> bool {
+        let connection = &self.connections[slot as usize];
+        if connection.lagging != NONE {
+            return false;
+        }
+        let tail = self.topics[connection.topic].plain.log.tail();
+        if self.pass_over_own(slot) == tail {
+            return false;
+        }
+        if self.connections[slot as usize].blocked {
+            self.lag(slot);
+            return false;
+        }
+        true
+    }
+
+    fn next_topic(&mut self) {
+        self.budget.topics -= 1;
+        self.budget.topic_visits = TOPIC_VISITS_PER_TURN;
+    }
+
+    fn has_output(&mut self, slot: u32) -> bool {
+        let connection = &self.connections[slot as usize];
+        if connection.outbox().is_some() {
+            return true;
+        }
+        if connection.is_member() {
+            let end = connection.end(self.topics[connection.topic].plain.log.tail());
+            return self.pass_over_own(slot) < end;
+        }
+        let response = connection
+            .extra
+            .as_deref()
+            .and_then(|extra| extra.response.as_ref());
+        response.is_some_and(|response| response.sent < response.body.len())
+    }
+
+    /// Makes sure that the outbox knows where it enters the log.
+    fn enter_outbox(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.outbox().is_some() {
+            return;
+        }
+        let cursor = connection.cursor;
+        // Only who lags can be in the middle of a frame.
+        let at = match connection.lagging {
+            NONE => cursor,
+            _ => {
+                self.topics[connection.topic]
+                    .plain
+                    .log
+                    .boundary(cursor, frame_bytes)
+                    .position
+            }
+        };
+        connection.extra().outbox.enter_at(at);
+    }
+
+    /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
+    fn advance(&mut self, slot: u32, sent: usize) {
+        let connection = &mut self.connections[slot as usize];
+        let reader = connection.excluded(slot);
+        let mut left = sent;
+        let log = match connection.topic {
+            NONE => None,
+            key => Some(&self.topics[key].plain.log),
+        };
+        let end = log.map(|log| connection.end(log.tail()));
+        let cursor = connection.cursor;
+        let extra = connection.extra.get_or_insert_default();
+        if !extra.outbox.is_empty() {
+            let at = extra.outbox.at();
+            if let Some(log) = log {
+                let before: usize = log.slices(cursor, at, reader).map(<[u8]>::len).sum();
+                if left < before {
+                    connection.cursor = log.advance(cursor, at, reader, left);
+                    connection.active = self.now;
+                    return;
+                }
+                left -= before;
+                connection.cursor = at;
+            }
+            let outbox_bytes = left.min(extra.outbox.pending().len());
+            left -= outbox_bytes;
+            extra.outbox.advance(outbox_bytes);
+            if !extra.outbox.is_empty() {
+                return;
+            }
+            // The wait for the pong begins now that the ping has left whole.
+            if connection.awaiting_pong {
+                connection.since = self.now;
+            }
+        }
+        if let (Some(log), Some(end)) = (log, end) {
+            connection.cursor = log.advance(connection.cursor, end, reader, left);
+            if left > 0 {
+                connection.active = self.now;
+            }
+        } else if let Some(response) = extra.response.as_mut() {
+            response.sent += left;
+        }
+    }
+
+    fn on_blocked(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.blocked = true;
+        if matches!(connection.phase, Phase::Open | Phase::Respond) {
+            connection.since = self.now;
+        }
+        if self.has_output_of_log(slot) {
+            self.lag(slot);
+        }
+    }
+
+    fn has_output_of_log(&mut self, slot: u32) -> bool {
+        let connection = &self.connections[slot as usize];
+        if !connection.is_member() {
+            return false;
+        }
+        let end = connection.end(self.topics[connection.topic].plain.log.tail());
+        self.pass_over_own(slot) < end
+    }
+
+    /// Nothing is pending: the connection is at the tail, or at its end.
+    fn on_all_sent(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let key = connection.topic;
+        if connection.lagging != NONE {
+            self.topics[key].plain.catch_up(&mut self.connections, slot);
+            self.touch(key);
+        }
+        let connection = &mut self.connections[slot as usize];
+        match connection.phase {
+            Phase::Open if connection.awaiting_pong => connection.since = self.now,
+            Phase::Respond => self.on_response_sent(slot),
+            Phase::Closing => self.on_owed_sent(slot),
+            _ => {}
+        }
+    }
+}

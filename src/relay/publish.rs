@@ -1,0 +1,191 @@
+//! Messages into logs, and what becomes of those who don't keep up.
+
+use super::Relay;
+use super::connection::{NONE, Peer, Phase};
+use super::limits::SlowPolicy;
+use crate::log::Position;
+use crate::proto::{CloseCode, Header, MessageKind};
+
+impl Relay {
+    /// Appends a message to its sender's topic. Costs the same whatever the number of members.
+    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
+        let sender = &mut self.connections[slot as usize];
+        sender.active = self.now;
+        let key = sender.topic;
+        let excluded = sender.excluded(slot);
+        let header = Header {
+            fin: true,
+            opcode: kind.opcode(),
+            mask: None,
+            payload_bytes: payload.len() as u64,
+        };
+        let topic = &mut self.topics[key];
+        topic
+            .plain
+            .log
+            .append(&mut self.pool, &header.encode(), payload, excluded);
+        topic.plain.start_walk();
+        if !topic.dirty {
+            topic.dirty = true;
+            self.dirty.push_back(key);
+        }
+        self.counters.messages += 1;
+        if self.topics[key].plain.log.bytes() > self.limits.topic_log_bytes_max {
+            let cut = self.topics[key]
+                .plain
+                .log
+                .cut(self.limits.topic_log_bytes_max);
+            self.lap(key, cut);
+        }
+        if self.pool.bytes_in_use() > self.limits.log_bytes_max {
+            self.relieve();
+        }
+    }
+
+    /// Bytes that a topic may still take in before everybody in it was served: a quarter of what it
+    /// retains, so that what a turn brings never laps a reader whose socket has room.
+    pub(super) fn room(&self, key: u32) -> usize {
+        let plain = &self.topics[key].plain;
+        let quarter = self.limits.topic_log_bytes_max / 4;
+        if plain.is_walk_complete() {
+            return quarter;
+        }
+        quarter.saturating_sub(usize::try_from(plain.unsettled_bytes()).unwrap_or(usize::MAX))
+    }
+
+    /// Laps every lagging member of a topic whose cursor is before `cut`, and frees what they held.
+    fn lap(&mut self, key: u32, cut: Position) {
+        let lagging = self.topics[key].plain.lagging();
+        let lapped: Vec<u32> = lagging
+            .iter()
+            .copied()
+            .filter(|&slot| self.connections[slot as usize].cursor < cut)
+            .collect();
+        for slot in lapped {
+            self.lap_member(slot);
+            if self.connections[slot as usize].phase != Phase::Closed {
+                self.settle(slot);
+            }
+        }
+        self.trim(key);
+    }
+
+    /// All logs together have reached their bound: whoever retains most is cut to its live end,
+    /// until an eighth of the bound is free, so that the search is paid for.
+    #[cold]
+    fn relieve(&mut self) {
+        let mut retaining: Vec<(usize, u32)> = self
+            .retaining
+            .iter()
+            .map(|&key| (self.topics[key].plain.log.bytes(), key))
+            .collect();
+        retaining.sort_unstable();
+        let enough = self.limits.log_bytes_max / 8 * 7;
+        while self.pool.bytes_in_use() > enough
+            && let Some((_, key)) = retaining.pop()
+        {
+            let live_end = self.topics[key].plain.log.tail();
+            self.lap(key, live_end);
+        }
+    }
+
+    /// A reader lags by more than is retained. The rest of the frame that it is in the middle of
+    /// is saved, so that it can be told properly, or it is dropped.
+    fn lap_member(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let log = &self.topics[connection.topic].plain.log;
+        let cursor = connection.cursor;
+        let outbox_under_way = connection
+            .outbox()
+            .is_some_and(|outbox| outbox.is_under_way());
+        let boundary = log.boundary(cursor, frame_bytes);
+        let rest_bytes = boundary.position.since(cursor) as usize;
+        let is_rescued = rest_bytes <= self.limits.rescue_bytes_max
+            && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
+        let messages_missed = log.messages() - boundary.message;
+        let tail = log.tail();
+        if self.limits.slow_policy == SlowPolicy::Skip && connection.phase == Phase::Open {
+            self.counters.skips += 1;
+            self.counters.messages_skipped += messages_missed;
+        } else {
+            self.counters.lapped += 1;
+        }
+        if !is_rescued {
+            self.drop_now(slot);
+            return;
+        }
+        let connection = &mut self.connections[slot as usize];
+        if rest_bytes > 0 {
+            debug_assert!(!outbox_under_way, "an outbox enters on a frame boundary");
+            let log = &self.topics[connection.topic].plain.log;
+            let rest = &log.read(cursor)[..rest_bytes];
+            connection.extra.get_or_insert_default().outbox.rescue(rest);
+        }
+        let closing = connection.phase == Phase::Closing;
+        let before = std::mem::replace(&mut connection.cursor, tail);
+        if let Some(extra) = connection.extra.as_deref_mut() {
+            extra.outbox.enter_at(tail);
+            if let Some(close) = extra.close.as_mut() {
+                close.at = tail;
+            }
+        }
+        self.topics[connection.topic].plain.moved(before);
+        if self.limits.slow_policy == SlowPolicy::Close && !closing {
+            let reason = "too slow: more was missed than the topic retains";
+            self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+        }
+        self.queue_output(slot);
+    }
+
+    /// A topic is to be tidied at the end of the turn.
+    pub(super) fn touch(&mut self, key: u32) {
+        let topic = &mut self.topics[key];
+        if !topic.touched {
+            topic.touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    /// Trims the logs of the topics of this turn, and forgets those that everybody has left.
+    pub(super) fn tidy_topics(&mut self) {
+        for key in std::mem::take(&mut self.touched) {
+            self.topics[key].touched = false;
+            self.trim(key);
+            self.note_retaining(key);
+            let topic = &self.topics[key];
+            if topic.plain.is_empty() && !topic.dirty {
+                self.topics.remove(key);
+            }
+        }
+    }
+
+    fn trim(&mut self, key: u32) {
+        let plain = &mut self.topics[key].plain;
+        let head = plain.needed_from(&self.connections);
+        plain.log.trim(&mut self.pool, head);
+    }
+
+    /// Keeps the list of topics with lagging members.
+    pub(super) fn note_retaining(&mut self, key: u32) {
+        let topic = &mut self.topics[key];
+        let retains = !topic.plain.lagging().is_empty();
+        if retains && topic.retaining == NONE {
+            topic.retaining = self.retaining.len() as u32;
+            self.retaining.push(key);
+        } else if !retains && topic.retaining != NONE {
+            let index = std::mem::replace(&mut topic.retaining, NONE) as usize;
+            self.retaining.swap_remove(index);
+            if let Some(&moved) = self.retaining.get(index) {
+                self.topics[moved].retaining = index as u32;
+            }
+        }
+    }
+}
+
+/// Size of the frame that begins here, as our own log encodes it.
+pub(super) fn frame_bytes(bytes: &[u8]) -> usize {
+    match Header::decode(bytes) {
+        Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
+        _ => unreachable!("the log holds whole frames of ours"),
+    }
+}

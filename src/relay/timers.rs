@@ -1,0 +1,123 @@
+//! What happens when nothing happens: heartbeats, and the end of those who keep us waiting.
+//!
+//! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
+//! a deadline off, such as hearing from a peer, only stores a tick; the entry finds out when it
+//! fires, and arms itself again.
+
+use super::Relay;
+use super::connection::{Connection, Peer, Phase};
+use super::limits::{LINGER_TICKS, TIMERS_PER_TURN};
+use crate::http::{Response, Status};
+use crate::proto::CloseCode;
+use crate::wheel::Tick;
+
+impl Relay {
+    /// Fires what is due, as much as a turn may.
+    pub fn handle_timers(&mut self) {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some(slot) = self.wheel.poll(&mut self.connections, self.now) else {
+                self.timers_left = false;
+                return;
+            };
+            self.on_timer(slot);
+        }
+        self.timers_left = true;
+    }
+
+    /// Makes sure that the connection's timer fires no later than its deadline.
+    pub(super) fn rearm(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let deadline = self.deadline(connection, slot);
+        if connection
+            .link
+            .deadline()
+            .is_none_or(|armed| deadline < armed)
+        {
+            self.wheel.arm(&mut self.connections, slot, deadline);
+        }
+    }
+
+    fn deadline(&self, connection: &Connection, slot: u32) -> Tick {
+        let limits = &self.limits;
+        let since = connection.since;
+        match connection.phase {
+            Phase::Head if connection.served => since.after(limits.keep_alive_timeout),
+            Phase::Head => since.after(limits.handshake_timeout),
+            Phase::Respond => since.after(limits.stalled_write_timeout),
+            Phase::Open => {
+                let liveness = if connection.blocked {
+                    since.after(limits.stalled_write_timeout)
+                } else if connection.awaiting_pong {
+                    since.after(limits.pong_timeout)
+                } else {
+                    connection.heard.after(self.silence(slot))
+                };
+                let idle = limits
+                    .idle_timeout
+                    .map(|idle| connection.active.after(idle));
+                idle.map_or(liveness, |idle| idle.min(liveness))
+            }
+            Phase::Closing | Phase::AwaitClose => since.after(limits.close_timeout),
+            Phase::Linger | Phase::Closed => since.after(LINGER_TICKS),
+        }
+    }
+
+    /// Ticks of silence until this connection is pinged: the interval less up to a quarter, which
+    /// spreads those who came together.
+    fn silence(&self, slot: u32) -> u32 {
+        let interval = self.limits.heartbeat_interval;
+        // Multiplying by 2³² / φ sends slots that follow one another far apart.
+        let spread = slot.wrapping_mul(0x9E37_79B9);
+        interval - (u64::from(interval / 4) * u64::from(spread) >> 32) as u32
+    }
+
+    fn on_timer(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let deadline = self.deadline(connection, slot);
+        if deadline > self.now {
+            self.wheel.arm(&mut self.connections, slot, deadline);
+            return;
+        }
+        match connection.phase {
+            Phase::Head if connection.served && connection.extra.is_none() => self.drop_now(slot),
+            Phase::Head => {
+                self.respond(
+                    slot,
+                    Response::error(
+                        Status::RequestTimeout,
+                        "The request did not come in time.",
+                        &[],
+                    ),
+                );
+            }
+            Phase::Respond => {
+                self.counters.stalled += 1;
+                self.drop_now(slot);
+            }
+            Phase::Open => self.on_open_timer(slot),
+            Phase::Closing | Phase::AwaitClose | Phase::Linger | Phase::Closed => {
+                self.drop_now(slot);
+            }
+        }
+        self.settle(slot);
+    }
+
+    fn on_open_timer(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let is_idle = self
+            .limits
+            .idle_timeout
+            .is_some_and(|idle| connection.active.after(idle) <= self.now);
+        if is_idle {
+            self.start_close(slot, CloseCode::GOING_AWAY, "idle", Peer::Talking);
+        } else if connection.blocked {
+            self.counters.stalled += 1;
+            self.drop_now(slot);
+        } else if connection.awaiting_pong {
+            self.counters.dead += 1;
+            self.drop_now(slot);
+        } else {
+            self.ping(slot);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Topics by name. A topic exists while it has a member.
+
+use super::variant::Variant;
+use hashbrown::HashTable;
+use slab::Slab;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::ops::{Index, IndexMut};
+
+/// A topic: a name and its messages.
+#[derive(Debug)]
+pub(super) struct Topic {
+    name: Box<str>,
+    /// The messages as they are.
+    pub(super) plain: Variant,
+    /// It stands in the queue of topics whose walk is not complete.
+    pub(super) dirty: bool,
+    /// It stands in the list of topics to tidy at the end of the turn.
+    pub(super) touched: bool,
+    /// Its index among the topics with lagging members.
+    pub(super) retaining: u32,
+}
+
+/// All topics, by key and by name. Names are chosen by strangers, so they are hashed with a key
+/// that those can't know; the table holds keys only, so that each name is stored once.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    slab: Slab<Topic>,
+    by_name: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Topics {
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// The topic of that name, which begins to exist if it did not.
+    pub(super) fn find_or_insert(&mut self, name: &str) -> u32 {
+        let hash = self.hasher.hash_one(name);
+        if let Some(&key) = self
+            .by_name
+            .find(hash, |&key| &*self.slab[key as usize].name == name)
+        {
+            return key;
+        }
+        let key = self.slab.insert(Topic {
+            name: name.into(),
+            plain: Variant::new(),
+            dirty: false,
+            touched: false,
+            retaining: super::connection::NONE,
+        }) as u32;
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        self.by_name
+            .insert_unique(hash, key, |&key| hasher.hash_one(&*slab[key as usize].name));
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: u32) {
+        let topic = self.slab.remove(key as usize);
+        let hash = self.hasher.hash_one(&*topic.name);
+        if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
+            entry.remove();
+        }
+    }
+}
+
+impl Index<u32> for Topics {
+    type Output = Topic;
+    fn index(&self, key: u32) -> &Topic {
+        &self.slab[key as usize]
+    }
+}
+
+impl IndexMut<u32> for Topics {
+    fn index_mut(&mut self, key: u32) -> &mut Topic {
+        &mut self.slab[key as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_map_to_one_topic_each() {
+        let mut topics = Topics::default();
+        let keys: Vec<u32> = (0..1000)
+            .map(|n| topics.find_or_insert(&format!("room {n}")))
+            .collect();
+        assert!((0..1000).all(|n| topics.find_or_insert(&format!("room {n}")) == keys[n]));
+        keys.iter().for_each(|&key| topics.remove(key));
+        assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
+    }
+}

@@ -1,0 +1,236 @@
+//! One encoding of a topic's messages: its log, and the members who read it.
+//!
+//! Members are served by a walk, a ring over their list that can stop anywhere and resume in
+//! another turn. Each is in one of two states:
+//! - *with the walk*: at the tail, or, while `left` > 0, at `settled` or later;
+//! - *lagging*: on the list of those with a cursor of their own, who are served as their sockets
+//!   have room, and whom the walk passes over.
+//!
+//! ```text
+//!   members  [ a  b  c  d  e  f ]     left = 4: d, e, f and a have yet to be visited
+//!                     ^
+//!                    next
+//! ```
+
+use super::connection::{Connection, NONE};
+use crate::log::{Log, Position};
+use slab::Slab;
+
+/// One encoding of a topic. See the [module](self).
+#[derive(Debug)]
+pub(super) struct Variant {
+    pub(super) log: Log,
+    /// Slots of the members, in no order.
+    members: Vec<u32>,
+    /// Slots of the lagging members, in no order.
+    lagging: Vec<u32>,
+    /// Index of the member that the walk visits next.
+    next: u32,
+    /// Members that the walk has yet to visit. It may count some that are at the tail already,
+    /// never one too few.
+    left: u32,
+    /// The tail when the walk was last complete: no member with the walk is behind it.
+    settled: Position,
+    /// No lagging member's cursor is before it.
+    floor: Position,
+    /// Whoever stood at `floor` may have moved.
+    floor_stale: bool,
+}
+
+impl Variant {
+    pub(super) fn new() -> Self {
+        Variant {
+            log: Log::default(),
+            members: Vec::new(),
+            lagging: Vec::new(),
+            next: 0,
+            left: 0,
+            settled: Position(0),
+            floor: Position(u64::MAX),
+            floor_stale: false,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub(super) fn lagging(&self) -> &[u32] {
+        &self.lagging
+    }
+
+    /// Bytes that a member with the walk may have yet to be sent.
+    pub(super) fn unsettled_bytes(&self) -> u64 {
+        self.log.tail().since(self.settled)
+    }
+
+    /// Takes in a member at the tail, and returns its cursor and index.
+    pub(super) fn join(&mut self, slot: u32) -> (Position, u32) {
+        let index = self.members.len() as u32;
+        self.members.push(slot);
+        // A walk that will pass the end of the list passes the newcomer too.
+        if self.left > 0 {
+            self.left += 1;
+        }
+        (self.log.tail(), index)
+    }
+
+    /// Removes a member. What the walk has yet to visit stays ahead of it: the last member takes
+    /// the place of the one visited last, which takes the place of the one that leaves.
+    pub(super) fn leave(&mut self, connections: &mut Slab<Connection>, slot: u32) {
+        self.catch_up(connections, slot);
+        let index = std::mem::replace(&mut connections[slot as usize].member, NONE);
+        let mut hole = index;
+        if index < self.next {
+            self.next -= 1;
+            self.place(connections, self.next, hole);
+            hole = self.next;
+            // The last member may have been visited already; then one visit more is needed to
+            // reach the end of those who were not.
+            self.left += u32::from(self.left > 0);
+        }
+        let last = self.members.len() as u32 - 1;
+        self.place(connections, last, hole);
+        self.members.pop();
+        self.left = self.left.min(last);
+        if self.next >= last {
+            self.next = 0;
+        }
+    }
+
+    fn place(&mut self, connections: &mut Slab<Connection>, from: u32, to: u32) {
+        if from != to {
+            let slot = self.members[from as usize];
+            self.members[to as usize] = slot;
+            connections[slot as usize].member = to;
+        }
+    }
+
+    /// The log has grown: everybody is to be visited.
+    pub(super) fn start_walk(&mut self) {
+        self.left = self.members.len() as u32;
+    }
+
+    /// The member to visit next; `None` when the walk is complete.
+    pub(super) fn visit(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            self.settled = self.log.tail();
+            return None;
+        }
+        let slot = self.members[self.next as usize];
+        self.left -= 1;
+        self.next += 1;
+        if self.next == self.members.len() as u32 {
+            self.next = 0;
+        }
+        Some(slot)
+    }
+
+    pub(super) fn is_walk_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Gives a member a place on the list of those who lag, with the cursor it has now.
+    pub(super) fn lag(&mut self, connections: &mut Slab<Connection>, slot: u32) {
+        let connection = &mut connections[slot as usize];
+        if connection.lagging == NONE {
+            connection.lagging = self.lagging.len() as u32;
+            self.lagging.push(slot);
+            self.floor = self.floor.min(connection.cursor);
+        }
+    }
+
+    /// A lagging member's cursor moved on from `before`.
+    pub(super) fn moved(&mut self, before: Position) {
+        self.floor_stale |= before <= self.floor;
+    }
+
+    /// Takes a member from the list of those who lag: it is at the tail, or leaves.
+    pub(super) fn catch_up(&mut self, connections: &mut Slab<Connection>, slot: u32) {
+        let index = std::mem::replace(&mut connections[slot as usize].lagging, NONE);
+        if index == NONE {
+            return;
+        }
+        self.lagging.swap_remove(index as usize);
+        if let Some(&moved) = self.lagging.get(index as usize) {
+            connections[moved as usize].lagging = index;
+        }
+        self.floor_stale = true;
+    }
+
+    /// The oldest position that somebody still needs.
+    pub(super) fn needed_from(&mut self, connections: &Slab<Connection>) -> Position {
+        if self.floor_stale {
+            let cursors = self
+                .lagging
+                .iter()
+                .map(|&slot| connections[slot as usize].cursor);
+            self.floor = cursors.min().unwrap_or(Position(u64::MAX));
+            self.floor_stale = false;
+        }
+        let walk = if self.left == 0 {
+            self.log.tail()
+        } else {
+            self.settled
+        };
+        walk.min(self.floor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Pool;
+    use crate::wheel::Tick;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// However members come and go while a walk is under way, it visits everybody who was
+        /// there when the log last grew and is still there.
+        #[test]
+        fn a_walk_misses_nobody(ops in prop::collection::vec((0u8..8, any::<prop::sample::Index>()), 1..300)) {
+            let mut connections = Slab::new();
+            let mut variant = Variant::new();
+            let mut pool = Pool::default();
+            let mut members: Vec<u32> = Vec::new();
+            let mut owed: BTreeSet<u32> = BTreeSet::new();
+            for (op, pick) in ops {
+                match op {
+                    0 | 1 => {
+                        let slot = connections.insert(Connection::new(0, Tick(0))) as u32;
+                        let (cursor, index) = variant.join(slot);
+                        connections[slot as usize].cursor = cursor;
+                        connections[slot as usize].member = index;
+                        members.push(slot);
+                    }
+                    2 if !members.is_empty() => {
+                        let slot = members.swap_remove(pick.index(members.len()));
+                        variant.leave(&mut connections, slot);
+                        connections.remove(slot as usize);
+                        owed.remove(&slot);
+                    }
+                    3 => {
+                        variant.log.append(&mut pool, &[1, 2], &[3], None);
+                        variant.start_walk();
+                        owed.extend(&members);
+                    }
+                    _ => match variant.visit() {
+                        Some(slot) => {
+                            prop_assert!(members.contains(&slot));
+                            owed.remove(&slot);
+                        }
+                        None => prop_assert!(owed.is_empty(), "missed {owed:?}"),
+                    },
+                }
+                for (index, &slot) in variant.members.iter().enumerate() {
+                    prop_assert_eq!(connections[slot as usize].member, index as u32);
+                }
+            }
+            while let Some(slot) = variant.visit() {
+                owed.remove(&slot);
+            }
+            prop_assert!(owed.is_empty(), "missed {:?}", owed);
+        }
+    }
+}

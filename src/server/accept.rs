@@ -1,0 +1,155 @@
+//! Accepting, and not accepting: when the process has no descriptor left, the backlog waits until
+//! somebody leaves. It never spins, and it never ends the process.
+
+use super::table::{self, Table};
+use crate::relay::Relay;
+use crate::sys::socket::{self, AcceptOutcome};
+use crate::wheel::Tick;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use std::io;
+
+/// Connections that a turn accepts, so that a crowd at the door doesn't keep those inside waiting.
+const ACCEPTS_PER_TURN: usize = 256;
+
+/// When the system as a whole is exhausted, none of our own sockets that closes need tell us that
+/// it is not any more; so it is tried again after a second.
+const RETRY_TICKS: u32 = 10;
+
+/// The tokens of the listeners lie just below the highest, which is the signals'.
+const FIRST_TOKEN: usize = usize::MAX - 1;
+
+/// The listeners, and whether they may be accepted from.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    listeners: Vec<Listener>,
+    /// Sockets that may be open at a time.
+    sockets_max: usize,
+    /// As many are open.
+    is_full: bool,
+    /// The system had no descriptor or memory left; when to try again.
+    exhausted_until: Option<Tick>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    /// There may be connections in its backlog.
+    ready: bool,
+}
+
+impl Acceptor {
+    pub(super) fn new(
+        listeners: Vec<TcpListener>,
+        registry: &Registry,
+        sockets_max: usize,
+    ) -> io::Result<Self> {
+        let mut listeners: Vec<Listener> = listeners
+            .into_iter()
+            .map(|socket| Listener {
+                socket,
+                ready: false,
+            })
+            .collect();
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            let token = Token(FIRST_TOKEN - index);
+            registry.register(&mut listener.socket, token, Interest::READABLE)?;
+        }
+        Ok(Acceptor {
+            listeners,
+            sockets_max,
+            is_full: false,
+            exhausted_until: None,
+        })
+    }
+
+    /// Notes that a listener is ready; false if the event is somebody else's.
+    pub(super) fn on_event(&mut self, token: Token) -> bool {
+        let listener = FIRST_TOKEN
+            .checked_sub(token.0)
+            .and_then(|index| self.listeners.get_mut(index));
+        let Some(listener) = listener else {
+            return false;
+        };
+        listener.ready = true;
+        true
+    }
+
+    /// A socket was closed: there is room for another one.
+    pub(super) fn on_closed(&mut self) {
+        self.is_full = false;
+        self.exhausted_until = None;
+    }
+
+    /// There are connections to accept, and nothing stands against it.
+    pub(super) fn has_work(&self) -> bool {
+        !self.is_full
+            && self.exhausted_until.is_none()
+            && self.listeners.iter().any(|listener| listener.ready)
+    }
+
+    /// When to try again, though nobody has left.
+    pub(super) fn retry_at(&self) -> Option<Tick> {
+        self.exhausted_until
+    }
+
+    /// Accepts what there is, as much as a turn may.
+    pub(super) fn accept(
+        &mut self,
+        now: Tick,
+        relay: &mut Relay,
+        table: &mut Table,
+        registry: &Registry,
+    ) {
+        self.exhausted_until = self.exhausted_until.filter(|&until| now < until);
+        let mut budget = ACCEPTS_PER_TURN;
+        for index in 0..self.listeners.len() {
+            while budget > 0 && self.exhausted_until.is_none() && self.listeners[index].ready {
+                self.is_full = table.len() >= self.sockets_max;
+                if self.is_full {
+                    return;
+                }
+                budget -= 1;
+                match socket::accept(&self.listeners[index].socket) {
+                    AcceptOutcome::Connection(stream) => {
+                        if let Err(error) = take_in(stream, relay, table, registry) {
+                            self.on_exhausted(now, &error);
+                        }
+                    }
+                    AcceptOutcome::Empty => self.listeners[index].ready = false,
+                    AcceptOutcome::Gone => {}
+                    AcceptOutcome::Exhausted(error) => self.on_exhausted(now, &error),
+                }
+            }
+        }
+    }
+
+    /// Stops listening: whoever comes is refused by the system.
+    pub(super) fn close(&mut self, registry: &Registry) {
+        for mut listener in self.listeners.drain(..) {
+            // The descriptor is about to be closed, which takes it out of the poller too.
+            let _ = registry.deregister(&mut listener.socket);
+        }
+    }
+
+    fn on_exhausted(&mut self, now: Tick, error: &io::Error) {
+        log::warn!("accepting pauses until a connection closes: {error}");
+        self.exhausted_until = Some(now.after(RETRY_TICKS));
+    }
+}
+
+fn take_in(
+    mut stream: TcpStream,
+    relay: &mut Relay,
+    table: &mut Table,
+    registry: &Registry,
+) -> io::Result<()> {
+    let id = relay.handle_accept();
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    let registered = registry.register(&mut stream, table::token(id), interest);
+    table.insert(id, stream);
+    if registered.is_err() {
+        relay.handle_reset(id);
+    }
+    registered
+}

@@ -1,0 +1,73 @@
+//! The sockets, beside the relay's slab: same slots, so that neither needs a map.
+
+use crate::relay::ConnId;
+use mio::Token;
+use mio::net::TcpStream;
+
+/// A connection's socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) stream: TcpStream,
+    generation: u32,
+    /// It stands on the ready list.
+    pub(super) ready: bool,
+    /// The poller said that the stream has ended: no other event will come.
+    pub(super) read_to_end: bool,
+}
+
+/// Sockets by slot.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    sockets: Vec<Option<Socket>>,
+    len: usize,
+}
+
+impl Table {
+    pub(super) fn insert(&mut self, id: ConnId, stream: TcpStream) {
+        let slot = id.slot as usize;
+        if slot >= self.sockets.len() {
+            self.sockets.resize_with(slot + 1, || None);
+        }
+        self.sockets[slot] = Some(Socket {
+            stream,
+            generation: id.generation,
+            ready: false,
+            read_to_end: false,
+        });
+        self.len += 1;
+    }
+
+    /// The socket of a connection, unless it is closed.
+    pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Socket> {
+        let socket = self.sockets.get_mut(id.slot as usize)?.as_mut()?;
+        (socket.generation == id.generation).then_some(socket)
+    }
+
+    /// Closes a socket. The kernel forgets its registration with it.
+    pub(super) fn remove(&mut self, id: ConnId) {
+        if self.get(id).is_some() {
+            self.sockets[id.slot as usize] = None;
+            self.len -= 1;
+        }
+        if self.len == 0 {
+            self.sockets = Vec::new();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// The poller's name for a connection: generation and slot.
+pub(super) fn token(id: ConnId) -> Token {
+    Token((id.generation as usize) << 32 | id.slot as usize)
+}
+
+/// The connection that a token names.
+pub(super) fn id(token: Token) -> ConnId {
+    ConnId {
+        slot: token.0 as u32,
+        generation: (token.0 >> 32) as u32,
+    }
+}

@@ -1,0 +1,62 @@
+//! Monotonic time, in ticks.
+
+use crate::wheel::Tick;
+use std::time::{Duration, Instant};
+
+/// How long a tick is: short enough for timeouts of a second, long enough that 100,000 connections
+/// seldom share one.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// Counts ticks since it was made. The one place that reads the clock.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock at tick 0.
+    #[must_use]
+    pub fn start() -> Self {
+        Clock { start: now() }
+    }
+
+    /// The tick that has begun.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        let ticks = now().duration_since(self.start).as_millis() / TICK.as_millis();
+        Tick(u32::try_from(ticks).unwrap_or(u32::MAX))
+    }
+
+    /// Time from now until `tick` begins; zero if it has.
+    #[must_use]
+    pub fn until(&self, tick: Tick) -> Duration {
+        let begins = self.start + TICK * tick.0;
+        begins.saturating_duration_since(now())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The ticks that a duration takes, rounded up: a timeout never fires early, and never at once.
+#[must_use]
+pub fn ticks(duration: Duration) -> u32 {
+    let ticks = duration.as_millis().div_ceil(TICK.as_millis());
+    u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_round_up() {
+        assert_eq!(ticks(Duration::from_millis(1)), 1);
+        assert_eq!(ticks(Duration::from_millis(100)), 1);
+        assert_eq!(ticks(Duration::from_millis(101)), 2);
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::MAX), u32::MAX);
+    }
+}

@@ -1,0 +1,7 @@
+//! The only room that touches the kernel, besides the [`server`](crate::server)'s poller: clock,
+//! sockets, listeners and the descriptor limit.
+
+pub mod clock;
+pub mod descriptors;
+pub mod listen;
+pub mod socket;
