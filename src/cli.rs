@@ -66,6 +66,10 @@ pub fn run() -> ExitCode {
 fn serve(config: &Config) -> ExitCode {
     env_logger::Builder::new()
         .filter_level(config.log_level)
+        .format(|out, record| {
+            let level = record.level().as_str().to_ascii_lowercase();
+            writeln!(out, "fanfare: {level}: {}", record.args())
+        })
         .init();
     let (limits, sockets_max) = match config
         .limits()

@@ -266,10 +266,15 @@ impl Relay {
     fn log_refusal(&mut self, response: &Response) {
         let why = String::from_utf8_lossy(&response.body);
         let why = why.trim_end();
-        if self
+        // Others are the client's affair; these are about how the relay is set up.
+        let concerns_us = matches!(
+            response.status,
+            Status::Forbidden | Status::ServiceUnavailable
+        );
+        let is_due = self
             .refusal_logged
-            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS)
-        {
+            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS);
+        if concerns_us && is_due {
             self.refusal_logged = Some(self.now);
             log::warn!("refused a request: {why}");
         } else {

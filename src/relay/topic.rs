@@ -7,6 +7,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
+/// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
+const AT_REST_MAX: usize = 64;
+
 /// A topic: a name and its messages.
 #[derive(Debug)]
 pub(super) struct Topic {
@@ -62,6 +65,10 @@ impl Topics {
         let hash = self.hasher.hash_one(&*topic.name);
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
             entry.remove();
+        }
+        if self.slab.is_empty() && self.slab.capacity() > AT_REST_MAX {
+            self.slab = Slab::new();
+            self.by_name = HashTable::new();
         }
     }
 }
