@@ -73,7 +73,8 @@ impl HeadScanner {
         loop {
             if matches!(self.place, Place::FirstLine | Place::Line) {
                 let rest = &bytes[self.scanned..];
-                self.scanned += rest.iter().take_while(|&&byte| is_text(byte)).count();
+                let text = rest.iter().position(|&byte| !is_text(byte));
+                self.scanned += text.unwrap_or(rest.len());
             }
             let Some(&byte) = bytes.get(self.scanned) else {
                 break;
