@@ -37,7 +37,11 @@ let lostAt = 0;
 let checkedAt = Date.now();
 let unread = 0;
 
-const status = new Status({ line: byId("status"), reconnect: byId("reconnect"), announcer: byId("announcer") });
+const status = new Status({
+  line: byId("status"),
+  reconnect: byId("reconnect"),
+  announcer: byId("announcer"),
+});
 const log = new Log({ scroller: byId("scroller"), list: byId("messages"), newer: byId("newer"), onDraw });
 const connection = new Connection({ onState, onMessage, onLost });
 const composer = new Composer({
@@ -70,7 +74,8 @@ if (matchMedia("(hover: hover) and (pointer: fine)").matches) composer.focus();
 function say(name, body) {
   const bytes = new TextEncoder().encode(encodeChat(name, body)).length;
   if (bytes > MESSAGE_BYTES_MAX) {
-    return `This message has ${bytesText(bytes)}; the relay takes at most ${bytesText(MESSAGE_BYTES_MAX)}. Could it go in parts?`;
+    const [size, limit] = [bytesText(bytes), bytesText(MESSAGE_BYTES_MAX)];
+    return `This message has ${size}; the relay takes at most ${limit}. Could it go in parts?`;
   }
   if (outbox.isFull) {
     return "Many messages wait for the connection already. This one stays here until they are gone.";
@@ -97,7 +102,7 @@ function onState(state) {
   if (state.name !== "connected") return;
   if (lostAt > 0) {
     const away = durationText(Date.now() - lostAt);
-    log.add(notice(`Back after ${away}. The relay keeps no messages: what was said meanwhile is not shown.`));
+    log.add(notice(`Back after ${away}. What was said meanwhile is not shown.`));
   }
   lostAt = 0;
   outbox.flush();
@@ -132,6 +137,7 @@ function followBrowser() {
     if (document.hidden) return;
     unread = 0;
     showTitle();
+    checkConnection();
     connection.wake();
   });
 }
@@ -154,7 +160,6 @@ function enter(next) {
   byId("problem-text").textContent = problem ?? "";
   showTitle();
   composer.enter(room, shortened(room));
-  composer.enable(problem === null);
   if (problem === null) {
     rooms.noteVisit(room);
     status.announce(`Room ${room}.`);
@@ -190,9 +195,10 @@ function wireButtons() {
 function followVisualViewport() {
   const viewport = window.visualViewport;
   viewport?.addEventListener("resize", () => {
-    if (viewport.scale !== 1) return;
-    document.documentElement.style.setProperty("--viewport-height", `${viewport.height}px`);
-    scrollTo(0, 0);
+    // Zoomed in, the visible height says nothing about the keyboard.
+    const height = viewport.scale === 1 ? `${viewport.height}px` : "";
+    document.documentElement.style.setProperty("--viewport-height", height);
+    if (height) scrollTo(0, 0);
   });
 }
 
@@ -215,7 +221,9 @@ function pulse() {
 
 function shortened(text) {
   const characters = Array.from(text);
-  return characters.length > LABEL_LENGTH_MAX ? `${characters.slice(0, LABEL_LENGTH_MAX - 1).join("")}…` : text;
+  return characters.length > LABEL_LENGTH_MAX
+    ? `${characters.slice(0, LABEL_LENGTH_MAX - 1).join("")}…`
+    : text;
 }
 
 function durationText(ms) {

@@ -45,11 +45,6 @@ export class Composer {
     this.#write([text, this.#draft.value].filter(Boolean).join("\n"));
   }
 
-  /** A room that cannot be entered takes no messages. */
-  enable(enabled) {
-    this.#form.inert = !enabled;
-  }
-
   focus() {
     this.#draft.focus();
   }

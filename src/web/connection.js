@@ -99,6 +99,7 @@ export class Connection {
     } else if (this.#suspect && this.connected) {
       this.replace();
     } else {
+      if (this.#state.name === "offline") this.#enter({ ...this.#state, name: "waiting" });
       this.wake();
     }
   }

@@ -11,9 +11,8 @@ import { messageElement, notice } from "./message.js";
 
 const ENTRIES_MAX = 500;
 const LENGTH_MAX = 8 * 1024 * 1024;
-const PER_FRAME_MAX = 60;
+const PER_FRAME_MAX = 30;
 const CALM_PER_FRAME = 5;
-const SKIPPED_NOTICE_EVERY_MS = 2_000;
 const AT_END_WITHIN_PX = 48;
 
 const count = new Intl.NumberFormat();
@@ -28,7 +27,6 @@ export class Log {
   /** Entries that stand in the list, one per child element. */
   #shown = new Bounded();
   #skipped = 0;
-  #skippedNoticeAt = 0;
   #frame = 0;
   #atEnd = true;
   #top = 0;
@@ -76,7 +74,7 @@ export class Log {
   #draw() {
     this.#frame = 0;
     const entries = this.#queue.take(PER_FRAME_MAX);
-    this.#noticeSkipped(entries);
+    if (this.#queue.size === 0 && this.#skipped > 0) entries.push(this.#skippedNotice());
     this.#onDraw(entries);
     // A flood read aloud helps nobody.
     this.#list.setAttribute("aria-live", entries.length > CALM_PER_FRAME ? "off" : "polite");
@@ -96,13 +94,11 @@ export class Log {
     for (const _ of this.#shown.trim()) this.#list.firstElementChild.remove();
   }
 
-  #noticeSkipped(entries) {
-    const now = Date.now();
-    if (this.#skipped === 0 || now - this.#skippedNoticeAt < SKIPPED_NOTICE_EVERY_MS) return;
+  /** The flood is over: what was not shown of it is told once. */
+  #skippedNotice() {
     const many = this.#skipped === 1 ? "1 message" : `${count.format(this.#skipped)} messages`;
-    entries.unshift(notice(`${many} went by too fast to be shown`));
     this.#skipped = 0;
-    this.#skippedNoticeAt = now;
+    return notice(`${many} went by too fast to be shown`);
   }
 
   #onScroll() {

@@ -56,7 +56,13 @@ export function element(tag, className, text = "") {
 /** The letters that stand for a name. */
 export function initials(name) {
   const words = name.split(/[\s._-]+/u).filter(Boolean);
-  return words.slice(0, 2).map((word) => Array.from(word)[0]).join("").toUpperCase() || "?";
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => Array.from(word)[0])
+      .join("")
+      .toUpperCase() || "?"
+  );
 }
 
 /** The class of a name's colour: the same name has the same colour on every page. */
@@ -78,10 +84,16 @@ function parseChat(text) {
   try {
     const { type, from, body } = JSON.parse(text);
     if (type !== CHAT_TYPE || typeof from !== "string" || typeof body !== "string") return null;
-    return { from: Array.from(from.trim().slice(0, 4 * SENDER_LENGTH_MAX)).slice(0, SENDER_LENGTH_MAX).join(""), body };
+    return { from: senderName(from), body };
   } catch {
     return null;
   }
+}
+
+/** A sender's name, bounded before it is looked at: it may be as long as a message. */
+function senderName(from) {
+  const beginning = from.slice(0, 4 * SENDER_LENGTH_MAX).trim();
+  return Array.from(beginning).slice(0, SENDER_LENGTH_MAX).join("");
 }
 
 function avatar({ kind, from }) {
@@ -109,7 +121,10 @@ function senderText({ kind, from, own }) {
 }
 
 function bodyElements({ kind, body, bytes }) {
-  if (kind === "binary") return [element("p", "body", `binary message, ${count.format(bytes)} ${bytes === 1 ? "byte" : "bytes"}`)];
+  if (kind === "binary") {
+    const unit = bytes === 1 ? "byte" : "bytes";
+    return [element("p", "body", `binary message, ${count.format(bytes)} ${unit}`)];
+  }
   const shown = collapsed(body);
   const paragraph = element("p", "body", shown);
   paragraph.dir = "auto";

@@ -124,9 +124,9 @@ export class Outbox {
     const body = element("p", "body", entry.body.slice(0, 1_200));
     body.dir = "auto";
     const state = element("p", "state", STATE_TEXT[entry.state]);
-    if (entry.state === "unsure") state.append(" ", this.#button("Send again", () => this.#sendAgain(entry)));
+    if (entry.state === "unsure") state.append(this.#button("Send again", () => this.#sendAgain(entry)));
     if (entry.state === "unsure" || entry.state === "refused") {
-      state.append(" ", this.#button("Take back", () => this.#takeBack(entry)));
+      state.append(this.#button("Take back", () => this.#takeBack(entry)));
     }
     item.append(body, state);
     return item;
