@@ -25,7 +25,6 @@ pub mod http;
 pub mod log;
 pub mod proto;
 pub mod relay;
-
 pub mod server;
 pub mod sys;
 pub mod wheel;

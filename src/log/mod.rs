@@ -116,7 +116,12 @@ impl Log {
 
     /// Gives back every segment that ends at or before `head`.
     pub fn trim(&mut self, pool: &mut Pool, head: Position) {
-        while let Some(first) = self.segments.pop_front_if(|first| first.end() <= head) {
+        while self
+            .segments
+            .front()
+            .is_some_and(|first| first.end() <= head)
+            && let Some(first) = self.segments.pop_front()
+        {
             let block = first.into_block();
             self.bytes -= block.capacity();
             pool.give(block);

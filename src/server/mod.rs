@@ -10,9 +10,14 @@
 //! data and end that came together raise one event, so then reading goes on to the end.
 
 mod accept;
+mod bind;
 mod table;
 
-use crate::relay::{Action, ConnId, Counters, Reading, Relay};
+pub use bind::StartError;
+
+use crate::config::Config;
+use crate::http::Site;
+use crate::relay::{Action, ConnId, Counters, Limits, Reading, Relay};
 use crate::sys::clock::{Clock, ticks};
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
@@ -23,6 +28,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use table::Table;
 
@@ -35,16 +41,6 @@ const EVENTS_MAX: usize = 1024;
 
 const SIGNAL: Token = Token(usize::MAX);
 
-/// What the loop itself needs to know; the rest is the relay's.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Sockets that may be open at a time, those included that are only told that there is no
-    /// place.
-    pub sockets_max: usize,
-    /// Time from the signal to shut down until the loop ends, whoever is left.
-    pub shutdown_timeout: Duration,
-}
-
 /// A relay and its sockets.
 pub struct Server {
     relay: Relay,
@@ -52,6 +48,7 @@ pub struct Server {
     poll: Poll,
     signals: Signals,
     acceptor: Acceptor,
+    addresses: Vec<SocketAddr>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
@@ -70,29 +67,42 @@ pub enum Ended {
 }
 
 impl Server {
-    /// A server that has not begun to accept. The clock is the one that `relay` was made with.
-    pub fn new(
-        listeners: Vec<TcpListener>,
-        relay: Relay,
-        clock: Clock,
-        settings: Settings,
-    ) -> io::Result<Self> {
+    /// Listens on the addresses of a configuration. Nobody is accepted before
+    /// [`run`](Server::run).
+    pub fn bind(config: &Config, limits: Limits, sockets_max: usize) -> Result<Self, StartError> {
+        let send_buffer_bytes = config.send_buffer_bytes.as_usize();
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            listeners.extend(bind::open(address, send_buffer_bytes)?);
+        }
+        let addresses = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<_>>()?;
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         poll.registry()
             .register(&mut signals, SIGNAL, Interest::READABLE)?;
-        let acceptor = Acceptor::new(listeners, poll.registry(), settings.sockets_max)?;
+        let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
+        let clock = Clock::start();
         Ok(Server {
-            relay,
+            relay: Relay::new(limits, Site::embedded(), clock.tick()),
             clock,
             poll,
             signals,
             acceptor,
+            addresses,
             table: Table::default(),
             ready: VecDeque::new(),
-            shutdown_timeout: ticks(settings.shutdown_timeout),
+            shutdown_timeout: ticks(config.shutdown_timeout()),
             ends: None,
         })
+    }
+
+    /// Where it listens: with port 0, the port that was found.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Runs until a signal ends it.
