@@ -3,7 +3,6 @@
 use crate::config::Config;
 use crate::relay::Counters;
 use crate::server::{Ended, Server};
-use crate::sys::descriptors;
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -68,14 +67,10 @@ fn serve(config: &Config) -> ExitCode {
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
-    let (limits, sockets_max) = match config
-        .limits()
-        .and_then(|limits| Ok((limits, config.sockets_max(descriptors::raise_limit())?)))
-    {
-        Ok(fitting) => fitting,
-        Err(error) => return fail(EXIT_USAGE, &error),
-    };
-    let server = Server::bind(config, limits, sockets_max);
+    let server = Server::bind(config).and_then(|mut server| {
+        server.handle_signals()?;
+        Ok(server)
+    });
     let mut server = match server {
         Ok(server) => server,
         Err(error) if error.is_usage() => return fail(EXIT_USAGE, &error),

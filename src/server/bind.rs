@@ -1,6 +1,6 @@
 //! Addresses to listeners, and why not.
 
-use crate::config::{Address, Binding};
+use crate::config::{Address, Binding, ConfigError};
 use crate::sys::listen::listen;
 use mio::net::TcpListener;
 use std::error::Error;
@@ -36,6 +36,12 @@ impl From<io::Error> for StartError {
             why: format!("can't start: {error}"),
             is_usage: false,
         }
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        StartError::usage(error.to_string())
     }
 }
 
