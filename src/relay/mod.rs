@@ -116,6 +116,7 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         Relay {
+            pool: Pool::new(limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN),
             limits,
             site,
             now,
@@ -123,7 +124,6 @@ impl Relay {
             next_generation: 0,
             open: 0,
             topics: Topics::default(),
-            pool: Pool::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             dirty: VecDeque::new(),
@@ -258,6 +258,10 @@ impl Relay {
         }
     }
 }
+
+/// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
+/// segments.
+const SEGMENTS_PER_LOG_MIN: usize = 8;
 
 /// Slots that are kept, empty, when everybody has left: 64 KiB.
 const SLOTS_AT_REST_MAX: usize = 1024;
