@@ -1,5 +1,7 @@
 //! Arguments to actions.
 
+#[cfg(feature = "bench")]
+use crate::bench;
 use crate::config::Config;
 use crate::relay::Counters;
 use crate::server::{Ended, Server};
@@ -31,6 +33,10 @@ enum Command {
     /// Run the relay; this is what a bare `fanfare` does too
     #[command(after_help = HELP)]
     Serve(Config),
+
+    /// Measure a WebSocket server, this one or any other
+    #[cfg(feature = "bench")]
+    Bench(bench::Options),
 }
 
 const HELP: &str = "\
@@ -52,11 +58,12 @@ something failed, 2 if the command line is wrong.";
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match arguments.command {
-        Some(Command::Serve(config)) => config,
-        None => arguments.config,
-    };
-    serve(&config)
+    match arguments.command {
+        Some(Command::Serve(config)) => serve(&config),
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(options)) => bench::run(&options),
+        None => serve(&arguments.config),
+    }
 }
 
 fn serve(config: &Config) -> ExitCode {
