@@ -52,7 +52,7 @@ impl Relay {
 
     /// Starts one after these shell commands, which may set limits.
     pub(crate) fn start_after(shell: &str, flags: &[&str]) -> Relay {
-        let mut command = clean(Command::new("sh"));
+        let mut command = clean(Command::new("bash"));
         let script = format!("{shell}; exec \"$0\" --listen 127.0.0.1:0 \"$@\"");
         command.args(["-c", &script, BINARY]).args(flags);
         Relay::start_as(command)
