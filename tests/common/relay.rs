@@ -85,7 +85,8 @@ impl Relay {
         let line = first_line.recv_timeout(DEADLINE).expect("a first line");
         let address = line
             .split_once("http://")
-            .and_then(|(_, rest)| rest.trim_end().trim_end_matches('/').parse().ok());
+            .map(|(_, rest)| rest.trim_end().trim_end_matches('/'))
+            .and_then(|rest| rest.replace("localhost", "127.0.0.1").parse().ok());
         let Some(address) = address else {
             let _ = child.kill();
             let errors = stderr.recv_timeout(DEADLINE).unwrap_or_default();
