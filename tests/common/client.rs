@@ -58,9 +58,7 @@ impl Client {
 
     fn of(stream: TcpStream) -> Client {
         stream.set_nodelay(true).expect("a socket of ours");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a deadline");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
         stream
             .set_write_timeout(Some(DEADLINE))
             .expect("a deadline");
@@ -199,7 +197,11 @@ impl Client {
     pub(crate) fn expect_close(&mut self, code: u16) {
         let frame = self.frame();
         assert_eq!(frame.first, FIN | CLOSE, "{frame:?}");
-        assert_eq!(frame.payload.get(..2), Some(&code.to_be_bytes()[..]), "{frame:?}");
+        assert_eq!(
+            frame.payload.get(..2),
+            Some(&code.to_be_bytes()[..]),
+            "{frame:?}"
+        );
     }
 
     /// Nothing more comes, and the end of the stream is a proper one.
@@ -265,7 +267,9 @@ impl Client {
                 Err(error) => panic!("the relay takes no more: {error}"),
             }
         }
-        self.stream.set_nonblocking(false).expect("a socket of ours");
+        self.stream
+            .set_nonblocking(false)
+            .expect("a socket of ours");
         sent
     }
 
