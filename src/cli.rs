@@ -1,6 +1,6 @@
 //! Arguments to actions.
 
-use crate::config::{Address, Binding, Config};
+use crate::config::{self, Address, Binding, Config, ConfigError, Flags};
 use crate::http::Site;
 use crate::relay::{Counters, Relay};
 use crate::server::{Ended, Server, Settings};
@@ -11,6 +11,7 @@ use mio::net::TcpListener;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The command line was understood, but what it asks for can't be done.
@@ -27,14 +28,24 @@ struct Arguments {
     command: Option<Command>,
 
     #[command(flatten)]
-    config: Config,
+    flags: Flags,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the relay; this is what a bare `fanfare` does too
     #[command(after_help = HELP)]
-    Serve(Config),
+    Serve(Flags),
+    /// Say what is wrong with a file of settings, or that nothing is
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the settings in force and where each came from, as a file for --config
+    Config(Flags),
+    /// Print the manual's table of settings
+    #[command(hide = true)]
+    Settings,
 }
 
 const HELP: &str = "\
@@ -49,23 +60,45 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Exit codes: 0 after a clean end, 1 if
-something failed, 2 if the command line is wrong.";
+Sizes take KiB, MiB and GiB, times take ms, s, m and h. Each setting can also be given as an
+environment variable (FANFARE_LISTEN for --listen) and in the TOML file that --config or
+FANFARE_CONFIG names (`listen`); a flag wins over a variable, and a variable over the file. Exit
+codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match arguments.command {
-        Some(Command::Serve(config)) => config,
-        None => arguments.config,
-    };
-    serve(&config)
+    match arguments.command {
+        Some(Command::Serve(flags)) => serve(&flags),
+        None => serve(&arguments.flags),
+        Some(Command::Check { file }) => check(&file),
+        Some(Command::Config(flags)) => show(&flags),
+        Some(Command::Settings) => print(&config::manual()),
+    }
 }
 
-fn serve(config: &Config) -> ExitCode {
+fn check(file: &Path) -> ExitCode {
+    match Config::read(file).and_then(|config| config.limits()) {
+        Ok(_) => print(&format!("{}: all is well\n", file.display())),
+        Err(error) => reject(&error),
+    }
+}
+
+fn show(flags: &Flags) -> ExitCode {
+    match Config::load(flags).and_then(|config| config.limits().map(|_| config)) {
+        Ok(config) => print(&config.to_toml()),
+        Err(error) => reject(&error),
+    }
+}
+
+fn serve(flags: &Flags) -> ExitCode {
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(error) => return reject(&error),
+    };
     env_logger::Builder::new()
-        .filter_level(config.log_level)
+        .filter_level(config.log_level.0)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
@@ -76,7 +109,7 @@ fn serve(config: &Config) -> ExitCode {
         .and_then(|limits| Ok((limits, config.sockets_max(descriptors::raise_limit())?)))
     {
         Ok(fitting) => fitting,
-        Err(error) => return fail(EXIT_USAGE, &error),
+        Err(error) => return reject(&error),
     };
     let mut listeners = Vec::new();
     for address in &config.listen {
@@ -204,6 +237,20 @@ fn summarize(counters: &Counters) {
         counters.stalled,
         counters.failed,
     );
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EXIT_FAILED, &format_args!("can't write: {error}")),
+    }
+}
+
+fn reject(error: &ConfigError) -> ExitCode {
+    for problem in error.problems() {
+        eprintln!("fanfare: {problem}");
+    }
+    ExitCode::from(EXIT_USAGE)
 }
 
 fn fail(code: u8, why: &dyn Display) -> ExitCode {
