@@ -19,11 +19,12 @@
 
 pub mod cli;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod log;
 pub mod proto;
 pub mod relay;
-
 pub mod server;
 pub mod sys;
 pub mod wheel;

@@ -169,7 +169,7 @@ fn a_file_that_can_t_be_read() {
     for (file, why) in [
         ("missing.toml", "No such file"),
         (".", "directory"),
-        ("/dev/zero", "more than 1 MiB"),
+        ("/dev/zero", "more than 1024 KiB"),
     ] {
         let said = refused(fanfare(&["--config", file]));
         let expected = format!("fanfare: can't read {file}: ");

@@ -7,8 +7,7 @@
 use super::error::ConfigError;
 use super::settings::{Config, SETTINGS};
 use super::table::{self, Setting, Source};
-use std::fs::File;
-use std::io::{self, Read};
+use crate::sys::file;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,29 +15,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A file that is larger is none of ours.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Puts what the file says into `config`. All that is wrong with it is reported together.
 pub(super) fn apply(config: &mut Config, path: &Path) -> Result<(), ConfigError> {
     let name: Arc<str> = path.display().to_string().into();
-    let text = read(path).map_err(|error| format!("can't read {name}: {error}"))?;
+    let text = file::read_text(path, FILE_BYTES_MAX)
+        .map_err(|error| format!("can't read {name}: {error}"))?;
     apply_text(config, &name, &text)
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other("it has more than 1 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .split(|&byte| byte == b'\n')
-            .count();
-        io::Error::other(format!("line {line} is not UTF-8"))
-    })
 }
 
 /// The same for the text of a file.

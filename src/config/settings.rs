@@ -105,9 +105,14 @@ settings! {
         stalled_write_timeout: Period = "30s", Live,
             "a network that changes comes back within it";
 
-        /// For a closing handshake, and for the whole relay to shut down
+        /// For a closing handshake
         close_timeout: Period = "5s", Live,
             "whoever is there answers within a round trip";
+
+        /// When the relay ends: the time over which closes are spread if there are many connections,
+        /// so that those don't all come back at once
+        drain: Period = "10s", Live,
+            "20,000 clients that come back are then 2,000 a second, and service managers wait longer";
     }
 
     "Logs" {

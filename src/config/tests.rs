@@ -199,6 +199,19 @@ fn contradictions_name_both_sides_and_where_they_stand() {
 }
 
 #[test]
+fn what_a_program_set_is_not_called_a_default() {
+    let config = Config {
+        message_bytes_max: Bytes(8 << 20),
+        ..Config::default()
+    };
+    let error = config.limits().unwrap_err().to_string();
+    assert!(
+        error.contains("4 times message_bytes_max = 8MiB"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_shown_is_a_file_that_says_the_same() {
     let flags = flags(&[
         "--listen=:80,[::1]:81",

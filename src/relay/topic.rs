@@ -33,20 +33,31 @@ pub(super) struct Topics {
     hasher: RandomState,
 }
 
+impl Topic {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Topics {
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 
+    /// The topic of that name, if it exists.
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        let is_named = |&key: &u32| &*self.slab[key as usize].name == name;
+        self.by_name
+            .find(self.hasher.hash_one(name), is_named)
+            .copied()
+    }
+
     /// The topic of that name, which begins to exist if it did not.
     pub(super) fn find_or_insert(&mut self, name: &str) -> u32 {
-        let hash = self.hasher.hash_one(name);
-        if let Some(&key) = self
-            .by_name
-            .find(hash, |&key| &*self.slab[key as usize].name == name)
-        {
+        if let Some(key) = self.find(name) {
             return key;
         }
+        let hash = self.hasher.hash_one(name);
         let key = self.slab.insert(Topic {
             name: name.into(),
             plain: Variant::new(),
