@@ -7,7 +7,7 @@ use crate::proto::{HeadError, HeadScanner};
 use crate::sys::socket;
 use mio::net::TcpStream;
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 
 /// A response head of a WebSocket server is some hundred bytes long.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
