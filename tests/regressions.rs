@@ -1,0 +1,39 @@
+//! One test per bug ever fixed: each failed before its fix.
+
+mod common;
+
+use common::*;
+use std::time::Duration;
+
+/// A side list names the messages of senders without echo. It was not counted in the log's bound,
+/// so that empty messages, retained for a reader that stalls, took a dozen times as much.
+#[test]
+fn empty_messages_without_echo_keep_within_the_logs_bound() {
+    let mut relay = Relay::start(&[
+        "--topic-log-bytes-max",
+        "4MiB",
+        "--send-buffer-bytes",
+        "16KiB",
+    ]);
+    relay.assert_others_exchange();
+    let before = relay.resident_kib();
+    let _stalled = Client::join_small(&relay, "/ws");
+    let mut senders = [
+        Client::join(&relay, "/ws?echo=0"),
+        Client::join(&relay, "/ws?echo=0"),
+    ];
+    let mut healthy = Client::join(&relay, "/ws");
+    let empty = text("").repeat(10_000);
+    for _ in 0..75 {
+        for sender in &mut senders {
+            sender.send(&empty);
+        }
+        healthy.read_bytes(2 * 10_000 * 2);
+        for sender in &mut senders {
+            sender.read_bytes(10_000 * 2);
+        }
+    }
+    let grown = relay.resident_kib().saturating_sub(before);
+    assert!(grown < 4 * 1024 + 3 * 1024, "{grown} KiB retained");
+    relay.assert_others_exchange();
+}
