@@ -37,3 +37,26 @@ fn empty_messages_without_echo_keep_within_the_logs_bound() {
     assert!(grown < 4 * 1024 + 3 * 1024, "{grown} KiB retained");
     relay.assert_others_exchange();
 }
+
+/// Whoever had stopped in the middle of a frame was never found dead as long as its topic had
+/// messages: each delivery put the deadline of its pong off.
+#[test]
+fn a_dead_peer_in_the_middle_of_a_frame_is_dropped_in_a_busy_topic() {
+    let relay = Relay::start(&["--heartbeat-interval", "300ms", "--pong-timeout", "400ms"]);
+    let mut dead = Client::join(&relay, "/ws");
+    dead.send(&text("hello")[..8]);
+    let mut sender = Client::join(&relay, "/ws");
+    let mut said = 0;
+    let descriptors = relay.descriptors();
+    while relay.descriptors() == descriptors {
+        sender.send(&text("busy"));
+        sender.expect_text("busy");
+        assert!(
+            !sender.has_input(Duration::from_millis(20)),
+            "only its own messages come"
+        );
+        said += 1;
+        assert!(said < 500, "it is kept for ever");
+    }
+    dead.expect_gone();
+}
