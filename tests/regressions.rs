@@ -60,3 +60,22 @@ fn a_dead_peer_in_the_middle_of_a_frame_is_dropped_in_a_busy_topic() {
     }
     dead.expect_gone();
 }
+
+/// What strangers send went into the log as it was: long, and with characters that steer terminals.
+#[test]
+fn a_refused_origin_is_logged_short_and_plain() {
+    let relay = Relay::start(&[]);
+    let origin = format!("Origin: http://\u{9b}31m\u{202e}{}", "\u{85}x".repeat(4000));
+    let mut client = Client::connect(&relay);
+    client.send(&upgrade_and(&[&origin]));
+    let response = client.response();
+    assert_eq!(response.status, 403);
+    drop(client);
+    let log = relay.terminated().stderr;
+    assert!(log.contains("403"), "{log}");
+    for said in [&response.text(), &log] {
+        assert!(said.len() < 4000, "{} bytes", said.len());
+        let odd = |letter: &char| !letter.is_ascii() || (letter.is_control() && *letter != '\n');
+        assert_eq!(said.chars().find(odd), None, "{said}");
+    }
+}
