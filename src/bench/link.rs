@@ -200,8 +200,7 @@ impl Link {
     /// Writes what waits, as much as the socket takes.
     pub(super) fn flush(&mut self) -> Result<(), Broken> {
         while self.written < self.out.len() {
-            let slice = IoSlice::new(&self.out[self.written..]);
-            match socket::write(&mut self.stream, &[slice]) {
+            match socket::write(&mut self.stream, &self.out[self.written..]) {
                 Some(0) => return Ok(()),
                 Some(bytes) => self.written += bytes,
                 None => return Err(Broken),

@@ -44,7 +44,7 @@ pub use connection::ConnId;
 pub use counters::Counters;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Limits, SlowPolicy};
-pub use output::Slices;
+pub use output::{Output, Slices};
 
 use crate::http::Site;
 use crate::log::Pool;
