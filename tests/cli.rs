@@ -305,3 +305,15 @@ fn the_log_level_is_heeded() {
         assert_eq!(log.contains("ended:"), is_told, "{level}: {log}");
     }
 }
+
+/// Standard error may be a pipe whose reader is gone.
+#[test]
+fn a_log_that_nobody_reads_any_more_does_no_harm() {
+    let mut relay = Relay::start_after("exec 2> >(exec true)", &["--log-level", "debug"]);
+    for _ in 0..20 {
+        let mut client = Client::connect(&relay);
+        client.send(&upgrade_and(&["Origin: http://evil.example"]));
+        assert_eq!(client.response().status, 403);
+    }
+    relay.assert_others_exchange();
+}

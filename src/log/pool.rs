@@ -34,7 +34,7 @@ impl Pool {
         }
     }
 
-    /// Memory of all blocks that logs hold.
+    /// Memory of all blocks that logs hold, and of what they hold beside them.
     #[must_use]
     pub fn bytes_in_use(&self) -> usize {
         self.bytes_in_use
@@ -61,6 +61,16 @@ impl Pool {
         };
         self.bytes_in_use += block.capacity();
         block
+    }
+
+    /// Counts memory that a log holds beside its blocks.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.bytes_in_use += bytes;
+    }
+
+    /// Counts it no more.
+    pub(super) fn discharge(&mut self, bytes: usize) {
+        self.bytes_in_use -= bytes;
     }
 
     /// Takes back a block that no reader needs any more.

@@ -111,6 +111,30 @@ fn cut_keeps_within_the_bound() {
 }
 
 #[test]
+fn the_list_of_those_who_pass_over_frames_counts() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
+    for n in 0..1000 {
+        append(&mut log, &mut pool, 0, Some(n % 2));
+    }
+    let segments: usize = log.segments.iter().map(Segment::capacity).sum();
+    assert!(log.bytes() >= segments + 1000 * 16);
+    assert_eq!(log.bytes(), pool.bytes_in_use());
+    let cut = log.cut(20_000);
+    log.trim(&mut pool, cut);
+    assert!(log.bytes() <= 20_000);
+    log.trim(&mut pool, log.tail());
+    assert_eq!((log.bytes(), pool.bytes_in_use()), (0, 0));
+    // Those of one sender that follow one another take one entry.
+    let mut log = Log::default();
+    for _ in 0..500 {
+        append(&mut log, &mut pool, 0, Some(1));
+    }
+    assert!(log.bytes() < (1 << 10) + 200);
+    let slices = log.slices(Position(500), log.tail(), Some(1));
+    assert_eq!(slices.count(), 0);
+}
+
+#[test]
 fn a_boundary_counts_messages() {
     let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     for _ in 0..1000 {

@@ -368,7 +368,6 @@ impl Relay {
         }
         let connection = &mut self.connections[slot as usize];
         match connection.phase {
-            Phase::Open if connection.awaiting_pong => connection.since = self.now,
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),
             _ => {}
