@@ -2,13 +2,14 @@
 
 #[cfg(feature = "bench")]
 use crate::bench;
-use crate::config::Config;
+use crate::config::{self, Config, ConfigError, Flags};
 use crate::relay::Counters;
 use crate::server::{Ended, Server};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The command line was understood, but what it asks for can't be done.
@@ -25,18 +26,27 @@ struct Arguments {
     command: Option<Command>,
 
     #[command(flatten)]
-    config: Config,
+    flags: Flags,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the relay; this is what a bare `fanfare` does too
     #[command(after_help = HELP)]
-    Serve(Config),
-
+    Serve(Flags),
+    /// Say what is wrong with a file of settings, or that nothing is
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the settings in force and where each came from, as a file for --config
+    Config(Flags),
     /// Measure a WebSocket server, this one or any other
     #[cfg(feature = "bench")]
     Bench(bench::Options),
+    /// Print the manual's table of settings
+    #[command(hide = true)]
+    Settings,
 }
 
 const HELP: &str = "\
@@ -51,30 +61,53 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Exit codes: 0 after a clean end, 1 if
-something failed, 2 if the command line is wrong.";
+Sizes take KiB, MiB and GiB, times take ms, s, m and h. Each setting can also be given as an
+environment variable (FANFARE_LISTEN for --listen) and in the TOML file that --config or
+FANFARE_CONFIG names (`listen`); a flag wins over a variable, and a variable over the file. Exit
+codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Serve(config)) => serve(&config),
+        Some(Command::Serve(flags)) => serve(&flags),
+        None => serve(&arguments.flags),
+        Some(Command::Check { file }) => check(&file),
+        Some(Command::Config(flags)) => show(&flags),
         #[cfg(feature = "bench")]
         Some(Command::Bench(options)) => bench::run(&options),
-        None => serve(&arguments.config),
+        Some(Command::Settings) => print(&config::manual()),
     }
 }
 
-fn serve(config: &Config) -> ExitCode {
+fn check(file: &Path) -> ExitCode {
+    match Config::read(file).and_then(|config| config.limits()) {
+        Ok(_) => print(&format!("{}: all is well\n", file.display())),
+        Err(error) => reject(&error),
+    }
+}
+
+fn show(flags: &Flags) -> ExitCode {
+    match Config::load(flags).and_then(|config| config.limits().map(|_| config)) {
+        Ok(config) => print(&config.to_toml()),
+        Err(error) => reject(&error),
+    }
+}
+
+fn serve(flags: &Flags) -> ExitCode {
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(error) => return reject(&error),
+    };
     env_logger::Builder::new()
-        .filter_level(config.log_level)
+        .filter_level(config.log_level.0)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
-    let server = Server::bind(config).and_then(|mut server| {
+    let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
         Ok(server)
     });
@@ -122,6 +155,20 @@ fn summarize(counters: &Counters) {
         counters.stalled,
         counters.failed,
     );
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EXIT_FAILED, &format_args!("can't write: {error}")),
+    }
+}
+
+fn reject(error: &ConfigError) -> ExitCode {
+    for problem in error.problems() {
+        eprintln!("fanfare: {problem}");
+    }
+    ExitCode::from(EXIT_USAGE)
 }
 
 fn fail(code: u8, why: &dyn Display) -> ExitCode {

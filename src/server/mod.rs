@@ -19,7 +19,7 @@ pub use handle::{Gone, Handle};
 
 use crate::config::Config;
 use crate::http::Site;
-use crate::relay::{Action, ConnId, Counters, Hooks, Reading, Relay};
+use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::{Clock, ticks};
 use crate::sys::descriptors;
 use crate::sys::socket::{self, ReadOutcome};
@@ -322,10 +322,13 @@ impl Server {
             let Some(socket) = self.table.get(id) else {
                 continue;
             };
-            let slices = self.relay.transmit(id);
-            let offered = slices.iter().map(|slice| slice.len()).sum();
-            let written = socket::write(&mut socket.stream, &slices);
-            drop(slices);
+            let (offered, written) = match self.relay.transmit(id) {
+                Output::One(bytes) => (bytes.len(), socket::write(&mut socket.stream, bytes)),
+                Output::Many(slices) => {
+                    let offered = slices.iter().map(|slice| slice.len()).sum();
+                    (offered, socket::write_vectored(&mut socket.stream, &slices))
+                }
+            };
             match written {
                 Some(sent) => self.relay.handle_sent(id, sent, offered),
                 None => self.relay.handle_reset(id),
