@@ -8,7 +8,7 @@ use fanfare::config::Config;
 use fanfare::http::Site;
 use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
-use fanfare::relay::{Action, ConnId, Relay};
+use fanfare::relay::{Action, ConnId, Output, Relay};
 use fanfare::wheel::Tick;
 use std::env;
 
@@ -148,9 +148,10 @@ impl World {
         relay.handle_timers();
         relay.begin_flush();
         while let Some(id) = relay.poll_transmit() {
-            let slices = relay.transmit(id);
-            let offered = slices.iter().map(|slice| slice.len()).sum();
-            drop(slices);
+            let offered = match relay.transmit(id) {
+                Output::One(bytes) => bytes.len(),
+                Output::Many(slices) => slices.iter().map(|slice| slice.len()).sum(),
+            };
             self.sent += offered as u64;
             relay.handle_sent(id, offered, offered);
         }
