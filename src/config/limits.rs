@@ -4,7 +4,7 @@
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::Count;
-use crate::relay::Limits;
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Limits};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -24,6 +24,7 @@ const MESSAGES_PER_LOG: u64 = 4;
 impl Config {
     /// The relay's bounds, if the settings fit together.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
+        self.check_admin()?;
         let message = self.message_bytes_max;
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
@@ -70,9 +71,25 @@ impl Config {
         })
     }
 
+    /// What the operator sees is not for the public: their listener has an address of its own.
+    fn check_admin(&self) -> Result<(), ConfigError> {
+        let Some(admin) = &self.admin else {
+            return Ok(());
+        };
+        match self.listen.iter().find(|public| public.overlaps(admin)) {
+            Some(public) => Err(format!(
+                "{} is where the public is let in (--listen {public}): choose another port for it",
+                self.cite("admin")
+            )
+            .into()),
+            None => Ok(()),
+        }
+    }
+
     /// Sockets that may be open at a time, given how many files the process may have open.
     pub fn sockets_max(&self, descriptors_max: usize) -> Result<usize, ConfigError> {
-        let reserved = DESCRIPTORS_RESERVED + self.listen.len();
+        let admin = self.admin.as_ref().map_or(0, |_| 1 + ADMIN_CONNECTIONS_MAX);
+        let reserved = DESCRIPTORS_RESERVED + self.listen.len() + admin;
         let available = descriptors_max.saturating_sub(reserved);
         let Some(Count(connections_max)) = self.connections_max else {
             return match available {

@@ -15,6 +15,7 @@
 use super::address::Address;
 use super::table::settings;
 use super::value::{Bytes, Count, Level, Origin, Period};
+use crate::journal::LogFormat;
 use crate::relay::SlowPolicy;
 
 settings! {
@@ -23,6 +24,11 @@ settings! {
         /// `:PORT` every interface. Port 0 takes a free one
         listen: Vec<Address> = "127.0.0.1:8080", Restart,
             "nobody else gets in until somebody says so";
+
+        /// Address on which the operator may ask how things stand (/healthz, /readyz, /metrics,
+        /// /topics), or `off`. Not one that the public reaches
+        admin: Option<Address> = "off", Restart,
+            "names of rooms and numbers of visitors are nobody else's affair";
 
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
         /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
@@ -119,5 +125,9 @@ settings! {
         /// What is logged to standard error: off, error, warn, info, debug
         log_level: Level = "info", Live,
             "what an operator wants to know, and nothing for each connection";
+
+        /// How it is written: `human` for people, `json` for machines, one object a line
+        log_format: LogFormat = "human", Restart,
+            "whoever starts it by hand reads it with their eyes";
     }
 }

@@ -64,6 +64,9 @@ pub(super) const LINGER_TICKS: u32 = 20;
 pub(super) const TOPIC_VISITS_PER_TURN: u32 = 1024;
 /// Members that a turn visits in all topics together.
 pub(super) const VISITS_PER_TURN: u32 = 4096;
+/// Topics, or free places for one, that an answer to the operator looks at: a tenth of a second's
+/// worth would be a hundred times as many.
+pub(super) const TOPIC_SLOTS_PER_PAGE: usize = 8192;
 /// Timers that a turn fires, so that connections which came together don't hold up everybody else.
 pub(super) const TIMERS_PER_TURN: u32 = 1024;
 /// Connections that a shutdown closes in each tick, though the drain time would allow to spread them

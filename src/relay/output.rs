@@ -77,8 +77,7 @@ impl Relay {
             }
             let Some(slot) = self.topics[key].plain.visit() else {
                 self.dirty.pop_front();
-                self.topics[key].dirty = false;
-                self.touch(key);
+                self.on_walk_complete(key);
                 self.next_topic();
                 continue;
             };
@@ -142,6 +141,7 @@ impl Relay {
     /// [`handle_writable`](Relay::handle_writable) is expected when it is not any more.
     pub fn handle_sent(&mut self, id: ConnId, sent: usize, offered: usize) {
         let slot = id.slot;
+        self.counters.sent_bytes += sent as u64;
         let connection = &mut self.connections[slot as usize];
         let before = connection.cursor;
         if connection.extra.is_none() && connection.is_member() {
@@ -158,7 +158,10 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         let key = connection.topic;
         if connection.lagging != NONE && connection.cursor != before {
-            self.topics[key].plain.moved(before);
+            let plain = &mut self.topics[key].plain;
+            plain.moved(before);
+            let lag_bytes = plain.log.tail().since(before);
+            self.counters.lag_bytes.observe(lag_bytes, 1);
             self.touch(key);
         }
         if sent < offered {
@@ -208,6 +211,7 @@ impl Relay {
     pub(super) fn ping(&mut self, slot: u32) {
         self.enter_outbox(slot);
         let connection = &mut self.connections[slot as usize];
+        self.counters.pings_sent += 1;
         connection.awaiting_pong = true;
         connection.since = self.now;
         connection.extra().outbox.push_control(OpCode::Ping, &[]);
@@ -249,6 +253,17 @@ impl Relay {
             return false;
         }
         true
+    }
+
+    /// Everybody who keeps up was visited, and sent what has come since the last time.
+    fn on_walk_complete(&mut self, key: u32) {
+        let topic = &mut self.topics[key];
+        topic.dirty = false;
+        let messages = topic.plain.log.messages();
+        let members = topic.plain.members() as u64;
+        let since = messages - std::mem::replace(&mut topic.walked, messages);
+        self.counters.write_messages.observe(since, members);
+        self.touch(key);
     }
 
     fn next_topic(&mut self) {

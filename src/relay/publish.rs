@@ -2,8 +2,9 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Peer, Phase};
-use super::limits::SlowPolicy;
+use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use crate::log::Position;
+use crate::metrics::Cause;
 use crate::proto::{CloseCode, Header, MessageKind};
 
 impl Relay {
@@ -41,6 +42,7 @@ impl Relay {
             mask: None,
             payload_bytes: payload.len() as u64,
         };
+        self.touch(key);
         let topic = &mut self.topics[key];
         topic
             .plain
@@ -51,7 +53,10 @@ impl Relay {
             topic.dirty = true;
             self.dirty.push_back(key);
         }
+        let readers = topic.plain.members() - usize::from(excluded.is_some());
         self.counters.messages += 1;
+        self.counters.message_bytes += payload.len() as u64;
+        self.counters.deliveries += readers as u64;
         if self.topics[key].plain.log.bytes() > self.limits.topic_log_bytes_max {
             let cut = self.topics[key]
                 .plain
@@ -126,14 +131,16 @@ impl Relay {
             && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
         let messages_missed = log.messages() - boundary.message;
         let tail = log.tail();
+        self.counters.lag_bytes.observe(tail.since(cursor), 1);
         if self.limits.slow_policy == SlowPolicy::Skip && connection.phase == Phase::Open {
             self.counters.skips += 1;
             self.counters.messages_skipped += messages_missed;
         } else {
             self.counters.lapped += 1;
+            self.counters.messages_lost += messages_missed;
         }
         if !is_rescued {
-            self.drop_now(slot);
+            self.abort(slot, Cause::Lapped);
             return;
         }
         let connection = &mut self.connections[slot as usize];
@@ -154,7 +161,8 @@ impl Relay {
         self.topics[connection.topic].plain.moved(before);
         if self.limits.slow_policy == SlowPolicy::Close && !closing {
             let reason = "too slow: more was missed than the topic retains";
-            self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+            let code = CloseCode::TRY_AGAIN_LATER;
+            self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
         }
         self.queue_output(slot);
     }
@@ -164,6 +172,7 @@ impl Relay {
         let topic = &mut self.topics[key];
         if !topic.touched {
             topic.touched = true;
+            topic.roll_meter(self.now);
             self.touched.push(key);
         }
     }
@@ -187,10 +196,21 @@ impl Relay {
         plain.log.trim(&mut self.pool, head);
     }
 
-    /// Keeps the list of topics with lagging members.
+    /// How far the last of all lagging members is behind; of the first topics that have some, if
+    /// those are too many for a turn.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        let retaining = self.retaining.iter().take(TOPIC_SLOTS_PER_PAGE);
+        let lags = retaining.map(|&key| self.topics[key].plain.lag_bytes_max());
+        lags.max().unwrap_or_default()
+    }
+
+    /// Keeps the list of topics with lagging members, and their number.
     pub(super) fn note_retaining(&mut self, key: u32) {
         let topic = &mut self.topics[key];
-        let retains = !topic.plain.lagging().is_empty();
+        let lagging = topic.plain.lagging().len() as u32;
+        let noted = std::mem::replace(&mut topic.lagging_noted, lagging);
+        self.lagging = self.lagging + lagging as usize - noted as usize;
+        let retains = lagging > 0;
         if retains && topic.retaining == NONE {
             topic.retaining = self.retaining.len() as u32;
             self.retaining.push(key);

@@ -2,7 +2,7 @@
 //! somebody leaves. It never spins, and it never ends the process.
 
 use super::table::{self, Table};
-use crate::relay::Relay;
+use crate::relay::{Door, Relay};
 use crate::sys::socket::{self, AcceptOutcome};
 use crate::wheel::Tick;
 use mio::net::{TcpListener, TcpStream};
@@ -22,8 +22,11 @@ const FIRST_TOKEN: usize = usize::MAX - 2;
 /// The listeners, and whether they may be accepted from.
 #[derive(Debug)]
 pub(super) struct Acceptor {
+    /// Those for the operator first: they have their turn however many come by the others, and
+    /// stay when those are closed.
     listeners: Vec<Listener>,
-    /// Sockets that may be open at a time.
+    /// Sockets that may be open at a time, before clients have to wait. The operator does not: for
+    /// those few connections there are descriptors to spare.
     sockets_max: usize,
     /// As many are open.
     is_full: bool,
@@ -34,23 +37,28 @@ pub(super) struct Acceptor {
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
+    door: Door,
     /// There may be connections in its backlog.
     ready: bool,
 }
 
 impl Acceptor {
     pub(super) fn new(
-        listeners: Vec<TcpListener>,
+        public: Vec<TcpListener>,
+        admin: Vec<TcpListener>,
         registry: &Registry,
         sockets_max: usize,
     ) -> io::Result<Self> {
-        let mut listeners: Vec<Listener> = listeners
-            .into_iter()
-            .map(|socket| Listener {
+        let listener = |door| {
+            move |socket| Listener {
                 socket,
+                door,
                 ready: false,
-            })
-            .collect();
+            }
+        };
+        let admin = admin.into_iter().map(listener(Door::Admin));
+        let public = public.into_iter().map(listener(Door::Public));
+        let mut listeners: Vec<Listener> = admin.chain(public).collect();
         for (index, listener) in listeners.iter_mut().enumerate() {
             let token = Token(FIRST_TOKEN - index);
             registry.register(&mut listener.socket, token, Interest::READABLE)?;
@@ -83,9 +91,12 @@ impl Acceptor {
 
     /// There are connections to accept, and nothing stands against it.
     pub(super) fn has_work(&self) -> bool {
-        !self.is_full
-            && self.exhausted_until.is_none()
-            && self.listeners.iter().any(|listener| listener.ready)
+        let may_enter = |listener: &Listener| listener.door == Door::Admin || !self.is_full;
+        self.exhausted_until.is_none()
+            && self
+                .listeners
+                .iter()
+                .any(|listener| listener.ready && may_enter(listener))
     }
 
     /// When to try again, though nobody has left.
@@ -105,14 +116,17 @@ impl Acceptor {
         let mut budget = ACCEPTS_PER_TURN;
         for index in 0..self.listeners.len() {
             while budget > 0 && self.exhausted_until.is_none() && self.listeners[index].ready {
-                self.is_full = table.len() >= self.sockets_max;
-                if self.is_full {
-                    return;
+                let Listener { socket, door, .. } = &self.listeners[index];
+                if *door == Door::Public {
+                    self.is_full = table.len() >= self.sockets_max;
+                    if self.is_full {
+                        return;
+                    }
                 }
                 budget -= 1;
-                match socket::accept(&self.listeners[index].socket) {
+                match socket::accept(socket) {
                     AcceptOutcome::Connection(stream) => {
-                        if let Err(error) = take_in(stream, relay, table, registry) {
+                        if let Err(error) = take_in(stream, *door, relay, table, registry) {
                             self.on_exhausted(now, &error);
                         }
                     }
@@ -124,9 +138,12 @@ impl Acceptor {
         }
     }
 
-    /// Stops listening: whoever comes is refused by the system.
+    /// Stops listening for clients: whoever comes is refused by the system. The operator may still
+    /// ask.
     pub(super) fn close(&mut self, registry: &Registry) {
-        for mut listener in self.listeners.drain(..) {
+        let is_admin = |listener: &&Listener| listener.door == Door::Admin;
+        let admins = self.listeners.iter().filter(is_admin).count();
+        for mut listener in self.listeners.drain(admins..) {
             // The descriptor is about to be closed, which takes it out of the poller too.
             let _ = registry.deregister(&mut listener.socket);
         }
@@ -140,11 +157,12 @@ impl Acceptor {
 
 fn take_in(
     mut stream: TcpStream,
+    door: Door,
     relay: &mut Relay,
     table: &mut Table,
     registry: &Registry,
 ) -> io::Result<()> {
-    let id = relay.handle_accept();
+    let id = relay.handle_accept(door);
     let interest = Interest::READABLE | Interest::WRITABLE;
     let registered = registry.register(&mut stream, table::token(id), interest);
     table.insert(id, stream);

@@ -53,9 +53,10 @@ impl fmt::Display for StartError {
 
 impl Error for StartError {}
 
-/// Listens on everything that an address means.
+/// Listens on everything that an address means, which was given by that flag.
 pub(super) fn open(
     address: &Address,
+    flag: &str,
     send_buffer_bytes: usize,
 ) -> Result<Vec<TcpListener>, StartError> {
     let binding = address.resolve().map_err(|error| {
@@ -64,13 +65,14 @@ pub(super) fn open(
         ))
     })?;
     match binding {
-        Binding::First(candidates) => open_first(address, &candidates, send_buffer_bytes),
-        Binding::All(addresses) => open_all(addresses, send_buffer_bytes),
+        Binding::First(candidates) => open_first(address, flag, &candidates, send_buffer_bytes),
+        Binding::All(addresses) => open_all(addresses, flag, send_buffer_bytes),
     }
 }
 
 fn open_first(
     address: &Address,
+    flag: &str,
     candidates: &[SocketAddr],
     send_buffer_bytes: usize,
 ) -> Result<Vec<TcpListener>, StartError> {
@@ -78,7 +80,7 @@ fn open_first(
     for &candidate in candidates {
         match listen(candidate, send_buffer_bytes) {
             Ok(listener) => return Ok(vec![listener]),
-            Err(error) => failed = explain(candidate, &error),
+            Err(error) => failed = explain(candidate, flag, &error),
         }
     }
     Err(failed)
@@ -86,6 +88,7 @@ fn open_first(
 
 fn open_all(
     addresses: Vec<SocketAddr>,
+    flag: &str,
     send_buffer_bytes: usize,
 ) -> Result<Vec<TcpListener>, StartError> {
     let mut listeners: Vec<TcpListener> = Vec::new();
@@ -101,28 +104,30 @@ fn open_all(
             Ok(listener) => listeners.push(listener),
             // `localhost` may have an address that this system does not.
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
-            Err(error) => return Err(explain(address, &error)),
+            Err(error) => return Err(explain(address, flag, &error)),
         }
     }
     Ok(listeners)
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> StartError {
+fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> StartError {
     let (is_usage, advice) = match error.kind() {
         ErrorKind::AddrInUse => (
             false,
-            "another program listens there; stop it, or choose another port with --listen",
+            format!("another program listens there; stop it, or choose another port with --{flag}"),
         ),
         ErrorKind::AddrNotAvailable => (
             true,
-            "this machine has no such address; 127.0.0.1, [::1] or 0.0.0.0 are always there",
+            "this machine has no such address; 127.0.0.1, [::1] or 0.0.0.0 are always there".into(),
         ),
         ErrorKind::PermissionDenied => (
             true,
-            "ports below 1024 need a privilege; choose a higher port with --listen, or give the \
-             program the capability CAP_NET_BIND_SERVICE",
+            format!(
+                "ports below 1024 need a privilege; choose a higher port with --{flag}, or give \
+                 the program the capability CAP_NET_BIND_SERVICE"
+            ),
         ),
-        _ => (false, "the system said no"),
+        _ => (false, "the system said no".into()),
     };
     StartError {
         why: format!("can't listen on {address}: {advice} ({error})"),

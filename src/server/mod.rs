@@ -11,6 +11,7 @@
 
 mod accept;
 mod bind;
+mod digest;
 mod handle;
 mod table;
 
@@ -19,12 +20,15 @@ pub use handle::{Gone, Handle};
 
 use crate::config::Config;
 use crate::http::Site;
+use crate::metrics::{Histogram, ProcessFigures};
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::{Clock, ticks};
 use crate::sys::descriptors;
+use crate::sys::process::Process;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
+use digest::Digest;
 use handle::{Command, Inbox};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -55,6 +59,7 @@ pub struct Server {
     inbox: Inbox,
     acceptor: Acceptor,
     addresses: Vec<SocketAddr>,
+    admin_addresses: Vec<SocketAddr>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
@@ -62,6 +67,10 @@ pub struct Server {
     close_timeout: u32,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
+    digest: Digest,
+    process: Process,
+    /// How long turns took, in microseconds.
+    turn_micros: Histogram<4>,
 }
 
 /// How the loop ended.
@@ -80,31 +89,37 @@ impl Server {
         let limits = config.limits()?;
         let sockets_max = config.sockets_max(descriptors::raise_limit())?;
         let send_buffer_bytes = config.send_buffer_bytes.as_usize();
-        let mut listeners = Vec::new();
+        let mut public = Vec::new();
         for address in &config.listen {
-            listeners.extend(bind::open(address, send_buffer_bytes)?);
+            public.extend(bind::open(address, "listen", send_buffer_bytes)?);
         }
-        let addresses = listeners
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<io::Result<_>>()?;
+        let addresses = local_addresses(&public)?;
+        let mut admin = Vec::new();
+        if let Some(address) = &config.admin {
+            admin = bind::open(address, "admin", send_buffer_bytes)?;
+        }
+        let admin_addresses = local_addresses(&admin)?;
         let poll = Poll::new()?;
-        let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
+        let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
         Ok(Server {
-            relay: Relay::new(limits, Site::embedded(), clock.tick()),
+            relay: Relay::new(limits, Site::embedded(), Clock::tick(clock.elapsed())),
             clock,
             poll,
             signals: None,
             inbox,
             acceptor,
             addresses,
+            admin_addresses,
             table: Table::default(),
             ready: VecDeque::new(),
             drain: ticks(config.drain.0),
             close_timeout: ticks(config.close_timeout.0),
             ends: None,
+            digest: Digest::default(),
+            process: Process::observe(),
+            turn_micros: Histogram::default(),
         })
     }
 
@@ -135,6 +150,12 @@ impl Server {
         &self.addresses
     }
 
+    /// Where the admin listener is, if there is one.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        &self.admin_addresses
+    }
+
     /// Runs until a signal ends it.
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
@@ -144,7 +165,8 @@ impl Server {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            let now = self.clock.tick();
+            let began = self.clock.elapsed();
+            let now = Clock::tick(began);
             self.relay.begin_turn(now);
             let mut is_signalled = false;
             let mut is_woken = self.inbox.has_work();
@@ -167,12 +189,16 @@ impl Server {
             self.read(&mut buffer);
             self.relay.handle_timers();
             self.flush();
+            self.hear(now);
             self.act();
             self.relay.end_turn();
             let is_over = self.ends.is_some_and(|ends| ends <= now);
-            if is_over || (self.ends.is_some() && self.relay.connections() == 0) {
+            if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
+                self.digest.close();
                 return Ok(Ended::Cleanly);
             }
+            let took = self.clock.elapsed().saturating_sub(began);
+            self.turn_micros.observe(took.as_micros() as u64, 1);
         }
     }
 
@@ -195,6 +221,7 @@ impl Server {
             self.relay.poll_timeout(),
             self.acceptor.retry_at(),
             self.ends,
+            self.digest.due(),
         ];
         let due = due.into_iter().flatten().min()?;
         Some(self.clock.until(due))
@@ -336,6 +363,23 @@ impl Server {
         }
     }
 
+    /// Hears of refusals and failures, as long as their sockets know whose they were.
+    fn hear(&mut self, now: Tick) {
+        while let Some((id, notice)) = self.relay.poll_notice() {
+            let socket = self.table.get(id);
+            let peer = || socket::peer(&socket?.stream);
+            self.digest.hear(now, &notice, peer);
+        }
+        self.digest.handle_time(now);
+    }
+
+    fn process_figures(&self) -> ProcessFigures {
+        ProcessFigures {
+            turn_micros: self.turn_micros,
+            ..self.process.figures(self.table.len())
+        }
+    }
+
     fn act(&mut self) {
         while let Some((id, action)) = self.relay.poll_action() {
             match action {
@@ -348,10 +392,18 @@ impl Server {
                     self.table.remove(id);
                     self.acceptor.on_closed();
                 }
+                Action::Report(scrape) => {
+                    let figures = self.process_figures();
+                    self.relay.handle_report(id, scrape, &figures);
+                }
             }
         }
         while let Some(id) = self.relay.poll_resume() {
             self.mark_ready(id);
         }
     }
+}
+
+fn local_addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
 }

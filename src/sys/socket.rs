@@ -2,7 +2,7 @@
 
 use mio::net::{TcpListener, TcpStream};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +49,12 @@ fn sort(written: io::Result<usize>) -> Option<usize> {
 /// Shuts the writing side. A socket that is broken already says so elsewhere.
 pub fn shutdown_write(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
+}
+
+/// Who is at the other end. The kernel forgets it when the connection is reset.
+#[must_use]
+pub fn peer(stream: &TcpStream) -> Option<SocketAddr> {
+    stream.peer_addr().ok()
 }
 
 /// What accepting brought.
