@@ -100,15 +100,19 @@ fn serve(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return reject(&error),
     };
+    // What is logged is decided by the level in force, which a reload may change.
     env_logger::Builder::new()
-        .filter_level(config.log_level.0)
+        .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
+    log::set_max_level(config.log_level.0);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
+        let flags = flags.clone();
+        server.set_load(move || Config::load(&flags));
         Ok(server)
     });
     let mut server = match server {
