@@ -24,11 +24,12 @@
 pub mod bench;
 pub mod cli;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod log;
 pub mod proto;
 pub mod relay;
-
 pub mod server;
 pub mod sys;
 pub mod wheel;

@@ -7,7 +7,7 @@ use crate::proto::{HeadError, HeadScanner};
 use crate::sys::socket;
 use mio::net::TcpStream;
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 
 /// A response head of a WebSocket server is some hundred bytes long.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -230,8 +230,7 @@ impl Link {
     /// Writes what waits, as much as the socket takes.
     pub(super) fn flush(&mut self) -> Result<(), Broken> {
         while self.written < self.out.len() {
-            let slice = IoSlice::new(&self.out[self.written..]);
-            match socket::write(&mut self.stream, &[slice]) {
+            match socket::write(&mut self.stream, &self.out[self.written..]) {
                 Some(0) => return Ok(()),
                 Some(bytes) => self.written += bytes,
                 None => return Err(Broken),

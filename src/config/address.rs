@@ -1,5 +1,6 @@
 //! Addresses to listen on, as people write them.
 
+use super::value::Value;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -29,6 +30,11 @@ pub enum Binding {
     All(Vec<SocketAddr>),
     /// Listen on the first that the system has.
     First(Vec<SocketAddr>),
+}
+
+impl Value for Address {
+    const UNIT: &'static str = "ADDR";
+    const IS_NUMBER: bool = true;
 }
 
 impl FromStr for Address {

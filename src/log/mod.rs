@@ -15,8 +15,8 @@
 //! - head ≤ every live cursor ≤ tail, and appended bytes never change.
 //! - A segment holds whole frames, so that a frame's header never straddles two and every segment
 //!   starts on a frame boundary.
-//! - [`Log::bytes`] counts the memory of the segments, not the bytes in them, so a bound on it is a
-//!   bound on memory.
+//! - [`Log::bytes`] counts the memory of the segments and of the lists beside them, not the bytes in
+//!   them, so a bound on it is a bound on memory.
 //!
 //! The room does not know what a frame is: who asks for a boundary brings the function that reads
 //! a frame's length from its header.
@@ -26,7 +26,7 @@ mod pool;
 mod segment;
 
 pub use cursor::Boundary;
-pub use pool::{FIRST_SEGMENT_BYTES, Pool, SEGMENT_BYTES};
+pub use pool::{Pool, SEGMENT_BYTES};
 use segment::Segment;
 
 use std::collections::VecDeque;
@@ -59,6 +59,10 @@ pub struct Log {
     messages: u64,
     /// Memory of all segments together.
     bytes: usize,
+    /// Where the log was empty last.
+    drained: Position,
+    /// What it held before it was empty last: as much is expected again.
+    burst_bytes: u64,
 }
 
 impl Log {
@@ -102,13 +106,22 @@ impl Log {
             .back()
             .is_none_or(|last| last.room() < frame_bytes)
         {
-            let block = pool.take(frame_bytes, self.segments.is_empty());
+            let expected_bytes = match self.segments.back() {
+                // What outgrows a segment goes on in one of the next size.
+                Some(last) => last.capacity() + 1,
+                None => usize::try_from(self.burst_bytes).unwrap_or(usize::MAX),
+            };
+            let block = pool.take(frame_bytes, expected_bytes);
             self.bytes += block.capacity();
             self.segments
                 .push_back(Segment::new(self.tail, self.messages, block));
         }
         if let Some(last) = self.segments.back_mut() {
+            let before = last.list_bytes();
             last.append(header, payload, excluded);
+            let grown_bytes = last.list_bytes() - before;
+            self.bytes += grown_bytes;
+            pool.charge(grown_bytes);
         }
         self.tail = self.tail.after(frame_bytes);
         self.messages += 1;
@@ -116,13 +129,20 @@ impl Log {
 
     /// Gives back every segment that ends at or before `head`.
     pub fn trim(&mut self, pool: &mut Pool, head: Position) {
-        while let Some(first) = self.segments.pop_front_if(|first| first.end() <= head) {
-            let block = first.into_block();
-            self.bytes -= block.capacity();
-            pool.give(block);
+        while self
+            .segments
+            .front()
+            .is_some_and(|first| first.end() <= head)
+            && let Some(first) = self.segments.pop_front()
+        {
+            self.bytes -= first.capacity() + first.list_bytes();
+            pool.discharge(first.list_bytes());
+            pool.give(first.into_block());
         }
-        if self.segments.is_empty() {
+        if self.segments.is_empty() && self.drained < self.tail {
             self.segments = VecDeque::new();
+            self.burst_bytes = self.tail.since(self.drained);
+            self.drained = self.tail;
         }
     }
 
@@ -135,7 +155,7 @@ impl Log {
             if excess == 0 {
                 return segment.start;
             }
-            excess = excess.saturating_sub(segment.capacity());
+            excess = excess.saturating_sub(segment.capacity() + segment.list_bytes());
         }
         self.tail
     }

@@ -29,12 +29,16 @@ pub fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> ReadOutcome {
 
 /// Writes once, and returns how much the socket took: less than was offered means that it is full.
 /// `None` means that the connection is broken.
-pub fn write(stream: &mut TcpStream, slices: &[IoSlice]) -> Option<usize> {
-    let written = retry(|| match slices {
-        // One slice is the rule, and `send` costs less than `writev`.
-        [slice] => stream.write(slice),
-        slices => stream.write_vectored(slices),
-    });
+pub fn write(stream: &mut TcpStream, bytes: &[u8]) -> Option<usize> {
+    sort(retry(|| stream.write(bytes)))
+}
+
+/// Writes slices as [`write`] does. One `writev` costs some percent more than one `send`.
+pub fn write_vectored(stream: &mut TcpStream, slices: &[IoSlice]) -> Option<usize> {
+    sort(retry(|| stream.write_vectored(slices)))
+}
+
+fn sort(written: io::Result<usize>) -> Option<usize> {
     match written {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
