@@ -1,5 +1,7 @@
 //! Arguments to actions.
 
+#[cfg(feature = "bench")]
+use crate::bench;
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::relay::Counters;
 use crate::server::{Ended, Server};
@@ -42,6 +44,10 @@ enum Command {
     /// Print the manual's table of settings
     #[command(hide = true)]
     Settings,
+
+    /// Measure a WebSocket server, this one or any other
+    #[cfg(feature = "bench")]
+    Bench(bench::Options),
 }
 
 const HELP: &str = "\
@@ -56,10 +62,11 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Each setting can also be given as an
-environment variable (FANFARE_LISTEN for --listen) and in the TOML file that --config or
-FANFARE_CONFIG names (`listen`); a flag wins over a variable, and a variable over the file. Exit
-codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
+Each setting can also be given as an environment variable (FANFARE_LISTEN for --listen) and in the
+TOML file that --config or FANFARE_CONFIG names (listen = \"8080\"). A flag wins over a variable, and a
+variable over the file. Sizes take KiB, MiB and GiB, times take ms, s, m and h.
+
+Exit codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -71,6 +78,8 @@ pub fn run() -> ExitCode {
         Some(Command::Check { file }) => check(&file),
         Some(Command::Config(flags)) => show(&flags),
         Some(Command::Settings) => print(&config::manual()),
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(options)) => bench::run(&options),
     }
 }
 
