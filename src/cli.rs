@@ -61,10 +61,11 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Each setting can also be given as an
-environment variable (FANFARE_LISTEN for --listen) and in the TOML file that --config or
-FANFARE_CONFIG names (`listen`); a flag wins over a variable, and a variable over the file. Exit
-codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
+Each setting can also be given as an environment variable (FANFARE_LISTEN for --listen) and in the
+TOML file that --config or FANFARE_CONFIG names (listen = \"8080\"). A flag wins over a variable, and a
+variable over the file. Sizes take KiB, MiB and GiB, times take ms, s, m and h.
+
+Exit codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
