@@ -61,10 +61,11 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Each setting can also be given as an
-environment variable (FANFARE_LISTEN for --listen) and in the TOML file that --config or
-FANFARE_CONFIG names (`listen`); a flag wins over a variable, and a variable over the file. Exit
-codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
+Each setting can also be given as an environment variable (FANFARE_LISTEN for --listen) and in the
+TOML file that --config or FANFARE_CONFIG names (listen = \"8080\"). A flag wins over a variable, and a
+variable over the file. Sizes take KiB, MiB and GiB, times take ms, s, m and h.
+
+Exit codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -100,15 +101,19 @@ fn serve(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return reject(&error),
     };
+    // What is logged is decided by the level in force, which a reload may change.
     env_logger::Builder::new()
-        .filter_level(config.log_level.0)
+        .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
+    log::set_max_level(config.log_level.0);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
+        let flags = flags.clone();
+        server.set_load(move || Config::load(&flags));
         Ok(server)
     });
     let mut server = match server {

@@ -151,7 +151,7 @@ fn contradictory_limits() {
     let said = refused_file("contradiction.toml", "\nmessage_bytes_max = \"4MiB\"\n");
     assert_eq!(
         said,
-        "fanfare: topic_log_bytes_max (by default 8MiB) is less than 4 times \
+        "fanfare: --topic-log-bytes-max (by default 8MiB) is less than 4 times \
          contradiction.toml:2: message_bytes_max = \"4MiB\": raise the one or lower the other\n"
     );
     let file = write("small.toml", "log_bytes_max = \"1MiB\"\n");

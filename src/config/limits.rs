@@ -28,7 +28,7 @@ impl Config {
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
             return Err(format!(
-                "{} is too much: it can be 1GiB at most",
+                "{} is too much: it can be 1 GiB at most",
                 self.cite("message_bytes_max")
             )
             .into());

@@ -67,7 +67,10 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
     assert_eq!(config.idle_timeout, None);
     assert_eq!(config.cite("pong_timeout"), "--pong-timeout 6s");
     assert_eq!(config.cite("close_timeout"), "FANFARE_CLOSE_TIMEOUT=8s");
-    assert_eq!(config.cite("idle_timeout"), "idle_timeout (by default off)");
+    assert_eq!(
+        config.cite("idle_timeout"),
+        "--idle-timeout (by default off)"
+    );
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn contradictions_name_both_sides_and_where_they_stand() {
     let config = from_file("\nmessage_bytes_max = \"4MiB\"").unwrap();
     assert_eq!(
         config.limits().unwrap_err().to_string(),
-        "topic_log_bytes_max (by default 8MiB) is less than 4 times f.toml:2: message_bytes_max = \
+        "--topic-log-bytes-max (by default 8MiB) is less than 4 times f.toml:2: message_bytes_max = \
          \"4MiB\": raise the one or lower the other"
     );
 }

@@ -34,6 +34,12 @@ impl Pool {
         }
     }
 
+    /// Changes the bounds that [`new`](Pool::new) was given.
+    pub fn set_bounds(&mut self, segment_bytes_max: usize, generous_bytes_max: usize) {
+        self.segment_bytes_max = segment_bytes_max.max(SEGMENT_BYTES[0]);
+        self.generous_bytes_max = generous_bytes_max;
+    }
+
     /// Memory of all blocks that logs hold, and of what they hold beside them.
     #[must_use]
     pub fn bytes_in_use(&self) -> usize {
