@@ -156,6 +156,11 @@ impl Relay {
             self.advance(slot, sent);
         }
         let connection = &mut self.connections[slot as usize];
+        if std::mem::take(&mut connection.probing) && sent == 0 {
+            self.counters.stalled += 1;
+            self.drop_now(slot);
+            return;
+        }
         let key = connection.topic;
         if connection.lagging != NONE && connection.cursor != before {
             self.topics[key].plain.moved(before);
