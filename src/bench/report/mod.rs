@@ -134,8 +134,7 @@ impl Document {
             other_load_percent: others as f64 / took * 100.0,
         };
         let nothing_came = self.messages.is_some() && delivered == 0;
-        self.correct =
-            self.faults.is_empty() && self.outcome != Outcome::GivenUp && !nothing_came;
+        self.correct = self.faults.is_empty() && self.outcome != Outcome::GivenUp && !nothing_came;
         self.warnings = doubts::doubts(self, before, after);
     }
 
