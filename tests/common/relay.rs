@@ -148,6 +148,11 @@ impl Relay {
         self.child.try_wait().expect("a child of ours").is_none()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = self.proc("status");
