@@ -14,6 +14,7 @@ mod bind;
 mod handle;
 mod table;
 
+pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle};
 
@@ -22,17 +23,16 @@ use crate::http::Site;
 use crate::relay::{Action, ConnId, Counters, Hooks, Reading, Relay};
 use crate::sys::clock::{Clock, ticks};
 use crate::sys::descriptors;
+use crate::sys::listen::Listener;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use handle::{Command, Inbox};
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 use table::Table;
 
@@ -54,7 +54,7 @@ pub struct Server {
     signals: Option<Signals>,
     inbox: Inbox,
     acceptor: Acceptor,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<LocalAddress>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
@@ -78,15 +78,11 @@ impl Server {
     /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
-        let sockets_max = config.sockets_max(descriptors::raise_limit())?;
-        let send_buffer_bytes = config.send_buffer_bytes.as_usize();
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            listeners.extend(bind::open(address, send_buffer_bytes)?);
-        }
+        let listeners = bind::open(config)?;
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners.len())?;
         let addresses = listeners
             .iter()
-            .map(TcpListener::local_addr)
+            .map(Listener::local_address)
             .collect::<io::Result<_>>()?;
         let poll = Poll::new()?;
         let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
@@ -131,7 +127,7 @@ impl Server {
 
     /// Where it listens: with port 0, the port that was found.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[LocalAddress] {
         &self.addresses
     }
 
@@ -284,7 +280,7 @@ impl Server {
                 continue;
             };
             let read_to_end = socket.read_to_end;
-            match socket::read(&mut socket.stream, &mut buffer[..bytes_max]) {
+            match socket::read(&socket.stream, &mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
                     if bytes == bytes_max || read_to_end {
                         self.ready.push_back(id);
@@ -324,7 +320,7 @@ impl Server {
             };
             let slices = self.relay.transmit(id);
             let offered = slices.iter().map(|slice| slice.len()).sum();
-            let written = socket::write(&mut socket.stream, &slices);
+            let written = socket::write(&socket.stream, &slices);
             drop(slices);
             match written {
                 Some(sent) => self.relay.handle_sent(id, sent, offered),

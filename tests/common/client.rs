@@ -4,6 +4,9 @@ use super::{BINARY, CLOSE, DEADLINE, FIN, PING, PONG, Relay, TEXT, upgrade};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// A TCP connection to a relay, and what was read of it and not yet asked for.
@@ -48,6 +51,12 @@ impl Client {
         Client::of(TcpStream::connect(relay.address).expect("the relay listens"))
     }
 
+    /// A client on a Unix domain socket. Once it is open, the kernel makes no difference.
+    pub(crate) fn connect_unix(path: &Path) -> Client {
+        let stream = UnixStream::connect(path).expect("the relay listens");
+        Client::over(OwnedFd::from(stream).into())
+    }
+
     /// A client whose kernel takes in little, so that it soon stalls its sender.
     pub(crate) fn connect_small(relay: &Relay) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -58,9 +67,11 @@ impl Client {
 
     fn of(stream: TcpStream) -> Client {
         stream.set_nodelay(true).expect("a socket of ours");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a deadline");
+        Client::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Client {
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
         stream
             .set_write_timeout(Some(DEADLINE))
             .expect("a deadline");
@@ -85,7 +96,7 @@ impl Client {
         client
     }
 
-    fn upgrade(&mut self, path: &str) {
+    pub(crate) fn upgrade(&mut self, path: &str) {
         self.send(&upgrade(path));
         self.expect_upgraded();
     }
@@ -199,7 +210,11 @@ impl Client {
     pub(crate) fn expect_close(&mut self, code: u16) {
         let frame = self.frame();
         assert_eq!(frame.first, FIN | CLOSE, "{frame:?}");
-        assert_eq!(frame.payload.get(..2), Some(&code.to_be_bytes()[..]), "{frame:?}");
+        assert_eq!(
+            frame.payload.get(..2),
+            Some(&code.to_be_bytes()[..]),
+            "{frame:?}"
+        );
     }
 
     /// Nothing more comes, and the end of the stream is a proper one.
@@ -265,7 +280,9 @@ impl Client {
                 Err(error) => panic!("the relay takes no more: {error}"),
             }
         }
-        self.stream.set_nonblocking(false).expect("a socket of ours");
+        self.stream
+            .set_nonblocking(false)
+            .expect("a socket of ours");
         sent
     }
 
