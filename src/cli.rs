@@ -40,13 +40,12 @@ enum Command {
     },
     /// Print the settings in force and where each came from, as a file for --config
     Config(Flags),
-    /// Print the manual's table of settings
-    #[command(hide = true)]
-    Settings,
-
     /// Measure a WebSocket server, this one or any other
     #[cfg(feature = "bench")]
     Bench(bench::Options),
+    /// Print the manual's table of settings
+    #[command(hide = true)]
+    Settings,
 }
 
 const HELP: &str = "\
@@ -76,9 +75,9 @@ pub fn run() -> ExitCode {
         None => serve(&arguments.flags),
         Some(Command::Check { file }) => check(&file),
         Some(Command::Config(flags)) => show(&flags),
-        Some(Command::Settings) => print(&config::manual()),
         #[cfg(feature = "bench")]
         Some(Command::Bench(options)) => bench::run(&options),
+        Some(Command::Settings) => print(&config::manual()),
     }
 }
 
@@ -101,15 +100,19 @@ fn serve(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return reject(&error),
     };
+    // What is logged is decided by the level in force, which a reload may change.
     env_logger::Builder::new()
-        .filter_level(config.log_level.0)
+        .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
+    log::set_max_level(config.log_level.0);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
+        let flags = flags.clone();
+        server.set_load(move || Config::load(&flags));
         Ok(server)
     });
     let mut server = match server {

@@ -43,31 +43,82 @@ fn frames_that_break_a_rule() {
         ("an unmasked empty text", raw(&[FIN | TEXT, 0])),
         ("an unmasked ping", raw(&[FIN | PING, 0])),
         ("an unmasked close", raw(&[FIN | CLOSE, 0])),
-        ("an unmasked long frame, of which only the start comes", raw(&[FIN | BINARY, 126])),
+        (
+            "an unmasked long frame, of which only the start comes",
+            raw(&[FIN | BINARY, 126]),
+        ),
         ("a continuation of nothing", frame(FIN | CONTINUATION, b"x")),
-        ("the start of a continuation of nothing", frame(CONTINUATION, b"x")),
-        ("text inside a fragmented text", [frame(TEXT, b"a"), text("b")].concat()),
-        ("the start of a text inside another", [frame(TEXT, b"a"), frame(TEXT, b"b")].concat()),
-        ("binary inside a fragmented text", [frame(TEXT, b"a"), binary(b"b")].concat()),
-        ("text inside a fragmented binary", [frame(BINARY, b""), text("")].concat()),
+        (
+            "the start of a continuation of nothing",
+            frame(CONTINUATION, b"x"),
+        ),
+        (
+            "text inside a fragmented text",
+            [frame(TEXT, b"a"), text("b")].concat(),
+        ),
+        (
+            "the start of a text inside another",
+            [frame(TEXT, b"a"), frame(TEXT, b"b")].concat(),
+        ),
+        (
+            "binary inside a fragmented text",
+            [frame(TEXT, b"a"), binary(b"b")].concat(),
+        ),
+        (
+            "text inside a fragmented binary",
+            [frame(BINARY, b""), text("")].concat(),
+        ),
         ("a fragmented ping", frame(PING, b"x")),
         ("a fragmented pong", frame(PONG, b"x")),
         ("a fragmented close", frame(CLOSE, &[3, 0xE8])),
         ("a ping of 126 bytes", frame(FIN | PING, &[b'x'; 126])),
         ("a pong of 126 bytes", frame(FIN | PONG, &[b'x'; 126])),
         ("a close of 126 bytes", close(1000, &[b'x'; 124])),
-        ("a short ping with a 16-bit length", [&[FIN | PING, MASKED | 126, 0, 1], &k[..], b"x"].concat()),
-        ("a 16-bit length of 125", [&[FIN | BINARY, MASKED | 126, 0, 125], &k[..], &[0; 125]].concat()),
-        ("a 16-bit length of 0", [&[FIN | BINARY, MASKED | 126, 0, 0], &k[..]].concat()),
-        ("a 64-bit length of 65,535", [&[FIN | BINARY, MASKED | 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], &k[..]].concat()),
-        ("a 64-bit length of 0", [&[FIN | BINARY, MASKED | 127, 0, 0, 0, 0, 0, 0, 0, 0], &k[..]].concat()),
-        ("a 64-bit length with its top bit set", header(FIN | BINARY, 1 << 63)),
-        ("the longest length there is", header(FIN | BINARY, u64::MAX)),
+        (
+            "a short ping with a 16-bit length",
+            [&[FIN | PING, MASKED | 126, 0, 1], &k[..], b"x"].concat(),
+        ),
+        (
+            "a 16-bit length of 125",
+            [&[FIN | BINARY, MASKED | 126, 0, 125], &k[..], &[0; 125]].concat(),
+        ),
+        (
+            "a 16-bit length of 0",
+            [&[FIN | BINARY, MASKED | 126, 0, 0], &k[..]].concat(),
+        ),
+        (
+            "a 64-bit length of 65,535",
+            [
+                &[FIN | BINARY, MASKED | 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF],
+                &k[..],
+            ]
+            .concat(),
+        ),
+        (
+            "a 64-bit length of 0",
+            [
+                &[FIN | BINARY, MASKED | 127, 0, 0, 0, 0, 0, 0, 0, 0],
+                &k[..],
+            ]
+            .concat(),
+        ),
+        (
+            "a 64-bit length with its top bit set",
+            header(FIN | BINARY, 1 << 63),
+        ),
+        (
+            "the longest length there is",
+            header(FIN | BINARY, u64::MAX),
+        ),
         ("a close of one byte", frame(FIN | CLOSE, &[3])),
     ];
     let reserved: Vec<(String, u8)> = (1..8)
         .map(|bits: u8| (format!("reserved bits {bits:03b}"), FIN | bits << 4 | TEXT))
-        .chain((3..8).chain(11..16).map(|opcode: u8| (format!("opcode {opcode}"), FIN | opcode)))
+        .chain(
+            (3..8)
+                .chain(11..16)
+                .map(|opcode: u8| (format!("opcode {opcode}"), FIN | opcode)),
+        )
         .collect();
     for (what, first) in &reserved {
         cases.push((what, frame(*first, b"x")));
@@ -79,15 +130,37 @@ fn frames_that_break_a_rule() {
 
 #[test]
 fn close_codes_that_may_not_be_sent() {
-    let codes = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 9999, 0x8000, u16::MAX];
-    let cases: Vec<_> = codes.iter().map(|&code| ("a bad close code", close(code, b""))).collect();
+    let codes = [
+        0,
+        1,
+        999,
+        1004,
+        1005,
+        1006,
+        1015,
+        1016,
+        1100,
+        2000,
+        2999,
+        5000,
+        9999,
+        0x8000,
+        u16::MAX,
+    ];
+    let cases: Vec<_> = codes
+        .iter()
+        .map(|&code| ("a bad close code", close(code, b"")))
+        .collect();
     assert_failed(1002, &[], &cases);
 }
 
 #[test]
 fn close_codes_that_may_be_sent_come_back() {
     let mut relay = Relay::start(&[]);
-    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999] {
+    for code in [
+        1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
+        4999,
+    ] {
         let mut client = Client::join(&relay, "/ws");
         client.send(&close(code, "so long, ünïcode".as_bytes()));
         client.expect_closed(code);
@@ -107,7 +180,15 @@ fn what_follows_a_close_frame_is_ignored() {
     let mut relay = Relay::start(&[]);
     let mut reader = Client::join(&relay, "/ws");
     let mut client = Client::join(&relay, "/ws");
-    client.send(&[text("before"), close(1000, b""), text("after"), raw(&[0xFF; 50])].concat());
+    client.send(
+        &[
+            text("before"),
+            close(1000, b""),
+            text("after"),
+            raw(&[0xFF; 50]),
+        ]
+        .concat(),
+    );
     client.expect_text("before");
     client.expect_closed(1000);
     reader.expect_text("before");
@@ -118,9 +199,24 @@ fn what_follows_a_close_frame_is_ignored() {
 
 /// Byte sequences that are no UTF-8, each after and before text that is.
 const NOT_UTF8: &[&[u8]] = &[
-    b"\x80", b"\xBF", b"\xC0\xAF", b"\xC1\xBF", b"\xC3(", b"\xE0\x80\xAF", b"\xE0\x9F\xBF", b"\xED\xA0\x80",
-    b"\xED\xBF\xBF", b"\xE2\x82(", b"\xF0\x80\x80\xAF", b"\xF0\x8F\xBF\xBF", b"\xF4\x90\x80\x80", b"\xF5\x80\x80\x80",
-    b"\xF8\x88\x80\x80\x80", b"\xFE", b"\xFF", b"\xF0\x9F\x8E(",
+    b"\x80",
+    b"\xBF",
+    b"\xC0\xAF",
+    b"\xC1\xBF",
+    b"\xC3(",
+    b"\xE0\x80\xAF",
+    b"\xE0\x9F\xBF",
+    b"\xED\xA0\x80",
+    b"\xED\xBF\xBF",
+    b"\xE2\x82(",
+    b"\xF0\x80\x80\xAF",
+    b"\xF0\x8F\xBF\xBF",
+    b"\xF4\x90\x80\x80",
+    b"\xF5\x80\x80\x80",
+    b"\xF8\x88\x80\x80\x80",
+    b"\xFE",
+    b"\xFF",
+    b"\xF0\x9F\x8E(",
 ];
 
 #[test]
@@ -129,14 +225,21 @@ fn text_that_is_not_utf8() {
     for bad in NOT_UTF8 {
         let bad = [b"gr\xC3\xBC\xC3\x9Fe ", *bad, b" end"].concat();
         cases.push(("bad text", frame(FIN | TEXT, &bad)));
-        cases.push(("bad text in fragments", bad.chunks(1).enumerate().flat_map(|(n, byte)| {
-            frame(if n == 0 { TEXT } else { CONTINUATION }, byte)
-        }).collect()));
+        cases.push((
+            "bad text in fragments",
+            bad.chunks(1)
+                .enumerate()
+                .flat_map(|(n, byte)| frame(if n == 0 { TEXT } else { CONTINUATION }, byte))
+                .collect(),
+        ));
         cases.push(("a bad reason", close(1000, &bad)));
     }
     for cut in [&b"\xC3"[..], b"\xE2\x82", b"\xF0\x9F\x8E"] {
         cases.push(("a character cut off", frame(FIN | TEXT, cut)));
-        cases.push(("a character cut off, in fragments", [frame(TEXT, cut), frame(FIN | CONTINUATION, b"")].concat()));
+        cases.push((
+            "a character cut off, in fragments",
+            [frame(TEXT, cut), frame(FIN | CONTINUATION, b"")].concat(),
+        ));
         cases.push(("a reason cut off", close(1000, cut)));
     }
     assert_failed(1007, &[], &cases);
@@ -147,7 +250,11 @@ fn bad_text_is_noticed_at_its_first_bad_byte() {
     let mut cases = Vec::new();
     for bad in NOT_UTF8 {
         // A kilobyte is announced, and never comes.
-        let start = [&header(FIN | TEXT, 1000)[..], &masked(&[b"so far so good ", *bad].concat())].concat();
+        let start = [
+            &header(FIN | TEXT, 1000)[..],
+            &masked(&[b"so far so good ", *bad].concat()),
+        ]
+        .concat();
         cases.push(("bad text, and the frame goes on", start));
         cases.push(("bad text, and the message goes on", frame(TEXT, bad)));
     }
@@ -156,19 +263,46 @@ fn bad_text_is_noticed_at_its_first_bad_byte() {
 
 #[test]
 fn messages_over_the_limit_are_refused_by_their_header() {
-    assert_failed(1009, &[], &[
-        ("one byte over 1 MiB", header(FIN | BINARY, (1 << 20) + 1)),
-        ("4 GiB", header(FIN | BINARY, 1 << 32)),
-        ("the longest that may be", header(FIN | BINARY, (1 << 63) - 1)),
-        ("the start of a message", header(BINARY, (1 << 20) + 1)),
-    ]);
+    assert_failed(
+        1009,
+        &[],
+        &[
+            ("one byte over 1 MiB", header(FIN | BINARY, (1 << 20) + 1)),
+            ("4 GiB", header(FIN | BINARY, 1 << 32)),
+            (
+                "the longest that may be",
+                header(FIN | BINARY, (1 << 63) - 1),
+            ),
+            ("the start of a message", header(BINARY, (1 << 20) + 1)),
+        ],
+    );
     let piece = |first| frame(first, &[b'x'; 600]);
-    let small = ["--message-bytes-max", "1000", "--topic-log-bytes-max", "64KiB"];
-    assert_failed(1009, &small, &[
-        ("in sum", [piece(TEXT), header(CONTINUATION, 401)].concat()),
-        ("in sum, with a pong in between", [piece(BINARY), frame(FIN | PONG, b""), header(FIN | CONTINUATION, 401)].concat()),
-        ("an endless sum", [piece(TEXT), header(FIN | CONTINUATION, (1 << 63) - 1)].concat()),
-    ]);
+    let small = [
+        "--message-bytes-max",
+        "1000",
+        "--topic-log-bytes-max",
+        "64KiB",
+    ];
+    assert_failed(
+        1009,
+        &small,
+        &[
+            ("in sum", [piece(TEXT), header(CONTINUATION, 401)].concat()),
+            (
+                "in sum, with a pong in between",
+                [
+                    piece(BINARY),
+                    frame(FIN | PONG, b""),
+                    header(FIN | CONTINUATION, 401),
+                ]
+                .concat(),
+            ),
+            (
+                "an endless sum",
+                [piece(TEXT), header(FIN | CONTINUATION, (1 << 63) - 1)].concat(),
+            ),
+        ],
+    );
     let relay = Relay::start(&small);
     let mut client = Client::join(&relay, "/ws");
     client.send(&[piece(TEXT), frame(FIN | CONTINUATION, &[b'y'; 400])].concat());
@@ -180,10 +314,39 @@ fn messages_arrive_verbatim() {
     let relay = Relay::start(&[]);
     let mut sender = Client::join(&relay, "/ws");
     let mut reader = Client::join(&relay, "/ws/lobby");
-    let lengths = [0, 1, 2, 3, 4, 5, 7, 8, 9, 124, 125, 126, 127, 128, 1023, 1024, 4095, 65_534, 65_535, 65_536, 65_537, 200_000, 1 << 20];
+    let lengths = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        7,
+        8,
+        9,
+        124,
+        125,
+        126,
+        127,
+        128,
+        1023,
+        1024,
+        4095,
+        65_534,
+        65_535,
+        65_536,
+        65_537,
+        200_000,
+        1 << 20,
+    ];
     for length in lengths {
-        let bytes: Vec<u8> = (0..length as u32).map(|n| (n.wrapping_mul(0x9E37_79B9) >> 24) as u8).collect();
-        let letters: String = bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+        let bytes: Vec<u8> = (0..length as u32)
+            .map(|n| (n.wrapping_mul(0x9E37_79B9) >> 24) as u8)
+            .collect();
+        let letters: String = bytes
+            .iter()
+            .map(|byte| char::from(b'a' + byte % 26))
+            .collect();
         let sending = [binary(&bytes), text(&letters)].concat();
         thread::scope(|scope| {
             scope.spawn(|| sender.send(&sending));
@@ -194,7 +357,15 @@ fn messages_arrive_verbatim() {
         sender.expect_text(&letters);
     }
     // Every header is the shortest that there is: what follows it was understood.
-    for odd in ["\0", "\u{feff}", "\u{fffe}\u{ffff}", "\u{10ffff}", "<script>", "{\"type\":1}", "ünïcödé 🎺"] {
+    for odd in [
+        "\0",
+        "\u{feff}",
+        "\u{fffe}\u{ffff}",
+        "\u{10ffff}",
+        "<script>",
+        "{\"type\":1}",
+        "ünïcödé 🎺",
+    ] {
         sender.send(&text(odd));
         reader.expect_text(odd);
     }
@@ -220,7 +391,17 @@ fn frames_may_be_cut_at_any_byte() {
         let mut frames: Vec<_> = (0..6).map(|_| client.frame()).collect();
         frames.sort_by_key(|frame| frame.first == FIN | PONG);
         let heard: Vec<&[u8]> = frames.iter().map(|frame| &*frame.payload).collect();
-        assert_eq!(heard, ["ünï".as_bytes(), "🎺".as_bytes(), long.as_bytes(), b"", b"within", b""]);
+        assert_eq!(
+            heard,
+            [
+                "ünï".as_bytes(),
+                "🎺".as_bytes(),
+                long.as_bytes(),
+                b"",
+                b"within",
+                b""
+            ]
+        );
     };
     client.send_bytewise(&bytes);
     expect(&mut client);
@@ -308,11 +489,18 @@ fn a_burst_of_2_000_messages_drops_nobody() {
     let mut sender = Client::join(&relay, "/ws");
     let mut readers: Vec<Client> = (0..20).map(|_| Client::join(&relay, "/ws")).collect();
     let messages: Vec<Vec<u8>> = (0..2000u32).map(|n| n.to_be_bytes().repeat(250)).collect();
-    let bytes: Vec<u8> = messages.iter().flat_map(|message| binary(message)).collect();
+    let bytes: Vec<u8> = messages
+        .iter()
+        .flat_map(|message| binary(message))
+        .collect();
     thread::scope(|scope| {
         scope.spawn(|| sender.send(&bytes));
         for reader in &mut readers {
-            scope.spawn(|| messages.iter().for_each(|message| reader.expect_binary(message)));
+            scope.spawn(|| {
+                messages
+                    .iter()
+                    .for_each(|message| reader.expect_binary(message))
+            });
         }
     });
 }
@@ -340,13 +528,27 @@ fn everybody_hears_the_same_order() {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().expect("it heard everything")).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it heard everything"))
+            .collect()
     });
-    assert!(heard.iter().all(|other| *other == heard[0]), "the orders differ");
+    assert!(
+        heard.iter().all(|other| *other == heard[0]),
+        "the orders differ"
+    );
     for number in 0..6 {
-        let from: Vec<&Vec<u8>> = heard[0].iter().filter(|said| said[0] == b'0' + number).collect();
-        let said: Vec<Vec<u8>> = (0..EACH).map(|n| format!("{number} {n}").into_bytes()).collect();
-        assert!(from.iter().copied().eq(&said), "messages of {number} are out of order");
+        let from: Vec<&Vec<u8>> = heard[0]
+            .iter()
+            .filter(|said| said[0] == b'0' + number)
+            .collect();
+        let said: Vec<Vec<u8>> = (0..EACH)
+            .map(|n| format!("{number} {n}").into_bytes())
+            .collect();
+        assert!(
+            from.iter().copied().eq(&said),
+            "messages of {number} are out of order"
+        );
     }
 }
 

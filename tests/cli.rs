@@ -26,22 +26,42 @@ fn assert_refused(arguments: &[&str], code: i32, says: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
     assert_eq!(stdout(&output), "", "{arguments:?}");
     for said in says {
-        assert!(error.contains(said), "{arguments:?} does not say {said:?}: {error}");
+        assert!(
+            error.contains(said),
+            "{arguments:?} does not say {said:?}: {error}"
+        );
     }
 }
 
 #[test]
 fn help_is_enough_to_get_going() {
-    for arguments in [&["--help"][..], &["serve", "--help"], &["help"], &["help", "serve"], &["-h"]] {
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["help"],
+        &["help", "serve"],
+        &["-h"],
+    ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert_eq!(stderr(&output), "");
         let help = stdout(&output);
         for said in [
-            "--listen", "--origin", "--slow-policy", "--heartbeat-interval", "--connections-max", "FANFARE_LISTEN",
-            "127.0.0.1:8080", "/ws/TOPIC", "echo=0", "Exit codes",
+            "--listen",
+            "--origin",
+            "--slow-policy",
+            "--heartbeat-interval",
+            "--connections-max",
+            "FANFARE_LISTEN",
+            "127.0.0.1:8080",
+            "/ws/TOPIC",
+            "echo=0",
+            "Exit codes",
         ] {
-            assert!(help.contains(said), "{arguments:?} does not say {said:?}:\n{help}");
+            assert!(
+                help.contains(said),
+                "{arguments:?} does not say {said:?}:\n{help}"
+            );
         }
     }
 }
@@ -51,7 +71,10 @@ fn the_version_is_the_crates() {
     for flag in ["--version", "-V"] {
         let output = run(&[flag]);
         assert_eq!(output.status.code(), Some(0));
-        assert_eq!(stdout(&output), format!("fanfare {}\n", env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            stdout(&output),
+            format!("fanfare {}\n", env!("CARGO_PKG_VERSION"))
+        );
     }
 }
 
@@ -89,7 +112,12 @@ fn several_addresses() {
     let free = || TcpListener::bind("127.0.0.3:0").and_then(|listener| listener.local_addr());
     let (one, two) = (free().expect("a port"), free().expect("a port"));
     for arguments in [
-        vec!["--listen".to_owned(), one.to_string(), "--listen".to_owned(), two.to_string()],
+        vec![
+            "--listen".to_owned(),
+            one.to_string(),
+            "--listen".to_owned(),
+            two.to_string(),
+        ],
         vec!["--listen".to_owned(), format!("{one},{two}")],
     ] {
         let mut command = command();
@@ -102,19 +130,46 @@ fn several_addresses() {
 
 #[test]
 fn addresses_that_are_none() {
-    for address in ["", "nonsense", "localhost", "1.2.3.4:99999", "::1:8080", "[nope]:1", "[::1]", "host:", ":", "127.0.0.1:80 80"] {
+    for address in [
+        "",
+        "nonsense",
+        "localhost",
+        "1.2.3.4:99999",
+        "::1:8080",
+        "[nope]:1",
+        "[::1]",
+        "host:",
+        ":",
+        "127.0.0.1:80 80",
+    ] {
         assert_refused(&["--listen", address], 2, &["--listen", address]);
     }
-    assert_refused(&["--listen", "no-such-host.invalid:0"], 2, &["no-such-host.invalid:0", "no such host"]);
-    assert_refused(&["--listen", "192.0.2.1:0"], 2, &["192.0.2.1:0", "no such address"]);
+    assert_refused(
+        &["--listen", "no-such-host.invalid:0"],
+        2,
+        &["no-such-host.invalid:0", "no such host"],
+    );
+    assert_refused(
+        &["--listen", "192.0.2.1:0"],
+        2,
+        &["192.0.2.1:0", "no such address"],
+    );
 }
 
 #[test]
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it has one").to_string();
-    assert_refused(&["--listen", &address], 1, &[&address, "another program listens there", "--listen"]);
-    assert_refused(&["--listen", "127.0.0.1:0", "--listen", &address], 1, &[&address]);
+    assert_refused(
+        &["--listen", &address],
+        1,
+        &[&address, "another program listens there", "--listen"],
+    );
+    assert_refused(
+        &["--listen", "127.0.0.1:0", "--listen", &address],
+        1,
+        &[&address],
+    );
 }
 
 #[test]
@@ -160,18 +215,51 @@ fn numbers_that_are_none() {
 
 #[test]
 fn limits_that_contradict_each_other() {
-    assert_refused(&["--topic-log-bytes-max", "3MiB"], 2, &["--topic-log-bytes-max", "--message-bytes-max", "4 times"]);
-    assert_refused(&["--message-bytes-max", "4MiB"], 2, &["--topic-log-bytes-max", "raise"]);
-    assert_refused(&["--message-bytes-max", "2GiB", "--topic-log-bytes-max", "8GiB"], 2, &["--message-bytes-max", "1 GiB"]);
-    assert_refused(&["--log-bytes-max", "1MiB"], 2, &["--log-bytes-max", "--topic-log-bytes-max"]);
-    assert_refused(&["--connections-max", "1000000000"], 2, &["--connections-max", "ulimit -n", "lower"]);
-    assert_refused(&["--connections-max", &u64::MAX.to_string()], 2, &["--connections-max", "ulimit -n"]);
+    assert_refused(
+        &["--topic-log-bytes-max", "3MiB"],
+        2,
+        &["--topic-log-bytes-max", "--message-bytes-max", "4 times"],
+    );
+    assert_refused(
+        &["--message-bytes-max", "4MiB"],
+        2,
+        &["--topic-log-bytes-max", "raise"],
+    );
+    assert_refused(
+        &[
+            "--message-bytes-max",
+            "2GiB",
+            "--topic-log-bytes-max",
+            "8GiB",
+        ],
+        2,
+        &["--message-bytes-max", "1 GiB"],
+    );
+    assert_refused(
+        &["--log-bytes-max", "1MiB"],
+        2,
+        &["--log-bytes-max", "--topic-log-bytes-max"],
+    );
+    assert_refused(
+        &["--connections-max", "1000000000"],
+        2,
+        &["--connections-max", "ulimit -n", "lower"],
+    );
+    assert_refused(
+        &["--connections-max", &u64::MAX.to_string()],
+        2,
+        &["--connections-max", "ulimit -n"],
+    );
 }
 
 #[test]
 fn too_few_descriptors() {
     let output = Command::new("bash")
-        .args(["-c", "ulimit -n 12; exec \"$0\" --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_fanfare")])
+        .args([
+            "-c",
+            "ulimit -n 12; exec \"$0\" --listen 127.0.0.1:0",
+            env!("CARGO_BIN_EXE_fanfare"),
+        ])
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(2));
@@ -198,9 +286,16 @@ fn the_environment_sets_what_flags_set_and_flags_win() {
     let relay = Relay::start_as(with_both);
     Client::join(&relay, "/ws");
 
-    let wrong = command().env("FANFARE_HEARTBEAT_INTERVAL", "soon").output().expect("it runs");
+    let wrong = command()
+        .env("FANFARE_HEARTBEAT_INTERVAL", "soon")
+        .output()
+        .expect("it runs");
     assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
-    assert!(stderr(&wrong).contains("FANFARE_HEARTBEAT_INTERVAL"), "{}", stderr(&wrong));
+    assert!(
+        stderr(&wrong).contains("FANFARE_HEARTBEAT_INTERVAL"),
+        "{}",
+        stderr(&wrong)
+    );
 }
 
 #[test]
@@ -209,4 +304,16 @@ fn the_log_level_is_heeded() {
         let log = Relay::start(&["--log-level", level]).terminated().stderr;
         assert_eq!(log.contains("ended:"), is_told, "{level}: {log}");
     }
+}
+
+/// Standard error may be a pipe whose reader is gone.
+#[test]
+fn a_log_that_nobody_reads_any_more_does_no_harm() {
+    let mut relay = Relay::start_after("exec 2> >(exec true)", &["--log-level", "debug"]);
+    for _ in 0..20 {
+        let mut client = Client::connect(&relay);
+        client.send(&upgrade_and(&["Origin: http://evil.example"]));
+        assert_eq!(client.response().status, 403);
+    }
+    relay.assert_others_exchange();
 }

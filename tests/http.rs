@@ -20,7 +20,10 @@ fn assets() -> Vec<(String, Vec<u8>)> {
     let mut assets: Vec<_> = files
         .map(|file| {
             let path = file.expect("a file").path();
-            let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .expect("a plain name");
             let name = if name == "index.html" { "" } else { name };
             (format!("/{name}"), fs::read(&path).expect("it is readable"))
         })
@@ -51,11 +54,26 @@ fn the_page_and_everything_that_belongs_to_it() {
         let response = client.response();
         assert_eq!(response.status, 200, "{path}");
         assert!(response.body == *body, "{path} has another body");
-        assert_eq!(response.header("Content-Type"), Some(content_type(path)), "{path}");
+        assert_eq!(
+            response.header("Content-Type"),
+            Some(content_type(path)),
+            "{path}"
+        );
         assert_eq!(response.header("Connection"), Some("keep-alive"), "{path}");
-        assert_eq!(response.header("X-Content-Type-Options"), Some("nosniff"), "{path}");
-        let policy = response.header("Content-Security-Policy").expect("a policy");
-        for rule in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"] {
+        assert_eq!(
+            response.header("X-Content-Type-Options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        let policy = response
+            .header("Content-Security-Policy")
+            .expect("a policy");
+        for rule in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+        ] {
             assert!(policy.contains(rule), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
@@ -80,7 +98,10 @@ fn the_page_names_nothing_that_is_not_served() {
     for name in named {
         // Relative, so that it works beneath a proxy's prefix.
         let path = format!("/{}", name.trim_start_matches("./"));
-        assert!(assets.iter().any(|(asset, _)| *asset == path), "{name} is not served");
+        assert!(
+            assets.iter().any(|(asset, _)| *asset == path),
+            "{name} is not served"
+        );
     }
 }
 
@@ -88,7 +109,14 @@ fn the_page_names_nothing_that_is_not_served() {
 fn a_query_changes_nothing() {
     let relay = Relay::start(&[]);
     let mut client = Client::connect(&relay);
-    for path in ["/?room=x", "/?", "/app.js?v=1", "http://localhost/", "http://localhost", "http://localhost?x"] {
+    for path in [
+        "/?room=x",
+        "/?",
+        "/app.js?v=1",
+        "http://localhost/",
+        "http://localhost",
+        "http://localhost?x",
+    ] {
         client.send(&get(path));
         assert_eq!(client.response().status, 200, "{path}");
     }
@@ -118,8 +146,17 @@ fn requests_one_after_the_other_and_all_at_once() {
         assert_eq!(client.response().status, 200);
     }
     // In one segment, and cut in the middle of one.
-    let many = [get("/"), get("/style.css"), request("HEAD / HTTP/1.1", &[HOST])].concat().repeat(100);
-    let (page, style) = (assets().remove(0).1, fs::read("src/web/style.css").expect("it is there"));
+    let many = [
+        get("/"),
+        get("/style.css"),
+        request("HEAD / HTTP/1.1", &[HOST]),
+    ]
+    .concat()
+    .repeat(100);
+    let (page, style) = (
+        assets().remove(0).1,
+        fs::read("src/web/style.css").expect("it is there"),
+    );
     client.send(&many[..many.len() / 2 + 7]);
     client.send(&many[many.len() / 2 + 7..]);
     for _ in 0..100 {
@@ -163,14 +200,20 @@ fn http_1_0() {
         let mut client = Client::connect(&relay);
         client.send(&request("GET / HTTP/1.0", headers));
         let response = client.response();
-        assert_eq!((response.status, response.header("Connection")), (200, Some("close")));
+        assert_eq!(
+            (response.status, response.header("Connection")),
+            (200, Some("close"))
+        );
         client.expect_end();
     }
     let mut client = Client::connect(&relay);
     for _ in 0..3 {
         client.send(&request("GET / HTTP/1.0", &["Connection: Keep-Alive"]));
         let response = client.response();
-        assert_eq!((response.status, response.header("Connection")), (200, Some("keep-alive")));
+        assert_eq!(
+            (response.status, response.header("Connection")),
+            (200, Some("keep-alive"))
+        );
     }
 }
 
@@ -178,15 +221,28 @@ fn http_1_0() {
 fn what_is_not_there() {
     let mut relay = Relay::start(&[]);
     for path in [
-        "/nowhere", "/app.js/", "//", "/index.html", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "/.%00", "/app%2Ejs",
-        "/etc/passwd", "/favicon.ico", "/healthz", "/metrics",
+        "/nowhere",
+        "/app.js/",
+        "//",
+        "/index.html",
+        "/../Cargo.toml",
+        "/%2e%2e/Cargo.toml",
+        "/.%00",
+        "/app%2Ejs",
+        "/etc/passwd",
+        "/favicon.ico",
+        "/healthz",
+        "/metrics",
     ] {
         let mut client = Client::connect(&relay);
         client.send(&get(path));
         let response = client.response();
         assert_eq!(response.status, 404, "{path}");
         assert!(response.text().contains("/ws/TOPIC"), "{}", response.text());
-        assert_eq!(response.header("Content-Type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(
+            response.header("Content-Type"),
+            Some("text/plain; charset=utf-8")
+        );
         client.expect_end();
         relay.assert_others_exchange();
     }
@@ -197,7 +253,10 @@ fn pages_are_read_and_not_written() {
     let mut relay = Relay::start(&[]);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get"] {
         let mut client = Client::connect(&relay);
-        client.send(&request(&format!("{method} /app.js HTTP/1.1"), &[HOST, "Content-Length: 4"]));
+        client.send(&request(
+            &format!("{method} /app.js HTTP/1.1"),
+            &[HOST, "Content-Length: 4"],
+        ));
         let response = client.response();
         assert_eq!(response.status, 405, "{method}");
         assert_eq!(response.header("Allow"), Some("GET, HEAD"), "{method}");
@@ -211,7 +270,10 @@ fn a_refusal_survives_the_body_that_follows_it() {
     let relay = Relay::start(&[]);
     let mut client = Client::connect(&relay);
     let body = vec![b'x'; 60_000];
-    client.send(&request("POST / HTTP/1.1", &[HOST, "Content-Length: 60000"]));
+    client.send(&request(
+        "POST / HTTP/1.1",
+        &[HOST, "Content-Length: 60000"],
+    ));
     client.send(&body);
     assert_eq!(client.response().status, 405);
     client.expect_end();

@@ -11,8 +11,18 @@ use std::time::Duration;
 
 /// Timers so long that they never fire in a test, except for those that it sets itself.
 const PATIENT: &[&str] = &[
-    "--handshake-timeout", "1h", "--keep-alive-timeout", "1h", "--heartbeat-interval", "1h",
-    "--pong-timeout", "1h", "--stalled-write-timeout", "1h", "--close-timeout", "1h",
+    "--handshake-timeout",
+    "1h",
+    "--keep-alive-timeout",
+    "1h",
+    "--heartbeat-interval",
+    "1h",
+    "--pong-timeout",
+    "1h",
+    "--stalled-write-timeout",
+    "1h",
+    "--close-timeout",
+    "1h",
 ];
 
 /// A relay in which only this timer ever fires.
@@ -158,7 +168,12 @@ mod timers {
 
     #[test]
     fn who_takes_nothing_is_dropped() {
-        let mut relay = impatient(&["--stalled-write-timeout", "300ms", "--send-buffer-bytes", "16KiB"]);
+        let mut relay = impatient(&[
+            "--stalled-write-timeout",
+            "300ms",
+            "--send-buffer-bytes",
+            "16KiB",
+        ]);
         relay.assert_others_exchange();
         let descriptors = relay.descriptors();
         let mut stalled = Client::join_small(&relay, "/ws");
@@ -190,7 +205,12 @@ mod timers {
 
     #[test]
     fn a_page_that_nobody_takes() {
-        let relay = impatient(&["--stalled-write-timeout", "300ms", "--send-buffer-bytes", "4KiB"]);
+        let relay = impatient(&[
+            "--stalled-write-timeout",
+            "300ms",
+            "--send-buffer-bytes",
+            "4KiB",
+        ]);
         let descriptors = relay.descriptors();
         let mut client = Client::connect_small(&relay);
         client.send_what_fits(&PAGE.repeat(1000));
@@ -286,7 +306,9 @@ mod shutting_down {
         let mut client = Client::connect_small(&relay);
         let request = b"GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
         client.send(request);
-        eventually("it has begun", || client.has_input(Duration::from_millis(50)));
+        eventually("it has begun", || {
+            client.has_input(Duration::from_millis(50))
+        });
         relay.signal(Signal::TERM);
         assert_eq!(client.response().status, 200);
         client.expect_end();
@@ -332,9 +354,14 @@ mod running_out {
     fn out_of_descriptors_accepting_pauses_and_resumes_by_itself() {
         // The first runs into the bound that the relay knows of. In the second the process has been
         // handed descriptors that it does not know of, so that it is the system that says no.
-        let handed = (10..50).map(|n| format!("exec {n}</dev/null; ")).collect::<String>();
+        let handed = (10..50)
+            .map(|n| format!("exec {n}</dev/null; "))
+            .collect::<String>();
         for shell in ["ulimit -n 64", &format!("{handed} ulimit -n 80")] {
-            let relay = Relay::start_after(shell, &["--handshake-timeout", "1h", "--heartbeat-interval", "1h"]);
+            let relay = Relay::start_after(
+                shell,
+                &["--handshake-timeout", "1h", "--heartbeat-interval", "1h"],
+            );
             let mut inside = vec![Client::join(&relay, "/ws")];
             let mut waiting = Vec::new();
             let before = relay.descriptors();
@@ -349,7 +376,10 @@ mod running_out {
                 served += 1;
             }
             assert_eq!(relay.descriptors(), before + served, "{shell}");
-            assert!((25..50).contains(&served), "{served} of 50 were let in with {shell}");
+            assert!(
+                (25..50).contains(&served),
+                "{served} of 50 were let in with {shell}"
+            );
             let ticks = ticks_at_rest(&relay, &mut inside[0]);
             assert!(ticks <= 5, "{ticks} ticks of CPU time at rest with {shell}");
             // Those inside are not disturbed.
@@ -371,7 +401,9 @@ mod running_out {
     fn with_nothing_to_do_nothing_is_done() {
         let mut relay = Relay::start(&[]);
         relay.assert_others_exchange();
-        let mut idle: Vec<Client> = (0..50).map(|n| Client::join(&relay, &format!("/ws/{n}"))).collect();
+        let mut idle: Vec<Client> = (0..50)
+            .map(|n| Client::join(&relay, &format!("/ws/{n}")))
+            .collect();
         let _undecided: Vec<Client> = (0..50).map(|_| Client::connect(&relay)).collect();
         let ticks = ticks_at_rest(&relay, &mut idle[0]);
         assert!(ticks <= 3, "{ticks} ticks of CPU time at rest");
@@ -413,7 +445,10 @@ mod vanishing {
             ("before the head", vec![]),
             ("after one byte", b"G".to_vec()),
             ("in the head", joined[..joined.len() / 2].to_vec()),
-            ("before the head's last byte", joined[..joined.len() - 1].to_vec()),
+            (
+                "before the head's last byte",
+                joined[..joined.len() - 1].to_vec(),
+            ),
             ("after a bad head", b"nonsense\r\n\r\n".to_vec()),
             ("after a page", PAGE.to_vec()),
             ("in the second request", [PAGE, &PAGE[..9]].concat()),
@@ -422,7 +457,10 @@ mod vanishing {
             ("in a payload", after(&text("hello")[..8])),
             ("after a message", after(&text("hello"))),
             ("in a message", after(&frame(TEXT, b"hello"))),
-            ("in a ping in a message", after(&[frame(TEXT, b"a"), ping(b"hello")[..7].to_vec()].concat())),
+            (
+                "in a ping in a message",
+                after(&[frame(TEXT, b"a"), ping(b"hello")[..7].to_vec()].concat()),
+            ),
             ("after a fault", after(b"\xFF\xFF")),
             ("after its close frame", after(&close(1000, b""))),
             ("in its close frame", after(&close(1000, b"")[..7])),
@@ -452,7 +490,9 @@ mod vanishing {
                 }
             }
         }
-        eventually("every descriptor is given back", || relay.descriptors() == descriptors);
+        eventually("every descriptor is given back", || {
+            relay.descriptors() == descriptors
+        });
         relay.assert_others_exchange();
         let grown = relay.resident_kib().saturating_sub(resident);
         assert!(grown < 1024, "{grown} KiB for those who are gone");
@@ -463,8 +503,16 @@ mod vanishing {
     #[test]
     fn in_silence_at_every_state() {
         let mut relay = Relay::start(&[
-            "--handshake-timeout", "500ms", "--keep-alive-timeout", "500ms", "--heartbeat-interval", "500ms",
-            "--pong-timeout", "500ms", "--close-timeout", "500ms",
+            "--handshake-timeout",
+            "500ms",
+            "--keep-alive-timeout",
+            "500ms",
+            "--heartbeat-interval",
+            "500ms",
+            "--pong-timeout",
+            "500ms",
+            "--close-timeout",
+            "500ms",
         ]);
         let descriptors = relay.descriptors();
         let mut silent: Vec<Client> = states()
@@ -478,7 +526,9 @@ mod vanishing {
         for client in &mut silent {
             client.expect_gone();
         }
-        eventually("every descriptor is given back", || relay.descriptors() == descriptors);
+        eventually("every descriptor is given back", || {
+            relay.descriptors() == descriptors
+        });
         relay.assert_others_exchange();
     }
 

@@ -9,7 +9,12 @@ use std::thread;
 /// A small log, and sockets that are soon full. Messages have 1,000 bytes, so that a stalled reader
 /// nearly always stands inside one.
 const SMALL: &[&str] = &[
-    "--message-bytes-max", "64KiB", "--send-buffer-bytes", "16KiB", "--topic-log-bytes-max", "256KiB",
+    "--message-bytes-max",
+    "64KiB",
+    "--send-buffer-bytes",
+    "16KiB",
+    "--topic-log-bytes-max",
+    "256KiB",
 ];
 
 /// A message that says its number, and the same all over.
@@ -22,19 +27,31 @@ fn message(number: usize, bytes: usize) -> String {
 /// The number of a message, of which every byte is right.
 fn number(payload: &[u8], bytes: usize) -> usize {
     let text = std::str::from_utf8(payload).expect("text");
-    let number = text.split_once(';').and_then(|(number, _)| number.parse().ok());
+    let number = text
+        .split_once(';')
+        .and_then(|(number, _)| number.parse().ok());
     let number = number.unwrap_or_else(|| panic!("no message: {text:.50}"));
     assert_eq!(text, message(number, bytes));
     number
 }
 
 /// Publishes messages to a topic in which `healthy` keeps up.
-fn publish(sender: &mut Client, healthy: &mut Client, numbers: std::ops::Range<usize>, bytes: usize) {
+fn publish(
+    sender: &mut Client,
+    healthy: &mut Client,
+    numbers: std::ops::Range<usize>,
+    bytes: usize,
+) {
     // What fits into a small send buffer at once does not wait for acknowledgements.
     let at_once = (12_000 / bytes).max(1);
     for from in numbers.clone().step_by(at_once) {
         let batch = from..numbers.end.min(from + at_once);
-        sender.send(&batch.clone().flat_map(|n| text(&message(n, bytes))).collect::<Vec<u8>>());
+        sender.send(
+            &batch
+                .clone()
+                .flat_map(|n| text(&message(n, bytes)))
+                .collect::<Vec<u8>>(),
+        );
         for n in batch {
             healthy.expect_text(&message(n, bytes));
         }
@@ -64,7 +81,10 @@ fn a_lapped_reader_is_closed_on_a_frame_boundary() {
         expected += 1;
     };
     assert_eq!(code, 1013);
-    assert!((1..700).contains(&expected), "{expected} messages before it was lapped");
+    assert!(
+        (1..700).contains(&expected),
+        "{expected} messages before it was lapped"
+    );
     stalled.send(&close(1013, b""));
     stalled.expect_end();
     publish(&mut sender, &mut healthy, 1000..1100, 1000);
@@ -115,12 +135,20 @@ fn under_skip_a_lapped_reader_goes_on_at_the_live_end() {
     drop((stalled, healthy, sender));
     let log = relay.terminated().stderr;
     assert!(log.contains("0 readers lapped"), "{log}");
-    assert!(log.contains(&format!("skips over {skipped} messages")), "{skipped}: {log}");
+    assert!(
+        log.contains(&format!("skips over {skipped} messages")),
+        "{skipped}: {log}"
+    );
 }
 
 #[test]
 fn under_skip_a_reader_in_the_middle_of_a_long_frame_is_dropped() {
-    let mut relay = Relay::start(&with(&["--slow-policy", "skip", "--rescue-bytes-max", "1KiB"]));
+    let mut relay = Relay::start(&with(&[
+        "--slow-policy",
+        "skip",
+        "--rescue-bytes-max",
+        "1KiB",
+    ]));
     let mut stalled = Client::join_small(&relay, "/ws");
     let mut healthy = Client::join(&relay, "/ws");
     let mut sender = Client::join(&relay, "/ws?echo=0");
@@ -172,7 +200,10 @@ fn control_frames_enter_between_frames_of_a_stalled_reader() {
                 pongs += 1;
             }
             _ => {
-                assert_eq!((frame.first, &frame.payload[..2]), (FIN | CLOSE, &[3, 0xE8][..]));
+                assert_eq!(
+                    (frame.first, &frame.payload[..2]),
+                    (FIN | CLOSE, &[3, 0xE8][..])
+                );
                 break;
             }
         }
@@ -183,11 +214,18 @@ fn control_frames_enter_between_frames_of_a_stalled_reader() {
 }
 
 /// What stalled readers cost, in KiB, beyond what the same traffic costs without them.
-fn cost_of_stalled(flags: &[&str], path: &str, readers: usize, mut traffic: impl FnMut(&Relay)) -> u64 {
+fn cost_of_stalled(
+    flags: &[&str],
+    path: &str,
+    readers: usize,
+    mut traffic: impl FnMut(&Relay),
+) -> u64 {
     let relay = Relay::start(flags);
     traffic(&relay);
     let before = relay.resident_kib();
-    let stalled: Vec<Client> = (0..readers).map(|_| Client::join_small(&relay, path)).collect();
+    let stalled: Vec<Client> = (0..readers)
+        .map(|_| Client::join_small(&relay, path))
+        .collect();
     traffic(&relay);
     let after = relay.resident_kib();
     drop(stalled);
@@ -214,8 +252,14 @@ fn stalled_readers_cost_no_more_than_the_log() {
 #[test]
 fn all_topics_together_keep_within_their_bound() {
     let flags = [
-        "--topic-log-bytes-max", "1MiB", "--message-bytes-max", "64KiB", "--log-bytes-max", "4MiB",
-        "--send-buffer-bytes", "16KiB",
+        "--topic-log-bytes-max",
+        "1MiB",
+        "--message-bytes-max",
+        "64KiB",
+        "--log-bytes-max",
+        "4MiB",
+        "--send-buffer-bytes",
+        "16KiB",
     ];
     let mut relay = Relay::start(&flags);
     relay.assert_others_exchange();
@@ -254,7 +298,14 @@ fn pongs_that_nobody_reads_cost_nothing() {
 #[test]
 fn an_echo_that_nobody_reads_costs_no_more_than_the_log() {
     for policy in ["close", "skip"] {
-        let flags = ["--slow-policy", policy, "--topic-log-bytes-max", "4MiB", "--send-buffer-bytes", "16KiB"];
+        let flags = [
+            "--slow-policy",
+            policy,
+            "--topic-log-bytes-max",
+            "4MiB",
+            "--send-buffer-bytes",
+            "16KiB",
+        ];
         let mut relay = Relay::start(&flags);
         relay.assert_others_exchange();
         let before = relay.resident_kib();
@@ -267,7 +318,10 @@ fn an_echo_that_nobody_reads_costs_no_more_than_the_log() {
         }
         relay.assert_others_exchange();
         let cost = relay.resident_kib().saturating_sub(before);
-        assert!(cost < 4 * 1024 + SLACK_KIB, "{cost} KiB for 30 MB of echo under {policy}");
+        assert!(
+            cost < 4 * 1024 + SLACK_KIB,
+            "{cost} KiB for 30 MB of echo under {policy}"
+        );
     }
 }
 

@@ -23,10 +23,11 @@ struct Room {
 /// the wrong room. `lib.rs` and `main.rs` are the house itself and may name every room.
 #[rustfmt::skip]
 const ROOMS: &[Room] = &[
-    // It puts the house together.
-    Room { name: "cli", knows: &["config", "server", "bench", "relay", "http", "sys"], kernel: &[] },
+    // At the end it sums up what the relay counted.
+    Room { name: "cli", knows: &["config", "server", "bench", "relay"], kernel: &[] },
+    // The relay speaks in the wheel's ticks, and in the protocol's kinds of messages.
     Room { name: "server", knows: &["config", "relay", "http", "proto", "sys", "wheel"], kernel: KERNEL },
-    // It has a loop of its own; sizes and times are written as they are for the relay.
+    // A program of its own, on the other side of the wire, and so with a loop of its own.
     Room { name: "bench", knows: &["config", "proto", "sys"], kernel: KERNEL },
     // What settings mean is the relay's to say, and durations become ticks at once. The name that a
     // user listens on is resolved at the start, when nothing runs that could wait for it.

@@ -1,12 +1,14 @@
 //! Latencies, counted in buckets whose width grows with the value: 128 to each doubling, so that a
 //! percentile is at most 0.8 % off, from a nanosecond to centuries, in a few KiB.
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets to each doubling, as a power of two.
 const PRECISION: u32 = 7;
 const BUCKETS_PER_DOUBLING: usize = 1 << PRECISION;
 
 /// A histogram of nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Histogram {
     /// By [`bucket`]; as long as the largest value needs.
     counts: Vec<u64>,

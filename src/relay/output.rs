@@ -14,6 +14,15 @@ use std::io::IoSlice;
 const SLICES_MAX: usize = 16;
 
 /// What one write offers to a connection's socket.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Bytes that lie together: the rule.
+    One(&'a [u8]),
+    /// Bytes over the seams of segments, or with an outbox in between.
+    Many(Slices<'a>),
+}
+
+/// Slices that leave in one write, in their order.
 pub type Slices<'a> = ArrayVec<IoSlice<'a>, SLICES_MAX>;
 
 /// What a turn may still send.
@@ -84,7 +93,19 @@ impl Relay {
 
     /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
     #[must_use]
-    pub fn transmit(&self, id: ConnId) -> Slices<'_> {
+    pub fn transmit(&self, id: ConnId) -> Output<'_> {
+        let connection = &self.connections[id.slot as usize];
+        if connection.extra.is_none() && connection.is_member() && connection.echo {
+            let log = &self.topics[connection.topic].plain.log;
+            let bytes = log.read(connection.cursor);
+            if connection.cursor.after(bytes.len()) == log.tail() {
+                return Output::One(bytes);
+            }
+        }
+        Output::Many(self.slices(id))
+    }
+
+    fn slices(&self, id: ConnId) -> Slices<'_> {
         let connection = &self.connections[id.slot as usize];
         let outbox = connection.outbox();
         if !connection.is_member() {
@@ -347,7 +368,6 @@ impl Relay {
         }
         let connection = &mut self.connections[slot as usize];
         match connection.phase {
-            Phase::Open if connection.awaiting_pong => connection.since = self.now,
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),
             _ => {}

@@ -63,6 +63,12 @@ impl Acceptor {
         })
     }
 
+    /// Changes how many sockets may be open at a time. Those that are stay.
+    pub(super) fn set_sockets_max(&mut self, sockets_max: usize) {
+        self.sockets_max = sockets_max;
+        self.is_full = false;
+    }
+
     /// Notes that a listener is ready; false if the event is somebody else's.
     pub(super) fn on_event(&mut self, token: Token) -> bool {
         let door = FIRST_TOKEN

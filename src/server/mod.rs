@@ -12,6 +12,7 @@
 mod accept;
 mod bind;
 mod handle;
+mod signals;
 mod table;
 
 pub use crate::sys::listen::LocalAddress;
@@ -20,16 +21,15 @@ pub use handle::{Gone, Handle};
 
 use crate::config::Config;
 use crate::http::Site;
-use crate::relay::{Action, ConnId, Counters, Hooks, Reading, Relay};
-use crate::sys::clock::{Clock, ticks};
+use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
+use crate::sys::clock::Clock;
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use handle::{Command, Inbox};
-use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
@@ -58,8 +58,10 @@ pub struct Server {
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
-    drain: u32,
-    close_timeout: u32,
+    /// The settings in force.
+    config: Config,
+    /// Where settings come from when they are to be loaded again.
+    load: Option<Box<signals::Load>>,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
 }
@@ -98,20 +100,10 @@ impl Server {
             addresses,
             table: Table::default(),
             ready: VecDeque::new(),
-            drain: ticks(config.drain.0),
-            close_timeout: ticks(config.close_timeout.0),
+            config: config.clone(),
+            load: None,
             ends: None,
         })
-    }
-
-    /// Ends at SIGINT and SIGTERM; at a second one, at once.
-    pub fn handle_signals(&mut self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        self.poll
-            .registry()
-            .register(&mut signals, SIGNAL, Interest::READABLE)?;
-        self.signals = Some(signals);
-        Ok(())
     }
 
     /// Sets what decides on upgrades, and hears of joins, leaves and messages.
@@ -220,24 +212,6 @@ impl Server {
         }
     }
 
-    /// Begins to shut down at the first signal; true at the second.
-    fn on_signals(&mut self, now: Tick) -> bool {
-        let pending = self.signals.iter_mut().flat_map(Signals::pending).count();
-        let is_second = pending > 1 || self.ends.is_some();
-        if pending > 0 {
-            self.shut_down(now);
-        }
-        pending > 0 && is_second
-    }
-
-    fn shut_down(&mut self, now: Tick) {
-        if self.ends.is_none() {
-            self.acceptor.close(self.poll.registry());
-            let drain = self.relay.handle_shutdown(self.drain);
-            self.ends = Some(now.after(drain).after(self.close_timeout));
-        }
-    }
-
     /// Does what other threads asked for, until a topic has no room.
     fn obey(&mut self, now: Tick) {
         while let Some(command) = self.inbox.next() {
@@ -318,10 +292,13 @@ impl Server {
             let Some(socket) = self.table.get(id) else {
                 continue;
             };
-            let slices = self.relay.transmit(id);
-            let offered = slices.iter().map(|slice| slice.len()).sum();
-            let written = socket::write(&socket.stream, &slices);
-            drop(slices);
+            let (offered, written) = match self.relay.transmit(id) {
+                Output::One(bytes) => (bytes.len(), socket::write(&socket.stream, bytes)),
+                Output::Many(slices) => {
+                    let offered = slices.iter().map(|slice| slice.len()).sum();
+                    (offered, socket::write_vectored(&socket.stream, &slices))
+                }
+            };
             match written {
                 Some(sent) => self.relay.handle_sent(id, sent, offered),
                 None => self.relay.handle_reset(id),

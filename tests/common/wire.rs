@@ -42,7 +42,11 @@ pub(crate) fn header(first: u8, payload_bytes: u64) -> Vec<u8> {
 
 pub(crate) fn masked(payload: &[u8]) -> Vec<u8> {
     let key = KEY.iter().cycle();
-    payload.iter().zip(key).map(|(byte, key)| byte ^ key).collect()
+    payload
+        .iter()
+        .zip(key)
+        .map(|(byte, key)| byte ^ key)
+        .collect()
 }
 
 pub(crate) fn text(payload: &str) -> Vec<u8> {
