@@ -4,11 +4,10 @@
 use crate::bench;
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::relay::Counters;
-use crate::server::{Ended, Server};
+use crate::server::{Ended, LocalAddress, Server};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -132,14 +131,24 @@ fn serve(flags: &Flags) -> ExitCode {
 }
 
 /// Says where the relay is to be found, in one line.
-fn announce(opened: &[SocketAddr]) {
-    let Some(first) = opened.first() else { return };
+fn announce(addresses: &[LocalAddress]) {
     let version = env!("CARGO_PKG_VERSION");
-    let line = if first.ip().is_unspecified() {
-        let port = first.port();
-        format!("fanfare {version} is listening on every interface: open http://localhost:{port}/")
-    } else {
-        format!("fanfare {version} is listening: open http://{first}/")
+    let all: Vec<String> = addresses.iter().map(LocalAddress::to_string).collect();
+    let all = all.join(", ");
+    let line = match addresses.iter().find_map(LocalAddress::tcp) {
+        None => format!("fanfare {version} is listening on {all}"),
+        Some(first) => {
+            let on = match addresses.len() {
+                1 if first.ip().is_unspecified() => " on every interface".into(),
+                1 => String::new(),
+                _ => format!(" on {all}"),
+            };
+            let host = match first.ip().is_unspecified() {
+                true => format!("localhost:{}", first.port()),
+                false => first.to_string(),
+            };
+            format!("fanfare {version} is listening{on}: open http://{host}/")
+        }
     };
     // Nobody may be there to read it, which is no reason not to run.
     let mut stdout = io::stdout();

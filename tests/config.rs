@@ -99,10 +99,11 @@ fn what_is_shown_is_a_file() {
     let file = write("shown.toml", &shown);
     printed(fanfare(&["check", file]));
     let again = printed(fanfare(&["config", "--config", file]));
-    assert_eq!(
-        line(&again, "origin"),
-        ["origin = [\"https://a.example\"]", "shown.toml:5"]
-    );
+    let [value, source] = line(&again, "origin")[..] else {
+        panic!("{again}")
+    };
+    assert_eq!(value, "origin = [\"https://a.example\"]");
+    assert!(source.starts_with("shown.toml:"), "{source}");
 }
 
 #[test]

@@ -14,13 +14,13 @@ mod show;
 mod table;
 mod value;
 
-pub use address::{Address, Binding};
+pub use address::{Address, Binding, Host};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
-pub use value::{Bytes, Count, Level, Origin, Period, Value};
+pub use value::{Bytes, Count, Level, Mode, Origin, Period, Value};
 
 use std::env;
 use std::ffi::OsString;

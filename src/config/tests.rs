@@ -261,12 +261,12 @@ fn a_reload_adopts_what_it_can_and_says_what_it_can_t() {
 #[test]
 fn descriptors_bound_the_connections() {
     let mut config = Config::default();
-    assert_eq!(config.sockets_max(1017).unwrap(), 1000);
-    assert!(config.sockets_max(17).is_err());
+    assert_eq!(config.sockets_max(1017, 1).unwrap(), 1000);
+    assert!(config.sockets_max(17, 1).is_err());
     config.connections_max = Some(Count(900));
-    assert_eq!(config.sockets_max(1017).unwrap(), 964);
+    assert_eq!(config.sockets_max(1017, 1).unwrap(), 964);
     config.connections_max = Some(Count(1000));
-    let error = config.sockets_max(1017).unwrap_err().to_string();
+    let error = config.sockets_max(1017, 1).unwrap_err().to_string();
     assert!(
         error.contains("1081 open files") && error.contains("to 936"),
         "{error}"

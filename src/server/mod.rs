@@ -15,6 +15,7 @@ mod handle;
 mod signals;
 mod table;
 
+pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle};
 
@@ -23,16 +24,15 @@ use crate::http::Site;
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::Clock;
 use crate::sys::descriptors;
+use crate::sys::listen::Listener;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use handle::{Command, Inbox};
-use mio::net::TcpListener;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 use table::Table;
 
@@ -56,7 +56,7 @@ pub struct Server {
     signals: Option<Signals>,
     inbox: Inbox,
     acceptor: Acceptor,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<LocalAddress>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
@@ -82,15 +82,11 @@ impl Server {
     /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
-        let sockets_max = config.sockets_max(descriptors::raise_limit())?;
-        let send_buffer_bytes = config.send_buffer_bytes.as_usize();
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            listeners.extend(bind::open(address, send_buffer_bytes)?);
-        }
+        let listeners = bind::open(config)?;
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners.len())?;
         let addresses = listeners
             .iter()
-            .map(TcpListener::local_addr)
+            .map(Listener::local_address)
             .collect::<io::Result<_>>()?;
         let poll = Poll::new()?;
         let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
@@ -125,7 +121,7 @@ impl Server {
 
     /// Where it listens: with port 0, the port that was found.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[LocalAddress] {
         &self.addresses
     }
 
@@ -260,7 +256,7 @@ impl Server {
                 continue;
             };
             let read_to_end = socket.read_to_end;
-            match socket::read(&mut socket.stream, &mut buffer[..bytes_max]) {
+            match socket::read(&socket.stream, &mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
                     if bytes == bytes_max || read_to_end {
                         self.ready.push_back(id);
@@ -299,10 +295,10 @@ impl Server {
                 continue;
             };
             let (offered, written) = match self.relay.transmit(id) {
-                Output::One(bytes) => (bytes.len(), socket::write(&mut socket.stream, bytes)),
+                Output::One(bytes) => (bytes.len(), socket::write(&socket.stream, bytes)),
                 Output::Many(slices) => {
                     let offered = slices.iter().map(|slice| slice.len()).sum();
-                    (offered, socket::write_vectored(&mut socket.stream, &slices))
+                    (offered, socket::write_vectored(&socket.stream, &slices))
                 }
             };
             match written {

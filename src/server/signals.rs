@@ -62,7 +62,8 @@ impl Server {
         let adopted = load().and_then(|wanted| {
             wanted.limits()?;
             let held = config.adopt(&wanted);
-            let sockets_max = config.sockets_max(descriptors::raise_limit())?;
+            let sockets_max =
+                config.sockets_max(descriptors::raise_limit(), self.addresses.len())?;
             Ok((config.limits()?, sockets_max, held))
         });
         let (limits, sockets_max, held) = match adopted {
