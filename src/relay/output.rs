@@ -15,6 +15,10 @@ const SLICES_MAX: usize = 16;
 
 /// What one write offers to a connection's socket.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one write, and a box would be an allocation"
+)]
 pub enum Output<'a> {
     /// Bytes that lie together: the rule.
     One(&'a [u8]),
