@@ -184,6 +184,10 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         let connection = &mut self.connections[slot as usize];
         if std::mem::take(&mut connection.blocked) {
+            // That there is room is progress: a timer that is due in this very turn sees it.
+            if matches!(connection.phase, Phase::Open | Phase::Respond) {
+                connection.since = self.now;
+            }
             self.queue_output(slot);
         }
     }
@@ -228,13 +232,18 @@ impl Relay {
         }
     }
 
-    /// Moves a member's cursor over the frames that it sent itself and does not want back.
+    /// Moves a member's cursor over the frames that it sent itself and does not want back. What
+    /// waits for a boundary among them goes along: a cursor never stands beyond it.
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
         if !connection.echo {
             let log = &self.topics[connection.topic].plain.log;
             let end = connection.end(log.tail());
-            connection.cursor = log.advance(connection.cursor, end, Some(slot), 0);
+            let cursor = log.advance(connection.cursor, end, Some(slot), 0);
+            connection.cursor = cursor;
+            if let Some(extra) = connection.extra.as_deref_mut() {
+                extra.outbox.enter_at(extra.outbox.at().max(cursor));
+            }
         }
         connection.cursor
     }
@@ -329,7 +338,7 @@ impl Relay {
                 return;
             }
             // The wait for the pong begins now that the ping has left whole.
-            if connection.awaiting_pong {
+            if connection.awaiting_pong && connection.phase == Phase::Open {
                 connection.since = self.now;
             }
         }
