@@ -11,7 +11,7 @@ pub const SEGMENT_BYTES: [usize; 4] = [1 << 10, 8 << 10, 64 << 10, 256 << 10];
 /// Memory kept at rest for each size.
 const AT_REST_BYTES_MAX: usize = 512 << 10;
 
-/// Blocks at rest, and the count of those in use. See the [module](self).
+/// Blocks at rest, and the count of those in use.
 #[derive(Debug)]
 pub struct Pool {
     at_rest: [Vec<Vec<u8>>; SEGMENT_BYTES.len()],

@@ -87,7 +87,7 @@ pub fn write(stream: impl AsFd, bytes: &[u8]) -> Option<usize> {
     sort(retry_on_intr(|| send(&stream, bytes, SEND_FLAGS)))
 }
 
-/// Writes slices as [`write`] does. One `writev` costs some percent more than one `send`.
+/// Writes slices as [`write`](fn@write) does. One `writev` costs some percent more than one `send`.
 pub fn write_vectored(stream: impl AsFd, slices: &[IoSlice]) -> Option<usize> {
     sort(retry_on_intr(|| writev(&stream, slices)))
 }
