@@ -1,6 +1,7 @@
 //! What settings mean together: the bounds that the relay keeps, unless they contradict each other
 //! or the system.
 
+use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::Count;
@@ -29,7 +30,7 @@ impl Config {
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
             return Err(format!(
-                "{} is too much: it can be 1GiB at most",
+                "{} is too much: it can be 1 GiB at most",
                 self.cite("message_bytes_max")
             )
             .into());
@@ -76,9 +77,13 @@ impl Config {
         let Some(admin) = &self.admin else {
             return Ok(());
         };
+        if *admin == Address::Systemd {
+            let why = "all sockets that systemd hands over are for the public: give an address";
+            return Err(format!("{}: {why}", self.cite("admin")).into());
+        }
         match self.listen.iter().find(|public| public.overlaps(admin)) {
             Some(public) => Err(format!(
-                "{} is where the public is let in (--listen {public}): choose another port for it",
+                "{} is where the public is let in (--listen {public}): choose another one for it",
                 self.cite("admin")
             )
             .into()),
@@ -86,10 +91,15 @@ impl Config {
         }
     }
 
-    /// Sockets that may be open at a time, given how many files the process may have open.
-    pub fn sockets_max(&self, descriptors_max: usize) -> Result<usize, ConfigError> {
-        let admin = self.admin.as_ref().map_or(0, |_| 1 + ADMIN_CONNECTIONS_MAX);
-        let reserved = DESCRIPTORS_RESERVED + self.listen.len() + admin;
+    /// Sockets of clients that may be open at a time, given how many files the process may have open,
+    /// and how many sockets it listens on.
+    pub fn sockets_max(
+        &self,
+        descriptors_max: usize,
+        listeners: usize,
+    ) -> Result<usize, ConfigError> {
+        let admin = self.admin.as_ref().map_or(0, |_| ADMIN_CONNECTIONS_MAX);
+        let reserved = DESCRIPTORS_RESERVED + listeners + admin;
         let available = descriptors_max.saturating_sub(reserved);
         let Some(Count(connections_max)) = self.connections_max else {
             return match available {

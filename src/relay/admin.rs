@@ -16,9 +16,9 @@ use serde::Serialize;
 /// them keeps nobody out.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
-/// Which listener a connection came by.
+/// Which side of the house a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Side {
     /// For clients.
     Public,
     /// For the operator.

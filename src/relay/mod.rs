@@ -45,7 +45,7 @@ mod topic;
 mod variant;
 
 pub use crate::metrics::Counters;
-pub use admin::{ADMIN_CONNECTIONS_MAX, Door, Scrape};
+pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Limits, SlowPolicy};
@@ -160,6 +160,16 @@ impl Relay {
         }
     }
 
+    /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
+    /// is cut by the next message that meets it.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.pool.set_bounds(
+            limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
+            limits.log_bytes_max / GENEROUS_SHARE,
+        );
+        self.limits = limits;
+    }
+
     /// Sets the hooks of a program that embeds the relay.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.hooks.0 = Some(Box::new(hooks));
@@ -173,7 +183,7 @@ impl Relay {
     }
 
     /// Takes in a connection.
-    pub fn handle_accept(&mut self, door: Door) -> ConnId {
+    pub fn handle_accept(&mut self, side: Side) -> ConnId {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
         let connection = Connection::new(generation, self.now);
@@ -181,9 +191,9 @@ impl Relay {
         let slot = self.connections.insert(connection) as u32;
         self.rearm(slot);
         let id = ConnId { slot, generation };
-        match door {
-            Door::Public => self.counters.accepted += 1,
-            Door::Admin => {
+        match side {
+            Side::Public => self.counters.accepted += 1,
+            Side::Admin => {
                 self.counters.admin_accepted += 1;
                 self.admit_admin(id);
             }

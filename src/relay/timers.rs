@@ -86,10 +86,7 @@ impl Relay {
                 let response = Response::error(Status::RequestTimeout, why, &[]);
                 self.respond(slot, response.because(Reason::Timeout));
             }
-            Phase::Respond => {
-                self.counters.stalled += 1;
-                self.drop_now(slot);
-            }
+            Phase::Respond => self.probe(slot),
             Phase::Open => self.on_open_timer(slot),
             Phase::Closing | Phase::AwaitClose | Phase::Linger | Phase::Closed => {
                 self.drop_now(slot);
@@ -108,13 +105,21 @@ impl Relay {
             let code = CloseCode::GOING_AWAY;
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
         } else if connection.blocked {
-            self.counters.stalled += 1;
-            self.abort(slot, Cause::Stalled);
+            self.probe(slot);
         } else if connection.awaiting_pong {
             self.counters.dead += 1;
             self.abort(slot, Cause::Dead);
         } else {
             self.ping(slot);
         }
+    }
+    /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
+    /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
+    fn probe(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.since = self.now;
+        connection.probing = true;
+        connection.blocked = false;
+        self.queue_output(slot);
     }
 }

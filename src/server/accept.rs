@@ -2,10 +2,10 @@
 //! somebody leaves. It never spins, and it never ends the process.
 
 use super::table::{self, Table};
-use crate::relay::{Door, Relay};
-use crate::sys::socket::{self, AcceptOutcome};
+use crate::relay::{Relay, Side};
+use crate::sys::listen::Listener;
+use crate::sys::socket::{self, AcceptOutcome, Stream};
 use crate::wheel::Tick;
-use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use std::io;
 
@@ -24,9 +24,9 @@ const FIRST_TOKEN: usize = usize::MAX - 2;
 pub(super) struct Acceptor {
     /// Those for the operator first: they have their turn however many come by the others, and
     /// stay when those are closed.
-    listeners: Vec<Listener>,
-    /// Sockets that may be open at a time, before clients have to wait. The operator does not: for
-    /// those few connections there are descriptors to spare.
+    doors: Vec<Door>,
+    /// Sockets that may be open at a time before clients have to wait. The operator does not: for
+    /// their few connections there are descriptors to spare.
     sockets_max: usize,
     /// As many are open.
     is_full: bool,
@@ -35,51 +35,57 @@ pub(super) struct Acceptor {
 }
 
 #[derive(Debug)]
-struct Listener {
-    socket: TcpListener,
-    door: Door,
+struct Door {
+    listener: Listener,
+    side: Side,
     /// There may be connections in its backlog.
     ready: bool,
 }
 
 impl Acceptor {
     pub(super) fn new(
-        public: Vec<TcpListener>,
-        admin: Vec<TcpListener>,
+        public: Vec<Listener>,
+        admin: Vec<Listener>,
         registry: &Registry,
         sockets_max: usize,
     ) -> io::Result<Self> {
-        let listener = |door| {
-            move |socket| Listener {
-                socket,
-                door,
+        let door = |side| {
+            move |listener| Door {
+                listener,
+                side,
                 ready: false,
             }
         };
-        let admin = admin.into_iter().map(listener(Door::Admin));
-        let public = public.into_iter().map(listener(Door::Public));
-        let mut listeners: Vec<Listener> = admin.chain(public).collect();
-        for (index, listener) in listeners.iter_mut().enumerate() {
+        let admin = admin.into_iter().map(door(Side::Admin));
+        let public = public.into_iter().map(door(Side::Public));
+        let mut doors: Vec<Door> = admin.chain(public).collect();
+        for (index, door) in doors.iter_mut().enumerate() {
             let token = Token(FIRST_TOKEN - index);
-            registry.register(&mut listener.socket, token, Interest::READABLE)?;
+            registry.register(&mut door.listener, token, Interest::READABLE)?;
         }
         Ok(Acceptor {
-            listeners,
+            doors,
             sockets_max,
             is_full: false,
             exhausted_until: None,
         })
     }
 
+    /// Changes how many sockets may be open at a time. Those that are stay.
+    pub(super) fn set_sockets_max(&mut self, sockets_max: usize) {
+        self.sockets_max = sockets_max;
+        self.is_full = false;
+    }
+
     /// Notes that a listener is ready; false if the event is somebody else's.
     pub(super) fn on_event(&mut self, token: Token) -> bool {
-        let listener = FIRST_TOKEN
+        let door = FIRST_TOKEN
             .checked_sub(token.0)
-            .and_then(|index| self.listeners.get_mut(index));
-        let Some(listener) = listener else {
+            .and_then(|index| self.doors.get_mut(index));
+        let Some(door) = door else {
             return false;
         };
-        listener.ready = true;
+        door.ready = true;
         true
     }
 
@@ -91,12 +97,9 @@ impl Acceptor {
 
     /// There are connections to accept, and nothing stands against it.
     pub(super) fn has_work(&self) -> bool {
-        let may_enter = |listener: &Listener| listener.door == Door::Admin || !self.is_full;
-        self.exhausted_until.is_none()
-            && self
-                .listeners
-                .iter()
-                .any(|listener| listener.ready && may_enter(listener))
+        let may_enter = |door: &Door| door.side == Side::Admin || !self.is_full;
+        let mut doors = self.doors.iter();
+        self.exhausted_until.is_none() && doors.any(|door| door.ready && may_enter(door))
     }
 
     /// When to try again, though nobody has left.
@@ -114,23 +117,23 @@ impl Acceptor {
     ) {
         self.exhausted_until = self.exhausted_until.filter(|&until| now < until);
         let mut budget = ACCEPTS_PER_TURN;
-        for index in 0..self.listeners.len() {
-            while budget > 0 && self.exhausted_until.is_none() && self.listeners[index].ready {
-                let Listener { socket, door, .. } = &self.listeners[index];
-                if *door == Door::Public {
+        for index in 0..self.doors.len() {
+            while budget > 0 && self.exhausted_until.is_none() && self.doors[index].ready {
+                let Door { listener, side, .. } = &self.doors[index];
+                if *side == Side::Public {
                     self.is_full = table.len() >= self.sockets_max;
                     if self.is_full {
                         return;
                     }
                 }
                 budget -= 1;
-                match socket::accept(socket) {
+                match socket::accept(listener) {
                     AcceptOutcome::Connection(stream) => {
-                        if let Err(error) = take_in(stream, *door, relay, table, registry) {
+                        if let Err(error) = take_in(stream, *side, relay, table, registry) {
                             self.on_exhausted(now, &error);
                         }
                     }
-                    AcceptOutcome::Empty => self.listeners[index].ready = false,
+                    AcceptOutcome::Empty => self.doors[index].ready = false,
                     AcceptOutcome::Gone => {}
                     AcceptOutcome::Exhausted(error) => self.on_exhausted(now, &error),
                 }
@@ -141,11 +144,11 @@ impl Acceptor {
     /// Stops listening for clients: whoever comes is refused by the system. The operator may still
     /// ask.
     pub(super) fn close(&mut self, registry: &Registry) {
-        let is_admin = |listener: &&Listener| listener.door == Door::Admin;
-        let admins = self.listeners.iter().filter(is_admin).count();
-        for mut listener in self.listeners.drain(admins..) {
+        let is_admin = |door: &&Door| door.side == Side::Admin;
+        let admins = self.doors.iter().filter(is_admin).count();
+        for mut door in self.doors.drain(admins..) {
             // The descriptor is about to be closed, which takes it out of the poller too.
-            let _ = registry.deregister(&mut listener.socket);
+            let _ = registry.deregister(&mut door.listener);
         }
     }
 
@@ -156,13 +159,13 @@ impl Acceptor {
 }
 
 fn take_in(
-    mut stream: TcpStream,
-    door: Door,
+    mut stream: Stream,
+    side: Side,
     relay: &mut Relay,
     table: &mut Table,
     registry: &Registry,
 ) -> io::Result<()> {
-    let id = relay.handle_accept(door);
+    let id = relay.handle_accept(side);
     let interest = Interest::READABLE | Interest::WRITABLE;
     let registered = registry.register(&mut stream, table::token(id), interest);
     table.insert(id, stream);

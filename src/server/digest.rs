@@ -8,10 +8,10 @@
 use crate::http::Reason;
 use crate::metrics::Cause;
 use crate::relay::Notice;
+use crate::sys::socket::PeerAddress;
 use crate::wheel::Tick;
 use log::{Level, log_enabled};
 use std::fmt::{self, Display, Write};
-use std::net::SocketAddr;
 
 /// What is counted before it is summed up: 10 s.
 const WINDOW_TICKS: u32 = 100;
@@ -38,12 +38,7 @@ struct Tally {
 
 impl Digest {
     /// Takes in what happened to somebody.
-    pub(super) fn hear(
-        &mut self,
-        now: Tick,
-        notice: &Notice,
-        peer: impl FnOnce() -> Option<SocketAddr>,
-    ) {
+    pub(super) fn hear(&mut self, now: Tick, notice: &Notice, peer: impl FnOnce() -> PeerAddress) {
         self.ends.get_or_insert(now.after(WINDOW_TICKS));
         let tally = match notice {
             Notice::Refused { reason, .. } => &mut self.refused[*reason as usize],
@@ -59,7 +54,7 @@ impl Digest {
         if !is_first && !log_enabled!(level) {
             return;
         }
-        let peer = Peer(peer());
+        let peer = peer();
         match notice {
             Notice::Refused {
                 reason,
@@ -153,18 +148,6 @@ fn write_kinds(out: &mut String, what: &str, kinds: &[(&str, &Tally)]) -> fmt::R
     write!(out, "{count} {what} ({}); ", kinds.join(", "))
 }
 
-/// An address, if it is known.
-struct Peer(Option<SocketAddr>);
-
-impl Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("unknown"),
-        }
-    }
-}
-
 /// A notice in a few words.
 struct Shown<'a>(&'a Notice);
 
@@ -196,7 +179,7 @@ mod tests {
 
     fn hear(digest: &mut Digest, notice: &Notice, times: u64) {
         for port in 0..times {
-            let peer = || Some(([192, 0, 2, 1], port as u16 + 1).into());
+            let peer = || PeerAddress::Tcp(([192, 0, 2, 1], port as u16 + 1).into());
             digest.hear(Tick(7), notice, peer);
         }
     }

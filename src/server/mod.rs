@@ -13,8 +13,10 @@ mod accept;
 mod bind;
 mod digest;
 mod handle;
+mod signals;
 mod table;
 
+pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle};
 
@@ -22,26 +24,26 @@ use crate::config::Config;
 use crate::http::Site;
 use crate::metrics::{Histogram, ProcessFigures};
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
-use crate::sys::clock::{Clock, ticks};
+use crate::sys::clock::Clock;
 use crate::sys::descriptors;
+use crate::sys::listen::Listener;
 use crate::sys::process::Process;
-use crate::sys::socket::{self, ReadOutcome};
+use crate::sys::socket::{self, PeerAddress, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use digest::Digest;
 use handle::{Command, Inbox};
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 use table::Table;
 
-/// Bytes that one read may bring: a connection is read once a turn.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that one read may bring: a connection is read once a turn. What a busy publisher sent at once
+/// should come at once, or it is delivered in two writes per reader: four messages of 16 KiB are more
+/// than 64 KiB.
+const READ_BYTES_MAX: usize = 256 * 1024;
 /// Bytes that a turn takes in before it goes on to writing.
 const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Events that one poll brings; what is more comes with the next.
@@ -58,13 +60,15 @@ pub struct Server {
     signals: Option<Signals>,
     inbox: Inbox,
     acceptor: Acceptor,
-    addresses: Vec<SocketAddr>,
-    admin_addresses: Vec<SocketAddr>,
+    addresses: Vec<LocalAddress>,
+    admin_addresses: Vec<LocalAddress>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
-    drain: u32,
-    close_timeout: u32,
+    /// The settings in force.
+    config: Config,
+    /// Where settings come from when they are to be loaded again.
+    load: Option<Box<signals::Load>>,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
     digest: Digest,
@@ -87,18 +91,11 @@ impl Server {
     /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
-        let sockets_max = config.sockets_max(descriptors::raise_limit())?;
-        let send_buffer_bytes = config.send_buffer_bytes.as_usize();
-        let mut public = Vec::new();
-        for address in &config.listen {
-            public.extend(bind::open(address, "listen", send_buffer_bytes)?);
-        }
-        let addresses = local_addresses(&public)?;
-        let mut admin = Vec::new();
-        if let Some(address) = &config.admin {
-            admin = bind::open(address, "admin", send_buffer_bytes)?;
-        }
-        let admin_addresses = local_addresses(&admin)?;
+        let public = bind::open_public(config)?;
+        let admin = bind::open_admin(config)?;
+        let listeners = public.len() + admin.len();
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners)?;
+        let (addresses, admin_addresses) = (local_addresses(&public)?, local_addresses(&admin)?);
         let poll = Poll::new()?;
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
@@ -114,23 +111,13 @@ impl Server {
             admin_addresses,
             table: Table::default(),
             ready: VecDeque::new(),
-            drain: ticks(config.drain.0),
-            close_timeout: ticks(config.close_timeout.0),
+            config: config.clone(),
+            load: None,
             ends: None,
             digest: Digest::default(),
             process: Process::observe(),
             turn_micros: Histogram::default(),
         })
-    }
-
-    /// Ends at SIGINT and SIGTERM; at a second one, at once.
-    pub fn handle_signals(&mut self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        self.poll
-            .registry()
-            .register(&mut signals, SIGNAL, Interest::READABLE)?;
-        self.signals = Some(signals);
-        Ok(())
     }
 
     /// Sets what decides on upgrades, and hears of joins, leaves and messages.
@@ -146,13 +133,13 @@ impl Server {
 
     /// Where it listens: with port 0, the port that was found.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[LocalAddress] {
         &self.addresses
     }
 
     /// Where the admin listener is, if there is one.
     #[must_use]
-    pub fn admin_addresses(&self) -> &[SocketAddr] {
+    pub fn admin_addresses(&self) -> &[LocalAddress] {
         &self.admin_addresses
     }
 
@@ -251,24 +238,6 @@ impl Server {
         }
     }
 
-    /// Begins to shut down at the first signal; true at the second.
-    fn on_signals(&mut self, now: Tick) -> bool {
-        let pending = self.signals.iter_mut().flat_map(Signals::pending).count();
-        let is_second = pending > 1 || self.ends.is_some();
-        if pending > 0 {
-            self.shut_down(now);
-        }
-        pending > 0 && is_second
-    }
-
-    fn shut_down(&mut self, now: Tick) {
-        if self.ends.is_none() {
-            self.acceptor.close(self.poll.registry());
-            let drain = self.relay.handle_shutdown(self.drain);
-            self.ends = Some(now.after(drain).after(self.close_timeout));
-        }
-    }
-
     /// Does what other threads asked for, until a topic has no room.
     fn obey(&mut self, now: Tick) {
         while let Some(command) = self.inbox.next() {
@@ -311,7 +280,7 @@ impl Server {
                 continue;
             };
             let read_to_end = socket.read_to_end;
-            match socket::read(&mut socket.stream, &mut buffer[..bytes_max]) {
+            match socket::read(&socket.stream, &mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
                     if bytes == bytes_max || read_to_end {
                         self.ready.push_back(id);
@@ -350,10 +319,10 @@ impl Server {
                 continue;
             };
             let (offered, written) = match self.relay.transmit(id) {
-                Output::One(bytes) => (bytes.len(), socket::write(&mut socket.stream, bytes)),
+                Output::One(bytes) => (bytes.len(), socket::write(&socket.stream, bytes)),
                 Output::Many(slices) => {
                     let offered = slices.iter().map(|slice| slice.len()).sum();
-                    (offered, socket::write_vectored(&mut socket.stream, &slices))
+                    (offered, socket::write_vectored(&socket.stream, &slices))
                 }
             };
             match written {
@@ -367,7 +336,11 @@ impl Server {
     fn hear(&mut self, now: Tick) {
         while let Some((id, notice)) = self.relay.poll_notice() {
             let socket = self.table.get(id);
-            let peer = || socket::peer(&socket?.stream);
+            let peer = || {
+                socket.map_or(PeerAddress::Unknown, |socket| {
+                    socket::peer_address(&socket.stream)
+                })
+            };
             self.digest.hear(now, &notice, peer);
         }
         self.digest.handle_time(now);
@@ -404,6 +377,6 @@ impl Server {
     }
 }
 
-fn local_addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
-    listeners.iter().map(TcpListener::local_addr).collect()
+fn local_addresses(listeners: &[Listener]) -> io::Result<Vec<LocalAddress>> {
+    listeners.iter().map(Listener::local_address).collect()
 }
