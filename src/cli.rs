@@ -1,15 +1,13 @@
 //! Arguments to actions.
 
-use crate::config::{Address, Binding, Config};
-use crate::http::Site;
-use crate::relay::{Counters, Relay};
-use crate::server::{Ended, Server, Settings};
-use crate::sys::clock::Clock;
-use crate::sys::{descriptors, listen};
+#[cfg(feature = "bench")]
+use crate::bench;
+use crate::config::Config;
+use crate::relay::Counters;
+use crate::server::{Ended, Server};
 use clap::{Parser, Subcommand};
-use mio::net::TcpListener;
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -35,6 +33,10 @@ enum Command {
     /// Run the relay; this is what a bare `fanfare` does too
     #[command(after_help = HELP)]
     Serve(Config),
+
+    /// Measure a WebSocket server, this one or any other
+    #[cfg(feature = "bench")]
+    Bench(bench::Options),
 }
 
 const HELP: &str = "\
@@ -56,46 +58,32 @@ something failed, 2 if the command line is wrong.";
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match arguments.command {
-        Some(Command::Serve(config)) => config,
-        None => arguments.config,
-    };
-    serve(&config)
+    match arguments.command {
+        Some(Command::Serve(config)) => serve(&config),
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(options)) => bench::run(&options),
+        None => serve(&arguments.config),
+    }
 }
 
 fn serve(config: &Config) -> ExitCode {
     env_logger::Builder::new()
         .filter_level(config.log_level)
+        .format(|out, record| {
+            let level = record.level().as_str().to_ascii_lowercase();
+            writeln!(out, "fanfare: {level}: {}", record.args())
+        })
         .init();
-    let (limits, sockets_max) = match config
-        .limits()
-        .and_then(|limits| Ok((limits, config.sockets_max(descriptors::raise_limit())?)))
-    {
-        Ok(fitting) => fitting,
-        Err(error) => return fail(EXIT_USAGE, &error),
-    };
-    let mut listeners = Vec::new();
-    for address in &config.listen {
-        match open(address, config.send_buffer_bytes.as_usize()) {
-            Ok(opened) => listeners.extend(opened),
-            Err((code, why)) => return fail(code, &why),
-        }
-    }
-    let opened: Vec<SocketAddr> = listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect();
-    let clock = Clock::start();
-    let relay = Relay::new(limits, Site::embedded(), clock.tick());
-    let settings = Settings {
-        sockets_max,
-        shutdown_timeout: config.shutdown_timeout(),
-    };
-    let mut server = match Server::new(listeners, relay, clock, settings) {
+    let server = Server::bind(config).and_then(|mut server| {
+        server.handle_signals()?;
+        Ok(server)
+    });
+    let mut server = match server {
         Ok(server) => server,
-        Err(error) => return fail(EXIT_FAILED, &format_args!("can't start: {error}")),
+        Err(error) if error.is_usage() => return fail(EXIT_USAGE, &error),
+        Err(error) => return fail(EXIT_FAILED, &error),
     };
-    announce(&opened);
+    announce(server.addresses());
     let ended = server.run();
     summarize(server.counters());
     match ended {
@@ -103,72 +91,6 @@ fn serve(config: &Config) -> ExitCode {
         Ok(Ended::AtOnce) => ExitCode::from(EXIT_FAILED),
         Err(error) => fail(EXIT_FAILED, &format_args!("the poller failed: {error}")),
     }
-}
-
-/// Listens on everything that an address means.
-fn open(address: &Address, send_buffer_bytes: usize) -> Result<Vec<TcpListener>, (u8, String)> {
-    let binding = address.resolve().map_err(|error| {
-        (
-            EXIT_USAGE,
-            format!("can't listen on {address}: there is no such host ({error})"),
-        )
-    })?;
-    match binding {
-        Binding::First(candidates) => {
-            let mut failed = None;
-            for candidate in candidates {
-                match listen::listen(candidate, send_buffer_bytes) {
-                    Ok(listener) => return Ok(vec![listener]),
-                    Err(error) => failed = Some(explain(candidate, &error)),
-                }
-            }
-            Err(failed.unwrap_or((EXIT_USAGE, format!("{address} means no address"))))
-        }
-        Binding::All(addresses) => {
-            let mut listeners: Vec<TcpListener> = Vec::new();
-            for mut address in addresses {
-                // A free port that was found for the first address serves for the others too.
-                let first = listeners
-                    .first()
-                    .and_then(|listener| listener.local_addr().ok());
-                if let Some(first) = first.filter(|_| address.port() == 0) {
-                    address.set_port(first.port());
-                }
-                match listen::listen(address, send_buffer_bytes) {
-                    Ok(listener) => listeners.push(listener),
-                    // `localhost` may have an address that this system does not.
-                    Err(error)
-                        if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {
-                    }
-                    Err(error) => return Err(explain(address, &error)),
-                }
-            }
-            Ok(listeners)
-        }
-    }
-}
-
-fn explain(address: SocketAddr, error: &io::Error) -> (u8, String) {
-    let (code, advice) = match error.kind() {
-        ErrorKind::AddrInUse => (
-            EXIT_FAILED,
-            "another program listens there; stop it, or choose another port with --listen",
-        ),
-        ErrorKind::AddrNotAvailable => (
-            EXIT_USAGE,
-            "this machine has no such address; 127.0.0.1, [::1] or 0.0.0.0 are always there",
-        ),
-        ErrorKind::PermissionDenied => (
-            EXIT_USAGE,
-            "ports below 1024 need a privilege; choose a higher port with --listen, or give the \
-             program the capability CAP_NET_BIND_SERVICE",
-        ),
-        _ => (EXIT_FAILED, "the system said no"),
-    };
-    (
-        code,
-        format!("can't listen on {address}: {advice} ({error})"),
-    )
 }
 
 /// Says where the relay is to be found, in one line.

@@ -7,23 +7,29 @@
 //!   main ─► cli ─► server ─► relay ─► http ─► proto
 //!                    │         ├────► log
 //!                    │         └────► wheel
-//!                    └─► sys
+//!            │       └─► sys
+//!            └► bench ─► proto, sys
 //! ```
 //!
 //! - [`proto`] is RFC 6455 as a library, for both roles; [`log`] is what makes a broadcast cost
 //!   nothing per reader; [`wheel`] counts time. None of them does I/O or knows a clock.
 //! - [`http`] says what a request is for; [`relay`] takes every decision. They do no I/O either.
-//! - [`sys`] and [`server`] are the only rooms that touch the kernel.
+//! - [`sys`] and [`server`] are the only rooms of the relay that touch the kernel.
+//! - `bench` is the load generator, for any WebSocket server: a customer of [`proto`] in the
+//!   client's role. The feature of the same name takes it out.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod cli;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod log;
 pub mod proto;
 pub mod relay;
-
 pub mod server;
 pub mod sys;
 pub mod wheel;

@@ -10,7 +10,6 @@ pub use value::{Bytes, Period};
 use crate::relay::{Limits, SlowPolicy};
 use crate::sys::clock::ticks;
 use std::fmt;
-use std::time::Duration;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
 /// some to spare for files.
@@ -208,7 +207,7 @@ pub struct Config {
     #[arg(env = "FANFARE_STALLED_WRITE_TIMEOUT", hide_env_values = true)]
     pub stalled_write_timeout: Period,
 
-    /// For a closing handshake, and for the whole relay to shut down
+    /// For a closing handshake
     #[arg(
         long,
         value_name = "TIME",
@@ -217,6 +216,17 @@ pub struct Config {
     )]
     #[arg(env = "FANFARE_CLOSE_TIMEOUT", hide_env_values = true)]
     pub close_timeout: Period,
+
+    /// When the relay ends: the time over which closes are spread if there are many connections, so
+    /// that those don't all come back at once
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        help_heading = "Timers"
+    )]
+    #[arg(env = "FANFARE_DRAIN", hide_env_values = true)]
+    pub drain: Period,
 
     /// What is logged to standard error: off, error, warn, info, debug
     #[arg(
@@ -336,10 +346,27 @@ impl Config {
         }
         Ok(needed)
     }
+}
 
-    /// Time from the signal to shut down until the process ends.
-    #[must_use]
-    pub fn shutdown_timeout(&self) -> Duration {
-        self.close_timeout.0
+impl Default for Config {
+    /// What `fanfare` without arguments does, apart from the environment.
+    fn default() -> Self {
+        use clap::{Args, FromArgMatches};
+        let command = Config::augment_args(clap::Command::new("fanfare"));
+        let command = command.mut_args(|arg| arg.env(None::<&str>));
+        let matches = command.get_matches_from(["fanfare"]);
+        Config::from_arg_matches(&matches).expect("every setting has a default that is valid")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_together() {
+        let config = Config::default();
+        assert!(config.limits().is_ok());
+        assert!(config.sockets_max(1024).is_ok());
     }
 }

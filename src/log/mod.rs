@@ -26,7 +26,7 @@ mod pool;
 mod segment;
 
 pub use cursor::Boundary;
-pub use pool::{FIRST_SEGMENT_BYTES, Pool, SEGMENT_BYTES};
+pub use pool::{Pool, SEGMENT_BYTES};
 use segment::Segment;
 
 use std::collections::VecDeque;
@@ -59,6 +59,10 @@ pub struct Log {
     messages: u64,
     /// Memory of all segments together.
     bytes: usize,
+    /// Where the log was empty last.
+    drained: Position,
+    /// What it held before it was empty last: as much is expected again.
+    burst_bytes: u64,
 }
 
 impl Log {
@@ -102,7 +106,12 @@ impl Log {
             .back()
             .is_none_or(|last| last.room() < frame_bytes)
         {
-            let block = pool.take(frame_bytes, self.segments.is_empty());
+            let expected_bytes = match self.segments.back() {
+                // What outgrows a segment goes on in one of the next size.
+                Some(last) => last.capacity() + 1,
+                None => usize::try_from(self.burst_bytes).unwrap_or(usize::MAX),
+            };
+            let block = pool.take(frame_bytes, expected_bytes);
             self.bytes += block.capacity();
             self.segments
                 .push_back(Segment::new(self.tail, self.messages, block));
@@ -116,13 +125,20 @@ impl Log {
 
     /// Gives back every segment that ends at or before `head`.
     pub fn trim(&mut self, pool: &mut Pool, head: Position) {
-        while let Some(first) = self.segments.pop_front_if(|first| first.end() <= head) {
+        while self
+            .segments
+            .front()
+            .is_some_and(|first| first.end() <= head)
+            && let Some(first) = self.segments.pop_front()
+        {
             let block = first.into_block();
             self.bytes -= block.capacity();
             pool.give(block);
         }
-        if self.segments.is_empty() {
+        if self.segments.is_empty() && self.drained < self.tail {
             self.segments = VecDeque::new();
+            self.burst_bytes = self.tail.since(self.drained);
+            self.drained = self.tail;
         }
     }
 

@@ -3,45 +3,55 @@
 //! A busy topic fills and empties a segment each turn; the pool spares it the allocator. It also
 //! counts what all logs hold together, which is what `log_bytes_max` bounds.
 
-/// Size of the first segment of a topic that was empty: most rooms are small and quiet.
-pub const FIRST_SEGMENT_BYTES: usize = 1024;
+/// Sizes of segments. Most rooms are small and quiet, and a laggard in one of them pins little. A
+/// busy topic's turn should fit into one segment, since a write over a seam costs up to a tenth
+/// more; larger ones than these would not make larger writes, for sockets take no more at a time.
+pub const SEGMENT_BYTES: [usize; 4] = [1 << 10, 8 << 10, 64 << 10, 256 << 10];
 
-/// Size of the segments after the first. Large enough that a slice of one makes a large write,
-/// small enough that a laggard pins little beyond what it needs.
-pub const SEGMENT_BYTES: usize = 64 * 1024;
-
-/// Number of first segments kept at rest: 1 MiB in all.
-const FIRST_AT_REST_MAX: usize = 1024;
-/// Number of segments kept at rest: 1 MiB in all, and a busy turn rarely fills more.
-const AT_REST_MAX: usize = 16;
+/// Memory kept at rest for each size.
+const AT_REST_BYTES_MAX: usize = 512 << 10;
 
 /// Blocks at rest, and the count of those in use. See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pool {
-    first: Vec<Vec<u8>>,
-    rest: Vec<Vec<u8>>,
+    at_rest: [Vec<Vec<u8>>; SEGMENT_BYTES.len()],
     bytes_in_use: usize,
+    segment_bytes_max: usize,
 }
 
 impl Pool {
+    /// An empty pool. No segment is larger than `segment_bytes_max` and the smallest size, except
+    /// for a frame that is.
+    #[must_use]
+    pub fn new(segment_bytes_max: usize) -> Self {
+        Pool {
+            at_rest: Default::default(),
+            bytes_in_use: 0,
+            segment_bytes_max: segment_bytes_max.max(SEGMENT_BYTES[0]),
+        }
+    }
+
     /// Memory of all blocks that logs hold.
     #[must_use]
     pub fn bytes_in_use(&self) -> usize {
         self.bytes_in_use
     }
 
-    /// An empty block with room for a frame. A frame larger than a segment gets a block of its own.
-    pub(super) fn take(&mut self, frame_bytes: usize, first: bool) -> Vec<u8> {
-        let block = if first && frame_bytes <= FIRST_SEGMENT_BYTES {
-            self.first
-                .pop()
-                .unwrap_or_else(|| Vec::with_capacity(FIRST_SEGMENT_BYTES))
-        } else if frame_bytes <= SEGMENT_BYTES {
-            self.rest
-                .pop()
-                .unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES))
-        } else {
+    /// An empty block with room for a frame, and if possible for `expected_bytes`. A frame larger
+    /// than any segment gets a block of its own size.
+    pub(super) fn take(&mut self, frame_bytes: usize, expected_bytes: usize) -> Vec<u8> {
+        let expected = expected_bytes.min(self.segment_bytes_max);
+        let fits = |size: &usize| *size <= self.segment_bytes_max;
+        let largest = SEGMENT_BYTES.iter().rposition(fits).unwrap_or(0);
+        let wanted = SEGMENT_BYTES
+            .iter()
+            .position(|&size| size >= frame_bytes.max(expected));
+        let class = wanted.unwrap_or(largest).min(largest);
+        let block = if frame_bytes > SEGMENT_BYTES[class] {
             Vec::with_capacity(frame_bytes)
+        } else {
+            let at_rest = self.at_rest[class].pop();
+            at_rest.unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES[class]))
         };
         self.bytes_in_use += block.capacity();
         block
@@ -50,12 +60,14 @@ impl Pool {
     /// Takes back a block that no reader needs any more.
     pub(super) fn give(&mut self, mut block: Vec<u8>) {
         self.bytes_in_use -= block.capacity();
-        let (at_rest, at_rest_max) = match block.capacity() {
-            FIRST_SEGMENT_BYTES => (&mut self.first, FIRST_AT_REST_MAX),
-            SEGMENT_BYTES => (&mut self.rest, AT_REST_MAX),
-            _ => return,
+        let Some(class) = SEGMENT_BYTES
+            .iter()
+            .position(|&size| size == block.capacity())
+        else {
+            return;
         };
-        if at_rest.len() < at_rest_max {
+        let at_rest = &mut self.at_rest[class];
+        if (at_rest.len() + 1) * SEGMENT_BYTES[class] <= AT_REST_BYTES_MAX {
             block.clear();
             at_rest.push(block);
         }

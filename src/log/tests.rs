@@ -21,11 +21,11 @@ fn append(log: &mut Log, pool: &mut Pool, payload_bytes: usize, excluded: Option
 
 #[test]
 fn an_idle_log_holds_no_memory() {
-    let (mut log, mut pool) = (Log::default(), Pool::default());
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
     append(&mut log, &mut pool, 10, None);
-    assert_eq!(log.bytes(), FIRST_SEGMENT_BYTES);
+    assert_eq!(log.bytes(), 1 << 10);
     append(&mut log, &mut pool, 2000, None);
-    assert_eq!(log.bytes(), FIRST_SEGMENT_BYTES + SEGMENT_BYTES);
+    assert_eq!(log.bytes(), (1 << 10) + (8 << 10));
     let tail = log.tail();
     log.trim(&mut pool, tail);
     assert_eq!((log.bytes(), pool.bytes_in_use()), (0, 0));
@@ -35,8 +35,38 @@ fn an_idle_log_holds_no_memory() {
 }
 
 #[test]
+fn a_burst_like_the_last_one_fits_into_one_segment() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    for segments in [3, 1, 1] {
+        for _ in 0..100 {
+            append(&mut log, &mut pool, 200, None);
+        }
+        assert_eq!(log.segments.len(), segments);
+        log.trim(&mut pool, log.tail());
+    }
+    append(&mut log, &mut pool, 20, None);
+    log.trim(&mut pool, log.tail());
+    append(&mut log, &mut pool, 20, None);
+    assert_eq!(log.bytes(), 1 << 10);
+}
+
+#[test]
+fn segments_keep_within_their_bound() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(10_000));
+    for _ in 0..10 {
+        append(&mut log, &mut pool, 9000, None);
+        append(&mut log, &mut pool, 100, None);
+    }
+    assert!(
+        log.segments
+            .iter()
+            .all(|segment| segment.capacity() <= 9002)
+    );
+}
+
+#[test]
 fn segments_are_used_again() {
-    let (mut log, mut pool) = (Log::default(), Pool::default());
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
     append(&mut log, &mut pool, 5000, None);
     let block = log.read(Position(0)).as_ptr();
     log.trim(&mut pool, log.tail());
@@ -46,27 +76,28 @@ fn segments_are_used_again() {
 
 #[test]
 fn a_large_frame_gets_a_block_of_its_own_size() {
-    let (mut log, mut pool) = (Log::default(), Pool::default());
-    log.append(&mut pool, &[0; 10], &vec![7; SEGMENT_BYTES], None);
-    assert_eq!(log.bytes(), SEGMENT_BYTES + 10);
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    log.append(&mut pool, &[0; 10], &vec![7; 64 << 10], None);
+    assert_eq!(log.bytes(), (64 << 10) + 10);
 }
 
 #[test]
 fn cut_keeps_within_the_bound() {
-    let (mut log, mut pool) = (Log::default(), Pool::default());
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
     for _ in 0..40 {
         append(&mut log, &mut pool, 30_000, None);
     }
-    let cut = log.cut(5 * SEGMENT_BYTES);
+    let bytes_max = 5 * (64 << 10);
+    let cut = log.cut(bytes_max);
     log.trim(&mut pool, cut);
     assert_eq!(log.head(), cut);
-    assert!(log.bytes() <= 5 * SEGMENT_BYTES && log.bytes() > 4 * SEGMENT_BYTES);
+    assert!(log.bytes() <= bytes_max && log.bytes() > bytes_max / 5 * 4);
     assert_eq!(log.cut(0), log.tail());
 }
 
 #[test]
 fn a_boundary_counts_messages() {
-    let (mut log, mut pool) = (Log::default(), Pool::default());
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
     for _ in 0..1000 {
         append(&mut log, &mut pool, 98, None);
     }
@@ -105,7 +136,7 @@ proptest! {
         sizes in prop::collection::vec((prop_oneof![0usize..40, 0usize..9000, 60_000usize..65_536], 0u32..3), 1..60),
         writes in prop::collection::vec(prop_oneof![200usize..3000, 3000usize..60_000], 1..20),
     ) {
-        let (mut log, mut pool) = (Log::default(), Pool::default());
+        let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
         let mut model = Vec::new();
         for &(size, sender) in &sizes {
             // Sender 2 excludes itself.
@@ -142,7 +173,7 @@ proptest! {
     /// The memory of a log is what its segments take, and trimming frees exactly what lies before.
     #[test]
     fn trim_keeps_what_is_ahead(sizes in prop::collection::vec(0usize..20_000, 1..40), at in 0.0f64..=1.0) {
-        let (mut log, mut pool) = (Log::default(), Pool::default());
+        let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
         let all: Vec<u8> = sizes.iter().flat_map(|&size| append(&mut log, &mut pool, size, None)).collect();
         let cursor = Position((all.len() as f64 * at) as u64);
         log.trim(&mut pool, cursor);

@@ -153,6 +153,7 @@ impl fmt::Debug for ClosePayload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn every_class_of_close_code_has_its_verdict() {
@@ -219,5 +220,19 @@ mod tests {
         assert_eq!(cut(&"x".repeat(200)), 125);
         assert_eq!(cut(&"é".repeat(100)), 2 + 122);
         assert_eq!(cut(&format!("xx{}", "😀".repeat(50))), 2 + 122);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(reason in "\\PC{0,150}", code in 3000_u16..5000) {
+            let code = CloseCode::from_u16(code).unwrap();
+            let payload = CloseFrame { code, reason: &reason }.encode();
+            let decoded = CloseFrame::decode(&payload).unwrap().unwrap();
+            prop_assert_eq!(decoded.code, code);
+            // All of the reason, or as many whole characters as fit.
+            prop_assert!(reason.starts_with(decoded.reason));
+            let next = reason[decoded.reason.len()..].chars().next();
+            prop_assert!(next.is_none_or(|c| payload.len() + c.len_utf8() > CONTROL_BYTES_MAX));
+        }
     }
 }

@@ -79,6 +79,22 @@ impl Error for ProtocolError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::close::REASON_BYTES_MAX;
+
+    const PROTOCOL_ERRORS: [ProtocolError; 12] = [
+        ProtocolError::ReservedBit,
+        ProtocolError::ReservedOpCode,
+        ProtocolError::FragmentedControl,
+        ProtocolError::ControlTooLong,
+        ProtocolError::LengthNotMinimal,
+        ProtocolError::LengthTopBit,
+        ProtocolError::Unmasked,
+        ProtocolError::Masked,
+        ProtocolError::UnexpectedContinuation,
+        ProtocolError::UnfinishedMessage,
+        ProtocolError::CloseTooShort,
+        ProtocolError::CloseCodeInvalid,
+    ];
 
     #[test]
     fn each_error_has_its_close_code() {
@@ -88,20 +104,7 @@ mod tests {
             1007
         );
         assert_eq!(ProtocolError::MessageTooBig.close_code().as_u16(), 1009);
-        for error in [
-            ProtocolError::ReservedBit,
-            ProtocolError::ReservedOpCode,
-            ProtocolError::FragmentedControl,
-            ProtocolError::ControlTooLong,
-            ProtocolError::LengthNotMinimal,
-            ProtocolError::LengthTopBit,
-            ProtocolError::Unmasked,
-            ProtocolError::Masked,
-            ProtocolError::UnexpectedContinuation,
-            ProtocolError::UnfinishedMessage,
-            ProtocolError::CloseTooShort,
-            ProtocolError::CloseCodeInvalid,
-        ] {
+        for error in PROTOCOL_ERRORS {
             assert_eq!(error.close_code().as_u16(), 1002, "{error}");
         }
     }
@@ -109,11 +112,12 @@ mod tests {
     #[test]
     fn every_sentence_fits_into_a_close_reason() {
         assert_eq!(size_of::<ProtocolError>(), 1);
-        for error in [
-            ProtocolError::LengthNotMinimal,
-            ProtocolError::UnexpectedContinuation,
-        ] {
-            assert!(error.to_string().len() <= 123);
+        for error in PROTOCOL_ERRORS.into_iter().chain([
+            ProtocolError::CloseReasonNotUtf8,
+            ProtocolError::TextNotUtf8,
+            ProtocolError::MessageTooBig,
+        ]) {
+            assert!((1..=REASON_BYTES_MAX).contains(&error.to_string().len()));
         }
     }
 }

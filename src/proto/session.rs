@@ -24,6 +24,7 @@ use super::close::CloseFrame;
 use super::error::ProtocolError;
 use super::frame::{self, Header, OpCode};
 use super::mask;
+use super::utf8;
 
 mod event;
 mod partial;
@@ -92,18 +93,22 @@ impl Session {
     }
 
     /// Whether nothing is cut: the last byte that came was the last one of a message or of a
-    /// control frame outside of one.
+    /// control frame outside of one, or nothing more is heard.
     pub fn is_at_rest(&self) -> bool {
-        self.partial
-            .as_ref()
-            .is_none_or(|partial| partial.is_at_rest())
+        self.deaf
+            || self
+                .partial
+                .as_ref()
+                .is_none_or(|partial| partial.is_at_rest())
     }
 
-    /// Whether a message began whose end has not come yet.
+    /// Whether a message began whose end may still come.
     pub fn is_mid_message(&self) -> bool {
-        self.partial
-            .as_ref()
-            .is_some_and(|partial| partial.message.is_some())
+        !self.deaf
+            && self
+                .partial
+                .as_ref()
+                .is_some_and(|partial| partial.message.is_some())
     }
 
     /// Whether the peer's close frame or an error came: what follows is ignored.
@@ -153,7 +158,10 @@ impl Session {
                 payload: &input[payload],
             })),
             Some(Found::Control(opcode, payload)) => {
-                self.deaf = opcode == OpCode::Close;
+                if opcode == OpCode::Close {
+                    self.deaf = true;
+                    self.partial = None;
+                }
                 Some(control(opcode, &input[payload])?)
             }
             Some(Found::Gathered(opcode)) => {
@@ -174,7 +182,7 @@ impl Session {
     pub fn release(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.forget_gathered();
-            if partial.is_at_rest() {
+            if self.deaf || partial.is_at_rest() {
                 self.partial = None;
             }
         }
@@ -187,7 +195,8 @@ impl Session {
             .map_or(0, |partial| size_of_val(&**partial))
     }
 
-    /// The whole frame at rest is dealt with here, all that is cut or fragmented beyond.
+    /// A whole message or control frame at rest is dealt with here; what is cut or fragmented, or
+    /// comes while something is, in `step_cut`.
     #[inline]
     fn step(&mut self, input: &mut [u8], bytes_max: usize) -> Result<Step, ProtocolError> {
         if self.partial.is_some() {
@@ -208,7 +217,7 @@ impl Session {
         }
         let found = match MessageKind::of(header.opcode) {
             Some(kind) => {
-                if kind == MessageKind::Text && str::from_utf8(payload).is_err() {
+                if kind == MessageKind::Text && !utf8::is_valid(payload) {
                     return Err(ProtocolError::TextNotUtf8);
                 }
                 Found::Data {
@@ -226,7 +235,8 @@ impl Session {
         })
     }
 
-    #[cold]
+    /// Apart from the hot path, which stays small enough to be inlined.
+    #[inline(never)]
     fn step_cut(&mut self, input: &mut [u8], bytes_max: usize) -> Result<Step, ProtocolError> {
         if input.is_empty() {
             return Ok(Step {

@@ -1,8 +1,9 @@
 //! Incremental UTF-8 validation (RFC 6455 §8.1): text is checked as it arrives, however it is cut.
 //!
-//! The work is done by [`std::str::from_utf8`], which is fast on ASCII and tells a sequence that is
-//! wrong from one that is merely not whole yet. What is kept between two calls is the start of such
-//! a sequence: at most three bytes.
+//! The work is done by [`std::str::from_utf8`], which tells a sequence that is wrong from one that
+//! is merely not whole yet. What is kept between two calls is the start of such a sequence: at most
+//! three bytes. Most text is ASCII, and to ask that first is several times faster, since it doesn't
+//! wait for an aligned address.
 
 use std::error::Error;
 use std::fmt;
@@ -19,6 +20,12 @@ impl fmt::Display for InvalidUtf8 {
 }
 
 impl Error for InvalidUtf8 {}
+
+/// Whether this is UTF-8 on its own: for text that came whole.
+#[inline]
+pub fn is_valid(text: &[u8]) -> bool {
+    text.is_ascii() || str::from_utf8(text).is_ok()
+}
 
 /// A validator between two pieces of one text.
 ///
@@ -57,6 +64,9 @@ impl Utf8 {
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
                 Err(_) => {}
             }
+        }
+        if rest.is_ascii() {
+            return Ok(());
         }
         if let Err(error) = str::from_utf8(rest) {
             if error.error_len().is_some() {

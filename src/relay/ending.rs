@@ -12,19 +12,13 @@
 //! comes is discarded for a while, since closing a socket with unread bytes resets it, and a reset
 //! may eat our last words at the other end.
 
-use super::connection::{Close, ConnId, Connection, NONE, Peer, Phase};
-use super::limits::{CLOSES_PER_TURN, LINGER_BYTES_MAX};
+use super::connection::{Close, ConnId, NONE, Peer, Phase};
+use super::limits::LINGER_BYTES_MAX;
 use super::{Action, Relay};
 use crate::proto::frame::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {
-    /// Closes everybody with 1012, a part in each turn. Who is not a WebSocket may finish what it
-    /// has begun; new WebSockets are refused.
-    pub fn handle_shutdown(&mut self) {
-        self.shutdown.get_or_insert(0);
-    }
-
     /// The peer's stream has ended; it may still read.
     pub fn handle_end(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
@@ -173,39 +167,14 @@ impl Relay {
 
     pub(super) fn leave_topic(&mut self, slot: u32) {
         let key = std::mem::replace(&mut self.connections[slot as usize].topic, NONE);
-        if key != NONE {
-            self.topics[key].plain.leave(&mut self.connections, slot);
-            self.touch(key);
+        if key == NONE {
+            return;
+        }
+        self.topics[key].plain.leave(&mut self.connections, slot);
+        self.touch(key);
+        if let Some(hooks) = &mut self.hooks.0 {
+            let generation = self.connections[slot as usize].generation;
+            hooks.on_leave(ConnId { slot, generation }, self.topics[key].name());
         }
     }
-
-    /// Goes on with a shutdown, if one is under way.
-    pub(super) fn step_shutdown(&mut self) {
-        let Some(from) = self.shutdown else { return };
-        let to = (from + CLOSES_PER_TURN).min(self.connections.capacity());
-        self.shutdown = Some(to);
-        for slot in from..to {
-            let Some(connection) = self.connections.get(slot) else {
-                continue;
-            };
-            let slot = slot as u32;
-            match connection.phase {
-                Phase::Open => {
-                    let reason = "the relay is going down or restarts";
-                    self.start_close(slot, CloseCode::SERVICE_RESTART, reason, Peer::Talking);
-                    self.settle(slot);
-                }
-                Phase::Head if !has_input(connection) => self.drop_now(slot),
-                Phase::Linger => self.drop_now(slot),
-                _ => {}
-            }
-        }
-    }
-}
-
-fn has_input(connection: &Connection) -> bool {
-    connection
-        .extra
-        .as_deref()
-        .is_some_and(|extra| !extra.input.is_empty())
 }

@@ -3,7 +3,7 @@
 use super::connection::Pending;
 use super::connection::{ConnId, Peer, Phase};
 use super::limits::GATHER_BYTES_FREE;
-use super::{Reading, Relay};
+use super::{Decision, Reading, Relay, UpgradeRequest};
 use crate::http::{self, Answer, Join, Response, Status};
 use crate::proto::{CloseCode, Event, Fragment, Head, HeadError, Role, Session};
 
@@ -154,7 +154,7 @@ impl Relay {
 
     fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
         match http::route(head, &self.site, &self.limits.origins) {
-            Answer::Join(join) if self.has_place() => self.join(slot, &join, rest),
+            Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
@@ -171,6 +171,21 @@ impl Relay {
                 self.respond(slot, response);
             }
         }
+    }
+
+    /// A request passed all checks of ours: a hook may have another opinion.
+    fn on_join_request(&mut self, slot: u32, head: &Head, mut join: Join, rest: &mut [u8]) {
+        if let Some(hooks) = &mut self.hooks.0 {
+            let topic = &*join.topic;
+            match hooks.on_upgrade(&UpgradeRequest { head, topic }) {
+                Decision::Accept => {}
+                Decision::Topic(name) => join.topic = name.into(),
+                Decision::Refuse(status, why) => {
+                    return self.respond(slot, Response::error(status, &why, &[]));
+                }
+            }
+        }
+        self.join(slot, &join, rest);
     }
 
     fn has_place(&self) -> bool {
@@ -197,6 +212,9 @@ impl Relay {
         self.open += 1;
         self.counters.opened += 1;
         self.queue_output(slot);
+        if let Some(hooks) = &mut self.hooks.0 {
+            hooks.on_join(id, &join.topic);
+        }
         if self.room(key) >= rest.len() {
             self.on_frames(slot, rest);
         } else {
@@ -266,10 +284,15 @@ impl Relay {
     fn log_refusal(&mut self, response: &Response) {
         let why = String::from_utf8_lossy(&response.body);
         let why = why.trim_end();
-        if self
+        // Others are the client's affair; these are about how the relay is set up.
+        let concerns_us = matches!(
+            response.status,
+            Status::Forbidden | Status::ServiceUnavailable
+        );
+        let is_due = self
             .refusal_logged
-            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS)
-        {
+            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS);
+        if concerns_us && is_due {
             self.refusal_logged = Some(self.now);
             log::warn!("refused a request: {why}");
         } else {

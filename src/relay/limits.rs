@@ -64,5 +64,6 @@ pub(super) const TOPIC_VISITS_PER_TURN: u32 = 1024;
 pub(super) const VISITS_PER_TURN: u32 = 4096;
 /// Timers that a turn fires, so that connections which came together don't hold up everybody else.
 pub(super) const TIMERS_PER_TURN: u32 = 1024;
-/// Connections that a turn begins to close in a shutdown.
-pub(super) const CLOSES_PER_TURN: usize = 1024;
+/// Connections that a shutdown closes in each tick, though the drain time would allow to spread them
+/// wider: 1,000 a second that come back are no crowd.
+pub(super) const CLOSES_PER_TICK_MIN: usize = 100;

@@ -29,17 +29,20 @@
 mod connection;
 mod counters;
 mod ending;
+mod hooks;
 mod input;
 mod limits;
 mod outbox;
 mod output;
 mod publish;
+mod shutdown;
 mod timers;
 mod topic;
 mod variant;
 
 pub use connection::ConnId;
 pub use counters::Counters;
+pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Limits, SlowPolicy};
 pub use output::Slices;
 
@@ -100,8 +103,8 @@ pub struct Relay {
     private_bytes: usize,
     counters: Counters,
     budget: output::Budget,
-    /// The slot from which on connections are to be told of the shutdown, once it has begun.
-    shutdown: Option<usize>,
+    shutdown: Option<shutdown::Shutdown>,
+    hooks: hooks::Hooked,
     /// When a refusal was last logged where everybody sees it.
     refusal_logged: Option<Tick>,
     /// Timers were left over for the next turn.
@@ -113,6 +116,7 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         Relay {
+            pool: Pool::new(limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN),
             limits,
             site,
             now,
@@ -120,7 +124,6 @@ impl Relay {
             next_generation: 0,
             open: 0,
             topics: Topics::default(),
-            pool: Pool::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             dirty: VecDeque::new(),
@@ -133,9 +136,15 @@ impl Relay {
             counters: Counters::default(),
             budget: output::Budget::default(),
             shutdown: None,
+            hooks: hooks::Hooked::default(),
             refusal_logged: None,
             timers_left: false,
         }
+    }
+
+    /// Sets the hooks of a program that embeds the relay.
+    pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
+        self.hooks.0 = Some(Box::new(hooks));
     }
 
     /// Begins a turn at the time `now`.
@@ -179,18 +188,14 @@ impl Relay {
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.timers_left
-            || !self.outputs.is_empty()
-            || !self.dirty.is_empty()
-            || self
-                .shutdown
-                .is_some_and(|slot| slot < self.connections.capacity())
+        self.timers_left || !self.outputs.is_empty() || !self.dirty.is_empty()
     }
 
     /// When the next turn is due, though nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        self.wheel.next_due()
+        let due = [self.wheel.next_due(), self.shutdown_due()];
+        due.into_iter().flatten().min()
     }
 
     /// Connections of all kinds, those that linger among them.
@@ -253,6 +258,10 @@ impl Relay {
         }
     }
 }
+
+/// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
+/// segments.
+const SEGMENTS_PER_LOG_MIN: usize = 8;
 
 /// Slots that are kept, empty, when everybody has left: 64 KiB.
 const SLOTS_AT_REST_MAX: usize = 1024;

@@ -1,18 +1,40 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::connection::{NONE, Peer, Phase};
+use super::connection::{ConnId, NONE, Peer, Phase};
 use super::limits::SlowPolicy;
 use crate::log::Position;
 use crate::proto::{CloseCode, Header, MessageKind};
 
 impl Relay {
-    /// Appends a message to its sender's topic. Costs the same whatever the number of members.
+    /// A connection publishes a message into its topic.
     pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         let sender = &mut self.connections[slot as usize];
         sender.active = self.now;
-        let key = sender.topic;
-        let excluded = sender.excluded(slot);
+        let (key, excluded) = (sender.topic, sender.excluded(slot));
+        self.append(key, excluded, kind, payload);
+        if let Some(hooks) = &mut self.hooks.0 {
+            let generation = self.connections[slot as usize].generation;
+            let id = ConnId { slot, generation };
+            hooks.on_message(id, self.topics[key].name(), kind, payload);
+        }
+    }
+
+    /// Publishes a message that comes from elsewhere than a connection. False if the topic has no
+    /// room for it now, until its members were served; a topic without members takes everything.
+    pub fn handle_publish(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> bool {
+        let Some(key) = self.topics.find(topic) else {
+            return true;
+        };
+        let has_room = self.room(key) > 0;
+        if has_room {
+            self.append(key, None, kind, payload);
+        }
+        has_room
+    }
+
+    /// Appends a message to a topic. Costs the same whatever the number of members.
+    fn append(&mut self, key: u32, excluded: Option<u32>, kind: MessageKind, payload: &[u8]) {
         let header = Header {
             fin: true,
             opcode: kind.opcode(),

@@ -68,7 +68,7 @@ impl Relay {
         let interval = self.limits.heartbeat_interval;
         // Multiplying by 2³² / φ sends slots that follow one another far apart.
         let spread = slot.wrapping_mul(0x9E37_79B9);
-        interval - (u64::from(interval / 4) * u64::from(spread) >> 32) as u32
+        interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
     }
 
     fn on_timer(&mut self, slot: u32) {

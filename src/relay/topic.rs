@@ -7,6 +7,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
+/// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
+const AT_REST_MAX: usize = 64;
+
 /// A topic: a name and its messages.
 #[derive(Debug)]
 pub(super) struct Topic {
@@ -30,20 +33,31 @@ pub(super) struct Topics {
     hasher: RandomState,
 }
 
+impl Topic {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Topics {
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 
+    /// The topic of that name, if it exists.
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        let is_named = |&key: &u32| &*self.slab[key as usize].name == name;
+        self.by_name
+            .find(self.hasher.hash_one(name), is_named)
+            .copied()
+    }
+
     /// The topic of that name, which begins to exist if it did not.
     pub(super) fn find_or_insert(&mut self, name: &str) -> u32 {
-        let hash = self.hasher.hash_one(name);
-        if let Some(&key) = self
-            .by_name
-            .find(hash, |&key| &*self.slab[key as usize].name == name)
-        {
+        if let Some(key) = self.find(name) {
             return key;
         }
+        let hash = self.hasher.hash_one(name);
         let key = self.slab.insert(Topic {
             name: name.into(),
             plain: Variant::new(),
@@ -62,6 +76,10 @@ impl Topics {
         let hash = self.hasher.hash_one(&*topic.name);
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
             entry.remove();
+        }
+        if self.slab.is_empty() && self.slab.capacity() > AT_REST_MAX {
+            self.slab = Slab::new();
+            self.by_name = HashTable::new();
         }
     }
 }

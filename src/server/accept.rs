@@ -16,8 +16,8 @@ const ACCEPTS_PER_TURN: usize = 256;
 /// it is not any more; so it is tried again after a second.
 const RETRY_TICKS: u32 = 10;
 
-/// The tokens of the listeners lie just below the highest, which is the signals'.
-const FIRST_TOKEN: usize = usize::MAX - 1;
+/// The tokens of the listeners lie just below the highest, which are the signals' and the waker's.
+const FIRST_TOKEN: usize = usize::MAX - 2;
 
 /// The listeners, and whether they may be accepted from.
 #[derive(Debug)]

@@ -10,19 +10,29 @@
 //! data and end that came together raise one event, so then reading goes on to the end.
 
 mod accept;
+mod bind;
+mod handle;
 mod table;
 
-use crate::relay::{Action, ConnId, Counters, Reading, Relay};
+pub use bind::StartError;
+pub use handle::{Gone, Handle};
+
+use crate::config::Config;
+use crate::http::Site;
+use crate::relay::{Action, ConnId, Counters, Hooks, Reading, Relay};
 use crate::sys::clock::{Clock, ticks};
+use crate::sys::descriptors;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
+use handle::{Command, Inbox};
 use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use table::Table;
 
@@ -34,28 +44,22 @@ const TURN_BYTES_MAX: usize = 1024 * 1024;
 const EVENTS_MAX: usize = 1024;
 
 const SIGNAL: Token = Token(usize::MAX);
-
-/// What the loop itself needs to know; the rest is the relay's.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Sockets that may be open at a time, those included that are only told that there is no
-    /// place.
-    pub sockets_max: usize,
-    /// Time from the signal to shut down until the loop ends, whoever is left.
-    pub shutdown_timeout: Duration,
-}
+const WAKE: Token = Token(usize::MAX - 1);
 
 /// A relay and its sockets.
 pub struct Server {
     relay: Relay,
     clock: Clock,
     poll: Poll,
-    signals: Signals,
+    signals: Option<Signals>,
+    inbox: Inbox,
     acceptor: Acceptor,
+    addresses: Vec<SocketAddr>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
-    shutdown_timeout: u32,
+    drain: u32,
+    close_timeout: u32,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
 }
@@ -70,29 +74,65 @@ pub enum Ended {
 }
 
 impl Server {
-    /// A server that has not begun to accept. The clock is the one that `relay` was made with.
-    pub fn new(
-        listeners: Vec<TcpListener>,
-        relay: Relay,
-        clock: Clock,
-        settings: Settings,
-    ) -> io::Result<Self> {
+    /// Listens on the addresses of a configuration. Nobody is accepted before
+    /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let limits = config.limits()?;
+        let sockets_max = config.sockets_max(descriptors::raise_limit())?;
+        let send_buffer_bytes = config.send_buffer_bytes.as_usize();
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            listeners.extend(bind::open(address, send_buffer_bytes)?);
+        }
+        let addresses = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<_>>()?;
         let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        poll.registry()
-            .register(&mut signals, SIGNAL, Interest::READABLE)?;
-        let acceptor = Acceptor::new(listeners, poll.registry(), settings.sockets_max)?;
+        let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
+        let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
+        let clock = Clock::start();
         Ok(Server {
-            relay,
+            relay: Relay::new(limits, Site::embedded(), clock.tick()),
             clock,
             poll,
-            signals,
+            signals: None,
+            inbox,
             acceptor,
+            addresses,
             table: Table::default(),
             ready: VecDeque::new(),
-            shutdown_timeout: ticks(settings.shutdown_timeout),
+            drain: ticks(config.drain.0),
+            close_timeout: ticks(config.close_timeout.0),
             ends: None,
         })
+    }
+
+    /// Ends at SIGINT and SIGTERM; at a second one, at once.
+    pub fn handle_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        self.poll
+            .registry()
+            .register(&mut signals, SIGNAL, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// Sets what decides on upgrades, and hears of joins, leaves and messages.
+    pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
+        self.relay.set_hooks(hooks);
+    }
+
+    /// What reaches this server from other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.inbox.handle()
+    }
+
+    /// Where it listens: with port 0, the port that was found.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Runs until a signal ends it.
@@ -107,15 +147,20 @@ impl Server {
             let now = self.clock.tick();
             self.relay.begin_turn(now);
             let mut is_signalled = false;
+            let mut is_woken = self.inbox.has_work();
             for event in &events {
                 match event.token() {
                     SIGNAL => is_signalled = true,
+                    WAKE => is_woken = true,
                     token if self.acceptor.on_event(token) => {}
                     token => self.on_event(table::id(token), event),
                 }
             }
             if is_signalled && self.on_signals(now) {
                 return Ok(Ended::AtOnce);
+            }
+            if is_woken {
+                self.obey(now);
             }
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
@@ -139,7 +184,11 @@ impl Server {
 
     /// How long the poll may sleep.
     fn timeout(&self) -> Option<Duration> {
-        if self.relay.has_work() || !self.ready.is_empty() || self.acceptor.has_work() {
+        let has_work = self.relay.has_work()
+            || self.acceptor.has_work()
+            || self.inbox.has_work()
+            || !self.ready.is_empty();
+        if has_work {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -177,15 +226,40 @@ impl Server {
 
     /// Begins to shut down at the first signal; true at the second.
     fn on_signals(&mut self, now: Tick) -> bool {
-        for _ in self.signals.pending() {
-            if self.ends.is_some() {
-                return true;
-            }
-            self.ends = Some(now.after(self.shutdown_timeout));
-            self.acceptor.close(self.poll.registry());
-            self.relay.handle_shutdown();
+        let pending = self.signals.iter_mut().flat_map(Signals::pending).count();
+        let is_second = pending > 1 || self.ends.is_some();
+        if pending > 0 {
+            self.shut_down(now);
         }
-        false
+        pending > 0 && is_second
+    }
+
+    fn shut_down(&mut self, now: Tick) {
+        if self.ends.is_none() {
+            self.acceptor.close(self.poll.registry());
+            let drain = self.relay.handle_shutdown(self.drain);
+            self.ends = Some(now.after(drain).after(self.close_timeout));
+        }
+    }
+
+    /// Does what other threads asked for, until a topic has no room.
+    fn obey(&mut self, now: Tick) {
+        while let Some(command) = self.inbox.next() {
+            match command {
+                Command::Stop => self.shut_down(now),
+                // Who asked may have gone without waiting for the answer.
+                Command::Count(reply) => drop(reply.try_send(*self.relay.counters())),
+                Command::Publish {
+                    ref topic,
+                    kind,
+                    ref payload,
+                } => {
+                    if !self.relay.handle_publish(topic, kind, payload) {
+                        return self.inbox.put_back(command);
+                    }
+                }
+            }
+        }
     }
 
     /// Reads once from each connection that is ready, until the turn has taken in enough.

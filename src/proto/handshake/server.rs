@@ -171,13 +171,19 @@ fn text<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a str>, Refu
     }
 }
 
-/// Whether this may be a host with or without a port. What host it names is of no interest here;
-/// but a list of two, or a URL, is two ways to be understood.
+/// Whether this may be a host with or without a port (RFC 3986 §3.2, less user information and
+/// commas). What host it names is of no interest here; but a list of two, or a URL, is two ways to
+/// be understood.
 fn is_authority(host: &str) -> bool {
-    !host.is_empty()
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b",/?#@\\\"<>^`{|}".contains(&byte))
+    let may_stand = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
+            || matches!(
+                byte,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
+            )
+    };
+    !host.is_empty() && host.bytes().all(may_stand)
 }
 
 /// Whether this is base64 of 16 bytes: 22 characters of the alphabet and two of padding. The four

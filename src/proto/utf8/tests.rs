@@ -107,5 +107,6 @@ proptest! {
                 prop_assert_eq!(validator.is_complete(), str::from_utf8(&bytes).is_ok());
             }
         }
+        prop_assert_eq!(is_valid(&bytes), str::from_utf8(&bytes).is_ok());
     }
 }

@@ -37,6 +37,9 @@ class RelayCase(unittest.IsolatedAsyncioTestCase):
     def _end_relay(self):
         try:
             status = self.relay.process.poll()
-            self.assertEqual(self.relay.stop() if status is None else status, 0)
+            if status is None:
+                status = self.relay.stop()
+            if status != 0:
+                self.fail(f"the relay ended with {status}:\n{self.relay.log()}")
         finally:
             self.relay.kill()

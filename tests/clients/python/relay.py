@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import subprocess
+import tempfile
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
 
@@ -30,10 +31,12 @@ class Relay:
 
     def __init__(self, *flags, port=0):
         """Returns once the relay says that it listens; `port` 0 lets the system choose one."""
+        self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [binary(), "serve", "--listen", f"127.0.0.1:{port}", *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=self._log,
         )
         try:
             line = self._first_line()
@@ -51,9 +54,14 @@ class Relay:
             readable, _, _ = select.select([self.process.stdout], [], [], DEADLINE_SECONDS)
             byte = self.process.stdout.read1(1) if readable else b""
             if not byte:
-                raise AssertionError(f"the relay did not say that it listens, only {line!r}")
+                raise AssertionError(f"the relay did not say that it listens:\n{self.log()}")
             line += byte
         return line.decode()
+
+    def log(self):
+        """What it has said on standard error."""
+        # Not by seeking: the relay writes at the same offset.
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")
 
     def http(self, path="/"):
         """The address of a page."""
@@ -81,6 +89,7 @@ class Relay:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self._log.close()
 
     def __enter__(self):
         return self

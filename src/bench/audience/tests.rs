@@ -1,0 +1,224 @@
+use super::*;
+
+const P1: usize = 1;
+
+struct World {
+    audience: Audience,
+    wire: Vec<u8>,
+}
+
+fn world(publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World {
+    let script = Script::new(MessageKind::Binary, &[20, 300], 7);
+    let mut audience = Audience::new(script, publishers);
+    (0..receivers).for_each(|_| audience.join(None));
+    let mut wire = Vec::new();
+    for &(publisher, count) in counts {
+        let from = audience
+            .script
+            .position(audience.tracks[publisher].published());
+        audience.publish(publisher, count, 10, &mut Vec::new());
+        wire.extend_from_slice(audience.tracks[publisher].from(from));
+    }
+    World { audience, wire }
+}
+
+impl World {
+    /// The frames as they are on the wire, each on its own.
+    fn frames(&self) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        let mut rest = &self.wire[..];
+        while let Ok(Some((header, start))) = crate::proto::Header::decode(rest) {
+            let (frame, after) = rest.split_at(start + header.payload_bytes as usize);
+            frames.push(frame.to_vec());
+            rest = after;
+        }
+        frames
+    }
+
+    fn hear(&mut self, receiver: usize, bytes: &[u8]) -> (Result<(), LastWord>, Vec<u8>) {
+        let mut out = Vec::new();
+        let heard = self
+            .audience
+            .receive(receiver, &mut bytes.to_vec(), 15, &mut out);
+        (heard, out)
+    }
+
+    fn faults(&self) -> Vec<(String, u64)> {
+        let faults = self.audience.tally.faults();
+        faults.map(|(name, count)| (name.into(), count)).collect()
+    }
+
+    fn delivered(&self) -> u64 {
+        self.audience.tally.delivered
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_is_heard_whole() {
+    for publishers in [1, 3] {
+        for cut in 0..700 {
+            let mut world = world(publishers, 1, &[(0, 2), (publishers - 1, 2)]);
+            let wire = world.wire.clone();
+            let cut = cut.min(wire.len());
+            for piece in [&wire[..cut], &wire[cut..]] {
+                assert_eq!(world.hear(0, piece).0, Ok(()));
+            }
+            assert_eq!(world.faults(), [], "{publishers} publishers, cut at {cut}");
+            assert_eq!(world.delivered(), 4);
+            assert_eq!(world.audience.done_and_published(), (4, 4));
+            assert!(world.audience.receivers[0].detour.is_none());
+        }
+    }
+}
+
+#[test]
+fn a_message_is_done_when_everybody_has_it() {
+    let mut world = world(P1, 3, &[(0, 5)]);
+    let wire = world.wire.clone();
+    world.hear(0, &wire).0.unwrap();
+    world.hear(1, &wire).0.unwrap();
+    assert_eq!(world.audience.done_and_published(), (0, 5));
+    assert_eq!(world.audience.waiting(), 1);
+    let third = world.audience.script.position(3) as usize;
+    world.hear(2, &wire[..third + 5]).0.unwrap();
+    assert_eq!(world.audience.done_and_published(), (3, 5));
+    world.audience.leave(2);
+    assert_eq!(world.audience.done_and_published(), (5, 5));
+    assert_eq!(world.delivered(), 13);
+    assert_eq!(
+        world.faults(),
+        [("messages that did not come before the end".into(), 2)]
+    );
+    let latencies = world.audience.take_latencies();
+    assert_eq!(
+        (latencies.count(), latencies.min(), latencies.max()),
+        (13, 5, 5)
+    );
+}
+
+#[test]
+fn pings_are_answered_wherever_they_stand() {
+    for publishers in [1, 2] {
+        let mut world = world(publishers, 1, &[(0, 3)]);
+        let mut bytes = Vec::new();
+        for frame in world.frames() {
+            bytes.extend_from_slice(b"\x89\x02hi");
+            bytes.extend_from_slice(&frame);
+        }
+        for byte in &bytes {
+            world.hear(0, &[*byte]).0.unwrap();
+        }
+        assert_eq!((world.delivered(), world.audience.tally.pings), (3, 3));
+        let (_, out) = world.hear(0, b"\x89\x02hi");
+        assert_eq!((out[0], out.len()), (0x8a, 8));
+        assert_eq!(world.faults(), []);
+    }
+}
+
+#[test]
+fn fragments_are_as_good_as_the_whole() {
+    for publishers in [1, 2] {
+        let mut world = world(publishers, 1, &[(0, 1)]);
+        let payload = world.frames()[0][2..].to_vec();
+        let mut bytes = vec![0x02, 5];
+        bytes.extend_from_slice(&payload[..5]);
+        bytes.extend_from_slice(&[0x80, payload.len() as u8 - 5]);
+        bytes.extend_from_slice(&payload[5..]);
+        world.hear(0, &bytes).0.unwrap();
+        assert_eq!((world.delivered(), world.faults()), (1, vec![]));
+    }
+}
+
+#[test]
+fn each_fault_is_named() {
+    let good = world(P1, 1, &[(0, 6)]).frames();
+    let hear = |frames: &[&[u8]]| {
+        let mut world = world(P1, 1, &[(0, 6)]);
+        world.hear(0, &frames.concat()).0.unwrap();
+        world.audience.leave(0);
+        (world.delivered(), world.faults())
+    };
+    let frame = |i: usize| good[i].as_slice();
+    let fault = |name: &str, count| vec![(name.to_string(), count)];
+
+    let (delivered, faults) = hear(&[frame(0), frame(1), frame(3), frame(4), frame(5)]);
+    assert_eq!((delivered, faults), (5, fault("lost messages", 1)));
+
+    let (delivered, faults) = hear(&[
+        frame(0),
+        frame(1),
+        frame(1),
+        frame(2),
+        frame(3),
+        frame(4),
+        frame(5),
+    ]);
+    assert_eq!((delivered, faults), (6, fault("duplicated messages", 1)));
+
+    let (delivered, faults) = hear(&[frame(1), frame(0), frame(2), frame(3), frame(4), frame(5)]);
+    assert_eq!((delivered, faults), (6, fault("messages out of order", 1)));
+
+    let mut corrupted = good[2].clone();
+    *corrupted.last_mut().unwrap() ^= 1;
+    let rest = [frame(3), frame(4), frame(5)].concat();
+    let (delivered, faults) = hear(&[frame(0), frame(1), &corrupted, &rest]);
+    assert_eq!((delivered, faults), (5, fault("corrupted messages", 1)));
+
+    let mut short = good[2].clone();
+    short.pop();
+    short[1] -= 1;
+    let (delivered, faults) = hear(&[frame(0), frame(1), &short, &rest]);
+    assert_eq!(
+        (delivered, faults),
+        (5, fault("messages of the wrong length", 1))
+    );
+
+    let mut text = good[2].clone();
+    text[0] = 0x81;
+    let (delivered, faults) = hear(&[frame(0), frame(1), &text, &rest]);
+    assert_eq!(
+        (delivered, faults),
+        (5, fault("messages of the wrong kind (text or binary)", 1))
+    );
+
+    let foreign = b"\x82\x05hello";
+    let (delivered, faults) = hear(&[foreign, frame(0), frame(1), frame(2), &rest]);
+    assert_eq!(
+        (delivered, faults),
+        (6, fault("messages that nobody here has sent", 1))
+    );
+}
+
+#[test]
+fn a_masked_frame_breaks_the_protocol() {
+    let mut world = world(P1, 1, &[(0, 1)]);
+    assert_eq!(world.hear(0, b"\x82\x94abcd").0, Err(LastWord::Broken));
+    let (name, count) = world.faults().remove(0);
+    assert!(name.contains("a server must not mask its frames"), "{name}");
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn a_close_frame_is_the_last_word() {
+    let mut world = world(P1, 1, &[(0, 1)]);
+    let wire = world.wire.clone();
+    world.hear(0, &wire).0.unwrap();
+    let (heard, _) = world.hear(0, b"\x88\x02\x03\xf5");
+    assert_eq!(heard, Err(LastWord::Close(Some(1013))));
+    assert_eq!(world.faults(), []);
+}
+
+#[test]
+fn a_sender_that_must_not_hear_itself() {
+    let mut world = world(2, 1, &[]);
+    world.audience.join(Some(0));
+    world.audience.publish(0, 1, 10, &mut Vec::new());
+    let frame = world.audience.tracks[0].from(0).to_vec();
+    world.hear(0, &frame).0.unwrap();
+    assert_eq!(world.audience.done_and_published(), (1, 1));
+    world.hear(1, &frame).0.unwrap();
+    assert_eq!(
+        world.faults(),
+        [("messages that came back to their sender".into(), 1)]
+    );
+}

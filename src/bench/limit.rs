@@ -1,0 +1,136 @@
+//! No server at all: a child process holds the sockets, and does nothing but hand the bytes of the
+//! frames to `send()`, one call for each socket. The client reads them like those of a server. That
+//! is what a delivery costs before a relay has done anything, and what every relay is held against.
+//!
+//! A round is as many frames as are to be outstanding. Their bytes come to the child by its standard
+//! input, a length ahead, as a relay reads what is published; the next round comes when everybody
+//! has this one.
+
+use super::driver::{Driver, OpenOptions, Route};
+use super::fanout::{Fanout, Outlet, Run, run_tag};
+use super::link::RequestOptions;
+use super::options::{LimitOptions, SenderOptions};
+use super::probe::Pid;
+use super::report::Report;
+use super::script::Script;
+use super::{Failure, clock};
+use crate::proto::{Head, HeadScanner, handshake};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+/// A request head of ours is far shorter.
+const HEAD_BYTES_MAX: usize = 4096;
+/// Opening handshakes at a time; the sender answers one after the other.
+const IN_FLIGHT_MAX: usize = 64;
+/// Nobody waits for the sender so long.
+const TIMEOUT: u64 = 10 * clock::SECOND;
+
+/// The child, which must not outlive us.
+struct Sender(Child);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `fanfare bench limit`
+pub(super) fn run(options: &LimitOptions) -> Result<Report, Failure> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["bench", "sender", "--readers", &options.readers.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(Failure::new("the sender has no pipes"));
+    };
+    let sender = Sender(child);
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    let port: u16 = line
+        .trim()
+        .parse()
+        .map_err(|_| Failure::new("the sender did not start"))?;
+    let route = Route {
+        url: format!("ws://127.0.0.1:{port}/")
+            .parse()
+            .map_err(Failure::new)?,
+        address: (Ipv4Addr::LOCALHOST, port).into(),
+    };
+
+    let script = Script::new(options.message.kind(), &options.message.size, run_tag());
+    let mut driver = Driver::new(OpenOptions {
+        sources: options.source.clone(),
+        in_flight_max: IN_FLIGHT_MAX,
+        timeout: TIMEOUT,
+        request: RequestOptions::default(),
+    })?;
+    for _ in 0..options.readers {
+        driver.links.open(route.clone());
+    }
+    let title = format!(
+        "no server: send() to each of {} sockets, {} frames a call, {} bytes",
+        options.readers,
+        options.window,
+        script.payload_bytes_mean()
+    );
+    let fanout = Fanout::new(script, options.readers, Outlet::Pipe(input));
+    let pids = vec![Pid(sender.0.id())];
+    let mut run = Run::new(driver, fanout, options.window as u64, TIMEOUT, pids);
+    run.open()?;
+    let figures = run.measure(&options.length)?;
+    Ok(run.report(title, figures))
+}
+
+/// `fanfare bench sender`: accepts so many connections, says where, and sends what it is given to
+/// all of them, until it is given no more.
+pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", listener.local_addr()?.port());
+    let mut sockets = Vec::new();
+    for _ in 0..options.readers {
+        let (mut socket, _) = listener.accept()?;
+        socket.set_nodelay(true)?;
+        shake_hands(&mut socket)?;
+        sockets.push(socket);
+    }
+    let mut input = io::stdin().lock();
+    let mut round = Vec::new();
+    loop {
+        let mut length = [0; size_of::<u32>()];
+        if input.read_exact(&mut length).is_err() {
+            return Ok(());
+        }
+        round.resize(u32::from_le_bytes(length) as usize, 0);
+        input.read_exact(&mut round)?;
+        for socket in &mut sockets {
+            socket.write_all(&round)?;
+        }
+    }
+}
+
+fn shake_hands(socket: &mut TcpStream) -> Result<(), Failure> {
+    let mut scanner = HeadScanner::default();
+    let mut request = Vec::new();
+    let end = loop {
+        let mut bytes = [0; 1024];
+        let count = socket.read(&mut bytes)?;
+        if count == 0 {
+            return Err(Failure::new("the client left in the opening handshake"));
+        }
+        request.extend_from_slice(&bytes[..count]);
+        let scanned = scanner.scan(&request, HEAD_BYTES_MAX);
+        if let Some(end) = scanned.map_err(Failure::new)? {
+            break end;
+        }
+    };
+    let head = Head::parse(&request[..end]).map_err(Failure::new)?;
+    let upgrade = handshake::check(&head).map_err(Failure::new)?;
+    let mut response = Vec::new();
+    upgrade.write_response(None, &mut response);
+    socket.write_all(&response)?;
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! One connection: its socket, its opening handshake, and what still waits to be written.
+
+use super::url::Url;
+use crate::proto::handshake::{self, Request};
+use crate::proto::head::ResponseHead;
+use crate::proto::{HeadError, HeadScanner};
+use crate::sys::socket;
+use mio::net::TcpStream;
+use std::fmt;
+use std::io::{self, ErrorKind, IoSlice};
+
+/// A response head of a WebSocket server is some hundred bytes long.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// A connection, from the first packet to the last.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) stream: TcpStream,
+    pub(super) state: State,
+    /// What is to be written, of which `written` bytes are.
+    pub(super) out: Vec<u8>,
+    written: usize,
+    /// Bytes may have come that were not read.
+    pub(super) is_readable: bool,
+    /// The peer's stream has ended: no further event will come.
+    pub(super) read_to_end: bool,
+    /// It does not read for now.
+    pub(super) is_stalled: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// TCP's handshake is under way.
+    Connecting(Box<Opening>),
+    /// The request has left.
+    Requested(Box<Opening>),
+    /// Frames go back and forth.
+    Open,
+}
+
+/// An opening handshake.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) began: u64,
+    key: String,
+    subprotocols: Vec<String>,
+    head: Vec<u8>,
+    scanner: HeadScanner,
+}
+
+/// What is the same in all requests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestOptions {
+    pub(super) subprotocols: Vec<String>,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// Why a connection did not open.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum OpenError {
+    /// The connection could not be made.
+    Connect(ErrorKind, String),
+    /// The connection was reset.
+    Reset,
+    /// The connection ended before the response did.
+    Ended,
+    /// The server did not answer in time.
+    TimedOut,
+    /// What came is not HTTP.
+    NotHttp(String),
+    /// The response does not open a WebSocket connection.
+    Refused(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Connect(_, why) => write!(f, "can't connect: {why}"),
+            OpenError::Reset => f.write_str("the connection was reset in the opening handshake"),
+            OpenError::Ended => {
+                f.write_str("the server closed the connection in the opening handshake")
+            }
+            OpenError::TimedOut => f.write_str("the server did not answer in time"),
+            OpenError::NotHttp(why) => write!(f, "the answer is not HTTP: {why}"),
+            OpenError::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<&io::Error> for OpenError {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => OpenError::Reset,
+            kind => OpenError::Connect(kind, error.to_string()),
+        }
+    }
+}
+
+impl From<HeadError> for OpenError {
+    fn from(error: HeadError) -> Self {
+        OpenError::NotHttp(error.to_string())
+    }
+}
+
+impl Link {
+    /// A connection whose socket is on its way.
+    pub(super) fn new(
+        stream: TcpStream,
+        url: &Url,
+        index: usize,
+        options: &RequestOptions,
+        now: u64,
+    ) -> Result<Self, OpenError> {
+        let key = handshake::fresh_key();
+        let target = url.target(index);
+        let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
+        let headers: Vec<(&str, &str)> = options
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let request = Request {
+            host: url.authority(),
+            target: &target,
+            key: &key,
+            subprotocols: &subprotocols,
+            headers: &headers,
+        };
+        let mut out = Vec::new();
+        request
+            .write(&mut out)
+            .map_err(|error| OpenError::Refused(error.to_string()))?;
+        Ok(Link {
+            stream,
+            state: State::Connecting(Box::new(Opening {
+                began: now,
+                key,
+                subprotocols: options.subprotocols.clone(),
+                head: Vec::new(),
+                scanner: HeadScanner::response(),
+            })),
+            out,
+            written: 0,
+            is_readable: false,
+            read_to_end: false,
+            is_stalled: false,
+        })
+    }
+
+    /// Sends the request once the connection is made; no error means that it is, or is still on
+    /// its way.
+    pub(super) fn on_connected(&mut self) -> Result<(), OpenError> {
+        if let Ok(Some(error)) | Err(error) = self.stream.take_error() {
+            return Err((&error).into());
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
+            Err(error) => return Err((&error).into()),
+        }
+        if let State::Connecting(opening) = std::mem::replace(&mut self.state, State::Open) {
+            self.state = State::Requested(opening);
+        }
+        self.flush().map_err(|Broken| OpenError::Reset)
+    }
+
+    /// Takes what came of the response. Some means that the connection is open: since when it was
+    /// being opened, and how many of these bytes belong to the response.
+    pub(super) fn on_response(&mut self, bytes: &[u8]) -> Result<Option<(u64, usize)>, OpenError> {
+        let State::Requested(opening) = &mut self.state else {
+            return Ok(None);
+        };
+        let before = opening.head.len();
+        opening.head.extend_from_slice(bytes);
+        let Some(end) = opening.scanner.scan(&opening.head, HEAD_BYTES_MAX)? else {
+            return Ok(None);
+        };
+        let head = ResponseHead::parse(&opening.head[..end])?;
+        let subprotocols: Vec<&str> = opening.subprotocols.iter().map(String::as_str).collect();
+        let request = Request {
+            subprotocols: &subprotocols,
+            ..Request::new("", "/", &opening.key)
+        };
+        request
+            .verify(&head)
+            .map_err(|error| OpenError::Refused(error.to_string()))?;
+        let began = opening.began;
+        self.state = State::Open;
+        Ok(Some((began, end - before)))
+    }
+
+    /// When the opening handshake began, if it is not over.
+    pub(super) fn opening_since(&self) -> Option<u64> {
+        match &self.state {
+            State::Connecting(opening) | State::Requested(opening) => Some(opening.began),
+            State::Open => None,
+        }
+    }
+
+    /// Writes what waits, as much as the socket takes.
+    pub(super) fn flush(&mut self) -> Result<(), Broken> {
+        while self.written < self.out.len() {
+            let slice = IoSlice::new(&self.out[self.written..]);
+            match socket::write(&mut self.stream, &[slice]) {
+                Some(0) => return Ok(()),
+                Some(bytes) => self.written += bytes,
+                None => return Err(Broken),
+            }
+        }
+        self.written = 0;
+        self.out.clear();
+        // What was large once must not stay so on each of ten thousand connections.
+        self.out.shrink_to(OUT_BYTES_KEPT);
+        Ok(())
+    }
+}
+
+/// Bytes of the output's buffer that a connection keeps.
+const OUT_BYTES_KEPT: usize = 256;
+
+/// The connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken;

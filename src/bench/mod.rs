@@ -1,0 +1,98 @@
+//! The load generator: measures any WebSocket server, and says what it can't vouch for.
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | [`options`] | the command line |
+//! | [`url`] | where to connect to |
+//! | [`driver`], [`link`] | the loop, and one connection: opening handshakes, reads, writes |
+//! | [`script`] | what publishers say: each byte that must arrive |
+//! | [`audience`], [`tally`] | who has heard what, and what was wrong with it |
+//! | [`fanout`], [`idle`], [`limit`] | the scenarios |
+//! | [`histogram`], [`probe`], [`clock`] | latencies; the server's processes; time |
+//! | [`report`] | what the user gets to see |
+//!
+//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
+//! has to be so cheap for each frame that not the client is what gets measured.
+
+mod audience;
+mod clock;
+mod driver;
+mod fanout;
+mod histogram;
+mod idle;
+mod limit;
+mod link;
+mod options;
+mod probe;
+mod report;
+mod script;
+mod tally;
+mod url;
+
+pub use options::Options;
+
+use crate::sys::descriptors;
+use options::Command;
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+/// The run did not go through, or not every message arrived as it should.
+const EXIT_FAILED: u8 = 1;
+/// The command line, or what it names, is wrong.
+const EXIT_USAGE: u8 = 2;
+
+/// Why there is nothing to report.
+#[derive(Debug)]
+struct Failure {
+    exit_code: u8,
+    why: String,
+}
+
+impl Failure {
+    fn new(why: impl Display) -> Self {
+        Failure {
+            exit_code: EXIT_FAILED,
+            why: why.to_string(),
+        }
+    }
+
+    fn usage(why: impl Display) -> Self {
+        Failure {
+            exit_code: EXIT_USAGE,
+            why: why.to_string(),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::new(error)
+    }
+}
+
+/// Runs `fanfare bench`.
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    let _ = descriptors::raise_limit();
+    let outcome = match &options.command {
+        Command::Fanout(options) => fanout::run(options).map(Some),
+        Command::Idle(options) => idle::run(options).map(Some),
+        Command::Limit(options) => limit::run(options).map(Some),
+        Command::Sender(options) => limit::run_sender(options).map(|()| None),
+    };
+    match outcome {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(report)) => {
+            report.print();
+            match report.figures.tally.is_correct() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(EXIT_FAILED),
+            }
+        }
+        Err(failure) => {
+            eprintln!("fanfare bench: {}", failure.why);
+            ExitCode::from(failure.exit_code)
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What the publishers say. It is a function of publisher and sequence number alone, so that
+//! whoever receives a message knows each byte that it must have, in another process too, and no
+//! clock or secret has to travel along.
+//!
+//! ```text
+//!   payload   |tag 3|publisher 3|sequence 6|filler . . . . . . . . . . . .|
+//! ```
+//!
+//! Each number is written in base 64, in the characters `0` to `o`: a payload is printable, valid
+//! as text, and of the same length whatever the numbers are. The tag tells the messages of this run
+//! from those of others. The filler is a window into random characters, a different one for each
+//! message of a publisher's next 256, so that no message can pass for its neighbour.
+//!
+//! Sizes come from a list, over and over. So where a frame begins in the stream of a publisher is
+//! arithmetic: a *position* counts the bytes of its frames, as a server sends them, from the first
+//! one on.
+
+use crate::proto::frame::{EncodedHeader, Header};
+use crate::proto::{MessageKind, Role};
+use std::collections::VecDeque;
+
+/// The least payload: tag, publisher and sequence.
+pub(super) const PAYLOAD_BYTES_MIN: usize = 12;
+/// The most publishers that the three digits can number.
+pub(super) const PUBLISHERS_MAX: usize = 1 << 18;
+
+const TAG_DIGITS: usize = 3;
+const PUBLISHER_DIGITS: usize = 3;
+const SEQUENCE_DIGITS: usize = 6;
+const DIGIT_ZERO: u8 = b'0';
+/// Where a message's filler may begin in the random characters.
+const FILLER_STARTS: usize = 256;
+
+/// Sizes, kind and content of the messages of one run.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) kind: MessageKind,
+    tag: u32,
+    cycle: Vec<Shape>,
+    /// The sum of the frames of one cycle.
+    cycle_bytes: u64,
+    filler: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Shape {
+    payload_bytes: usize,
+    header: EncodedHeader,
+    /// Where its frame begins, from the start of the cycle.
+    start: u64,
+}
+
+/// Who sent a message, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub(super) publisher: usize,
+    pub(super) sequence: u64,
+}
+
+impl Script {
+    /// A script whose payloads have these sizes in turn, each at least [`PAYLOAD_BYTES_MIN`].
+    pub(super) fn new(kind: MessageKind, sizes: &[usize], tag: u32) -> Self {
+        let mut start = 0;
+        let cycle = sizes.iter().map(|&payload_bytes| {
+            let header = Header {
+                fin: true,
+                opcode: kind.opcode(),
+                mask: None,
+                payload_bytes: payload_bytes as u64,
+            }
+            .encode();
+            let shape = Shape {
+                payload_bytes,
+                header,
+                start,
+            };
+            start += (header.len() + payload_bytes) as u64;
+            shape
+        });
+        let cycle: Vec<Shape> = cycle.collect();
+        let longest = sizes.iter().copied().max().unwrap_or_default();
+        Script {
+            kind,
+            tag: tag % (1 << (6 * TAG_DIGITS)),
+            cycle,
+            cycle_bytes: start,
+            filler: random_characters(longest + FILLER_STARTS),
+        }
+    }
+
+    /// The longest payload.
+    pub(super) fn payload_bytes_max(&self) -> usize {
+        self.filler.len() - FILLER_STARTS
+    }
+
+    /// The mean payload.
+    pub(super) fn payload_bytes_mean(&self) -> f64 {
+        let sum: usize = self.cycle.iter().map(|shape| shape.payload_bytes).sum();
+        sum as f64 / self.cycle.len() as f64
+    }
+
+    pub(super) fn payload_bytes(&self, sequence: u64) -> usize {
+        self.shape(sequence).payload_bytes
+    }
+
+    /// The header and its number of bytes are the same in each frame.
+    fn shape(&self, sequence: u64) -> &Shape {
+        match &self.cycle[..] {
+            [only] => only,
+            cycle => &cycle[(sequence % cycle.len() as u64) as usize],
+        }
+    }
+
+    /// Where the frame of this number begins.
+    pub(super) fn position(&self, sequence: u64) -> u64 {
+        match self.cycle.len() as u64 {
+            1 => sequence * self.cycle_bytes,
+            shapes => sequence / shapes * self.cycle_bytes + self.shape(sequence).start,
+        }
+    }
+
+    /// The frame that a position lies in, or at the start of; so many frames end before it.
+    pub(super) fn sequence(&self, position: u64) -> u64 {
+        let cycles = position / self.cycle_bytes;
+        if self.cycle.len() == 1 {
+            return cycles;
+        }
+        let rest = position % self.cycle_bytes;
+        let inside = self.cycle.partition_point(|shape| shape.start <= rest) - 1;
+        cycles * self.cycle.len() as u64 + inside as u64
+    }
+
+    /// Appends a frame as a server sends it.
+    fn write_frame(&self, fields: Fields, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.shape(fields.sequence).header);
+        self.write_payload(fields, out);
+    }
+
+    /// Appends a payload.
+    pub(super) fn write_payload(&self, fields: Fields, out: &mut Vec<u8>) {
+        let Fields {
+            publisher,
+            sequence,
+        } = fields;
+        write_number(self.tag.into(), TAG_DIGITS, out);
+        write_number(publisher as u64, PUBLISHER_DIGITS, out);
+        write_number(sequence, SEQUENCE_DIGITS, out);
+        let start = (sequence as usize + 11 * publisher) % FILLER_STARTS;
+        let bytes = self.payload_bytes(sequence) - PAYLOAD_BYTES_MIN;
+        out.extend_from_slice(&self.filler[start..start + bytes]);
+    }
+
+    /// What the start of a payload says, if it is of this run.
+    pub(super) fn read_fields(&self, payload: &[u8]) -> Option<Fields> {
+        let (tag, rest) = payload.split_at_checked(TAG_DIGITS)?;
+        let (publisher, rest) = rest.split_at_checked(PUBLISHER_DIGITS)?;
+        let sequence = rest.get(..SEQUENCE_DIGITS)?;
+        (read_number(tag)? == self.tag.into()).then_some(Fields {
+            publisher: read_number(publisher)? as usize,
+            sequence: read_number(sequence)?,
+        })
+    }
+
+    /// The publisher of a frame, from its first bytes; none if they are too few, or of something
+    /// else than the next frame of that publisher could be.
+    pub(super) fn peek_publisher(&self, frame: &[u8]) -> Option<usize> {
+        // All shapes of one header length would do; the length byte tells which one it is.
+        let header_bytes = match frame.get(1)? {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        let start = header_bytes + TAG_DIGITS;
+        read_number(frame.get(start..start + PUBLISHER_DIGITS)?).map(|number| number as usize)
+    }
+}
+
+fn write_number(number: u64, digits: usize, out: &mut Vec<u8>) {
+    for place in (0..digits).rev() {
+        out.push(DIGIT_ZERO + (number >> (6 * place) & 63) as u8);
+    }
+}
+
+fn read_number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, &digit| {
+        let value = digit.wrapping_sub(DIGIT_ZERO);
+        (value < 64).then_some(number << 6 | u64::from(value))
+    })
+}
+
+/// Printable characters without a pattern that a compressor could find, the same in every run.
+fn random_characters(count: usize) -> Vec<u8> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        // xorshift64
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        DIGIT_ZERO + (state >> 58) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// What one publisher has said so far, kept as long as some receiver still has to hear it.
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    /// Its frames, as a server sends them.
+    bytes: Vec<u8>,
+    /// The position of `bytes[0]`.
+    base: u64,
+    /// The number of its next message; so many are published.
+    published: u64,
+    /// When its messages were sent, or due; oldest first.
+    batches: VecDeque<Batch>,
+    scratch: Vec<u8>,
+}
+
+/// Messages that were sent at the same time.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    /// The number that follows the last of them.
+    end: u64,
+    at: u64,
+}
+
+impl Track {
+    /// The number of messages so far.
+    pub(super) fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// Bytes that are kept.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Publishes so many more: appends the client's frames to `out`.
+    pub(super) fn publish(
+        &mut self,
+        script: &Script,
+        publisher: usize,
+        count: u64,
+        at: u64,
+        out: &mut Vec<u8>,
+    ) {
+        for _ in 0..count {
+            let fields = Fields {
+                publisher,
+                sequence: self.published,
+            };
+            self.scratch.clear();
+            script.write_payload(fields, &mut self.scratch);
+            Role::Client.write_frame(true, script.kind.opcode(), &self.scratch, out);
+            self.expect_next(script, publisher);
+        }
+        self.on_sent(at);
+    }
+
+    /// Takes messages as published that somebody else has sent.
+    pub(super) fn expect(&mut self, script: &Script, publisher: usize, count: u64, at: u64) {
+        for _ in 0..count {
+            self.expect_next(script, publisher);
+        }
+        self.on_sent(at);
+    }
+
+    fn expect_next(&mut self, script: &Script, publisher: usize) {
+        let fields = Fields {
+            publisher,
+            sequence: self.published,
+        };
+        script.write_frame(fields, &mut self.bytes);
+        self.published += 1;
+    }
+
+    fn on_sent(&mut self, at: u64) {
+        let end = self.published;
+        match self.batches.back_mut() {
+            Some(last) if last.at == at || last.end == end => last.end = end,
+            _ => self.batches.push_back(Batch { end, at }),
+        }
+    }
+
+    /// All frames from a position on; a position that nobody needs any more has none.
+    #[inline]
+    pub(super) fn from(&self, position: u64) -> &[u8] {
+        position
+            .checked_sub(self.base)
+            .and_then(|skip| self.bytes.get(skip as usize..))
+            .unwrap_or_default()
+    }
+
+    /// Forgets the messages before this one.
+    pub(super) fn release(&mut self, script: &Script, sequence: u64) {
+        let surplus = (script.position(sequence) - self.base) as usize;
+        // What is kept moves to the front, which must not happen too often.
+        if surplus * 2 > self.bytes.len() {
+            self.bytes.drain(..surplus);
+            self.base += surplus as u64;
+        }
+        while self
+            .batches
+            .front()
+            .is_some_and(|batch| batch.end <= sequence)
+        {
+            self.batches.pop_front();
+        }
+    }
+
+    /// Calls with the number and the time of the messages in `range`, for each batch.
+    #[inline]
+    pub(super) fn for_batches(&self, range: std::ops::Range<u64>, mut call: impl FnMut(u64, u64)) {
+        let first = self
+            .batches
+            .partition_point(|batch| batch.end <= range.start);
+        let mut start = range.start;
+        for batch in self.batches.range(first..) {
+            let end = batch.end.min(range.end);
+            call(end - start, batch.at);
+            start = end;
+            if start == range.end {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What arrived, and what was wrong with what did not.
+
+use crate::proto::ProtocolError;
+use std::collections::BTreeMap;
+
+/// Deliveries and faults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Messages that a receiver had, once, whole and in order.
+    pub(super) delivered: u64,
+    /// Pings of the server that were answered.
+    pub(super) pings: u64,
+    /// Messages that never came to a receiver which got later ones.
+    pub(super) lost: u64,
+    /// Messages that came after a later one.
+    pub(super) reordered: u64,
+    /// Messages that a receiver did not get before its connection or the run ended.
+    pub(super) missed: u64,
+    /// All else that was wrong, and how often.
+    faults: BTreeMap<String, u64>,
+}
+
+/// What can be wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It came a second time.
+    Duplicated,
+    /// Some byte is not the one that was sent.
+    Corrupted,
+    /// It is longer or shorter than the one that was sent.
+    Length,
+    /// It is binary and was sent as text, or the other way round.
+    Kind,
+    /// Nobody of this run has sent it.
+    Foreign,
+    /// It came to its own sender, where that was not to be.
+    Unwanted,
+    /// The server broke RFC 6455.
+    Protocol(ProtocolError),
+}
+
+impl Fault {
+    fn name(self) -> String {
+        match self {
+            Fault::Duplicated => "duplicated messages".into(),
+            Fault::Corrupted => "corrupted messages".into(),
+            Fault::Length => "messages of the wrong length".into(),
+            Fault::Kind => "messages of the wrong kind (text or binary)".into(),
+            Fault::Foreign => "messages that nobody here has sent".into(),
+            Fault::Unwanted => "messages that came back to their sender".into(),
+            Fault::Protocol(error) => {
+                format!("connections on which the server broke RFC 6455: {error}")
+            }
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn on_fault(&mut self, fault: Fault) {
+        self.on_named(fault.name());
+    }
+
+    /// Counts a fault by its name.
+    pub(super) fn on_named(&mut self, name: String) {
+        *self.faults.entry(name).or_default() += 1;
+    }
+
+    pub(super) fn on_lost(&mut self, count: u64) {
+        self.lost += count;
+    }
+
+    /// One that was counted as lost has come after all.
+    pub(super) fn on_late(&mut self) {
+        self.lost -= 1;
+        self.reordered += 1;
+        self.delivered += 1;
+    }
+
+    /// Each kind of fault, and how often it was seen.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (&str, u64)> {
+        let of_order = [
+            ("lost messages", self.lost),
+            ("messages out of order", self.reordered),
+            ("messages that did not come before the end", self.missed),
+        ];
+        let others = self
+            .faults
+            .iter()
+            .map(|(name, &count)| (name.as_str(), count));
+        of_order
+            .into_iter()
+            .chain(others)
+            .filter(|&(_, count)| count > 0)
+    }
+
+    pub(super) fn is_correct(&self) -> bool {
+        self.faults().next().is_none()
+    }
+}

@@ -1,0 +1,166 @@
+//! Where to connect to: `ws://host:port/path?query`. An `{i}` in path and query becomes the number
+//! of the connection.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+/// What stands for the number of a connection.
+const INDEX: &str = "{i}";
+
+/// A WebSocket URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Url {
+    /// Host, and port if it was given, as they go into the Host header.
+    authority: String,
+    host: String,
+    port: u16,
+    /// Path and query.
+    target: String,
+}
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => rest,
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("wss") => {
+                return Err(
+                    "TLS is not spoken here: measure the server behind its proxy, with ws://"
+                        .into(),
+                );
+            }
+            Some((scheme, rest)) if scheme.to_ascii_lowercase().starts_with("http") => {
+                return Err(format!("a WebSocket's scheme is ws, as in ws://{rest}"));
+            }
+            Some((scheme, _)) => return Err(format!("{scheme}:// is not ws://")),
+            None => return Err(format!("the scheme is missing, as in ws://{text}")),
+        };
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if target.contains('#') || authority.contains(['#', '@']) {
+            return Err("a WebSocket URL has neither a fragment nor a user name".into());
+        }
+        if let Some(odd) = rest.chars().find(|c| c.is_control() || *c == ' ') {
+            return Err(format!("{odd:?} must be percent-encoded"));
+        }
+        let (host, port) = split_authority(authority)?;
+        Ok(Url {
+            authority: authority.into(),
+            host: host.into(),
+            port,
+            target: if target.starts_with('/') {
+                target.into()
+            } else {
+                format!("/{target}")
+            },
+        })
+    }
+}
+
+fn split_authority(authority: &str) -> Result<(&str, u16), String> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, port) = bracketed
+                .split_once(']')
+                .ok_or("the bracket of the IPv6 address is not closed")?;
+            (host, port.strip_prefix(':'))
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    if host.is_empty() {
+        return Err("the host is missing, as in ws://localhost:8080/ws".into());
+    }
+    let port = match port {
+        None => 80,
+        Some(port) => match port.parse() {
+            Ok(port @ 1..) => port,
+            _ => return Err(format!("{port:?} is not a port (1 to 65535)")),
+        },
+    };
+    Ok((host, port))
+}
+
+impl Url {
+    /// The first address that the host's name means; IPv4 goes first.
+    pub(super) fn resolve(&self) -> Result<SocketAddr, String> {
+        let mut addresses: Vec<SocketAddr> = (self.host.as_str(), self.port)
+            .to_socket_addrs()
+            .map_err(|error| format!("there is no host {} ({error})", self.host))?
+            .collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        addresses
+            .first()
+            .copied()
+            .ok_or_else(|| format!("{} has no address", self.host))
+    }
+
+    /// What the Host header says.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Path and query for the connection of this number.
+    pub(super) fn target(&self, index: usize) -> String {
+        self.target.replace(INDEX, &index.to_string())
+    }
+
+    /// Whether each connection has a URL of its own.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.target.contains(INDEX)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ws://{}{}", self.authority, self.target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_url_says() {
+        for (text, host, port, target) in [
+            ("ws://localhost", "localhost", 80, "/"),
+            ("ws://localhost:8080/ws", "localhost", 8080, "/ws"),
+            ("WS://[::1]:9/a?b=c", "::1", 9, "/a?b=c"),
+            ("ws://example.com?x", "example.com", 80, "/?x"),
+        ] {
+            let url: Url = text.parse().unwrap();
+            assert_eq!(
+                (url.host.as_str(), url.port, url.target.as_str()),
+                (host, port, target)
+            );
+        }
+        let url: Url = "ws://h/room/{i}?n={i}".parse().unwrap();
+        assert!(url.is_numbered());
+        assert_eq!(url.target(7), "/room/7?n=7");
+    }
+
+    #[test]
+    fn what_is_no_url() {
+        for text in [
+            "",
+            "localhost:8080",
+            "http://localhost",
+            "wss://localhost",
+            "ws://",
+            "ws://:80/",
+            "ws://h:0/",
+            "ws://h:x/",
+            "ws://h:99999/",
+            "ws://[::1/",
+            "ws://u@h/",
+            "ws://h/#f",
+            "ws://h/a b",
+        ] {
+            assert!(text.parse::<Url>().is_err(), "{text}");
+        }
+    }
+}

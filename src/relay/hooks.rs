@@ -1,0 +1,61 @@
+//! What a program that embeds the relay may decide, and hear of.
+
+use super::ConnId;
+use crate::http::Status;
+use crate::proto::{Head, MessageKind};
+use std::fmt;
+
+/// A request to open a WebSocket, which the relay itself would accept.
+#[derive(Clone, Copy, Debug)]
+pub struct UpgradeRequest<'a> {
+    /// The request's head: path, query and headers.
+    pub head: &'a Head<'a>,
+    /// The topic that its path names.
+    pub topic: &'a str,
+}
+
+/// What becomes of a request to open a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Let it join the topic that its path names.
+    Accept,
+    /// Let it join this topic.
+    Topic(String),
+    /// Answer with this status, and a sentence that says why.
+    Refuse(Status, String),
+}
+
+/// Called by the relay, on its thread: whatever takes long here holds up everybody. All of it has a
+/// default, which accepts and ignores; a relay without hooks pays nothing for them.
+pub trait Hooks: Send {
+    /// A request passed all checks of the relay: what becomes of it?
+    fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {
+        let _ = request;
+        Decision::Accept
+    }
+
+    /// A connection joined a topic.
+    fn on_join(&mut self, id: ConnId, topic: &str) {
+        let _ = (id, topic);
+    }
+
+    /// A connection left its topic, for whatever reason. It joined it before.
+    fn on_leave(&mut self, id: ConnId, topic: &str) {
+        let _ = (id, topic);
+    }
+
+    /// A connection published a message. It is on its way already.
+    fn on_message(&mut self, id: ConnId, topic: &str, kind: MessageKind, payload: &[u8]) {
+        let _ = (id, topic, kind, payload);
+    }
+}
+
+/// The hooks in place, if any.
+#[derive(Default)]
+pub(super) struct Hooked(pub(super) Option<Box<dyn Hooks>>);
+
+impl fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Hooks" } else { "None" })
+    }
+}

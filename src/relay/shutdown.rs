@@ -1,0 +1,104 @@
+//! The end of the relay: everybody is closed, a part in each tick, and told when to come back.
+//!
+//! Clients that are closed together come back together, to whatever takes over. So the closes are
+//! spread over the drain time, and each carries a delay of its own in its reason (`retry-ms=1234`).
+//! A few connections need no spreading: they are closed at once.
+
+use super::Relay;
+use super::connection::{Connection, Peer, Phase};
+use super::limits::CLOSES_PER_TICK_MIN;
+use crate::proto::CloseCode;
+use crate::wheel::Tick;
+
+/// Connections that may come back within a millisecond, at most: 2,000 a second.
+const RETURNS_PER_MS: f32 = 2.0;
+/// Nobody comes back before that: what takes over has to start.
+const RETRY_MS_MIN: u32 = 100;
+
+/// A shutdown under way.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    began: Tick,
+    per_tick: usize,
+    /// Slots before this one are done.
+    next_slot: usize,
+    closed: usize,
+    /// The delays until clients come back lie within so many milliseconds.
+    spread_ms: u32,
+}
+
+impl Relay {
+    /// Closes everybody with 1012, evenly over `drain` ticks if there are many, and returns the
+    /// ticks that this takes. Who is not a WebSocket may finish what it has begun; new WebSockets
+    /// are refused.
+    pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
+        let open = self.open;
+        let per_tick = open
+            .div_ceil(drain.max(1) as usize)
+            .max(CLOSES_PER_TICK_MIN);
+        self.shutdown.get_or_insert(Shutdown {
+            began: self.now,
+            per_tick,
+            next_slot: 0,
+            closed: 0,
+            spread_ms: (open as f32 / RETURNS_PER_MS) as u32,
+        });
+        self.step_shutdown();
+        open.div_ceil(per_tick) as u32
+    }
+
+    /// When the next part of the shutdown is due.
+    pub(super) fn shutdown_due(&self) -> Option<Tick> {
+        let shutdown = self.shutdown.as_ref()?;
+        let is_done = shutdown.next_slot >= self.connections.capacity();
+        (!is_done).then(|| self.now.after(1))
+    }
+
+    /// Goes on with a shutdown, if one is under way.
+    pub(super) fn step_shutdown(&mut self) {
+        let Some(shutdown) = &self.shutdown else {
+            return;
+        };
+        let ticks = self.now.since(shutdown.began) as usize + 1;
+        let due = ticks.saturating_mul(shutdown.per_tick);
+        // Whatever is closed below sees that a shutdown is under way.
+        let (mut slot, mut closed) = (shutdown.next_slot, shutdown.closed);
+        let spread_ms = shutdown.spread_ms;
+        while slot < self.connections.capacity() && closed < due {
+            closed += usize::from(self.close_for_shutdown(slot as u32, spread_ms));
+            slot += 1;
+        }
+        if let Some(shutdown) = &mut self.shutdown {
+            (shutdown.next_slot, shutdown.closed) = (slot, closed);
+        }
+    }
+
+    /// Whether it was a WebSocket, and so counts.
+    fn close_for_shutdown(&mut self, slot: u32, spread_ms: u32) -> bool {
+        let Some(connection) = self.connections.get(slot as usize) else {
+            return false;
+        };
+        match connection.phase {
+            Phase::Open => {
+                let spread = slot.wrapping_mul(0x9E37_79B9);
+                let delay = (u64::from(spread_ms) * u64::from(spread)) >> 32;
+                let retry_ms = u64::from(RETRY_MS_MIN) + delay;
+                let reason = format!("retry-ms={retry_ms} the relay goes down or restarts");
+                self.start_close(slot, CloseCode::SERVICE_RESTART, &reason, Peer::Talking);
+                self.settle(slot);
+                return true;
+            }
+            Phase::Head if !has_input(connection) => self.drop_now(slot),
+            Phase::Linger => self.drop_now(slot),
+            _ => {}
+        }
+        false
+    }
+}
+
+fn has_input(connection: &Connection) -> bool {
+    connection
+        .extra
+        .as_deref()
+        .is_some_and(|extra| !extra.input.is_empty())
+}

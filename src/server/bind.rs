@@ -1,0 +1,131 @@
+//! Addresses to listeners, and why not.
+
+use crate::config::{Address, Binding, ConfigError};
+use crate::sys::listen::listen;
+use mio::net::TcpListener;
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+/// A server can't start.
+#[derive(Debug)]
+pub struct StartError {
+    why: String,
+    is_usage: bool,
+}
+
+impl StartError {
+    /// What was asked for can never work, as opposed to what does not work now.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        self.is_usage
+    }
+
+    fn usage(why: String) -> Self {
+        StartError {
+            why,
+            is_usage: true,
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        StartError {
+            why: format!("can't start: {error}"),
+            is_usage: false,
+        }
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        StartError::usage(error.to_string())
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Error for StartError {}
+
+/// Listens on everything that an address means.
+pub(super) fn open(
+    address: &Address,
+    send_buffer_bytes: usize,
+) -> Result<Vec<TcpListener>, StartError> {
+    let binding = address.resolve().map_err(|error| {
+        StartError::usage(format!(
+            "can't listen on {address}: there is no such host ({error})"
+        ))
+    })?;
+    match binding {
+        Binding::First(candidates) => open_first(address, &candidates, send_buffer_bytes),
+        Binding::All(addresses) => open_all(addresses, send_buffer_bytes),
+    }
+}
+
+fn open_first(
+    address: &Address,
+    candidates: &[SocketAddr],
+    send_buffer_bytes: usize,
+) -> Result<Vec<TcpListener>, StartError> {
+    let mut failed = StartError::usage(format!("{address} means no address"));
+    for &candidate in candidates {
+        match listen(candidate, send_buffer_bytes) {
+            Ok(listener) => return Ok(vec![listener]),
+            Err(error) => failed = explain(candidate, &error),
+        }
+    }
+    Err(failed)
+}
+
+fn open_all(
+    addresses: Vec<SocketAddr>,
+    send_buffer_bytes: usize,
+) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for mut address in addresses {
+        // A free port that was found for the first address serves for the others too.
+        let first = listeners
+            .first()
+            .and_then(|listener| listener.local_addr().ok());
+        if let Some(first) = first.filter(|_| address.port() == 0) {
+            address.set_port(first.port());
+        }
+        match listen(address, send_buffer_bytes) {
+            Ok(listener) => listeners.push(listener),
+            // `localhost` may have an address that this system does not.
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
+            Err(error) => return Err(explain(address, &error)),
+        }
+    }
+    Ok(listeners)
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> StartError {
+    let (is_usage, advice) = match error.kind() {
+        ErrorKind::AddrInUse => (
+            false,
+            "another program listens there; stop it, or choose another port with --listen",
+        ),
+        ErrorKind::AddrNotAvailable => (
+            true,
+            "this machine has no such address; 127.0.0.1, [::1] or 0.0.0.0 are always there",
+        ),
+        ErrorKind::PermissionDenied => (
+            true,
+            "ports below 1024 need a privilege; choose a higher port with --listen, or give the \
+             program the capability CAP_NET_BIND_SERVICE",
+        ),
+        _ => (false, "the system said no"),
+    };
+    StartError {
+        why: format!("can't listen on {address}: {advice} ({error})"),
+        is_usage,
+    }
+}

@@ -1,0 +1,332 @@
+//! Tests of the source itself: who may know whom, where the kernel and the clock may be touched,
+//! how long a file may be, and what must not stay in one.
+//!
+//! It reads tokens, not types: enough for a house that names its rooms by path.
+
+#[path = "tidy/tokens.rs"]
+mod tokens;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tokens::paths;
+
+/// A room of the house: a module right beneath the crate's root.
+struct Room {
+    name: &'static str,
+    /// The rooms it may name. All of them stand further down in [`ROOMS`].
+    knows: &'static [&'static str],
+    /// Which paths of [`KERNEL`] it may name, or what lies beneath them.
+    kernel: &'static [&'static str],
+}
+
+/// The house from its door down to its foundation; an arrow upward means that something lives in
+/// the wrong room. `lib.rs` and `main.rs` are the house itself and may name every room.
+#[rustfmt::skip]
+const ROOMS: &[Room] = &[
+    // It puts the house together.
+    Room { name: "cli", knows: &["config", "server", "bench", "relay", "http", "sys"], kernel: &[] },
+    Room { name: "server", knows: &["config", "relay", "http", "sys", "wheel"], kernel: KERNEL },
+    // What settings mean is the relay's to say, and durations become ticks at once. The name that a
+    // user listens on is resolved at the start, when nothing runs that could wait for it.
+    Room { name: "config", knows: &["relay", "sys"], kernel: &["std::net::ToSocketAddrs"] },
+    Room { name: "bench", knows: &["proto", "sys"], kernel: &[] },
+    // The clock of `sys` yields the wheel's ticks.
+    Room { name: "sys", knows: &["wheel"], kernel: KERNEL },
+    Room { name: "fuzz", knows: &["relay", "http", "proto", "log", "wheel"], kernel: &[] },
+    Room { name: "relay", knows: &["http", "proto", "log", "wheel"], kernel: &[] },
+    Room { name: "http", knows: &["proto"], kernel: &[] },
+    Room { name: "proto", knows: &[], kernel: &[] },
+    Room { name: "log", knows: &[], kernel: &[] },
+    Room { name: "wheel", knows: &[], kernel: &[] },
+];
+
+/// What reaches the kernel, or reads its clock.
+const KERNEL: &[&str] = &[
+    "listenfd",
+    "mio",
+    "rustix",
+    "signal_hook",
+    "signal_hook_mio",
+    "socket2",
+    "std::fs",
+    "std::net",
+    "std::os",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+];
+
+/// Names beneath `std::net` that are plain data: everybody may have an address.
+const PLAIN_DATA: &[&str] = &[
+    "std::net::AddrParseError",
+    "std::net::IpAddr",
+    "std::net::Ipv4Addr",
+    "std::net::Ipv6Addr",
+    "std::net::SocketAddr",
+    "std::net::SocketAddrV4",
+    "std::net::SocketAddrV6",
+];
+
+const LINES_MAX: usize = 400;
+
+/// Files that may be longer, each with the reason why cutting it up would make it worse.
+const LONGER: &[(&str, &str)] = &[];
+
+#[test]
+fn rooms_know_only_rooms_below_them() {
+    for (index, room) in ROOMS.iter().enumerate() {
+        for known in room.knows {
+            let below = ROOMS[index + 1..].iter().any(|other| other.name == *known);
+            assert!(
+                below,
+                "{} may not know {known}: it does not stand below it",
+                room.name
+            );
+        }
+    }
+}
+
+#[test]
+fn sources_name_only_rooms_that_theirs_may_know() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let Some(room) = source.room() else { continue };
+        for path in source.paths() {
+            let Some(name) = source.room_named_by(&path) else {
+                continue;
+            };
+            // Unit tests may replay what the fuzzer says, and so know its bodies.
+            let known = name == room.name
+                || room.knows.contains(&name.as_str())
+                || path.is_test && name == "fuzz";
+            if !known {
+                faults.push(format!(
+                    "{}: `{}` may not name `{name}`",
+                    path.place, room.name
+                ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn the_kernel_is_touched_in_its_own_rooms_alone() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let Some(room) = source.room() else { continue };
+        for path in source.paths().filter(|path| !path.is_test) {
+            let beneath = |list: &[&str]| list.iter().any(|prefix| path.is_beneath(prefix));
+            if beneath(KERNEL) && !beneath(PLAIN_DATA) && !beneath(room.kernel) {
+                let text = path.segments.join("::");
+                faults.push(format!(
+                    "{}: `{}` may not name `{text}`",
+                    path.place, room.name
+                ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn files_are_short() {
+    let mut faults = Vec::new();
+    for file in files(&["src", "benches", "fuzz"], &["rs", "js", "css", "html"]) {
+        // Unit tests apart: in a file of their own, or at the end of the module's.
+        let own_lines = match file.name().ends_with("tests.rs") {
+            true => 0,
+            false => file.text.lines().count().min(unit_tests_at(&file.text)),
+        };
+        let longer = LONGER.iter().any(|(name, _)| *name == file.name());
+        if own_lines > LINES_MAX && !longer {
+            faults.push(format!(
+                "{}: {own_lines} lines, over {LINES_MAX}",
+                file.name()
+            ));
+        }
+        if own_lines <= LINES_MAX && longer {
+            faults.push(format!(
+                "{}: short enough, and so no exception",
+                file.name()
+            ));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In pieces, so that this file passes its own test.
+    let words =
+        [["TO", "DO"], ["FIX", "ME"], ["db", "g!("], ["to", "do!("]].map(|word| word.concat());
+    let extensions = ["rs", "js", "mjs", "css", "html", "py", "toml", ""];
+    let mut faults = Vec::new();
+    for file in files(&["src", "tests", "benches", "fuzz", ".ci"], &extensions) {
+        for (index, line) in file.text.lines().enumerate() {
+            for word in words.iter().filter(|word| line.contains(word.as_str())) {
+                faults.push(format!("{}:{}: {word}", file.name(), index + 1));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn modules_open_with_their_contract() {
+    let faults: Vec<_> = files(&["src"], &["rs"])
+        .filter(|file| !file.name().ends_with("tests.rs") && !file.text.starts_with("//! "))
+        .map(|file| format!("{}: does not open with `//! `", file.name()))
+        .collect();
+    assert_none(&faults);
+}
+
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// A text file of ours.
+struct File {
+    /// Relative to the crate's root.
+    path: PathBuf,
+    text: String,
+}
+
+impl File {
+    fn name(&self) -> &str {
+        self.path.to_str().expect("our files have plain names")
+    }
+}
+
+/// Every file beneath these directories, as far as they exist, with one of these extensions; seeds
+/// and pictures, which are no text, are left out.
+fn files(directories: &[&str], extensions: &[&str]) -> impl Iterator<Item = File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let not_ours = [
+        "target",
+        "node_modules",
+        "corpus",
+        "artifacts",
+        "seeds",
+        "__pycache__",
+    ];
+    let mut pending: Vec<_> = directories.iter().map(|name| root.join(name)).collect();
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.is_dir() && !not_ours.contains(&name) {
+            let entries = fs::read_dir(&path).expect("a readable directory");
+            pending.extend(entries.map(|entry| entry.expect("a readable entry").path()));
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if path.is_file() && extensions.contains(&extension.unwrap_or_default()) {
+            let path = path
+                .strip_prefix(root)
+                .expect("beneath the root")
+                .to_owned();
+            let text = fs::read_to_string(root.join(&path)).expect("a text file");
+            found.push(File { path, text });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!found.is_empty(), "no file beneath {directories:?}");
+    found.into_iter()
+}
+
+/// The line, counted from 0, at which a file's last item, its unit tests, begins; if it has any.
+fn unit_tests_at(text: &str) -> usize {
+    let lines: Vec<_> = text.lines().collect();
+    let begins = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1] == "mod tests {";
+    let is_last = |begin: &usize| lines[*begin..].iter().position(|line| *line == "}");
+    let begin = lines.windows(2).position(begins);
+    begin
+        .filter(|begin| is_last(begin) == Some(lines.len() - 1 - begin))
+        .unwrap_or(usize::MAX)
+}
+
+/// A Rust file of ours.
+struct Source(File);
+
+fn sources() -> impl Iterator<Item = Source> {
+    files(&["src"], &["rs"]).map(Source)
+}
+
+/// A path in a source, such as `crate::wheel::Tick`, however it was written.
+struct Named {
+    segments: Vec<String>,
+    is_test: bool,
+    /// How many modules lie between it and the crate's root.
+    depth: usize,
+    /// File and line.
+    place: String,
+}
+
+impl Named {
+    fn is_beneath(&self, prefix: &str) -> bool {
+        let mut segments = self.segments.iter();
+        // A name alone is more likely a variable than a crate.
+        self.segments.len() > 1
+            && prefix
+                .split("::")
+                .all(|part| segments.next().is_some_and(|s| s == part))
+    }
+}
+
+impl Source {
+    /// The names of the modules that the file is in, its own last.
+    fn modules(&self) -> Vec<&str> {
+        let parts = self.0.path.iter().skip(1).filter_map(|part| part.to_str());
+        parts
+            .map(|part| part.trim_end_matches(".rs"))
+            .filter(|part| *part != "mod")
+            .collect()
+    }
+
+    fn room(&self) -> Option<&'static Room> {
+        let name = self.modules()[0];
+        let room = ROOMS.iter().find(|room| room.name == name);
+        let is_house = ["lib", "main"].contains(&name);
+        assert!(
+            is_house || room.is_some(),
+            "{}: `{name}` is missing in ROOMS",
+            self.0.name()
+        );
+        room
+    }
+
+    fn paths(&self) -> impl Iterator<Item = Named> {
+        let modules = self.modules();
+        let is_test_file = modules.contains(&"tests");
+        let unit_tests_at = unit_tests_at(&self.0.text);
+        paths(&self.0.text)
+            .into_iter()
+            .map(move |(line, segments)| {
+                let is_unit_test = line >= unit_tests_at;
+                Named {
+                    segments,
+                    is_test: is_test_file || is_unit_test,
+                    depth: modules.len() + usize::from(is_unit_test),
+                    place: format!("{}:{}", self.0.name(), line + 1),
+                }
+            })
+    }
+
+    /// The name beneath the crate's root that a path begins with, if it begins there.
+    fn room_named_by(&self, path: &Named) -> Option<String> {
+        let upward = path
+            .segments
+            .iter()
+            .take_while(|segment| *segment == "super")
+            .count();
+        let at_root = if path.segments[0] == "crate" {
+            1
+        } else {
+            upward
+        };
+        let is_from_root = path.segments[0] == "crate" || upward >= path.depth;
+        path.segments.get(at_root).filter(|_| is_from_root).cloned()
+    }
+}
