@@ -158,6 +158,10 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         let connection = &mut self.connections[slot as usize];
         if std::mem::take(&mut connection.blocked) {
+            // That there is room is progress: a timer that is due in this very turn sees it.
+            if matches!(connection.phase, Phase::Open | Phase::Respond) {
+                connection.since = self.now;
+            }
             self.queue_output(slot);
         }
     }
@@ -202,13 +206,18 @@ impl Relay {
         }
     }
 
-    /// Moves a member's cursor over the frames that it sent itself and does not want back.
+    /// Moves a member's cursor over the frames that it sent itself and does not want back. What
+    /// waits for a boundary among them goes along: a cursor never stands beyond it.
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
         if !connection.echo {
             let log = &self.topics[connection.topic].plain.log;
             let end = connection.end(log.tail());
-            connection.cursor = log.advance(connection.cursor, end, Some(slot), 0);
+            let cursor = log.advance(connection.cursor, end, Some(slot), 0);
+            connection.cursor = cursor;
+            if let Some(extra) = connection.extra.as_deref_mut() {
+                extra.outbox.enter_at(extra.outbox.at().max(cursor));
+            }
         }
         connection.cursor
     }
@@ -303,7 +312,7 @@ impl Relay {
                 return;
             }
             // The wait for the pong begins now that the ping has left whole.
-            if connection.awaiting_pong {
+            if connection.awaiting_pong && connection.phase == Phase::Open {
                 connection.since = self.now;
             }
         }
@@ -347,7 +356,6 @@ impl Relay {
         }
         let connection = &mut self.connections[slot as usize];
         match connection.phase {
-            Phase::Open if connection.awaiting_pong => connection.since = self.now,
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),
             _ => {}

@@ -6,6 +6,7 @@ use crate::random::Random;
 use fanfare::relay::{Limits, SlowPolicy};
 
 /// The character of a world.
+#[derive(Debug)]
 pub(crate) struct Character {
     pub(crate) limits: Limits,
     /// Clients that come in all, and how many of them may be there at a time.
@@ -23,11 +24,13 @@ pub(crate) struct Character {
     pub(crate) turn_bytes_max: usize,
     pub(crate) events_max: usize,
     pub(crate) accepts_max: usize,
-    /// The kernel's buffers, at most.
-    pub(crate) send_capacity_max: usize,
-    pub(crate) receive_capacity_max: usize,
+    /// The kernel's buffers.
+    pub(crate) capacity_max: usize,
+    pub(crate) capacity_min: usize,
     /// Bytes that the network moves at a time, at most.
     pub(crate) segment_bytes_max: usize,
+    /// Bytes that a client has under way, at most, before it sends more.
+    pub(crate) volume_max: usize,
     /// Messages that a client sends at a time, at most.
     pub(crate) batch_max: usize,
     /// Messages are all small in some worlds, though they could be larger.
@@ -42,7 +45,16 @@ pub(crate) struct Character {
     pub(crate) shutdown: bool,
 }
 
+/// How much goes through buffers of what size.
+#[derive(Clone, Copy)]
+enum Grain {
+    Fine,
+    Middle,
+    Coarse,
+}
+
 /// Frequencies: once in so many chances, 0 for never.
+#[derive(Debug)]
 pub(crate) struct Often {
     // Of clients:
     pub(crate) no_echo: u32,
@@ -70,7 +82,18 @@ pub(crate) struct Often {
 impl Character {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let crowd = random.once_in(64);
-        let message_bytes_max = random.pick(&[125, 1000, 4096, 4096, 20_000, 65_536, 131_072]);
+        // Large messages through tiny buffers take for ever.
+        let grain = random.pick(&[Grain::Fine, Grain::Middle, Grain::Coarse]);
+        let message_bytes_max = random.pick(match grain {
+            Grain::Fine => &[125, 300][..],
+            Grain::Middle => &[125, 1000, 4096],
+            Grain::Coarse => &[4096, 20_000, 65_536, 131_072],
+        });
+        let capacity_max = random.pick(match grain {
+            Grain::Fine => &[20, 100, 1000][..],
+            Grain::Middle => &[500, 5000, 50_000],
+            Grain::Coarse => &[50_000, 250_000, 4 << 20],
+        });
         let topic_log_bytes_max = 4 * message_bytes_max * random.pick(&[1, 1, 2, 4, 16, 64]);
         let limits = Limits {
             connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
@@ -113,7 +136,6 @@ impl Character {
             spurious: often(&[0, 0, 20]),
         };
         let small_only = random.once_in(3);
-        let send_capacity_max = random.pick(&[100, 5_000, 50_000, 250_000, 4 << 20]);
         Character {
             limits,
             clients: if crowd { 1400 } else { random.between(2, 40) as usize },
@@ -122,14 +144,26 @@ impl Character {
             rounds: if crowd { 30 } else { random.between(20, 300) },
             bustle: if crowd { 2000 } else { random.pick(&[2, 10, 50, 50]) },
             pace: random.pick(&[1, 3, 10, 50]),
-            read_bytes_max: random.pick(&[64 * 1024, 64 * 1024, 4096, 100]),
+            read_bytes_max: random.pick(match grain {
+                Grain::Fine | Grain::Middle => &[64 * 1024, 4096, 100][..],
+                Grain::Coarse => &[64 * 1024, 64 * 1024, 4096],
+            }),
             turn_bytes_max: random.pick(&[1 << 20, 1 << 20, 10_000]),
             events_max: random.pick(&[1024, 1024, 1, 5]),
             accepts_max: random.pick(&[256, 1, 3]),
-            send_capacity_max,
-            receive_capacity_max: random.pick(&[200, 10_000, 250_000]),
-            segment_bytes_max: random.pick(&[10, 1500, 65_536, 1 << 20]),
-            batch_max: random.pick(&[1, 3, 30, 30, 300]),
+            capacity_max,
+            capacity_min: capacity_max / 20 + 10,
+            volume_max: (4 * capacity_max).clamp(1000, 300_000),
+            segment_bytes_max: random.pick(match grain {
+                Grain::Fine => &[10, 1500][..],
+                Grain::Middle => &[100, 1500, 65_536],
+                Grain::Coarse => &[1500, 65_536, 1 << 20],
+            }),
+            batch_max: random.pick(match grain {
+                Grain::Fine => &[1, 3][..],
+                Grain::Middle => &[1, 10, 30],
+                Grain::Coarse => &[1, 30, 300],
+            }),
             message_bytes_max: if small_only { 125 } else { message_bytes_max },
             often,
             differential: random.once_in(8),

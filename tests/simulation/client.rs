@@ -235,6 +235,9 @@ impl Client {
             () => {
                 for _ in 0..world.random.size(world.character.batch_max) {
                     self.publish(socket, world);
+                    if socket.backlog() > world.character.volume_max {
+                        break;
+                    }
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 use crate::message::Message;
 use fanfare::proto::MessageKind;
+use std::ops::RangeInclusive;
 
 /// All messages of a topic's name, whether or not the topic existed all the time.
 #[derive(Default)]
@@ -13,6 +14,10 @@ pub(crate) struct History {
 impl History {
     pub(crate) fn push(&mut self, message: Message) {
         self.messages.push(message);
+    }
+
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -29,8 +34,8 @@ pub(crate) struct Reader {
     /// Times that it was moved to the live end, and the messages that it missed.
     pub(crate) skips: u64,
     pub(crate) messages_skipped: u64,
-    /// It was slow, and may have been moved.
-    pub(crate) may_skip: bool,
+    /// Where it may have been moved to: the live end when messages of these numbers came.
+    live_ends: Vec<RangeInclusive<usize>>,
 }
 
 impl Reader {
@@ -42,7 +47,7 @@ impl Reader {
             next: history.len(),
             skips: 0,
             messages_skipped: 0,
-            may_skip: false,
+            live_ends: Vec::new(),
         }
     }
 
@@ -61,11 +66,12 @@ impl Reader {
         }
         let ahead = history.messages.get(self.next + 1..).unwrap_or_default();
         let skipped = ahead.iter().position(|message| message.is(kind, payload));
-        if let (true, Some(skipped)) = (self.may_skip, skipped) {
+        if let Some(skipped) = skipped
+            && let Some(live_end) = self.live_end_before(history, self.next + 1 + skipped)
+        {
             self.skips += 1;
-            self.messages_skipped += skipped as u64 + 1;
+            self.messages_skipped += (live_end - self.next) as u64;
             self.next += skipped + 2;
-            self.may_skip = false;
             return Ok(());
         }
         let before = &history.messages[..self.next.min(history.len())];
@@ -90,9 +96,34 @@ impl Reader {
         self.next
     }
 
+    /// It was slow, and may have been moved to the live end, which was in this range.
+    pub(crate) fn may_skip_to(&mut self, live_end: RangeInclusive<usize>) {
+        self.live_ends.push(live_end);
+    }
+
+    /// Whether all that it has not heard may have been skipped.
+    pub(crate) fn may_have_skipped_to(&self, history: &History, index: usize) -> bool {
+        index > self.next && self.live_end_before(history, index).is_some()
+    }
+
+    /// A live end from which `index` is what it hears next, its own messages left out.
+    fn live_end_before(&self, history: &History, index: usize) -> Option<usize> {
+        let own = |message: &&Message| self.is_own(message);
+        let own = history.messages[self.next..index].iter().rev().take_while(own).count();
+        let mut live_ends = (index - own..=index).rev().filter(|&end| end > self.next);
+        live_ends.find(|end| self.live_ends.iter().any(|range| range.contains(end)))
+    }
+
+    fn is_own(&self, message: &Message) -> bool {
+        !self.echo && message.publisher == self.client
+    }
+
     fn pass_own(&mut self, history: &History) {
-        let own = |message: &Message| !self.echo && message.publisher == self.client;
-        while history.messages.get(self.next).is_some_and(own) {
+        while history
+            .messages
+            .get(self.next)
+            .is_some_and(|message| self.is_own(message))
+        {
             self.next += 1;
         }
     }

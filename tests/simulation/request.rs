@@ -103,7 +103,7 @@ fn head_too_long(limits: &Limits) -> Request {
     let mut text = "GET / HTTP/1.1\r\nHost: sim\r\nX: ".to_owned();
     text.push_str(&"x".repeat(limits.head_bytes_max + 100));
     Request {
-        judged_at: limits.head_bytes_max + 1,
+        judged_at: limits.head_bytes_max,
         ..Request::new(text, Answer::Error(431))
     }
 }

@@ -65,10 +65,6 @@ impl Tap {
         self.partial.is_empty() && !matches!(self.mode, Mode::Body { .. })
     }
 
-    pub(crate) fn heard_bytes(&self) -> u64 {
-        self.heard_bytes
-    }
-
     /// Takes in what was written, and tells of everything that became whole, with the number of
     /// bytes up to its end.
     pub(crate) fn hear(
@@ -128,7 +124,8 @@ impl Tap {
         let length = length.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
         let length: usize = length.ok_or("a response without a length")?;
         self.mode = Mode::Body {
-            left: if head_only { 0 } else { length },
+            // A timeout answers no request, whatever is under way.
+            left: if head_only && head.status != 408 { 0 } else { length },
             keep_alive: head.headers.has_token("Connection", "keep-alive"),
         };
         Ok(())

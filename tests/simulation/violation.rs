@@ -31,7 +31,7 @@ pub(crate) fn draw(random: &mut Random, mid_message: bool, message_bytes_max: us
         7 => raw(b"\x82\xFE\0\x05\0\0\0\0", 4),
         8 if mid_message => raw(b"\x80\xFF\x80\0\0\0\0\0\0\0\0\0\0\0", 3),
         8 => raw(b"\x82\xFF\x80\0\0\0\0\0\0\0\0\0\0\0", 3),
-        9 => raw(b"\x88\x81\0\0\0\0\x03", 7),
+        9 => raw(b"\x88\x81\0\0\0\0\x03", 6),
         10 => raw(b"\x88\x82\0\0\0\0\x03\xED", 8),
         11 => Violation {
             code: 1007,
@@ -55,6 +55,30 @@ pub(crate) fn draw(random: &mut Random, mid_message: bool, message_bytes_max: us
                 judged_at: bytes.len() - 1,
                 bytes,
                 code: 1007,
+            }
+        }
+    }
+}
+
+
+mod tests {
+    use super::*;
+    use fanfare::proto::Session;
+
+    #[test]
+    fn each_is_judged_at_the_byte_that_shows_it() {
+        let mut random = Random::new(0);
+        for _ in 0..500 {
+            let mut violation = draw(&mut random, false, 1000);
+            let mut session = Session::new(Role::Server);
+            let end = violation.judged_at;
+            for (index, byte) in violation.bytes[..end].chunks_mut(1).enumerate() {
+                let is_last = index + 1 == end;
+                let error = session.receive(byte, 1000).err();
+                assert_eq!(error.is_some(), is_last, "{error:?} at {index} of {end}");
+                if let Some(error) = error {
+                    assert_eq!(error.close_code().as_u16(), violation.code);
+                }
             }
         }
     }

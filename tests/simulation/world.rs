@@ -12,7 +12,16 @@ use fanfare::http::Site;
 use fanfare::proto::{Role, Session};
 use fanfare::relay::{ConnId, Counters, Relay};
 use fanfare::wheel::Tick;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+/// What was published last, since a turn before which everybody had been served.
+#[derive(Default)]
+pub(crate) struct Burst {
+    pub(crate) bytes: usize,
+    pub(crate) topics: BTreeSet<usize>,
+    /// The next message begins another one.
+    pub(crate) is_over: bool,
+}
 
 pub(crate) struct World {
     pub(crate) character: Character,
@@ -35,10 +44,10 @@ pub(crate) struct World {
     /// Turns in a row that changed nothing.
     pub(crate) idle_turns: u32,
     pub(crate) moved: bool,
-    /// When the shutdown began, and how many slots have been told.
-    pub(crate) shutdown: Option<(Tick, u32)>,
-    /// Bytes published and topics published to since every walk was last complete.
-    pub(crate) unsettled: (usize, usize),
+    pub(crate) is_shutdown_wanted: bool,
+    /// When the shutdown began.
+    pub(crate) shutdown: Option<Tick>,
+    pub(crate) burst: Burst,
     pub(crate) stalled: u64,
     pub(crate) dead: u64,
     pub(crate) trace: bool,
@@ -49,6 +58,9 @@ impl World {
         let mut random = Random::new(seed);
         let character = Character::draw(&mut random);
         let now = Tick(random.between(0, 2000));
+        if trace {
+            println!("{character:#?}");
+        }
         World {
             relay: Relay::new(character.limits.clone(), Site::embedded(), now),
             now,
@@ -63,8 +75,9 @@ impl World {
             freed_in: HashMap::new(),
             idle_turns: 0,
             moved: false,
+            is_shutdown_wanted: false,
             shutdown: None,
-            unsettled: (0, 0),
+            burst: Burst::default(),
             stalled: 0,
             dead: 0,
             trace,
@@ -118,16 +131,15 @@ impl World {
             return;
         }
         let index = self.live[self.random.below(self.live.len())];
-        let often = &self.character.often;
-        if self.random.once_in(often.freeze) {
+        if self.random.once_in(self.character.often.freeze) {
             self.freeze(index);
         }
         let (random, peer) = (&mut self.random, &mut self.peers[index]);
-        if random.once_in(often.spurious) {
+        if random.once_in(self.character.often.spurious) {
             peer.socket.stir();
         }
         match random.below(4) {
-            0 if !peer.socket.has_ended() && peer.socket.backlog() < 300_000 => {
+            0 if !peer.socket.has_ended() && peer.socket.backlog() < self.character.volume_max => {
                 let mut whim = Whim {
                     random,
                     character: &self.character,
@@ -152,17 +164,17 @@ impl World {
         let index = self.peers.len();
         let (random, character) = (&mut self.random, &self.character);
         let client = Client::draw(index as u32, character, random);
-        let send_capacity = random.size(character.send_capacity_max).max(10);
-        let socket = Socket {
-            send_capacity,
-            receive_capacity: random.size(character.receive_capacity_max).max(10),
-            writable_room: random.pick(&[1, send_capacity / 3, send_capacity]).max(1),
-            ..Socket::default()
-        };
-        let tap = Tap {
-            session: character.differential.then(|| Session::new(Role::Client)),
-            ..Tap::default()
-        };
+        let mut capacity = || random.size(character.capacity_max).max(character.capacity_min);
+        let send_capacity = capacity();
+        let receive_capacity = capacity();
+        let mut socket = Socket::default();
+        socket.send_capacity = send_capacity;
+        socket.receive_capacity = receive_capacity;
+        socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
+        let mut tap = Tap::default();
+        tap.session = character
+            .differential
+            .then(|| Session::new(Role::Client));
         let mut peer = Peer::new(client, socket, tap);
         peer.slow = random.once_in(character.often.slow);
         if random.once_in(character.often.dead) {
@@ -220,11 +232,11 @@ impl World {
         self.relay.has_work()
             || !self.ready.is_empty()
             || !self.backlog.is_empty()
+            || self.is_shutdown_wanted
             || self.relay.poll_timeout().is_some_and(|due| due <= self.now)
             || self.live.iter().any(|&index| {
                 self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
             })
-            || self.shutdown.is_some_and(|(_, told)| told == 0)
     }
 
     /// Lets everything that can move do so, until the relay sleeps and nothing is under way; then
@@ -299,10 +311,7 @@ impl World {
     fn farewell(&mut self) {
         let begin = self.now;
         if self.character.shutdown {
-            self.note(|| "shutdown".into());
-            self.backlog_is_refused();
-            self.relay.handle_shutdown();
-            self.shutdown = Some((self.now, 0));
+            self.is_shutdown_wanted = true;
         } else {
             for index in self.live.clone() {
                 let peer = &mut self.peers[index];
@@ -340,12 +349,19 @@ impl World {
         self.check_nothing_left();
     }
 
-    /// The listener is closed.
-    fn backlog_is_refused(&mut self) {
+    /// A signal came: nobody is accepted any more, and everybody is closed.
+    pub(crate) fn begin_shutdown(&mut self) {
+        if !std::mem::take(&mut self.is_shutdown_wanted) {
+            return;
+        }
+        self.note(|| "shutdown".into());
         for index in std::mem::take(&mut self.backlog) {
             self.peers[index].stage = Stage::Gone;
             self.live.retain(|&other| other != index);
         }
+        self.relay.handle_shutdown(self.random.between(0, 20));
+        self.shutdown = Some(self.now);
+        self.follow_shutdown();
     }
 
     /// Counts since `before`.
