@@ -2,13 +2,13 @@
 
 #[cfg(feature = "bench")]
 use crate::bench;
-use crate::config::Config;
+use crate::config::{self, Config, ConfigError, Flags};
 use crate::relay::Counters;
-use crate::server::{Ended, Server};
+use crate::server::{Ended, LocalAddress, Server};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The command line was understood, but what it asks for can't be done.
@@ -25,18 +25,27 @@ struct Arguments {
     command: Option<Command>,
 
     #[command(flatten)]
-    config: Config,
+    flags: Flags,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the relay; this is what a bare `fanfare` does too
     #[command(after_help = HELP)]
-    Serve(Config),
-
+    Serve(Flags),
+    /// Say what is wrong with a file of settings, or that nothing is
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the settings in force and where each came from, as a file for --config
+    Config(Flags),
     /// Measure a WebSocket server, this one or any other
     #[cfg(feature = "bench")]
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
+    /// Print the manual's table of settings
+    #[command(hide = true)]
+    Settings,
 }
 
 const HELP: &str = "\
@@ -51,31 +60,59 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Exit codes: 0 after a clean end, 1 if
-something failed, 2 if the command line is wrong.";
+Each setting can also be given as an environment variable (FANFARE_LISTEN for --listen) and in the
+TOML file that --config or FANFARE_CONFIG names (listen = \"8080\"). A flag wins over a variable, and a
+variable over the file. Sizes take KiB, MiB and GiB, times take ms, s, m and h.
+
+Exit codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Serve(config)) => serve(&config),
+        Some(Command::Serve(flags)) => serve(&flags),
+        None => serve(&arguments.flags),
+        Some(Command::Check { file }) => check(&file),
+        Some(Command::Config(flags)) => show(&flags),
         #[cfg(feature = "bench")]
         Some(Command::Bench(options)) => bench::run(&options),
-        None => serve(&arguments.config),
+        Some(Command::Settings) => print(&config::manual()),
     }
 }
 
-fn serve(config: &Config) -> ExitCode {
+fn check(file: &Path) -> ExitCode {
+    match Config::read(file).and_then(|config| config.limits()) {
+        Ok(_) => print(&format!("{}: all is well\n", file.display())),
+        Err(error) => reject(&error),
+    }
+}
+
+fn show(flags: &Flags) -> ExitCode {
+    match Config::load(flags).and_then(|config| config.limits().map(|_| config)) {
+        Ok(config) => print(&config.to_toml()),
+        Err(error) => reject(&error),
+    }
+}
+
+fn serve(flags: &Flags) -> ExitCode {
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(error) => return reject(&error),
+    };
+    // What is logged is decided by the level in force, which a reload may change.
     env_logger::Builder::new()
-        .filter_level(config.log_level)
+        .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
-    let server = Server::bind(config).and_then(|mut server| {
+    log::set_max_level(config.log_level.0);
+    let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
+        let flags = flags.clone();
+        server.set_load(move || Config::load(&flags));
         Ok(server)
     });
     let mut server = match server {
@@ -94,14 +131,24 @@ fn serve(config: &Config) -> ExitCode {
 }
 
 /// Says where the relay is to be found, in one line.
-fn announce(opened: &[SocketAddr]) {
-    let Some(first) = opened.first() else { return };
+fn announce(addresses: &[LocalAddress]) {
     let version = env!("CARGO_PKG_VERSION");
-    let line = if first.ip().is_unspecified() {
-        let port = first.port();
-        format!("fanfare {version} is listening on every interface: open http://localhost:{port}/")
-    } else {
-        format!("fanfare {version} is listening: open http://{first}/")
+    let all: Vec<String> = addresses.iter().map(LocalAddress::to_string).collect();
+    let all = all.join(", ");
+    let line = match addresses.iter().find_map(LocalAddress::tcp) {
+        None => format!("fanfare {version} is listening on {all}"),
+        Some(first) => {
+            let on = match addresses.len() {
+                1 if first.ip().is_unspecified() => " on every interface".into(),
+                1 => String::new(),
+                _ => format!(" on {all}"),
+            };
+            let host = match first.ip().is_unspecified() {
+                true => format!("localhost:{}", first.port()),
+                false => first.to_string(),
+            };
+            format!("fanfare {version} is listening{on}: open http://{host}/")
+        }
     };
     // Nobody may be there to read it, which is no reason not to run.
     let mut stdout = io::stdout();
@@ -122,6 +169,20 @@ fn summarize(counters: &Counters) {
         counters.stalled,
         counters.failed,
     );
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EXIT_FAILED, &format_args!("can't write: {error}")),
+    }
+}
+
+fn reject(error: &ConfigError) -> ExitCode {
+    for problem in error.problems() {
+        eprintln!("fanfare: {problem}");
+    }
+    ExitCode::from(EXIT_USAGE)
 }
 
 fn fail(code: u8, why: &dyn Display) -> ExitCode {

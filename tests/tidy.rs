@@ -23,13 +23,15 @@ struct Room {
 /// the wrong room. `lib.rs` and `main.rs` are the house itself and may name every room.
 #[rustfmt::skip]
 const ROOMS: &[Room] = &[
-    // It puts the house together.
-    Room { name: "cli", knows: &["config", "server", "bench", "relay", "http", "sys"], kernel: &[] },
-    Room { name: "server", knows: &["config", "relay", "http", "sys", "wheel"], kernel: KERNEL },
+    // At the end it sums up what the relay counted.
+    Room { name: "cli", knows: &["config", "server", "bench", "relay"], kernel: &[] },
+    // The relay speaks in the wheel's ticks, and in the protocol's kinds of messages.
+    Room { name: "server", knows: &["config", "relay", "http", "proto", "sys", "wheel"], kernel: KERNEL },
+    // A program of its own, on the other side of the wire, and so with a loop of its own.
+    Room { name: "bench", knows: &["config", "proto", "sys"], kernel: KERNEL },
     // What settings mean is the relay's to say, and durations become ticks at once. The name that a
     // user listens on is resolved at the start, when nothing runs that could wait for it.
     Room { name: "config", knows: &["relay", "sys"], kernel: &["std::net::ToSocketAddrs"] },
-    Room { name: "bench", knows: &["proto", "sys"], kernel: &[] },
     // The clock of `sys` yields the wheel's ticks.
     Room { name: "sys", knows: &["wheel"], kernel: KERNEL },
     Room { name: "fuzz", knows: &["relay", "http", "proto", "log", "wheel"], kernel: &[] },

@@ -13,7 +13,6 @@
 //!                     ^ floor   ^ position of a receiver, here inside of a frame
 //! ```
 
-use super::histogram::Histogram;
 use super::script::{Fields, Script, Track};
 use super::tally::{Fault, Tally};
 use crate::proto::{Event, Gather, MessageKind, OpCode, Role, Session};
@@ -28,25 +27,36 @@ const MISSING_MAX: usize = 1024;
 /// A message may be so much longer than any that was sent, and its length still be told.
 const SPARE_BYTES: usize = 64 * 1024;
 
-/// Publishers, receivers, and how far each of these is with each of those.
+/// What all rooms share: what is said, and what is known of how it arrived.
+pub(super) struct Books {
+    pub(super) script: Script,
+    pub(super) tally: Tally,
+}
+
+/// The publishers and receivers of one room, and how far each of these is with each of those.
 pub(super) struct Audience {
-    script: Script,
+    /// The number of the first of its publishers, of all that there are in all rooms.
+    first: usize,
     tracks: Vec<Track>,
     /// For each publisher, how far its receivers are.
     progress: Vec<Progress>,
     receivers: Vec<Receiver>,
     /// Where each receiver is in each publisher's frames: receiver × publishers + publisher.
     positions: Vec<u64>,
-    /// From when a message was sent, or due, until a receiver has it.
-    latencies: Histogram,
-    tally: Tally,
 }
 
 struct Receiver {
     /// Whose frame has begun and not ended. With one publisher, it is always that one.
     current: u32,
-    is_listening: bool,
+    /// Whether a message waits for it before it is done.
+    is_awaited: bool,
+    /// Whether it may miss messages: it has stopped reading for a while.
+    is_excused: bool,
     detour: Option<Box<Detour>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly no receiver misses a message, and there are very many receivers"
+    )]
     missing: Option<Box<VecDeque<Fields>>>,
 }
 
@@ -76,23 +86,21 @@ pub(super) enum LastWord {
 
 impl Audience {
     /// An audience of nobody yet. A receiver's number tells it from others.
-    pub(super) fn new(script: Script, publishers: usize) -> Self {
+    pub(super) fn new(first: usize, publishers: usize) -> Self {
         Audience {
-            script,
+            first,
             tracks: (0..publishers).map(|_| Track::default()).collect(),
             progress: (0..publishers).map(|_| Progress::default()).collect(),
             receivers: Vec::new(),
             positions: Vec::new(),
-            latencies: Histogram::default(),
-            tally: Tally::default(),
         }
     }
 
     /// Adds a receiver that is to hear all that is published from now on, but not from
     /// `deaf_to`.
-    pub(super) fn join(&mut self, deaf_to: Option<usize>) {
+    pub(super) fn join(&mut self, script: &Script, deaf_to: Option<usize>) {
         for (publisher, track) in self.tracks.iter().enumerate() {
-            let position = self.script.position(track.published());
+            let position = script.position(track.published());
             if deaf_to == Some(publisher) {
                 self.positions.push(DEAF);
             } else {
@@ -102,84 +110,122 @@ impl Audience {
         }
         self.receivers.push(Receiver {
             current: if self.tracks.len() == 1 { 0 } else { NOBODY },
-            is_listening: true,
+            is_awaited: true,
+            is_excused: false,
             detour: None,
             missing: None,
         });
     }
 
-    /// Takes a receiver out: nobody waits for it any more. What it has not had is lost.
-    pub(super) fn leave(&mut self, receiver: usize) {
-        if !std::mem::take(&mut self.receivers[receiver].is_listening) {
-            return;
-        }
+    /// A receiver has ended: nobody waits for it any more. What it has not had is missed, unless
+    /// it was excused.
+    pub(super) fn leave(&mut self, books: &mut Books, receiver: usize) {
+        let missed = self.stop_waiting(&books.script, receiver);
         self.receivers[receiver].detour = None;
+        books.tally.missed += missed;
+    }
+
+    /// Nobody waits for a receiver from now on, and it may miss messages.
+    pub(super) fn excuse(&mut self, script: &Script, receiver: usize) {
+        self.stop_waiting(script, receiver);
+        self.receivers[receiver].is_excused = true;
+    }
+
+    /// Whether a receiver may miss messages.
+    pub(super) fn is_excused(&self, receiver: usize) -> bool {
+        self.receivers[receiver].is_excused
+    }
+
+    /// Returns how many messages it has not had.
+    fn stop_waiting(&mut self, script: &Script, receiver: usize) -> u64 {
+        if !std::mem::take(&mut self.receivers[receiver].is_awaited) {
+            return 0;
+        }
+        let mut missing = 0;
         for publisher in 0..self.tracks.len() {
             let position = self.positions[self.index(receiver, publisher)];
             if position != DEAF {
-                let done = self.script.sequence(position);
-                self.tally.missed += self.tracks[publisher].published() - done;
+                let done = script.sequence(position);
+                missing += self.tracks[publisher].published() - done;
                 self.progress[publisher].leave(done);
             }
         }
+        missing
     }
 
     /// Publishes so many more messages of one publisher; what it is to write is appended to `out`.
-    pub(super) fn publish(&mut self, publisher: usize, count: u64, at: u64, out: &mut Vec<u8>) {
-        self.tracks[publisher].publish(&self.script, publisher, count, at, out);
+    pub(super) fn publish(
+        &mut self,
+        script: &Script,
+        publisher: usize,
+        count: u64,
+        at: u64,
+        out: &mut Vec<u8>,
+    ) {
+        let number = self.first + publisher;
+        self.tracks[publisher].publish(script, number, count, at, out);
     }
 
     /// Takes so many more messages as published; returns their frames, for somebody else to send.
-    pub(super) fn publish_elsewhere(&mut self, publisher: usize, count: u64, at: u64) -> &[u8] {
+    pub(super) fn publish_elsewhere(
+        &mut self,
+        script: &Script,
+        publisher: usize,
+        count: u64,
+        at: u64,
+    ) -> &[u8] {
         let track = &mut self.tracks[publisher];
-        let position = self.script.position(track.published());
-        track.expect(&self.script, publisher, count, at);
+        let position = script.position(track.published());
+        track.expect(script, self.first + publisher, count, at);
         track.from(position)
     }
 
-    /// Messages that everybody has had, and messages that were published.
-    pub(super) fn done_and_published(&self) -> (u64, u64) {
-        let done = self.progress.iter().zip(&self.tracks);
-        done.fold((0, 0), |(done, published), (progress, track)| {
-            let floor = progress.floor_of(track.published());
-            (done + floor, published + track.published())
-        })
+    /// Messages that everybody has had.
+    pub(super) fn done(&self) -> u64 {
+        let tracks = self.progress.iter().zip(&self.tracks);
+        tracks
+            .map(|(progress, track)| progress.floor_of(track.published()))
+            .sum()
+    }
+
+    /// Messages that were published.
+    pub(super) fn published(&self) -> u64 {
+        self.tracks.iter().map(Track::published).sum()
+    }
+
+    /// Bytes that are kept for those who have not had them yet.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.tracks.iter().map(Track::kept_bytes).sum()
     }
 
     /// Forgets what everybody has had.
-    pub(super) fn release(&mut self) {
+    pub(super) fn release(&mut self, script: &Script) {
         for (track, progress) in self.tracks.iter_mut().zip(&self.progress) {
-            track.release(&self.script, progress.floor_of(track.published()));
+            track.release(script, progress.floor_of(track.published()));
         }
     }
 
-    /// Receivers that are still there and have not had everything.
-    pub(super) fn waiting(&self) -> usize {
+    /// Receivers that are awaited and have not had everything.
+    pub(super) fn waiting(&self, script: &Script) -> usize {
         let is_behind = |receiver: &usize| {
-            self.receivers[*receiver].is_listening
+            self.receivers[*receiver].is_awaited
                 && (0..self.tracks.len()).any(|publisher| {
                     let position = self.positions[self.index(*receiver, publisher)];
-                    position < self.script.position(self.tracks[publisher].published())
+                    position < script.position(self.tracks[publisher].published())
                 })
         };
         (0..self.receivers.len()).filter(is_behind).count()
     }
 
-    pub(super) fn script(&self) -> &Script {
-        &self.script
+    pub(super) fn receivers(&self) -> usize {
+        self.receivers.len()
     }
 
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    pub(super) fn tally_mut(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-
-    /// The latencies since the last time that they were taken.
-    pub(super) fn take_latencies(&mut self) -> Histogram {
-        std::mem::take(&mut self.latencies)
+    /// The publisher of this number, if it is of this room.
+    #[inline]
+    fn publisher(&self, number: usize) -> Option<usize> {
+        let publisher = number.checked_sub(self.first)?;
+        (publisher < self.tracks.len()).then_some(publisher)
     }
 
     fn index(&self, receiver: usize, publisher: usize) -> usize {
@@ -189,6 +235,7 @@ impl Audience {
     /// Takes what a receiver has read. Answers to pings are appended to `out`.
     pub(super) fn receive(
         &mut self,
+        books: &mut Books,
         receiver: usize,
         input: &mut [u8],
         now: u64,
@@ -198,16 +245,16 @@ impl Audience {
         loop {
             if self.receivers[receiver].detour.is_none() {
                 let matched = match self.tracks.len() {
-                    1 => self.compare_stream(receiver, rest, now),
-                    _ => self.compare_frames(receiver, rest, now),
+                    1 => self.compare_stream(books, receiver, rest, now),
+                    _ => self.compare_frames(books, receiver, rest, now),
                 };
                 rest = &mut rest[matched..];
                 if rest.is_empty() {
                     return Ok(());
                 }
-                self.begin_detour(receiver);
+                self.begin_detour(&books.script, receiver);
             }
-            let read = self.read_detour(receiver, rest, now, out)?;
+            let read = self.read_detour(books, receiver, rest, now, out)?;
             rest = &mut rest[read..];
             if rest.is_empty() {
                 return Ok(());
@@ -218,22 +265,37 @@ impl Audience {
     /// With one publisher its frames are all that there is: they are compared in one go. Returns
     /// how many bytes were as they must be.
     #[inline]
-    fn compare_stream(&mut self, receiver: usize, input: &[u8], now: u64) -> usize {
+    fn compare_stream(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        input: &[u8],
+        now: u64,
+    ) -> usize {
         let position = self.positions[receiver];
         let matched = common_prefix(input, self.tracks[0].from(position));
-        self.advance(receiver, 0, position + matched as u64, now);
+        self.advance(books, receiver, 0, position + matched as u64, now);
         matched
     }
 
     /// With several publishers one has to look whose frame comes next.
-    fn compare_frames(&mut self, receiver: usize, input: &[u8], now: u64) -> usize {
+    fn compare_frames(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        input: &[u8],
+        now: u64,
+    ) -> usize {
         let mut matched = 0;
         while matched < input.len() {
             let rest = &input[matched..];
             let current = match self.receivers[receiver].current {
-                NOBODY => match self.script.peek_publisher(rest) {
-                    Some(publisher) if publisher < self.tracks.len() => publisher,
-                    _ => return matched,
+                NOBODY => match books.script.peek_publisher(rest) {
+                    Some(number) => match self.publisher(number) {
+                        Some(publisher) => publisher,
+                        None => return matched,
+                    },
+                    None => return matched,
                 },
                 current => current as usize,
             };
@@ -241,8 +303,8 @@ impl Audience {
             if position == DEAF {
                 return matched;
             }
-            let sequence = self.script.sequence(position);
-            let frame_end = self.script.position(sequence + 1);
+            let sequence = books.script.sequence(position);
+            let frame_end = books.script.position(sequence + 1);
             let expected = self.tracks[current].from(position);
             let in_frame = expected.len().min((frame_end - position) as usize);
             let same = common_prefix(rest, &expected[..in_frame]);
@@ -251,7 +313,7 @@ impl Audience {
                 true => NOBODY,
                 false => current as u32,
             };
-            self.advance(receiver, current, reached, now);
+            self.advance(books, receiver, current, reached, now);
             matched += same;
             if reached < frame_end {
                 return matched;
@@ -262,17 +324,26 @@ impl Audience {
 
     /// Moves a receiver on, and counts the messages that it has had thereby.
     #[inline]
-    fn advance(&mut self, receiver: usize, publisher: usize, reached: u64, now: u64) {
+    fn advance(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        publisher: usize,
+        reached: u64,
+        now: u64,
+    ) {
         let index = self.index(receiver, publisher);
-        let before = self.script.sequence(self.positions[index]);
-        let after = self.script.sequence(reached);
+        let before = books.script.sequence(self.positions[index]);
+        let after = books.script.sequence(reached);
         self.positions[index] = reached;
         if before == after {
             return;
         }
-        self.tally.delivered += after - before;
-        self.progress[publisher].advance(before, after);
-        let latencies = &mut self.latencies;
+        books.tally.delivered += after - before;
+        if self.receivers[receiver].is_awaited {
+            self.progress[publisher].advance(before, after);
+        }
+        let latencies = &mut books.tally.latencies;
         self.tracks[publisher].for_batches(before..after, |count, at| {
             latencies.record(now.saturating_sub(at), count);
         });
@@ -280,7 +351,7 @@ impl Audience {
 
     /// Hands over to a session, with what was taken of the frame so far.
     #[cold]
-    fn begin_detour(&mut self, receiver: usize) {
+    fn begin_detour(&mut self, script: &Script, receiver: usize) {
         let mut detour = Box::new(Detour {
             session: Session::new(Role::Client),
             gather: Gather::default(),
@@ -291,7 +362,7 @@ impl Audience {
         if let Some((publisher, index)) = index.filter(|&(_, index)| self.positions[index] != DEAF)
         {
             let position = self.positions[index];
-            let start = self.script.position(self.script.sequence(position));
+            let start = script.position(script.sequence(position));
             let frame = &self.tracks[publisher].from(start)[..(position - start) as usize];
             self.positions[index] = start;
             // The start of a frame that was published is neither an event nor an error.
@@ -312,12 +383,13 @@ impl Audience {
     /// took.
     fn read_detour(
         &mut self,
+        books: &mut Books,
         receiver: usize,
         input: &mut [u8],
         now: u64,
         out: &mut Vec<u8>,
     ) -> Result<usize, LastWord> {
-        let message_bytes_max = 2 * self.script.payload_bytes_max() + SPARE_BYTES;
+        let message_bytes_max = 2 * books.script.payload_bytes_max() + SPARE_BYTES;
         let Some(mut detour) = self.receivers[receiver].detour.take() else {
             return Ok(0);
         };
@@ -329,7 +401,7 @@ impl Audience {
             {
                 Ok(received) => received,
                 Err(error) => {
-                    self.tally.on_fault(Fault::Protocol(error));
+                    books.tally.on_fault(Fault::Protocol(error));
                     return Err(LastWord::Broken);
                 }
             };
@@ -337,11 +409,11 @@ impl Audience {
             match received.event {
                 Some(Event::Fragment(fragment)) => {
                     if let Some(message) = detour.gather.push(fragment) {
-                        self.on_message(receiver, message.kind, message.payload, now);
+                        self.on_message(books, receiver, message.kind, message.payload, now);
                     }
                 }
                 Some(Event::Ping(payload)) => {
-                    self.tally.pings += 1;
+                    books.tally.pings += 1;
                     Role::Client.write_frame(true, OpCode::Pong, payload, out);
                 }
                 Some(Event::Pong(_)) => {}
@@ -359,57 +431,79 @@ impl Audience {
     }
 
     /// A whole message, not seen yet whether it is what it should be.
-    fn on_message(&mut self, receiver: usize, kind: MessageKind, payload: &[u8], now: u64) {
-        let Some(fields) = self.script.read_fields(payload).filter(|fields| {
-            self.tracks
-                .get(fields.publisher)
-                .is_some_and(|track| fields.sequence < track.published())
-        }) else {
-            self.tally.on_fault(Fault::Foreign);
+    fn on_message(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        kind: MessageKind,
+        payload: &[u8],
+        now: u64,
+    ) {
+        let Some(fields) = books.script.read_fields(payload) else {
+            books.tally.on_fault(Fault::Foreign);
             return;
         };
-        let Fields {
-            publisher,
-            sequence,
-        } = fields;
+        let sequence = fields.sequence;
+        let publisher = match self.publisher(fields.publisher) {
+            None => {
+                books.tally.on_fault(Fault::OtherRoom);
+                return;
+            }
+            Some(publisher) if sequence >= self.tracks[publisher].published() => {
+                books.tally.on_fault(Fault::Foreign);
+                return;
+            }
+            Some(publisher) => publisher,
+        };
         let position = self.positions[self.index(receiver, publisher)];
         if position == DEAF {
-            self.tally.on_fault(Fault::Unwanted);
+            books.tally.on_fault(Fault::Unwanted);
             return;
         }
-        let next = self.script.sequence(position);
+        let next = books.script.sequence(position);
         if sequence < next {
-            self.on_old_message(receiver, fields);
+            self.on_old_message(&mut books.tally, receiver, fields);
             return;
         }
-        self.skip(receiver, publisher, next..sequence);
+        self.skip(books, receiver, publisher, next..sequence);
         let mut expected = Vec::new();
-        self.script.write_payload(fields, &mut expected);
+        books.script.write_payload(fields, &mut expected);
         let fault = if payload.len() != expected.len() {
             Some(Fault::Length)
         } else if payload != expected {
             Some(Fault::Corrupted)
-        } else if kind != self.script.kind {
+        } else if kind != books.script.kind {
             Some(Fault::Kind)
         } else {
             None
         };
-        let reached = self.script.position(sequence + 1);
+        let reached = books.script.position(sequence + 1);
         match fault {
-            None => self.advance(receiver, publisher, reached, now),
+            None => self.advance(books, receiver, publisher, reached, now),
             Some(fault) => {
-                self.tally.on_fault(fault);
-                self.advance_without(receiver, publisher, reached);
+                books.tally.on_fault(fault);
+                self.advance_without(&books.script, receiver, publisher, reached);
             }
         }
     }
 
     /// Messages that did not come before a later one.
-    fn skip(&mut self, receiver: usize, publisher: usize, sequences: std::ops::Range<u64>) {
+    fn skip(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        publisher: usize,
+        sequences: std::ops::Range<u64>,
+    ) {
         if sequences.is_empty() {
             return;
         }
-        self.tally.on_lost(sequences.end - sequences.start);
+        let count = sequences.end - sequences.start;
+        if self.receivers[receiver].is_excused {
+            books.tally.skipped += count;
+        } else {
+            books.tally.lost += count;
+        }
         let missing = self.receivers[receiver].missing.get_or_insert_default();
         let first = sequences.end.saturating_sub(MISSING_MAX as u64);
         for sequence in sequences.start.max(first)..sequences.end {
@@ -417,24 +511,32 @@ impl Audience {
                 missing.pop_front();
             }
             missing.push_back(Fields {
-                publisher,
+                publisher: self.first + publisher,
                 sequence,
             });
         }
-        let reached = self.script.position(sequences.end);
-        self.advance_without(receiver, publisher, reached);
+        let reached = books.script.position(sequences.end);
+        self.advance_without(&books.script, receiver, publisher, reached);
     }
 
     /// Moves a receiver on over messages that it has not had as they should be.
-    fn advance_without(&mut self, receiver: usize, publisher: usize, reached: u64) {
+    fn advance_without(
+        &mut self,
+        script: &Script,
+        receiver: usize,
+        publisher: usize,
+        reached: u64,
+    ) {
         let index = self.index(receiver, publisher);
-        let before = self.script.sequence(self.positions[index]);
+        let before = script.sequence(self.positions[index]);
         self.positions[index] = reached;
-        self.progress[publisher].advance(before, self.script.sequence(reached));
+        if self.receivers[receiver].is_awaited {
+            self.progress[publisher].advance(before, script.sequence(reached));
+        }
     }
 
     /// A message comes after a later one: it was missing, or it came before.
-    fn on_old_message(&mut self, receiver: usize, fields: Fields) {
+    fn on_old_message(&mut self, tally: &mut Tally, receiver: usize, fields: Fields) {
         let missing = self.receivers[receiver].missing.as_mut();
         let place = missing
             .as_ref()
@@ -442,9 +544,9 @@ impl Audience {
         match (missing, place) {
             (Some(missing), Some(place)) => {
                 missing.remove(place);
-                self.tally.on_late();
+                tally.on_late();
             }
-            _ => self.tally.on_fault(Fault::Duplicated),
+            _ => tally.on_fault(Fault::Duplicated),
         }
     }
 }

@@ -4,9 +4,10 @@
 //! It is built to cost little for each read: one poll for many events, one buffer for all
 //! connections, and one `recv` for each event.
 
+use super::alarm::Alarm;
 use super::clock::{self, SECOND};
 use super::link::{Link, OpenError, RequestOptions, State};
-use super::url::Url;
+use super::target::Route;
 use crate::sys::socket::{self, ReadOutcome};
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -39,13 +40,6 @@ pub(super) trait Scenario {
     fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool);
 }
 
-/// Where connections go and come from.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) url: Url,
-    pub(super) address: SocketAddr,
-}
-
 /// How connections are opened.
 #[derive(Clone, Debug)]
 pub(super) struct OpenOptions {
@@ -68,6 +62,9 @@ pub(super) struct Links {
     queue: VecDeque<(usize, Route)>,
     /// Those under way, in the order in which they began; some may be open by now.
     opening: VecDeque<usize>,
+    /// Numbers to be given again: from an earlier turn, and from this one.
+    free: Vec<usize>,
+    freed: Vec<usize>,
     in_flight: usize,
     open: usize,
 }
@@ -79,6 +76,7 @@ pub(super) struct Driver {
     buffer: Vec<u8>,
     /// Connections with more to read than a turn took.
     ready: Vec<usize>,
+    alarm: Option<Alarm>,
 }
 
 impl Driver {
@@ -90,23 +88,50 @@ impl Driver {
                 options,
                 queue: VecDeque::new(),
                 opening: VecDeque::new(),
+                free: Vec::new(),
+                freed: Vec::new(),
                 in_flight: 0,
                 open: 0,
             },
             events: Events::with_capacity(EVENTS_MAX),
             buffer: vec![0; READ_BYTES_MAX],
             ready: Vec::new(),
+            alarm: None,
         })
+    }
+
+    /// From now on turns end on time, not up to a millisecond later. That costs a system call each.
+    pub(super) fn use_alarm(&mut self) -> io::Result<()> {
+        self.alarm = Some(Alarm::new(self.links.poll.registry())?);
+        Ok(())
+    }
+
+    /// Stops reading from a connection.
+    pub(super) fn stall(&mut self, index: usize) {
+        if let Some(link) = self.links.get(index) {
+            link.is_stalled = true;
+        }
+    }
+
+    /// Reads on.
+    pub(super) fn resume(&mut self, index: usize) {
+        if let Some(link) = self.links.get(index) {
+            link.is_stalled = false;
+            self.ready.push(index);
+        }
     }
 
     /// One turn: waits for something to happen, `until` then at the latest, and lets the scenario
     /// know of it.
     pub(super) fn turn(&mut self, scenario: &mut impl Scenario, until: u64) -> io::Result<()> {
         let now = clock::now();
+        self.links.reuse_freed();
         self.links.begin_openings(scenario, now);
-        let timeout = match self.ready.is_empty() && !self.links.may_begin_opening() {
-            true => self.links.next_deadline().min(until).saturating_sub(now),
-            false => 0,
+        let wake = self.links.next_deadline().min(until);
+        let timeout = match &self.alarm {
+            _ if !self.ready.is_empty() || self.links.may_begin_opening() => 0,
+            Some(alarm) => alarm.set(wake, now)?,
+            None => wake.saturating_sub(now),
         };
         let timeout = Some(Duration::from_nanos(timeout));
         match self.links.poll.poll(&mut self.events, timeout) {
@@ -212,8 +237,10 @@ impl Driver {
 impl Links {
     /// Has one more connection opened, and returns its number.
     pub(super) fn open(&mut self, route: Route) -> usize {
-        let index = self.links.len();
-        self.links.push(None);
+        let index = self.free.pop().unwrap_or(self.links.len());
+        if index == self.links.len() {
+            self.links.push(None);
+        }
         self.queue.push_back((index, route));
         index
     }
@@ -253,7 +280,13 @@ impl Links {
                 State::Open => self.open -= 1,
                 _ => self.in_flight -= 1,
             }
+            self.freed.push(index);
         }
+    }
+
+    /// Events of the last turn can't be mistaken any more for those of later connections.
+    fn reuse_freed(&mut self) {
+        self.free.append(&mut self.freed);
     }
 
     fn may_begin_opening(&self) -> bool {
@@ -274,7 +307,10 @@ impl Links {
                     self.in_flight += 1;
                     self.opening.push_back(index);
                 }
-                Err(error) => scenario.on_failed(self, index, error),
+                Err(error) => {
+                    self.freed.push(index);
+                    scenario.on_failed(self, index, error);
+                }
             }
         }
     }
@@ -289,7 +325,7 @@ impl Links {
             .registry()
             .register(&mut stream, Token(index), interest)
             .map_err(|error| OpenError::from(&error))?;
-        Link::new(stream, &route.url, index, &self.options.request, now)
+        Link::new(stream, route, &self.options.request, now)
     }
 
     fn connect(&self, index: usize, address: SocketAddr) -> io::Result<TcpStream> {

@@ -1,24 +1,29 @@
 //! Connections that are opened and held: how fast they open, and what each takes.
 
-use super::driver::{Driver, Links, NEVER, REST, Scenario, nanos};
-use super::fanout::{open_options, resolve};
+use super::driver::{Driver, Links, REST, Scenario, nanos};
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::options::IdleOptions;
-use super::probe::{self, Sample};
-use super::report::{Figures, Report};
-use super::tally::Tally;
+use super::probe::Moment;
+use super::report::{Connections, Document, Outcome, Server, count_of};
+use super::run::open_options;
+use super::target::resolve;
+use super::watch::Watch;
 use super::{Failure, clock};
 use crate::proto::{Event, OpCode, Role, Session};
+use std::collections::BTreeMap;
 
 /// Memory is sampled at each so many-th part of the connections.
 const STEPS: usize = 10;
 
 /// Connections that do nothing but answer.
+#[derive(Default)]
 struct Idle {
     sessions: Vec<Session>,
     handshakes: Histogram,
-    tally: Tally,
+    pings: u64,
+    failed: BTreeMap<String, u64>,
+    faults: BTreeMap<String, u64>,
 }
 
 impl Scenario for Idle {
@@ -27,8 +32,7 @@ impl Scenario for Idle {
     }
 
     fn on_failed(&mut self, _: &mut Links, _: usize, error: OpenError) {
-        self.tally
-            .on_named(format!("connections that did not open: {error}"));
+        *self.failed.entry(error.to_string()).or_default() += 1;
     }
 
     fn on_bytes(&mut self, link: usize, bytes: &mut [u8], _: u64, out: &mut Vec<u8>) -> bool {
@@ -41,7 +45,7 @@ impl Scenario for Idle {
             let consumed = received.consumed;
             match received.event {
                 Some(Event::Ping(payload)) => {
-                    self.tally.pings += 1;
+                    self.pings += 1;
                     Role::Client.write_frame(true, OpCode::Pong, payload, out);
                 }
                 Some(Event::Close(_)) => return false,
@@ -54,77 +58,83 @@ impl Scenario for Idle {
 
     fn on_ended(&mut self, _: &mut Links, _: usize, was_reset: bool) {
         let name = match was_reset {
-            true => "connections that were reset while they were held",
-            false => "connections that ended while they were held",
+            true => "connections reset by the server while they were held",
+            false => "connections ended by the server while they were held",
         };
-        self.tally.on_named(name.into());
+        *self.faults.entry(name.into()).or_default() += 1;
     }
 }
 
 /// `fanfare bench idle`
-pub(super) fn run(options: &IdleOptions) -> Result<Report, Failure> {
+pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     let routes = resolve(&options.target)?;
     let mut driver = Driver::new(open_options(&options.target))?;
-    let mut idle = Idle {
-        sessions: Vec::new(),
-        handshakes: Histogram::default(),
-        tally: Tally::default(),
-    };
-    let sample = || probe::sample_all(&options.target.pid);
-    let began = clock::now();
-    let own_before = clock::own_cpu();
-    let mut samples = vec![(0, sample()?)];
-    let mut opened = 0;
+    let mut watch = Watch::new(options.report.quiet)?;
+    let title = count_of(options.connections, "connection");
+    let mut document = Document::begin(&options.report, "idle", title, options);
+    let probe = options.target.probe();
+    let mut idle = Idle::default();
+    let before = probe.moment()?;
+    let mut steps = vec![(0, before.clone())];
+    watch.phase("opening", options.connections as u64);
     for step in 1..=STEPS {
-        let goal = options.connections * step / STEPS;
-        for _ in driver.links.len()..goal {
-            let index = driver.links.len();
+        for index in driver.links.len()..options.connections * step / STEPS {
             idle.sessions.push(Session::new(Role::Client));
-            driver.links.open(routes[index % routes.len()].clone());
+            driver
+                .links
+                .open(routes[index % routes.len()].numbered(index));
         }
-        while driver.links.opening_count() > 0 {
-            driver.turn(&mut idle, NEVER)?;
+        while driver.links.opening_count() > 0 && !watch.is_interrupted() {
+            driver.turn(&mut idle, clock::now() + REST)?;
+            watch.tick(driver.links.open_count() as u64, || "connections".into());
         }
-        opened = driver.links.open_count();
-        samples.push((opened, sample()?));
+        steps.push((driver.links.open_count() as u64, probe.moment()?));
     }
-    let took = clock::now() - began;
-    let hold = clock::now() + nanos(options.hold.0);
-    while clock::now() < hold {
-        driver.turn(&mut idle, hold.min(clock::now() + REST))?;
+    let opened_at = clock::now();
+    let hold = nanos(options.hold.0);
+    watch.phase("holding", hold);
+    while clock::now() < opened_at + hold && !watch.is_interrupted() {
+        driver.turn(&mut idle, (opened_at + hold).min(clock::now() + REST))?;
+        let held = clock::now() - opened_at;
+        watch.tick(held, || count_of(driver.links.open_count(), "connection"));
     }
-    let held = sample()?;
-    let memory = slope(&samples, |sample| sample.resident)
-        .zip(slope(&samples, |sample| sample.proportional))
-        .filter(|_| !options.target.pid.is_empty());
-    let first = samples.swap_remove(0).1;
-    Ok(Report {
-        title: format!("{} connections held", opened),
-        figures: Figures {
-            took,
-            messages: 0,
-            delivered: 0,
-            server_cpu: (!options.target.pid.is_empty()).then(|| probe::cpu_between(&first, &held)),
-            client_cpu: clock::own_cpu() - own_before,
-            latencies: Histogram::default(),
-            samples: first.into_iter().zip(held).collect(),
-            tally: idle.tally,
-        },
-        handshakes: idle.handshakes,
-        memory,
+    watch.end();
+    if watch.is_interrupted() {
+        document.outcome = Outcome::Interrupted;
+    }
+    let after = probe.moment()?;
+    document.connections = Connections {
+        opened: idle.handshakes.count(),
+        failed: idle.failed,
+        opening_ns: opened_at - before.at,
+        handshake: (&idle.handshakes).into(),
+        pings: idle.pings,
+    };
+    document.faults = idle.faults;
+    for (error, count) in &document.connections.failed {
+        document
+            .faults
+            .insert(format!("connections not opened: {error}"), *count);
+    }
+    document.server = Some(Server {
+        resident_bytes_per_connection: slope(&steps, |it| it.sum(|sample| sample.resident)),
+        proportional_bytes_per_connection: slope(&steps, |it| it.sum(|sample| sample.proportional)),
+        ..Server::default()
     })
+    .filter(|_| !probe.pids.is_empty());
+    document.kernel.bytes_per_connection =
+        slope(&steps, |it| it.system.tcp_bytes + it.system.slab_bytes);
+    document.finish(&before, &after);
+    Ok(document)
 }
 
-/// Bytes for each further connection: the slope of the line through the samples of the upper two
-/// thirds. What a server takes once, whoever comes, is not in it.
-fn slope(samples: &[(usize, Vec<Sample>)], bytes: impl Fn(&Sample) -> u64) -> Option<f64> {
-    let points: Vec<(f64, f64)> = samples
+/// Bytes for each further connection: the slope of the line through the upper two thirds. What a
+/// server takes once, whoever comes, is not in it.
+pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> Option<f64> {
+    let points: Vec<(f64, f64)> = steps
         .iter()
-        .skip(samples.len() / 3)
-        .map(|(connections, processes)| {
-            let sum: u64 = processes.iter().map(&bytes).sum();
-            (*connections as f64, sum as f64)
-        })
+        .skip(steps.len() / 3)
+        .map(|(count, moment)| (*count as f64, bytes(moment) as f64))
         .collect();
     let count = points.len() as f64;
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;

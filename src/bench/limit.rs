@@ -6,13 +6,17 @@
 //! input, a length ahead, as a relay reads what is published; the next round comes when everybody
 //! has this one.
 
-use super::driver::{Driver, OpenOptions, Route};
-use super::fanout::{Fanout, Outlet, Run, run_tag};
+use super::driver::{Driver, OpenOptions};
+use super::fanout::closed_loop;
 use super::link::RequestOptions;
 use super::options::{LimitOptions, SenderOptions};
-use super::probe::Pid;
-use super::report::Report;
+use super::probe::{Pid, Probe};
+use super::report::{Document, count_of};
+use super::rooms::{Outlet, Plan, Rooms};
+use super::run::Run;
 use super::script::Script;
+use super::target::{Route, run_tag};
+use super::watch::Watch;
 use super::{Failure, clock};
 use crate::proto::{Head, HeadScanner, handshake};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -38,7 +42,7 @@ impl Drop for Sender {
 }
 
 /// `fanfare bench limit`
-pub(super) fn run(options: &LimitOptions) -> Result<Report, Failure> {
+pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["bench", "sender", "--readers", &options.readers.to_string()])
         .stdin(Stdio::piped())
@@ -54,13 +58,11 @@ pub(super) fn run(options: &LimitOptions) -> Result<Report, Failure> {
         .trim()
         .parse()
         .map_err(|_| Failure::new("the sender did not start"))?;
-    let route = Route {
-        url: format!("ws://127.0.0.1:{port}/")
-            .parse()
-            .map_err(Failure::new)?,
-        address: (Ipv4Addr::LOCALHOST, port).into(),
-    };
-
+    let url = format!("ws://127.0.0.1:{port}/");
+    let route = Route::new(
+        url.parse().map_err(Failure::new)?,
+        (Ipv4Addr::LOCALHOST, port).into(),
+    );
     let script = Script::new(options.message.kind(), &options.message.size, run_tag());
     let mut driver = Driver::new(OpenOptions {
         sources: options.source.clone(),
@@ -71,18 +73,28 @@ pub(super) fn run(options: &LimitOptions) -> Result<Report, Failure> {
     for _ in 0..options.readers {
         driver.links.open(route.clone());
     }
-    let title = format!(
-        "no server: send() to each of {} sockets, {} frames a call, {} bytes",
-        options.readers,
-        options.window,
-        script.payload_bytes_mean()
+    let rooms = Rooms::new(
+        script,
+        Plan {
+            rooms: 1,
+            readers: options.readers,
+            outlet: Outlet::Pipe(input),
+        },
     );
-    let fanout = Fanout::new(script, options.readers, Outlet::Pipe(input));
-    let pids = vec![Pid(sender.0.id())];
-    let mut run = Run::new(driver, fanout, options.window as u64, TIMEOUT, pids);
-    run.open()?;
-    let figures = run.measure(&options.length)?;
-    Ok(run.report(title, figures))
+    let title = format!(
+        "no server, send() to {}, {} a call, {}",
+        count_of(options.readers, "socket"),
+        count_of(options.window, "frame"),
+        options.message.title(),
+    );
+    let probe = Probe {
+        pids: vec![Pid(sender.0.id())],
+        tree: false,
+    };
+    let watch = Watch::new(options.report.quiet)?;
+    let run = Run::new(driver, rooms, probe, watch, options.window, TIMEOUT);
+    let document = Document::begin(&options.report, "limit", title, options);
+    closed_loop(run, document, &options.length)
 }
 
 /// `fanfare bench sender`: accepts so many connections, says where, and sends what it is given to

@@ -1,13 +1,13 @@
 //! One connection: its socket, its opening handshake, and what still waits to be written.
 
-use super::url::Url;
+use super::target::Route;
 use crate::proto::handshake::{self, Request};
 use crate::proto::head::ResponseHead;
 use crate::proto::{HeadError, HeadScanner};
 use crate::sys::socket;
 use mio::net::TcpStream;
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 
 /// A response head of a WebSocket server is some hundred bytes long.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -87,6 +87,32 @@ impl fmt::Display for OpenError {
     }
 }
 
+impl OpenError {
+    /// What can be done about it.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            OpenError::Connect(ErrorKind::ConnectionRefused, _) => {
+                ": nobody listens there; start the server first, or correct the port"
+            }
+            OpenError::Connect(ErrorKind::AddrNotAvailable, _) => {
+                ": either no port is left to connect from, then add addresses with --source \
+                 127.0.0.2,127.0.0.3; or this machine has no such address"
+            }
+            OpenError::Connect(_, why) if why.contains("os error 24") => {
+                ": no file descriptor is left; raise the limit (ulimit -n), or use --workers"
+            }
+            OpenError::Ended | OpenError::Reset | OpenError::TimedOut => {
+                "; a server that is short of descriptors, or whose backlog is full, does that: try \
+                 fewer --in-flight, or fewer connections"
+            }
+            OpenError::NotHttp(_) | OpenError::Refused(_) => {
+                "; see that the URL leads to a WebSocket, with its path"
+            }
+            OpenError::Connect(..) => "",
+        }
+    }
+}
+
 impl From<&io::Error> for OpenError {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
@@ -106,13 +132,12 @@ impl Link {
     /// A connection whose socket is on its way.
     pub(super) fn new(
         stream: TcpStream,
-        url: &Url,
-        index: usize,
+        route: &Route,
         options: &RequestOptions,
         now: u64,
     ) -> Result<Self, OpenError> {
         let key = handshake::fresh_key();
-        let target = url.target(index);
+        let target = route.url.target(route.number);
         let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<(&str, &str)> = options
             .headers
@@ -120,7 +145,7 @@ impl Link {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let request = Request {
-            host: url.authority(),
+            host: route.url.authority(),
             target: &target,
             key: &key,
             subprotocols: &subprotocols,
@@ -189,6 +214,11 @@ impl Link {
         Ok(Some((began, end - before)))
     }
 
+    /// Whether the opening handshake is over.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
     /// When the opening handshake began, if it is not over.
     pub(super) fn opening_since(&self) -> Option<u64> {
         match &self.state {
@@ -200,8 +230,7 @@ impl Link {
     /// Writes what waits, as much as the socket takes.
     pub(super) fn flush(&mut self) -> Result<(), Broken> {
         while self.written < self.out.len() {
-            let slice = IoSlice::new(&self.out[self.written..]);
-            match socket::write(&mut self.stream, &[slice]) {
+            match socket::write(&mut self.stream, &self.out[self.written..]) {
                 Some(0) => return Ok(()),
                 Some(bytes) => self.written += bytes,
                 None => return Err(Broken),

@@ -2,19 +2,21 @@
 //!
 //! | room | what it knows |
 //! |---|---|
-//! | [`options`] | the command line |
-//! | [`url`] | where to connect to |
-//! | [`driver`], [`link`] | the loop, and one connection: opening handshakes, reads, writes |
-//! | [`script`] | what publishers say: each byte that must arrive |
-//! | [`audience`], [`tally`] | who has heard what, and what was wrong with it |
-//! | [`fanout`], [`idle`], [`limit`] | the scenarios |
-//! | [`histogram`], [`probe`], [`clock`] | latencies; the server's processes; time |
-//! | [`report`] | what the user gets to see |
+//! | `options` | the command line |
+//! | `url` | where to connect to |
+//! | `driver`, `link` | the loop, and one connection: opening handshakes, reads, writes |
+//! | `script` | what publishers say: each byte that must arrive |
+//! | `audience`, `tally` | who has heard what, and what was wrong with it |
+//! | `fanout`, `idle`, `limit` | the scenarios |
+//! | `histogram`, `probe`, `clock` | latencies; the server's processes; time |
+//! | `report` | what the user gets to see |
 //!
-//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
+//! It is a customer of `proto`(crate::proto) in the client's role, with a loop of its own, which
 //! has to be so cheap for each frame that not the client is what gets measured.
 
+mod alarm;
 mod audience;
+mod churn;
 mod clock;
 mod driver;
 mod fanout;
@@ -23,16 +25,23 @@ mod idle;
 mod limit;
 mod link;
 mod options;
+mod paced;
 mod probe;
 mod report;
+mod rooms;
+mod run;
 mod script;
+mod slow;
 mod tally;
+mod target;
 mod url;
+mod watch;
 
 pub use options::Options;
 
 use crate::sys::descriptors;
 use options::Command;
+use report::{Document, ReportOptions};
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
@@ -76,23 +85,34 @@ impl From<io::Error> for Failure {
 pub fn run(options: &Options) -> ExitCode {
     let _ = descriptors::raise_limit();
     let outcome = match &options.command {
-        Command::Fanout(options) => fanout::run(options).map(Some),
-        Command::Idle(options) => idle::run(options).map(Some),
-        Command::Limit(options) => limit::run(options).map(Some),
-        Command::Sender(options) => limit::run_sender(options).map(|()| None),
+        Command::Fanout(options) => publish(fanout::run_fanout(options), &options.report),
+        Command::Echo(options) => publish(fanout::run_echo(options), &options.report),
+        Command::Paced(options) => publish(paced::run(options), &options.report),
+        Command::Slow(options) => publish(slow::run(options), &options.report),
+        Command::Churn(options) => publish(churn::run(options), &options.report),
+        Command::Idle(options) => publish(idle::run(options), &options.report),
+        Command::Limit(options) => publish(limit::run(options), &options.report),
+        Command::Compare(options) => report::compare(options).map(|table| {
+            print!("{table}");
+            ExitCode::SUCCESS
+        }),
+        Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
-    match outcome {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(report)) => {
-            report.print();
-            match report.figures.tally.is_correct() {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::from(EXIT_FAILED),
-            }
-        }
-        Err(failure) => {
-            eprintln!("fanfare bench: {}", failure.why);
-            ExitCode::from(failure.exit_code)
-        }
-    }
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("fanfare bench: {}", failure.why);
+        ExitCode::from(failure.exit_code)
+    })
+}
+
+/// Shows what was measured; what did not arrive as it should is a failure.
+fn publish(
+    document: Result<Document, Failure>,
+    options: &ReportOptions,
+) -> Result<ExitCode, Failure> {
+    let document = document?;
+    document.publish(options)?;
+    Ok(match document.correct {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_FAILED),
+    })
 }

@@ -155,7 +155,7 @@ impl Script {
         let (tag, rest) = payload.split_at_checked(TAG_DIGITS)?;
         let (publisher, rest) = rest.split_at_checked(PUBLISHER_DIGITS)?;
         let sequence = rest.get(..SEQUENCE_DIGITS)?;
-        (read_number(tag)? == self.tag.into()).then_some(Fields {
+        (read_number(tag)? == u64::from(self.tag)).then_some(Fields {
             publisher: read_number(publisher)? as usize,
             sequence: read_number(sequence)?,
         })

@@ -1,10 +1,12 @@
 //! What arrived, and what was wrong with what did not.
 
+use super::histogram::Histogram;
 use crate::proto::ProtocolError;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Deliveries and faults.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
     /// Messages that a receiver had, once, whole and in order.
     pub(super) delivered: u64,
@@ -16,6 +18,10 @@ pub(super) struct Tally {
     pub(super) reordered: u64,
     /// Messages that a receiver did not get before its connection or the run ended.
     pub(super) missed: u64,
+    /// Messages that did not come to receivers which had stopped reading.
+    pub(super) skipped: u64,
+    /// From when a message was sent, or due, until a receiver had it.
+    pub(super) latencies: Histogram,
     /// All else that was wrong, and how often.
     faults: BTreeMap<String, u64>,
 }
@@ -33,6 +39,8 @@ pub(super) enum Fault {
     Kind,
     /// Nobody of this run has sent it.
     Foreign,
+    /// It was sent into another room.
+    OtherRoom,
     /// It came to its own sender, where that was not to be.
     Unwanted,
     /// The server broke RFC 6455.
@@ -47,6 +55,7 @@ impl Fault {
             Fault::Length => "messages of the wrong length".into(),
             Fault::Kind => "messages of the wrong kind (text or binary)".into(),
             Fault::Foreign => "messages that nobody here has sent".into(),
+            Fault::OtherRoom => "messages of another room".into(),
             Fault::Unwanted => "messages that came back to their sender".into(),
             Fault::Protocol(error) => {
                 format!("connections on which the server broke RFC 6455: {error}")
@@ -57,21 +66,17 @@ impl Fault {
 
 impl Tally {
     pub(super) fn on_fault(&mut self, fault: Fault) {
-        self.on_named(fault.name());
+        self.on_named(fault.name(), 1);
     }
 
     /// Counts a fault by its name.
-    pub(super) fn on_named(&mut self, name: String) {
-        *self.faults.entry(name).or_default() += 1;
-    }
-
-    pub(super) fn on_lost(&mut self, count: u64) {
-        self.lost += count;
+    pub(super) fn on_named(&mut self, name: String, count: u64) {
+        *self.faults.entry(name).or_default() += count;
     }
 
     /// One that was counted as lost has come after all.
     pub(super) fn on_late(&mut self) {
-        self.lost -= 1;
+        self.lost = self.lost.saturating_sub(1);
         self.reordered += 1;
         self.delivered += 1;
     }
@@ -93,7 +98,13 @@ impl Tally {
             .filter(|&(_, count)| count > 0)
     }
 
-    pub(super) fn is_correct(&self) -> bool {
-        self.faults().next().is_none()
+    /// What came since an earlier state of this tally. Latencies are those that it holds now.
+    pub(super) fn since(&self, earlier: &Tally) -> Tally {
+        Tally {
+            delivered: self.delivered - earlier.delivered,
+            pings: self.pings - earlier.pings,
+            skipped: self.skipped - earlier.skipped,
+            ..self.clone()
+        }
     }
 }

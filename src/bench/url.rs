@@ -1,6 +1,7 @@
 //! Where to connect to: `ws://host:port/path?query`. An `{i}` in path and query becomes the number
 //! of the connection.
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -107,10 +108,11 @@ impl Url {
     pub(super) fn target(&self, index: usize) -> String {
         self.target.replace(INDEX, &index.to_string())
     }
+}
 
-    /// Whether each connection has a URL of its own.
-    pub(super) fn is_numbered(&self) -> bool {
-        self.target.contains(INDEX)
+impl Serialize for Url {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -139,7 +141,6 @@ mod tests {
             );
         }
         let url: Url = "ws://h/room/{i}?n={i}".parse().unwrap();
-        assert!(url.is_numbered());
         assert_eq!(url.target(7), "/room/7?n=7");
     }
 

@@ -1,9 +1,100 @@
-//! Sizes and times as people write them.
+//! Values as people write them, the same on the command line, in the environment and in a file.
 
+use crate::relay::SlowPolicy;
 use bytesize::ByteSize;
+use log::LevelFilter;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+/// One value: read from text, with an error that says what was expected, and written so that it
+/// reads back as the same.
+pub trait Value: FromStr<Err = String> + fmt::Display {
+    /// What stands for it in the help.
+    const UNIT: &'static str;
+    /// It may stand in a file without quotes.
+    const IS_NUMBER: bool = false;
+}
+
+/// What a setting holds: a value, a value or none, or a list of them.
+pub(super) trait Values: Sized {
+    const UNIT: &'static str;
+    const IS_NUMBER: bool;
+    const IS_LIST: bool = false;
+
+    /// Whether a text is one of its values.
+    fn check(text: &str) -> Result<(), String>;
+
+    /// All its values. What is no list has one.
+    fn read(texts: &[String]) -> Result<Self, String>;
+
+    /// Its values as text.
+    fn write(&self) -> Vec<String>;
+}
+
+impl<T: Value> Values for T {
+    const UNIT: &'static str = T::UNIT;
+    const IS_NUMBER: bool = T::IS_NUMBER;
+
+    fn check(text: &str) -> Result<(), String> {
+        text.parse().map(|_: T| ())
+    }
+
+    fn read(texts: &[String]) -> Result<Self, String> {
+        match texts {
+            [text] => text.parse(),
+            texts => Err(format!("expected one value, not {}", texts.len())),
+        }
+    }
+
+    fn write(&self) -> Vec<String> {
+        vec![self.to_string()]
+    }
+}
+
+/// What stands for no value.
+const OFF: &str = "off";
+
+impl<T: Value> Values for Option<T> {
+    const UNIT: &'static str = T::UNIT;
+    const IS_NUMBER: bool = T::IS_NUMBER;
+
+    fn check(text: &str) -> Result<(), String> {
+        match text {
+            OFF => Ok(()),
+            text => T::check(text).map_err(|expected| format!("{expected}, or `{OFF}`")),
+        }
+    }
+
+    fn read(texts: &[String]) -> Result<Self, String> {
+        match texts {
+            [text] if text == OFF => Ok(None),
+            texts => T::read(texts).map(Some),
+        }
+    }
+
+    fn write(&self) -> Vec<String> {
+        vec![self.as_ref().map_or(OFF.into(), T::to_string)]
+    }
+}
+
+impl<T: Value> Values for Vec<T> {
+    const UNIT: &'static str = T::UNIT;
+    const IS_NUMBER: bool = T::IS_NUMBER;
+    const IS_LIST: bool = true;
+
+    fn check(text: &str) -> Result<(), String> {
+        T::check(text)
+    }
+
+    fn read(texts: &[String]) -> Result<Self, String> {
+        texts.iter().map(|text| text.parse()).collect()
+    }
+
+    fn write(&self) -> Vec<String> {
+        self.iter().map(T::to_string).collect()
+    }
+}
 
 /// A number of bytes: `1048576`, `64KiB`, `8MiB`, `1GB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +106,11 @@ impl Bytes {
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+}
+
+impl Value for Bytes {
+    const UNIT: &'static str = "BYTES";
+    const IS_NUMBER: bool = true;
 }
 
 impl FromStr for Bytes {
@@ -31,13 +127,23 @@ impl FromStr for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", ByteSize(self.0).display().iec())
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        let whole = |&(shift, _): &(u32, &str)| self.0.trailing_zeros() >= shift;
+        match units.into_iter().find(whole) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 
 /// A span of time: `10s`, `500ms`, `2m`, or a bare number of seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(pub Duration);
+
+impl Value for Period {
+    const UNIT: &'static str = "TIME";
+    const IS_NUMBER: bool = true;
+}
 
 impl FromStr for Period {
     type Err = String;
@@ -60,19 +166,156 @@ impl fmt::Display for Period {
     }
 }
 
+/// How many of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count(pub usize);
+
+impl Value for Count {
+    const UNIT: &'static str = "COUNT";
+    const IS_NUMBER: bool = true;
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = |_| "expected a whole number such as 10000".into();
+        text.parse().map(Count).map_err(expected)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// An origin of pages: `https://example.com`, `example.com`, or `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Value for Origin {
+    const UNIT: &'static str = "ORIGIN";
+}
+
+impl AsRef<str> for Origin {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let authority = text
+            .split_once("://")
+            .map_or(text, |(_, authority)| authority);
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let is_foreign = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"".contains(c);
+        if authority.is_empty() || authority.contains(is_foreign) {
+            return Err(
+                "expected an origin such as https://example.com, example.com or *, without a path"
+                    .into(),
+            );
+        }
+        Ok(Origin(text.into()))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who may do what with a file, in octal: `0660`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl Value for Mode {
+    const UNIT: &'static str = "MODE";
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match u32::from_str_radix(text, 8) {
+            Ok(mode) if mode <= 0o777 => Ok(Mode(mode)),
+            _ => Err("expected an octal mode such as 0660".into()),
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+/// Makes a value of an enum whose variants have names.
+macro_rules! choice {
+    ($type:ty, $unit:literal, $($name:literal => $variant:expr),+ $(,)?) => {
+        impl Value for $type {
+            const UNIT: &'static str = $unit;
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let choices = [$(($name, $variant)),+];
+                let choice = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+                choice.map(|&(_, variant)| variant).ok_or_else(|| {
+                    let names: Vec<&str> = choices.iter().map(|&(name, _)| name).collect();
+                    format!("expected one of {}", names.join(", "))
+                })
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let choices = [$(($name, $variant)),+];
+                let choice = choices.iter().find(|(_, variant)| variant == self);
+                f.write_str(choice.map_or("", |&(name, _)| name))
+            }
+        }
+    };
+}
+
+choice!(SlowPolicy, "POLICY", "close" => SlowPolicy::Close, "skip" => SlowPolicy::Skip);
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(pub LevelFilter);
+
+choice! {
+    Level, "LEVEL",
+    "off" => Level(LevelFilter::Off),
+    "error" => Level(LevelFilter::Error),
+    "warn" => Level(LevelFilter::Warn),
+    "info" => Level(LevelFilter::Info),
+    "debug" => Level(LevelFilter::Debug),
+    "trace" => Level(LevelFilter::Trace),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [
-            ("4096", 4096),
-            ("64KiB", 65_536),
-            ("8 MiB", 8 << 20),
-            ("1kb", 1000),
+        for (text, bytes, written) in [
+            ("4096", 4096, "4KiB"),
+            ("64KiB", 65_536, "64KiB"),
+            ("8 MiB", 8 << 20, "8MiB"),
+            ("3GiB", 3 << 30, "3GiB"),
+            ("1kb", 1000, "1000"),
         ] {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+            assert_eq!(Bytes(bytes).to_string(), written);
+            assert_eq!(written.parse(), Ok(Bytes(bytes)), "{written}");
         }
         for text in ["", "-1", "0", "many", "1XB", "1e99"] {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
@@ -88,14 +331,57 @@ mod tests {
             ("2.5", 2500),
             ("1", 1000),
         ] {
-            assert_eq!(
-                text.parse(),
-                Ok(Period(Duration::from_millis(millis))),
-                "{text}"
-            );
+            let period = Period(Duration::from_millis(millis));
+            assert_eq!(text.parse(), Ok(period), "{text}");
+            assert_eq!(period.to_string().parse(), Ok(period), "{period}");
         }
         for text in ["", "-1", "0", "0s", "soon", "nan", "inf", "1e300"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn origins() {
+        for text in [
+            "*",
+            "example.com",
+            "https://example.com",
+            "http://[::1]:8080/",
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "https://",
+            "https://a.example/path",
+            "a b",
+            "https://me@a.example",
+        ] {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn modes() {
+        for (text, mode) in [("0660", 0o660), ("600", 0o600), ("0", 0)] {
+            assert_eq!(text.parse(), Ok(Mode(mode)));
+        }
+        assert_eq!(Mode(0o60).to_string(), "0060");
+        for text in ["", "0680", "1777", "-1", "rw"] {
+            assert!(text.parse::<Mode>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn choices_are_written_as_they_are_read() {
+        for text in ["close", "skip"] {
+            assert_eq!(text.parse::<SlowPolicy>().unwrap().to_string(), text);
+        }
+        assert_eq!("INFO".parse(), Ok(Level(LevelFilter::Info)));
+        let error = "loud".parse::<Level>().unwrap_err();
+        assert_eq!(
+            error,
+            "expected one of off, error, warn, info, debug, trace"
+        );
     }
 }

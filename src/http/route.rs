@@ -119,7 +119,7 @@ fn wants_keep_alive(head: &Head) -> bool {
 
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {
     handshake::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
-        let why = format!("{refusal} Allow it with --origin {}.", refusal.origin);
+        let why = format!("{refusal} Allow it with --origin.");
         Response::error(Status::Forbidden, &why, &[])
     })
 }

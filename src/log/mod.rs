@@ -15,8 +15,8 @@
 //! - head ≤ every live cursor ≤ tail, and appended bytes never change.
 //! - A segment holds whole frames, so that a frame's header never straddles two and every segment
 //!   starts on a frame boundary.
-//! - [`Log::bytes`] counts the memory of the segments, not the bytes in them, so a bound on it is a
-//!   bound on memory.
+//! - [`Log::bytes`] counts the memory of the segments and of the lists beside them, not the bytes in
+//!   them, so a bound on it is a bound on memory.
 //!
 //! The room does not know what a frame is: who asks for a boundary brings the function that reads
 //! a frame's length from its header.
@@ -117,7 +117,11 @@ impl Log {
                 .push_back(Segment::new(self.tail, self.messages, block));
         }
         if let Some(last) = self.segments.back_mut() {
+            let before = last.list_bytes();
             last.append(header, payload, excluded);
+            let grown_bytes = last.list_bytes() - before;
+            self.bytes += grown_bytes;
+            pool.charge(grown_bytes);
         }
         self.tail = self.tail.after(frame_bytes);
         self.messages += 1;
@@ -131,9 +135,9 @@ impl Log {
             .is_some_and(|first| first.end() <= head)
             && let Some(first) = self.segments.pop_front()
         {
-            let block = first.into_block();
-            self.bytes -= block.capacity();
-            pool.give(block);
+            self.bytes -= first.capacity() + first.list_bytes();
+            pool.discharge(first.list_bytes());
+            pool.give(first.into_block());
         }
         if self.segments.is_empty() && self.drained < self.tail {
             self.segments = VecDeque::new();
@@ -151,7 +155,7 @@ impl Log {
             if excess == 0 {
                 return segment.start;
             }
-            excess = excess.saturating_sub(segment.capacity());
+            excess = excess.saturating_sub(segment.capacity() + segment.list_bytes());
         }
         self.tail
     }

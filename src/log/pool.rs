@@ -11,27 +11,36 @@ pub const SEGMENT_BYTES: [usize; 4] = [1 << 10, 8 << 10, 64 << 10, 256 << 10];
 /// Memory kept at rest for each size.
 const AT_REST_BYTES_MAX: usize = 512 << 10;
 
-/// Blocks at rest, and the count of those in use. See the [module](self).
+/// Blocks at rest, and the count of those in use.
 #[derive(Debug)]
 pub struct Pool {
     at_rest: [Vec<Vec<u8>>; SEGMENT_BYTES.len()],
     bytes_in_use: usize,
     segment_bytes_max: usize,
+    generous_bytes_max: usize,
 }
 
 impl Pool {
     /// An empty pool. No segment is larger than `segment_bytes_max` and the smallest size, except
-    /// for a frame that is.
+    /// for a frame that is. Once logs hold `generous_bytes_max`, they get what they need and not
+    /// what they may expect to need: the expectations of very many topics add up.
     #[must_use]
-    pub fn new(segment_bytes_max: usize) -> Self {
+    pub fn new(segment_bytes_max: usize, generous_bytes_max: usize) -> Self {
         Pool {
             at_rest: Default::default(),
             bytes_in_use: 0,
             segment_bytes_max: segment_bytes_max.max(SEGMENT_BYTES[0]),
+            generous_bytes_max,
         }
     }
 
-    /// Memory of all blocks that logs hold.
+    /// Changes the bounds that [`new`](Pool::new) was given.
+    pub fn set_bounds(&mut self, segment_bytes_max: usize, generous_bytes_max: usize) {
+        self.segment_bytes_max = segment_bytes_max.max(SEGMENT_BYTES[0]);
+        self.generous_bytes_max = generous_bytes_max;
+    }
+
+    /// Memory of all blocks that logs hold, and of what they hold beside them.
     #[must_use]
     pub fn bytes_in_use(&self) -> usize {
         self.bytes_in_use
@@ -40,7 +49,10 @@ impl Pool {
     /// An empty block with room for a frame, and if possible for `expected_bytes`. A frame larger
     /// than any segment gets a block of its own size.
     pub(super) fn take(&mut self, frame_bytes: usize, expected_bytes: usize) -> Vec<u8> {
-        let expected = expected_bytes.min(self.segment_bytes_max);
+        let expected = match self.bytes_in_use < self.generous_bytes_max {
+            true => expected_bytes.min(self.segment_bytes_max),
+            false => 0,
+        };
         let fits = |size: &usize| *size <= self.segment_bytes_max;
         let largest = SEGMENT_BYTES.iter().rposition(fits).unwrap_or(0);
         let wanted = SEGMENT_BYTES
@@ -55,6 +67,16 @@ impl Pool {
         };
         self.bytes_in_use += block.capacity();
         block
+    }
+
+    /// Counts memory that a log holds beside its blocks.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.bytes_in_use += bytes;
+    }
+
+    /// Counts it no more.
+    pub(super) fn discharge(&mut self, bytes: usize) {
+        self.bytes_in_use -= bytes;
     }
 
     /// Takes back a block that no reader needs any more.

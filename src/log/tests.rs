@@ -21,7 +21,7 @@ fn append(log: &mut Log, pool: &mut Pool, payload_bytes: usize, excluded: Option
 
 #[test]
 fn an_idle_log_holds_no_memory() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     append(&mut log, &mut pool, 10, None);
     assert_eq!(log.bytes(), 1 << 10);
     append(&mut log, &mut pool, 2000, None);
@@ -36,7 +36,7 @@ fn an_idle_log_holds_no_memory() {
 
 #[test]
 fn a_burst_like_the_last_one_fits_into_one_segment() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     for segments in [3, 1, 1] {
         for _ in 0..100 {
             append(&mut log, &mut pool, 200, None);
@@ -52,7 +52,7 @@ fn a_burst_like_the_last_one_fits_into_one_segment() {
 
 #[test]
 fn segments_keep_within_their_bound() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(10_000));
+    let (mut log, mut pool) = (Log::default(), Pool::new(10_000, 1 << 30));
     for _ in 0..10 {
         append(&mut log, &mut pool, 9000, None);
         append(&mut log, &mut pool, 100, None);
@@ -66,7 +66,7 @@ fn segments_keep_within_their_bound() {
 
 #[test]
 fn segments_are_used_again() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     append(&mut log, &mut pool, 5000, None);
     let block = log.read(Position(0)).as_ptr();
     log.trim(&mut pool, log.tail());
@@ -75,15 +75,30 @@ fn segments_are_used_again() {
 }
 
 #[test]
+fn expectations_count_only_while_there_is_plenty() {
+    let mut pool = Pool::new(64 << 10, 300 << 10);
+    let mut logs: Vec<Log> = (0..100).map(|_| Log::default()).collect();
+    for payload_bytes in [60_000, 10] {
+        for log in &mut logs {
+            append(log, &mut pool, payload_bytes, None);
+            if payload_bytes == 60_000 {
+                log.trim(&mut pool, log.tail());
+            }
+        }
+    }
+    assert_eq!(pool.bytes_in_use(), 5 * (64 << 10) + 95 * (1 << 10));
+}
+
+#[test]
 fn a_large_frame_gets_a_block_of_its_own_size() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     log.append(&mut pool, &[0; 10], &vec![7; 64 << 10], None);
     assert_eq!(log.bytes(), (64 << 10) + 10);
 }
 
 #[test]
 fn cut_keeps_within_the_bound() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     for _ in 0..40 {
         append(&mut log, &mut pool, 30_000, None);
     }
@@ -96,8 +111,32 @@ fn cut_keeps_within_the_bound() {
 }
 
 #[test]
+fn the_list_of_those_who_pass_over_frames_counts() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
+    for n in 0..1000 {
+        append(&mut log, &mut pool, 0, Some(n % 2));
+    }
+    let segments: usize = log.segments.iter().map(Segment::capacity).sum();
+    assert!(log.bytes() >= segments + 1000 * 16);
+    assert_eq!(log.bytes(), pool.bytes_in_use());
+    let cut = log.cut(20_000);
+    log.trim(&mut pool, cut);
+    assert!(log.bytes() <= 20_000);
+    log.trim(&mut pool, log.tail());
+    assert_eq!((log.bytes(), pool.bytes_in_use()), (0, 0));
+    // Those of one sender that follow one another take one entry.
+    let mut log = Log::default();
+    for _ in 0..500 {
+        append(&mut log, &mut pool, 0, Some(1));
+    }
+    assert!(log.bytes() < (1 << 10) + 200);
+    let slices = log.slices(Position(500), log.tail(), Some(1));
+    assert_eq!(slices.count(), 0);
+}
+
+#[test]
 fn a_boundary_counts_messages() {
-    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     for _ in 0..1000 {
         append(&mut log, &mut pool, 98, None);
     }
@@ -136,7 +175,7 @@ proptest! {
         sizes in prop::collection::vec((prop_oneof![0usize..40, 0usize..9000, 60_000usize..65_536], 0u32..3), 1..60),
         writes in prop::collection::vec(prop_oneof![200usize..3000, 3000usize..60_000], 1..20),
     ) {
-        let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+        let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
         let mut model = Vec::new();
         for &(size, sender) in &sizes {
             // Sender 2 excludes itself.
@@ -173,7 +212,7 @@ proptest! {
     /// The memory of a log is what its segments take, and trimming frees exactly what lies before.
     #[test]
     fn trim_keeps_what_is_ahead(sizes in prop::collection::vec(0usize..20_000, 1..40), at in 0.0f64..=1.0) {
-        let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10));
+        let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
         let all: Vec<u8> = sizes.iter().flat_map(|&size| append(&mut log, &mut pool, size, None)).collect();
         let cursor = Position((all.len() as f64 * at) as u64);
         log.trim(&mut pool, cursor);

@@ -180,6 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn codes_and_payloads_can_be_shown() {
+        let frame = CloseFrame {
+            code: CloseCode::NORMAL,
+            reason: "",
+        };
+        assert_eq!(frame.code.to_string(), "1000");
+        assert_eq!(format!("{:?}", frame.encode()), "[3, 232]");
+    }
+
+    #[test]
     fn refuses_bad_payloads() {
         for (payload, error) in [
             (&b"\x03"[..], ProtocolError::CloseTooShort),

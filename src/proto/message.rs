@@ -41,7 +41,8 @@ impl Gather {
             last,
             payload,
         } = fragment;
-        if first || self.handed_out {
+        // A message that was handed out is over: the next piece is the first of another one.
+        if first {
             self.discard();
         }
         if first && last {
@@ -121,6 +122,15 @@ mod tests {
         assert!(gather.push(piece(false, true, b"b")).is_some());
         assert!(gather.push(piece(true, true, b"c")).is_some());
         assert_eq!(gather.heap_bytes(), 0, "the next push gives it back too");
+    }
+
+    #[test]
+    fn a_first_piece_begins_anew() {
+        let mut gather = Gather::default();
+        assert!(gather.push(piece(true, false, b"never finished")).is_none());
+        assert!(gather.push(piece(true, false, b"ano")).is_none());
+        let message = gather.push(piece(false, true, b"ther")).unwrap();
+        assert_eq!(message.payload, b"another");
     }
 
     #[test]

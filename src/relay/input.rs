@@ -21,9 +21,9 @@ impl Relay {
         match connection.phase {
             Phase::Respond | Phase::Closed => Reading::Later,
             Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
-            Phase::Head | Phase::Closing | Phase::AwaitClose | Phase::Linger => {
-                Reading::Now(usize::MAX)
-            }
+            // What follows a request may have to wait for its answer: it is kept meanwhile.
+            Phase::Head => Reading::Now(self.limits.head_bytes_max),
+            Phase::Closing | Phase::AwaitClose | Phase::Linger => Reading::Now(usize::MAX),
             Phase::Open => {
                 let key = connection.topic;
                 let room = self.room(key);

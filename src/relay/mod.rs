@@ -44,7 +44,7 @@ pub use connection::ConnId;
 pub use counters::Counters;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Limits, SlowPolicy};
-pub use output::Slices;
+pub use output::{Output, Slices};
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -116,7 +116,10 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         Relay {
-            pool: Pool::new(limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN),
+            pool: Pool::new(
+                limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
+                limits.log_bytes_max / GENEROUS_SHARE,
+            ),
             limits,
             site,
             now,
@@ -140,6 +143,16 @@ impl Relay {
             refusal_logged: None,
             timers_left: false,
         }
+    }
+
+    /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
+    /// is cut by the next message that meets it.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.pool.set_bounds(
+            limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
+            limits.log_bytes_max / GENEROUS_SHARE,
+        );
+        self.limits = limits;
     }
 
     /// Sets the hooks of a program that embeds the relay.
@@ -262,6 +275,9 @@ impl Relay {
 /// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
 /// segments.
 const SEGMENTS_PER_LOG_MIN: usize = 8;
+
+/// The part of all logs' bound up to which topics get segments as large as they may expect to need.
+const GENEROUS_SHARE: usize = 4;
 
 /// Slots that are kept, empty, when everybody has left: 64 KiB.
 const SLOTS_AT_REST_MAX: usize = 1024;

@@ -14,6 +14,19 @@ use std::io::IoSlice;
 const SLICES_MAX: usize = 16;
 
 /// What one write offers to a connection's socket.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one write, and a box would be an allocation"
+)]
+pub enum Output<'a> {
+    /// Bytes that lie together: the rule.
+    One(&'a [u8]),
+    /// Bytes over the seams of segments, or with an outbox in between.
+    Many(Slices<'a>),
+}
+
+/// Slices that leave in one write, in their order.
 pub type Slices<'a> = ArrayVec<IoSlice<'a>, SLICES_MAX>;
 
 /// What a turn may still send.
@@ -84,7 +97,19 @@ impl Relay {
 
     /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
     #[must_use]
-    pub fn transmit(&self, id: ConnId) -> Slices<'_> {
+    pub fn transmit(&self, id: ConnId) -> Output<'_> {
+        let connection = &self.connections[id.slot as usize];
+        if connection.extra.is_none() && connection.is_member() && connection.echo {
+            let log = &self.topics[connection.topic].plain.log;
+            let bytes = log.read(connection.cursor);
+            if connection.cursor.after(bytes.len()) == log.tail() {
+                return Output::One(bytes);
+            }
+        }
+        Output::Many(self.slices(id))
+    }
+
+    fn slices(&self, id: ConnId) -> Slices<'_> {
         let connection = &self.connections[id.slot as usize];
         let outbox = connection.outbox();
         if !connection.is_member() {
@@ -135,6 +160,11 @@ impl Relay {
             self.advance(slot, sent);
         }
         let connection = &mut self.connections[slot as usize];
+        if std::mem::take(&mut connection.probing) && sent == 0 {
+            self.counters.stalled += 1;
+            self.drop_now(slot);
+            return;
+        }
         let key = connection.topic;
         if connection.lagging != NONE && connection.cursor != before {
             self.topics[key].plain.moved(before);

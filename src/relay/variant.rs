@@ -196,7 +196,7 @@ mod tests {
         fn a_walk_misses_nobody(ops in prop::collection::vec((0u8..8, any::<prop::sample::Index>()), 1..300)) {
             let mut connections = Slab::new();
             let mut variant = Variant::new();
-            let mut pool = Pool::new(64 << 10);
+            let mut pool = Pool::new(64 << 10, 1 << 20);
             let mut members: Vec<u32> = Vec::new();
             let mut owed: BTreeSet<u32> = BTreeSet::new();
             for (op, pick) in ops {

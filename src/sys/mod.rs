@@ -3,5 +3,6 @@
 
 pub mod clock;
 pub mod descriptors;
+pub mod file;
 pub mod listen;
 pub mod socket;

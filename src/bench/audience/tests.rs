@@ -4,22 +4,30 @@ const P1: usize = 1;
 
 struct World {
     audience: Audience,
+    books: Books,
     wire: Vec<u8>,
 }
 
 fn world(publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World {
     let script = Script::new(MessageKind::Binary, &[20, 300], 7);
-    let mut audience = Audience::new(script, publishers);
-    (0..receivers).for_each(|_| audience.join(None));
+    let books = Books {
+        script,
+        tally: Tally::default(),
+    };
+    let script = &books.script;
+    let mut audience = Audience::new(40, publishers);
+    (0..receivers).for_each(|_| audience.join(script, None));
     let mut wire = Vec::new();
     for &(publisher, count) in counts {
-        let from = audience
-            .script
-            .position(audience.tracks[publisher].published());
-        audience.publish(publisher, count, 10, &mut Vec::new());
+        let from = script.position(audience.tracks[publisher].published());
+        audience.publish(script, publisher, count, 10, &mut Vec::new());
         wire.extend_from_slice(audience.tracks[publisher].from(from));
     }
-    World { audience, wire }
+    World {
+        audience,
+        books,
+        wire,
+    }
 }
 
 impl World {
@@ -37,19 +45,19 @@ impl World {
 
     fn hear(&mut self, receiver: usize, bytes: &[u8]) -> (Result<(), LastWord>, Vec<u8>) {
         let mut out = Vec::new();
-        let heard = self
-            .audience
-            .receive(receiver, &mut bytes.to_vec(), 15, &mut out);
+        let heard =
+            self.audience
+                .receive(&mut self.books, receiver, &mut bytes.to_vec(), 15, &mut out);
         (heard, out)
     }
 
     fn faults(&self) -> Vec<(String, u64)> {
-        let faults = self.audience.tally.faults();
+        let faults = self.books.tally.faults();
         faults.map(|(name, count)| (name.into(), count)).collect()
     }
 
     fn delivered(&self) -> u64 {
-        self.audience.tally.delivered
+        self.books.tally.delivered
     }
 }
 
@@ -65,7 +73,7 @@ fn a_stream_cut_anywhere_is_heard_whole() {
             }
             assert_eq!(world.faults(), [], "{publishers} publishers, cut at {cut}");
             assert_eq!(world.delivered(), 4);
-            assert_eq!(world.audience.done_and_published(), (4, 4));
+            assert_eq!((world.audience.done(), world.audience.published()), (4, 4));
             assert!(world.audience.receivers[0].detour.is_none());
         }
     }
@@ -77,19 +85,19 @@ fn a_message_is_done_when_everybody_has_it() {
     let wire = world.wire.clone();
     world.hear(0, &wire).0.unwrap();
     world.hear(1, &wire).0.unwrap();
-    assert_eq!(world.audience.done_and_published(), (0, 5));
-    assert_eq!(world.audience.waiting(), 1);
-    let third = world.audience.script.position(3) as usize;
+    assert_eq!(world.audience.done(), 0);
+    assert_eq!(world.audience.waiting(&world.books.script), 1);
+    let third = world.books.script.position(3) as usize;
     world.hear(2, &wire[..third + 5]).0.unwrap();
-    assert_eq!(world.audience.done_and_published(), (3, 5));
-    world.audience.leave(2);
-    assert_eq!(world.audience.done_and_published(), (5, 5));
+    assert_eq!(world.audience.done(), 3);
+    world.audience.leave(&mut world.books, 2);
+    assert_eq!(world.audience.done(), 5);
     assert_eq!(world.delivered(), 13);
     assert_eq!(
         world.faults(),
         [("messages that did not come before the end".into(), 2)]
     );
-    let latencies = world.audience.take_latencies();
+    let latencies = &world.books.tally.latencies;
     assert_eq!(
         (latencies.count(), latencies.min(), latencies.max()),
         (13, 5, 5)
@@ -108,7 +116,7 @@ fn pings_are_answered_wherever_they_stand() {
         for byte in &bytes {
             world.hear(0, &[*byte]).0.unwrap();
         }
-        assert_eq!((world.delivered(), world.audience.tally.pings), (3, 3));
+        assert_eq!((world.delivered(), world.books.tally.pings), (3, 3));
         let (_, out) = world.hear(0, b"\x89\x02hi");
         assert_eq!((out[0], out.len()), (0x8a, 8));
         assert_eq!(world.faults(), []);
@@ -135,7 +143,7 @@ fn each_fault_is_named() {
     let hear = |frames: &[&[u8]]| {
         let mut world = world(P1, 1, &[(0, 6)]);
         world.hear(0, &frames.concat()).0.unwrap();
-        world.audience.leave(0);
+        world.audience.leave(&mut world.books, 0);
         (world.delivered(), world.faults())
     };
     let frame = |i: usize| good[i].as_slice();
@@ -211,14 +219,44 @@ fn a_close_frame_is_the_last_word() {
 #[test]
 fn a_sender_that_must_not_hear_itself() {
     let mut world = world(2, 1, &[]);
-    world.audience.join(Some(0));
-    world.audience.publish(0, 1, 10, &mut Vec::new());
+    world.audience.join(&world.books.script, Some(0));
+    world
+        .audience
+        .publish(&world.books.script, 0, 1, 10, &mut Vec::new());
     let frame = world.audience.tracks[0].from(0).to_vec();
     world.hear(0, &frame).0.unwrap();
-    assert_eq!(world.audience.done_and_published(), (1, 1));
+    assert_eq!(world.audience.done(), 1);
     world.hear(1, &frame).0.unwrap();
     assert_eq!(
         world.faults(),
         [("messages that came back to their sender".into(), 1)]
     );
+}
+
+#[test]
+fn a_message_of_another_room_is_told_from_one_of_nobody() {
+    let mut world = world(P1, 1, &[]);
+    let mut other = Audience::new(41, 1);
+    let frame = other
+        .publish_elsewhere(&world.books.script, 0, 1, 10)
+        .to_vec();
+    world.hear(0, &frame).0.unwrap();
+    assert_eq!(world.faults(), [("messages of another room".into(), 1)]);
+}
+
+#[test]
+fn who_is_excused_may_miss_messages() {
+    let mut world = world(P1, 2, &[(0, 5)]);
+    let frames = world.frames();
+    world.hear(0, &frames.concat()).0.unwrap();
+    world.audience.excuse(&world.books.script, 1);
+    assert_eq!(world.audience.done(), 5);
+    world.audience.release(&world.books.script);
+    world
+        .hear(1, &[&frames[0][..], &frames[3], &frames[4]].concat())
+        .0
+        .unwrap();
+    assert_eq!((world.delivered(), world.books.tally.skipped), (8, 2));
+    world.audience.leave(&mut world.books, 1);
+    assert_eq!(world.faults(), []);
 }

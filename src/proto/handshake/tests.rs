@@ -353,10 +353,31 @@ fn a_client_asks_and_verifies() {
     let upgrade = check(&head).unwrap();
     assert_eq!((head.path(), head.query()), ("/ws", Some("echo=0")));
     assert_eq!(upgrade.origin, Some("http://example.com"));
+    let offered: Vec<_> = head.headers.tokens("Sec-WebSocket-Protocol").collect();
+    assert_eq!(offered, request.subprotocols);
     let mut response = Vec::new();
     upgrade.write_response(Some("superchat"), &mut response);
     let response = ResponseHead::parse(&response).unwrap();
     assert_eq!(request.verify(&response), Ok(Some("superchat")));
+}
+
+#[test]
+fn a_client_that_offers_no_subprotocol_says_nothing_of_it() {
+    let mut bytes = Vec::new();
+    Request::new("a", "/", KEY).write(&mut bytes).unwrap();
+    let head = Head::parse(&bytes).unwrap();
+    assert_eq!(head.headers.only("Sec-WebSocket-Protocol"), Ok(None));
+}
+
+#[test]
+fn errors_are_told_in_sentences() {
+    assert!(ResponseError::Status(302).to_string().contains("302"));
+    assert!(
+        ResponseError::WrongAcceptKey
+            .to_string()
+            .contains("Sec-WebSocket-Accept")
+    );
+    assert!(RequestError.to_string().contains("control characters"));
 }
 
 #[test]

@@ -266,6 +266,25 @@ fn targets_come_as_paths_and_as_urls() {
 }
 
 #[test]
+fn errors_are_told_in_sentences() {
+    assert!(
+        HeadError::TooManyHeaders
+            .to_string()
+            .contains(&HEADERS_MAX.to_string())
+    );
+    for error in [
+        HeadError::ControlCharacter,
+        HeadError::FirstLine,
+        HeadError::HeaderLine,
+        HeadError::Target,
+        HeadError::TooLong,
+    ] {
+        assert!(error.to_string().ends_with('.'), "{error:?}");
+    }
+    assert!(Repeated.to_string().contains("more than once"));
+}
+
+#[test]
 fn half_a_head_is_refused_by_the_parser() {
     for end in 0..HEAD.len() {
         assert!(Head::parse(&HEAD[..end]).is_err());

@@ -531,6 +531,7 @@ fn frames_are_sent_in_an_order_that_the_rfc_allows() {
     );
     assert_eq!(out.len(), sent, "what is refused leaves no trace");
     session.send_close(None, out).unwrap();
+    assert!(SendError::Closed.to_string().contains("close frame"));
     let sent = out.len();
     assert_eq!(session.send_text("b", out), Err(SendError::Closed));
     assert_eq!(

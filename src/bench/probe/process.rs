@@ -1,27 +1,29 @@
-//! What the system knows of a server's processes: CPU time, memory, descriptors (proc(5)).
+//! What the system knows of one process: CPU time, memory, descriptors (proc(5)).
 
-use super::clock::SECOND;
+use super::super::clock::SECOND;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
 /// A process to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pid(pub(super) u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(in super::super) struct Pid(pub(in super::super) u32);
 
 /// What a process has used and holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sample {
+pub(in super::super) struct Sample {
     /// By thread: nanoseconds on a CPU. Threads that have ended are missing.
     threads: BTreeMap<u32, u64>,
-    /// In user mode and in the kernel, to a hundredth of a second; ended threads included.
-    pub(super) user: u64,
-    pub(super) system: u64,
+    /// Nanoseconds in user mode and in the kernel, to a hundredth of a second; those of ended
+    /// threads included.
+    pub(in super::super) user: u64,
+    pub(in super::super) system: u64,
     /// Bytes of memory in use.
-    pub(super) resident: u64,
+    pub(in super::super) resident: u64,
     /// The same, with what is shared split among its sharers.
-    pub(super) proportional: u64,
-    pub(super) descriptors: u64,
+    pub(in super::super) proportional: u64,
+    pub(in super::super) descriptors: u64,
 }
 
 impl Pid {
@@ -31,16 +33,27 @@ impl Pid {
 
     /// Everything, as it is now.
     pub(super) fn sample(self) -> io::Result<Sample> {
-        let (user, system) = self.user_and_system()?;
+        let ticks = |field| Ok::<u64, io::Error>(self.stat(field)? * (SECOND / TICKS_PER_SECOND));
         Ok(Sample {
             threads: self.threads().unwrap_or_default(),
-            user,
-            system,
-            resident: self.kib("status", "VmRSS:")?,
+            user: ticks(FIELD_USER)?,
+            system: ticks(FIELD_SYSTEM)?,
+            resident: self.resident()?,
             // Others' processes may show less of themselves.
             proportional: self.kib("smaps_rollup", "Pss:").unwrap_or_default(),
             descriptors: fs::read_dir(self.path("fd")).map_or(0, |files| files.count() as u64),
         })
+    }
+
+    /// Bytes of memory in use.
+    pub(super) fn resident(self) -> io::Result<u64> {
+        self.kib("status", "VmRSS:")
+    }
+
+    /// The process that has started this one.
+    pub(super) fn parent(self) -> io::Result<Pid> {
+        let parent = self.stat(FIELD_PARENT)?;
+        Ok(Pid(u32::try_from(parent).unwrap_or_default()))
     }
 
     /// The scheduler's own count, which is finer than what `stat` says.
@@ -61,15 +74,12 @@ impl Pid {
         Ok(threads)
     }
 
-    fn user_and_system(self) -> io::Result<(u64, u64)> {
+    /// A field of `stat`, counted from the one after the program's name.
+    fn stat(self, field: usize) -> io::Result<u64> {
         let text = fs::read_to_string(self.path("stat"))?;
-        // The second field is the program's name in parentheses, which may hold anything.
+        // The name stands in parentheses, and may hold anything.
         let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let mut fields = after_name.split_whitespace().skip(11);
-        let mut next =
-            || parse(fields.next()).map(|ticks: u64| ticks * (SECOND / TICKS_PER_SECOND));
-        next()
-            .zip(next())
+        parse(after_name.split_whitespace().nth(field))
             .ok_or_else(|| io::Error::other("/proc/PID/stat has fewer fields than expected"))
     }
 
@@ -81,16 +91,20 @@ impl Pid {
     }
 }
 
+const FIELD_PARENT: usize = 1;
+const FIELD_USER: usize = 11;
+const FIELD_SYSTEM: usize = 12;
+
 /// Linux has shown user space this many ticks a second on every machine for twenty years.
 const TICKS_PER_SECOND: u64 = 100;
 
-fn parse<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
+pub(super) fn parse<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
     text?.trim().parse().ok()
 }
 
 impl Sample {
     /// CPU nanoseconds since an earlier sample.
-    pub(super) fn cpu_since(&self, earlier: &Sample) -> u64 {
+    pub(in super::super) fn cpu_since(&self, earlier: &Sample) -> u64 {
         let coarse = (self.user + self.system).saturating_sub(earlier.user + earlier.system);
         let nobody_ended = earlier
             .threads
@@ -106,15 +120,4 @@ impl Sample {
             false => coarse,
         }
     }
-}
-
-/// Samples of several processes.
-pub(super) fn sample_all(pids: &[Pid]) -> io::Result<Vec<Sample>> {
-    pids.iter().map(|pid| pid.sample()).collect()
-}
-
-/// CPU nanoseconds of all of them together.
-pub(super) fn cpu_between(before: &[Sample], after: &[Sample]) -> u64 {
-    let pairs = before.iter().zip(after);
-    pairs.map(|(before, after)| after.cpu_since(before)).sum()
 }

@@ -1,0 +1,273 @@
+//! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
+//! again. How fast that goes, and whether the server keeps anything of it.
+
+use super::driver::{Driver, Links, REST, Scenario, nanos};
+use super::histogram::Histogram;
+use super::idle::slope;
+use super::link::OpenError;
+use super::options::ChurnOptions;
+use super::probe::{Moment, Probe};
+use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
+use super::run::open_options;
+use super::script::{Fields, Script};
+use super::target::{Route, resolve, run_tag};
+use super::watch::Watch;
+use super::{Failure, clock};
+use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Memory is sampled so many times.
+const STEPS: u64 = 10;
+/// Longer messages than this come from somebody else.
+const SPARE_BYTES: usize = 1 << 20;
+
+struct Comers {
+    script: Script,
+    routes: Vec<Route>,
+    slots: Vec<Slot>,
+    timeout: u64,
+    /// Whether others come after those who go.
+    goes_on: bool,
+    cycles: u64,
+    begun: u64,
+    cycles_max: u64,
+    handshakes: Histogram,
+    messages: Histogram,
+    failed: BTreeMap<String, u64>,
+    faults: BTreeMap<String, u64>,
+}
+
+/// What one connection is at.
+struct Slot {
+    session: Session,
+    gather: Gather,
+    message: Vec<u8>,
+    since: u64,
+    is_heard: bool,
+    is_closed: bool,
+}
+
+impl Comers {
+    /// Has the next connection opened.
+    fn next(&mut self, links: &mut Links) {
+        if !self.goes_on || self.begun == self.cycles_max {
+            return;
+        }
+        let number = self.begun as usize;
+        self.begun += 1;
+        let route = self.routes[number % self.routes.len()].numbered(number);
+        let link = links.open(route);
+        if link == self.slots.len() {
+            self.slots.push(Slot::default());
+        }
+        self.slots[link] = Slot::default();
+    }
+
+    fn on_fault(&mut self, name: &str) {
+        *self.faults.entry(name.into()).or_default() += 1;
+    }
+
+    /// Ends connections that have waited for too long.
+    fn expire(&mut self, links: &mut Links) {
+        let now = clock::now();
+        for link in 0..self.slots.len() {
+            let slot = &self.slots[link];
+            let is_open = links.get(link).is_some_and(|link| link.is_open());
+            if is_open && now.saturating_sub(slot.since) > self.timeout {
+                self.on_fault(match (slot.is_heard, slot.is_closed) {
+                    (false, _) => "messages that never came back",
+                    (_, false) => "close frames that were never answered",
+                    _ => "connections that the server never closed",
+                });
+                links.close(link);
+                self.next(links);
+            }
+        }
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Slot {
+            session: Session::new(Role::Client),
+            gather: Gather::default(),
+            message: Vec::new(),
+            since: 0,
+            is_heard: false,
+            is_closed: false,
+        }
+    }
+}
+
+impl Scenario for Comers {
+    fn on_open(&mut self, links: &mut Links, link: usize, took: u64) {
+        self.handshakes.record(took, 1);
+        let slot = &mut self.slots[link];
+        slot.since = clock::now();
+        let fields = Fields {
+            publisher: link,
+            sequence: self.handshakes.count(),
+        };
+        self.script.write_payload(fields, &mut slot.message);
+        let opcode = self.script.kind.opcode();
+        links.send(link, |out| {
+            Role::Client.write_frame(true, opcode, &slot.message, out);
+        });
+    }
+
+    fn on_failed(&mut self, links: &mut Links, _: usize, error: OpenError) {
+        *self.failed.entry(error.to_string()).or_default() += 1;
+        self.next(links);
+    }
+
+    fn on_bytes(&mut self, link: usize, bytes: &mut [u8], now: u64, out: &mut Vec<u8>) -> bool {
+        let slot = &mut self.slots[link];
+        let message_bytes_max = slot.message.len() + SPARE_BYTES;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Ok(received) = slot.session.receive(rest, message_bytes_max) else {
+                self.on_fault("connections on which the server broke RFC 6455");
+                return false;
+            };
+            let consumed = received.consumed;
+            match received.event {
+                Some(Event::Fragment(fragment)) => {
+                    let message = slot.gather.push(fragment);
+                    // Others may be in the same room.
+                    if !slot.is_heard && message.is_some_and(|it| it.payload == slot.message) {
+                        slot.is_heard = true;
+                        self.messages.record(now - slot.since, 1);
+                        slot.since = now;
+                        let close = CloseFrame {
+                            code: CloseCode::NORMAL,
+                            reason: "",
+                        };
+                        Role::Client.write_frame(true, OpCode::Close, &close.encode(), out);
+                    }
+                }
+                Some(Event::Ping(payload)) => {
+                    Role::Client.write_frame(true, OpCode::Pong, payload, out);
+                }
+                Some(Event::Close(_)) => slot.is_closed = true,
+                _ => {}
+            }
+            rest = &mut rest[consumed..];
+        }
+        true
+    }
+
+    fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool) {
+        let slot = &self.slots[link];
+        match (slot.is_heard, slot.is_closed, was_reset) {
+            (true, true, false) => self.cycles += 1,
+            (false, true, _) => self.on_fault("connections closed before their message came back"),
+            (_, _, true) => self.on_fault("connections that were reset"),
+            _ => self.on_fault("connections that ended without a close frame"),
+        }
+        self.next(links);
+    }
+}
+
+/// `fanfare bench churn`
+pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
+    let script = Script::new(options.message.kind(), &options.message.size, run_tag());
+    let mut driver = Driver::new(open_options(&options.target))?;
+    let mut watch = Watch::new(options.report.quiet)?;
+    let title = format!(
+        "{} at a time come and go, {}",
+        count_of(options.connections, "connection"),
+        options.message.title(),
+    );
+    let mut document = Document::begin(&options.report, "churn", title, options);
+    let probe = options.target.probe();
+    let timeout = nanos(options.target.timeout.0);
+    let mut comers = Comers {
+        script,
+        routes: resolve(&options.target)?,
+        slots: Vec::new(),
+        timeout,
+        goes_on: true,
+        cycles: 0,
+        begun: 0,
+        cycles_max: options.cycles.unwrap_or(u64::MAX),
+        handshakes: Histogram::default(),
+        messages: Histogram::default(),
+        failed: BTreeMap::new(),
+        faults: BTreeMap::new(),
+    };
+    let before = probe.moment()?;
+    let began = clock::now();
+    let duration = nanos(options.duration.0);
+    let mut steps = vec![(0, before.clone())];
+    let mut next_look = 0;
+    (0..options.connections).for_each(|_| comers.next(&mut driver.links));
+    watch.phase("churning", duration);
+    loop {
+        let now = clock::now();
+        if now >= began + duration || watch.is_interrupted() {
+            comers.goes_on = false;
+        }
+        if driver.links.open_count() + driver.links.opening_count() == 0 {
+            break;
+        }
+        if comers.cycles == 0 && now > began + 2 * timeout {
+            document.outcome = Outcome::GivenUp;
+            break;
+        }
+        if now >= next_look {
+            next_look = now + REST / 10;
+            comers.expire(&mut driver.links);
+            if now - began > duration / STEPS * steps.len() as u64 {
+                steps.push((comers.cycles, probe.moment()?));
+            }
+            watch.tick_rate(now - began, now, comers.cycles, "cycles");
+        }
+        driver.turn(&mut comers, next_look)?;
+    }
+    let took = clock::now() - began;
+    watch.end();
+    if watch.is_interrupted() {
+        document.outcome = Outcome::Interrupted;
+    }
+    let after = wait_for_descriptors(&probe, &before, timeout)?;
+    document.connections = Connections {
+        opened: comers.handshakes.count(),
+        failed: comers.failed,
+        opening_ns: took,
+        handshake: (&comers.handshakes).into(),
+        pings: 0,
+    };
+    document.faults = comers.faults;
+    for (error, count) in &document.connections.failed {
+        let name = format!("connections not opened: {error}");
+        document.faults.insert(name, *count);
+    }
+    let is_probed = !probe.pids.is_empty();
+    document.server = is_probed.then(Server::default);
+    let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors) as i64;
+    document.churn = Some(Churn {
+        duration_ns: took,
+        cycles: comers.cycles,
+        cycles_per_s: comers.cycles as f64 * clock::SECOND as f64 / took.max(1) as f64,
+        message: (&comers.messages).into(),
+        resident_bytes_per_cycle: slope(&steps, |it| it.sum(|sample| sample.resident))
+            .filter(|_| is_probed),
+        descriptors_leaked: is_probed.then(|| descriptors(&after) - descriptors(&before)),
+    });
+    document.finish(&before, &after);
+    Ok(document)
+}
+
+/// A server may need a moment to let go of the last connections.
+fn wait_for_descriptors(probe: &Probe, before: &Moment, timeout: u64) -> io::Result<Moment> {
+    let deadline = clock::now() + timeout;
+    let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors);
+    loop {
+        let after = probe.moment()?;
+        if descriptors(&after) <= descriptors(before) || clock::now() >= deadline {
+            return Ok(after);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

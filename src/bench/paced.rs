@@ -1,0 +1,117 @@
+//! The open loop: messages are due at a fixed rate, whatever the server does, and a latency counts
+//! from when the message was *due*. A server that stalls for a second thereby spoils the latencies
+//! of all messages of that second, and not of the one only that a closed loop would have had
+//! outstanding (coordinated omission).
+
+use super::driver::{NEVER, REST, nanos};
+use super::histogram::Histogram;
+use super::options::PacedOptions;
+use super::report::{Document, Outcome, count_of, grouped};
+use super::rooms::{Outlet, Plan, Rooms};
+use super::run::{Patience, Run};
+use super::script::Script;
+use super::target::run_tag;
+use super::watch::Watch;
+use super::{Failure, clock};
+use std::time::Duration;
+
+/// What is kept for receivers that are behind. A server that is further behind can't keep up.
+const KEPT_BYTES_MAX: usize = 256 << 20;
+
+/// `fanfare bench paced`
+pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
+    let message = &options.message;
+    let script = Script::new(message.kind(), &message.size, run_tag());
+    let plan = Plan {
+        rooms: options.rooms,
+        readers: options.readers,
+        outlet: Outlet::Publishers {
+            count: options.publishers,
+            echo: !options.no_self_echo,
+        },
+    };
+    let title = format!(
+        "{}, {}, {} messages/s due, {}",
+        count_of(options.rooms * options.readers, "reader"),
+        count_of(options.rooms * options.publishers, "publisher"),
+        grouped(options.rate),
+        message.title(),
+    );
+    let mut document = Document::begin(&options.report, "paced", title, options);
+    let watch = Watch::new(options.report.quiet)?;
+    let mut run = Run::on_server(&options.target, Rooms::new(script, plan), watch, 1)?;
+    run.driver.use_alarm()?;
+    run.open()?;
+
+    let length = &options.length;
+    let messages = length.messages.unwrap_or(u64::MAX);
+    let mut late = Histogram::default();
+    run.watch.phase("warming up", 0);
+    pace(
+        &mut run,
+        options.rate,
+        u64::MAX,
+        length.warm_up.0,
+        &mut late,
+    )?;
+    late = Histogram::default();
+    run.watch.phase("measuring", nanos(length.duration.0));
+    let span =
+        run.between(|run| pace(run, options.rate, messages, length.duration.0, &mut late))?;
+    run.watch.end();
+    document.client.publishing_late_ns_p99 = Some(late.percentile(99.0));
+    run.document_connections(&mut document);
+    document.measured(&span, run.rooms.books.script.payload_bytes_mean());
+    document.finish(&span.before, &span.after);
+    Ok(document)
+}
+
+/// Publishes each message as soon as it is due, the rooms taking turns, and then waits for the last
+/// ones to arrive.
+fn pace(
+    run: &mut Run,
+    rate: f64,
+    messages: u64,
+    duration: Duration,
+    late: &mut Histogram,
+) -> Result<(), Failure> {
+    let interval = clock::SECOND as f64 / rate;
+    let began = clock::now();
+    let total = ((nanos(duration) as f64 / interval) as u64).min(messages);
+    let due = |message: u64| began + (message as f64 * interval) as u64;
+    let mut patience = Patience::new(&run.rooms, run.timeout);
+    let mut next_look = 0;
+    let mut next = 0;
+    loop {
+        let now = clock::now();
+        while next < total && due(next) <= now {
+            let room = next as usize % run.rooms.plan().rooms;
+            late.record(now - due(next), 1);
+            run.rooms
+                .publish(&mut run.driver.links, room, 1, due(next))?;
+            next += 1;
+        }
+        run.rooms.settle_all();
+        if next == total && run.rooms.done() == run.rooms.published() {
+            return Ok(());
+        }
+        if run.watch.is_interrupted() {
+            run.outcome = Outcome::Interrupted;
+            return Ok(());
+        }
+        if now >= next_look {
+            next_look = now + REST / 10;
+            let behind = run.rooms.kept_bytes() > KEPT_BYTES_MAX;
+            if behind || run.rooms.is_mute() || patience.is_over(&run.rooms, now) {
+                run.outcome = Outcome::GivenUp;
+                return Ok(());
+            }
+            run.watch_pump(began, now);
+        }
+        let wake = match next < total {
+            true => due(next),
+            false => NEVER,
+        };
+        run.driver.turn(&mut run.rooms, wake.min(next_look))?;
+    }
+}

@@ -1,0 +1,141 @@
+//! What the system knows: of the server's processes, of the kernel's own memory, and of whatever
+//! else was going on.
+
+mod process;
+mod system;
+
+pub(super) use process::{Pid, Sample};
+pub(super) use system::{Machine, System};
+
+use super::clock;
+use std::collections::BTreeMap;
+use std::{fs, io};
+
+/// The processes that are to be looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probe {
+    pub(super) pids: Vec<Pid>,
+    /// Their descendants too.
+    pub(super) tree: bool,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Moment {
+    pub(super) at: u64,
+    /// CPU nanoseconds of this process.
+    pub(super) client_cpu: u64,
+    pub(super) processes: BTreeMap<Pid, Sample>,
+    pub(super) system: System,
+}
+
+impl Probe {
+    /// Looks at everything. A process that was named and is not there is an error.
+    pub(super) fn moment(&self) -> io::Result<Moment> {
+        // CPU times first: what follows takes some itself.
+        let (at, client_cpu) = (clock::now(), clock::own_cpu());
+        let mut processes = BTreeMap::new();
+        for pid in self.processes() {
+            match pid.sample() {
+                Ok(sample) => {
+                    processes.insert(pid, sample);
+                }
+                Err(error) if self.pids.contains(&pid) => {
+                    let why = format!("can't look at process {}: {error}", pid.0);
+                    return Err(io::Error::new(error.kind(), why));
+                }
+                // A descendant may end while we look.
+                Err(_) => {}
+            }
+        }
+        let system = System::now(self.pids.first().copied());
+        Ok(Moment {
+            at,
+            client_cpu,
+            processes,
+            system,
+        })
+    }
+
+    /// Memory in use now; 0 if nobody is to be looked at.
+    pub(super) fn resident(&self) -> u64 {
+        let processes = self.processes();
+        processes.iter().filter_map(|pid| pid.resident().ok()).sum()
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        let mut found = self.pids.clone();
+        if !self.tree {
+            return found;
+        }
+        let everybody: Vec<(Pid, Pid)> = fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| process::parse(entry.ok()?.file_name().to_str()).map(Pid))
+            .filter_map(|pid| Some((pid, pid.parent().ok()?)))
+            .collect();
+        let mut next = 0;
+        while let Some(&parent) = found.get(next) {
+            next += 1;
+            for &(pid, its_parent) in &everybody {
+                if its_parent == parent && !found.contains(&pid) {
+                    found.push(pid);
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Moment {
+    /// A sum over all processes.
+    pub(super) fn sum(&self, what: impl Fn(&Sample) -> u64) -> u64 {
+        self.processes.values().map(what).sum()
+    }
+
+    /// CPU nanoseconds of all processes since an earlier moment.
+    pub(super) fn cpu_since(&self, earlier: &Moment) -> u64 {
+        let none = Sample::default();
+        let cpu = self
+            .processes
+            .iter()
+            .map(|(pid, sample)| sample.cpu_since(earlier.processes.get(pid).unwrap_or(&none)));
+        cpu.sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_there_and_works() {
+        let probe = Probe {
+            pids: vec![Pid(std::process::id())],
+            tree: true,
+        };
+        let before = probe.moment().unwrap();
+        let mut sum = 0_u64;
+        while clock::own_cpu() - before.client_cpu < 50_000_000 {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        let after = probe.moment().unwrap();
+        // Other tests run in the same process, so that there is no upper bound.
+        assert!(after.cpu_since(&before) > 20_000_000);
+        assert!(after.sum(|sample| sample.resident) > 100_000);
+        assert!(after.sum(|sample| sample.descriptors) > 2);
+        assert_eq!(
+            probe.pids[0].parent().unwrap().0,
+            std::os::unix::process::parent_id()
+        );
+    }
+
+    #[test]
+    fn a_process_that_is_not_there() {
+        let probe = Probe {
+            pids: vec![Pid(u32::MAX)],
+            tree: false,
+        };
+        assert!(probe.moment().is_err());
+    }
+}

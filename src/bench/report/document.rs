@@ -1,0 +1,199 @@
+//! A run as a document: what `--json` writes and `compare` reads, and what the table shows. Each
+//! name ends in its unit; times are nanoseconds. docs/benchmarking.md explains the fields.
+
+use super::super::histogram::Histogram;
+use super::super::probe::Machine;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Rises when a field changes its meaning or goes.
+pub(in super::super) const SCHEMA: u32 = 1;
+
+/// Everything about one run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in super::super) struct Document {
+    pub(in super::super) schema: u32,
+    /// What `compare` is to call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) name: Option<String>,
+    pub(in super::super) version: String,
+    pub(in super::super) command: Vec<String>,
+    /// Seconds since 1970.
+    pub(in super::super) started_unix_s: u64,
+    pub(in super::super) machine: Machine,
+    pub(in super::super) scenario: String,
+    /// The settings in words.
+    pub(in super::super) title: String,
+    /// The options of the scenario, defaults included.
+    pub(in super::super) settings: serde_json::Value,
+    pub(in super::super) outcome: Outcome,
+    /// Every message arrived as it should.
+    pub(in super::super) correct: bool,
+    pub(in super::super) connections: Connections,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) messages: Option<Messages>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) server: Option<Server>,
+    pub(in super::super) client: Client,
+    pub(in super::super) kernel: Kernel,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) stalled: Option<Stalled>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) churn: Option<Churn>,
+    /// What was wrong, and how often.
+    pub(in super::super) faults: BTreeMap<String, u64>,
+    /// What puts the figures in doubt.
+    pub(in super::super) warnings: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in super::super) enum Outcome {
+    /// As it was meant to.
+    #[default]
+    Complete,
+    /// By a signal: the figures cover what there was.
+    Interrupted,
+    /// Nothing was delivered for too long, or nobody was left.
+    GivenUp,
+}
+
+/// Opening handshakes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Connections {
+    pub(in super::super) opened: u64,
+    /// Why others were not, and how many.
+    pub(in super::super) failed: BTreeMap<String, u64>,
+    /// From the first one that began to the last one that was open.
+    pub(in super::super) opening_ns: u64,
+    pub(in super::super) handshake: Latency,
+    /// Pings of the server that were answered.
+    pub(in super::super) pings: u64,
+}
+
+/// Messages while it was measured.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Messages {
+    pub(in super::super) duration_ns: u64,
+    pub(in super::super) published: u64,
+    /// Each message once for each receiver that had it, whole and in order.
+    pub(in super::super) delivered: u64,
+    pub(in super::super) published_per_s: f64,
+    pub(in super::super) delivered_per_s: f64,
+    pub(in super::super) payload_bytes_mean: f64,
+    pub(in super::super) latency: Latency,
+}
+
+/// The server's processes together, while it was measured.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Server {
+    pub(in super::super) processes: usize,
+    pub(in super::super) cpu_ns: u64,
+    pub(in super::super) cpu_user_ns: u64,
+    pub(in super::super) cpu_system_ns: u64,
+    pub(in super::super) cpu_ns_per_delivery: Option<f64>,
+    /// Of one core, over the time that was measured.
+    pub(in super::super) cpu_percent: f64,
+    pub(in super::super) before: Memory,
+    pub(in super::super) after: Memory,
+    /// For each further connection.
+    pub(in super::super) resident_bytes_per_connection: Option<f64>,
+    pub(in super::super) proportional_bytes_per_connection: Option<f64>,
+}
+
+/// What processes hold.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Memory {
+    pub(in super::super) resident_bytes: u64,
+    pub(in super::super) proportional_bytes: u64,
+    pub(in super::super) descriptors: u64,
+}
+
+/// This program, while it was measured.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Client {
+    pub(in super::super) processes: usize,
+    pub(in super::super) cpu_ns: u64,
+    pub(in super::super) cpu_ns_per_delivery: Option<f64>,
+    /// Of one core, of the busiest process.
+    pub(in super::super) cpu_percent: f64,
+    /// How late messages of a paced run left, because of the client itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) publishing_late_ns_p99: Option<u64>,
+}
+
+/// The kernel, of both ends if both are on this machine.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Kernel {
+    /// In TCP's buffers.
+    pub(in super::super) tcp_bytes_before: u64,
+    pub(in super::super) tcp_bytes_after: u64,
+    /// Sockets, descriptors and all other objects.
+    pub(in super::super) slab_bytes_before: u64,
+    pub(in super::super) slab_bytes_after: u64,
+    pub(in super::super) bytes_per_connection: Option<f64>,
+    /// Of one core: programs that have nothing to do with this.
+    pub(in super::super) other_load_percent: f64,
+}
+
+/// What became of readers that stopped reading, and of the others.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Stalled {
+    pub(in super::super) readers: u64,
+    /// Rate of the others while they stood, over the rate before.
+    pub(in super::super) rate_ratio: f64,
+    pub(in super::super) latency_before: Latency,
+    pub(in super::super) published_bytes: u64,
+    /// Memory of the server, at most, beyond what it was before.
+    pub(in super::super) resident_bytes_growth: Option<u64>,
+    /// How they ended, and how many.
+    pub(in super::super) endings: BTreeMap<String, u64>,
+    /// Messages that those who went on had skipped.
+    pub(in super::super) skipped: u64,
+}
+
+/// Connections that came and went.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Churn {
+    pub(in super::super) duration_ns: u64,
+    /// Connect, handshake, message, close.
+    pub(in super::super) cycles: u64,
+    pub(in super::super) cycles_per_s: f64,
+    pub(in super::super) message: Latency,
+    /// Slope over the last two thirds.
+    pub(in super::super) resident_bytes_per_cycle: Option<f64>,
+    /// Still open after the last one, beyond those before the first.
+    pub(in super::super) descriptors_leaked: Option<i64>,
+}
+
+/// Percentiles in nanoseconds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in super::super) struct Latency {
+    pub(in super::super) count: u64,
+    pub(in super::super) min_ns: u64,
+    pub(in super::super) mean_ns: f64,
+    pub(in super::super) p50_ns: u64,
+    pub(in super::super) p90_ns: u64,
+    pub(in super::super) p99_ns: u64,
+    pub(in super::super) p99_9_ns: u64,
+    pub(in super::super) max_ns: u64,
+    /// The largest value of each bucket that holds some, and how many.
+    pub(in super::super) buckets: Vec<(u64, u64)>,
+}
+
+impl From<&Histogram> for Latency {
+    fn from(histogram: &Histogram) -> Self {
+        Latency {
+            count: histogram.count(),
+            min_ns: histogram.min(),
+            mean_ns: histogram.mean(),
+            p50_ns: histogram.percentile(50.0),
+            p90_ns: histogram.percentile(90.0),
+            p99_ns: histogram.percentile(99.0),
+            p99_9_ns: histogram.percentile(99.9),
+            max_ns: histogram.max(),
+            buckets: histogram.buckets().collect(),
+        }
+    }
+}

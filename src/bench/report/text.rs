@@ -1,0 +1,367 @@
+//! The report as people read it.
+
+use super::document::{Document, Latency, Outcome};
+use std::fmt::Write;
+
+/// Columns of a bar of the histogram.
+const BAR: usize = 40;
+/// Rows of the histogram.
+const ROWS: usize = 11;
+
+/// The whole report, a line for each figure.
+pub(super) fn table(document: &Document) -> String {
+    let mut out = Out::default();
+    out.text(&format!("\n{}: {}\n", document.scenario, document.title));
+    match document.outcome {
+        Outcome::Complete => {}
+        Outcome::Interrupted => out.text("INTERRUPTED: partial results\n"),
+        Outcome::GivenUp => out.text("GIVEN UP: partial results\n"),
+    }
+    verdict(document, &mut out);
+    messages(document, &mut out);
+    churn(document, &mut out);
+    stalled(document, &mut out);
+    server(document, &mut out);
+    client_and_kernel(document, &mut out);
+    connections(document, &mut out);
+    for warning in &document.warnings {
+        out.text(&format!("\nWarning: {warning}."));
+    }
+    if !document.warnings.is_empty() {
+        out.text("\n");
+    }
+    out.0
+}
+
+/// Whether everything arrived stands above all figures.
+fn verdict(document: &Document, out: &mut Out) {
+    let pings = document.connections.pings;
+    if document.correct {
+        if document.messages.is_some() {
+            out.line(
+                "correct",
+                "yes: no gap, no duplicate, no swap, payloads whole",
+            );
+        }
+    } else {
+        out.line("correct", "NO");
+    }
+    for (fault, count) in &document.faults {
+        out.line("  fault", &format!("{} {fault}", grouped(*count as f64)));
+    }
+    if pings > 0 {
+        out.line("pings answered", &grouped(pings as f64));
+    }
+}
+
+fn messages(document: &Document, out: &mut Out) {
+    let Some(messages) = &document.messages else {
+        return;
+    };
+    out.heading("Messages");
+    out.line("measured for", &time(messages.duration_ns as f64));
+    out.line(
+        "published",
+        &format!(
+            "{} ({}/s)",
+            grouped(messages.published as f64),
+            grouped(messages.published_per_s)
+        ),
+    );
+    out.line(
+        "delivered",
+        &format!(
+            "{} ({}/s, {}/s of payload)",
+            grouped(messages.delivered as f64),
+            grouped(messages.delivered_per_s),
+            bytes(messages.delivered_per_s * messages.payload_bytes_mean)
+        ),
+    );
+    latency("latency", &messages.latency, out);
+    histogram(&messages.latency, out);
+}
+
+fn churn(document: &Document, out: &mut Out) {
+    let Some(churn) = &document.churn else { return };
+    out.heading("Churn");
+    out.line(
+        "cycles",
+        &format!(
+            "{} ({}/s) in {}",
+            grouped(churn.cycles as f64),
+            grouped(churn.cycles_per_s),
+            time(churn.duration_ns as f64)
+        ),
+    );
+    latency("message and back", &churn.message, out);
+    if let Some(leak) = churn.resident_bytes_per_cycle {
+        out.line("memory growth per cycle", &format!("{leak:.2} B"));
+    }
+    if let Some(leaked) = churn.descriptors_leaked {
+        out.line("descriptors leaked", &leaked.to_string());
+    }
+}
+
+fn stalled(document: &Document, out: &mut Out) {
+    let Some(stalled) = &document.stalled else {
+        return;
+    };
+    out.heading("Stalled readers");
+    out.line(
+        "rate of the others",
+        &format!("{:.3} of what it was before", stalled.rate_ratio),
+    );
+    latency("latency before", &stalled.latency_before, out);
+    out.line(
+        "published meanwhile",
+        &bytes(stalled.published_bytes as f64),
+    );
+    if let Some(growth) = stalled.resident_bytes_growth {
+        out.line("server memory growth", &bytes(growth as f64));
+    }
+    for (ending, count) in &stalled.endings {
+        out.line(
+            "of the stalled",
+            &format!("{} {ending}", grouped(*count as f64)),
+        );
+    }
+    if stalled.skipped > 0 {
+        out.line("skipped by them", &grouped(stalled.skipped as f64));
+    }
+}
+
+fn server(document: &Document, out: &mut Out) {
+    let Some(server) = &document.server else {
+        return;
+    };
+    out.heading(match document.scenario.as_str() {
+        "limit" => "Sender",
+        _ => "Server",
+    });
+    if let Some(each) = server.cpu_ns_per_delivery {
+        out.line("CPU per delivery", &format!("{:.4} µs", each / 1e3));
+    }
+    out.line(
+        "CPU",
+        &format!(
+            "{} ({:.0} % of a core; user {}, kernel {})",
+            time(server.cpu_ns as f64),
+            server.cpu_percent,
+            time(server.cpu_user_ns as f64),
+            time(server.cpu_system_ns as f64)
+        ),
+    );
+    out.line(
+        "memory",
+        &format!(
+            "{} resident, {} proportional ({} and {} before)",
+            bytes(server.after.resident_bytes as f64),
+            bytes(server.after.proportional_bytes as f64),
+            bytes(server.before.resident_bytes as f64),
+            bytes(server.before.proportional_bytes as f64)
+        ),
+    );
+    if let (Some(resident), Some(proportional)) = (
+        server.resident_bytes_per_connection,
+        server.proportional_bytes_per_connection,
+    ) {
+        out.line(
+            "memory per connection",
+            &format!("{resident:.0} B resident, {proportional:.0} B proportional"),
+        );
+    }
+    out.line(
+        "descriptors",
+        &format!(
+            "{} ({} before)",
+            server.after.descriptors, server.before.descriptors
+        ),
+    );
+}
+
+fn client_and_kernel(document: &Document, out: &mut Out) {
+    let client = &document.client;
+    out.heading("Client and kernel");
+    let each = client.cpu_ns_per_delivery.map_or(String::new(), |each| {
+        format!("{:.4} µs per delivery, ", each / 1e3)
+    });
+    out.line(
+        "client CPU",
+        &format!("{each}{:.0} % of a core", client.cpu_percent),
+    );
+    let kernel = &document.kernel;
+    let each = kernel.bytes_per_connection.map_or(String::new(), |each| {
+        format!("; {} per connection, both ends", bytes(each))
+    });
+    out.line(
+        "kernel memory",
+        &format!(
+            "TCP buffers {} ({} before), slab {} ({} before){each}",
+            bytes(kernel.tcp_bytes_after as f64),
+            bytes(kernel.tcp_bytes_before as f64),
+            bytes(kernel.slab_bytes_after as f64),
+            bytes(kernel.slab_bytes_before as f64),
+        ),
+    );
+}
+
+fn connections(document: &Document, out: &mut Out) {
+    let connections = &document.connections;
+    if connections.opened == 0 && connections.failed.is_empty() {
+        return;
+    }
+    out.heading("Connections");
+    let rate = connections.opened as f64 * 1e9 / connections.opening_ns.max(1) as f64;
+    out.line(
+        "opened",
+        &format!(
+            "{} in {} ({}/s)",
+            grouped(connections.opened as f64),
+            time(connections.opening_ns as f64),
+            grouped(rate)
+        ),
+    );
+    for (why, count) in &connections.failed {
+        out.line("not opened", &format!("{} {why}", grouped(*count as f64)));
+    }
+    latency("handshake", &connections.handshake, out);
+}
+
+fn latency(name: &str, latency: &Latency, out: &mut Out) {
+    if latency.count == 0 {
+        return;
+    }
+    let of = |nanos: u64| time(nanos as f64);
+    out.line(
+        name,
+        &format!(
+            "p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
+            of(latency.p50_ns),
+            of(latency.p90_ns),
+            of(latency.p99_ns),
+            of(latency.p99_9_ns),
+            of(latency.max_ns)
+        ),
+    );
+}
+
+/// Bars over equal spans of time, from the fastest to p99.9; what is beyond has one of its own.
+fn histogram(latency: &Latency, out: &mut Out) {
+    let (low, high) = (latency.min_ns, latency.p99_9_ns);
+    if latency.count < ROWS as u64 || high <= low {
+        return;
+    }
+    let width = (high - low).div_ceil(ROWS as u64);
+    let mut rows = [0; ROWS + 1];
+    for &(value, count) in &latency.buckets {
+        let row = (value.saturating_sub(low) / width) as usize;
+        rows[row.min(ROWS)] += count;
+    }
+    let most = rows.iter().copied().max().unwrap_or(1).max(1);
+    out.text("\n");
+    for (row, &count) in rows.iter().enumerate() {
+        let upper = low + width * (row as u64 + 1);
+        let label = match row {
+            ROWS => format!("> {}", time(high as f64)),
+            _ => format!("≤ {}", time(upper as f64)),
+        };
+        let bar = "■".repeat((count as f64 / most as f64 * BAR as f64).ceil() as usize);
+        out.text(&format!(
+            "  {label:>12} {:>14} {bar}\n",
+            grouped(count as f64)
+        ));
+    }
+}
+
+#[derive(Default)]
+struct Out(String);
+
+impl Out {
+    fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    fn heading(&mut self, name: &str) {
+        // To write into a String can't fail.
+        let _ = writeln!(self.0, "\n{name}");
+    }
+
+    fn line(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.0, "  {name:<24} {value}");
+    }
+}
+
+/// `1,234,567`; below 100 with one decimal place.
+pub(in super::super) fn grouped(number: f64) -> String {
+    if number.fract() != 0.0 && number.abs() < 100.0 {
+        return format!("{number:.1}");
+    }
+    let digits = format!("{:.0}", number.abs());
+    let mut out = String::from(if number < 0.0 { "-" } else { "" });
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 reader`, `2 readers`.
+pub(in super::super) fn count_of(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{} {what}s", grouped(count as f64)),
+    }
+}
+
+/// Nanoseconds in the unit that suits them.
+pub(super) fn time(nanos: f64) -> String {
+    let (value, unit) = match nanos {
+        nanos if nanos < 1e3 => (nanos, "ns"),
+        nanos if nanos < 1e6 => (nanos / 1e3, "µs"),
+        nanos if nanos < 1e9 => (nanos / 1e6, "ms"),
+        nanos => (nanos / 1e9, "s"),
+    };
+    format!("{} {unit}", significant(value))
+}
+
+/// Bytes in the unit that suits them.
+pub(super) fn bytes(bytes: f64) -> String {
+    let (value, unit) = match bytes {
+        bytes if bytes < 1024.0 => (bytes, "B"),
+        bytes if bytes < 1024.0 * 1024.0 => (bytes / 1024.0, "KiB"),
+        bytes if bytes < 1024.0 * 1024.0 * 1024.0 => (bytes / 1024.0 / 1024.0, "MiB"),
+        bytes => (bytes / 1024.0 / 1024.0 / 1024.0, "GiB"),
+    };
+    format!("{} {unit}", significant(value))
+}
+
+/// Three digits, as far as there are any.
+fn significant(value: f64) -> String {
+    match value {
+        value if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_as_people_write_them() {
+        assert_eq!(grouped(1_234_567.0), "1,234,567");
+        assert_eq!(grouped(123.0), "123");
+        assert_eq!(grouped(-4321.4), "-4,321");
+        assert_eq!(grouped(12.34), "12.3");
+        assert_eq!(time(999.0), "999 ns");
+        assert_eq!(time(1_540.0), "1.54 µs");
+        assert_eq!(time(25e6), "25 ms");
+        assert_eq!(time(61.52e9), "61.5 s");
+        assert_eq!(bytes(1536.0), "1.50 KiB");
+        assert_eq!(count_of(1, "reader"), "1 reader");
+        assert_eq!(count_of(1000, "reader"), "1,000 readers");
+    }
+}

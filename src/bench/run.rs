@@ -1,0 +1,285 @@
+//! The phases of a run: open, warm up, measure; and the closed loop in which messages are
+//! outstanding, and the client publishes as many more as got done.
+
+use super::driver::{Driver, NEVER, OpenOptions, REST, nanos};
+use super::link::{OpenError, RequestOptions};
+use super::options::{LengthOptions, TargetOptions};
+use super::probe::{Moment, Probe};
+use super::report::{Document, Outcome};
+use super::rooms::Rooms;
+use super::tally::Tally;
+use super::target::resolve;
+use super::watch::Watch;
+use super::{Failure, clock};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Some servers answer the handshake before the connection has joined; so long it is waited.
+const SETTLE: u64 = 100_000_000;
+
+/// Rooms, and all that it takes to run them.
+pub(super) struct Run {
+    pub(super) driver: Driver,
+    pub(super) rooms: Rooms,
+    pub(super) probe: Probe,
+    pub(super) watch: Watch,
+    /// Messages outstanding in each room.
+    pub(super) window: u64,
+    /// Nanoseconds without any delivery until the run is given up.
+    pub(super) timeout: u64,
+    pub(super) outcome: Outcome,
+    /// The most memory that the server was seen to have.
+    pub(super) resident_max: u64,
+    began: u64,
+}
+
+/// What was measured between two moments.
+pub(super) struct Span {
+    pub(super) before: Moment,
+    pub(super) after: Moment,
+    pub(super) published: u64,
+    /// What came in between.
+    pub(super) tally: Tally,
+}
+
+impl Span {
+    pub(super) fn nanos(&self) -> u64 {
+        self.after.at - self.before.at
+    }
+
+    /// Deliveries a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.tally.delivered as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
+    }
+}
+
+impl Run {
+    pub(super) fn new(
+        driver: Driver,
+        rooms: Rooms,
+        probe: Probe,
+        watch: Watch,
+        window: usize,
+        timeout: u64,
+    ) -> Self {
+        Run {
+            driver,
+            rooms,
+            probe,
+            watch,
+            window: window as u64,
+            timeout,
+            outcome: Outcome::Complete,
+            resident_max: 0,
+            began: clock::now(),
+        }
+    }
+
+    /// Rooms on a server, none of their connections opened yet.
+    pub(super) fn on_server(
+        target: &TargetOptions,
+        rooms: Rooms,
+        watch: Watch,
+        window: usize,
+    ) -> Result<Self, Failure> {
+        let routes = resolve(target)?;
+        let mut driver = Driver::new(open_options(target))?;
+        let connections = rooms.plan().connections();
+        for room in 0..rooms.plan().rooms {
+            let route = &routes[room % routes.len()];
+            for _ in 0..connections {
+                driver.links.open(route.numbered(room));
+            }
+        }
+        let timeout = nanos(target.timeout.0);
+        Ok(Run::new(
+            driver,
+            rooms,
+            target.probe(),
+            watch,
+            window,
+            timeout,
+        ))
+    }
+
+    /// Opens all connections. One that fails ends the run: what it would have measured is not what
+    /// was asked for.
+    pub(super) fn open(&mut self) -> Result<(), Failure> {
+        self.began = clock::now();
+        let total = self.driver.links.len() as u64;
+        self.watch.phase("opening", total);
+        while self.driver.links.opening_count() > 0 {
+            self.driver
+                .turn(&mut self.rooms, NEVER.min(clock::now() + REST))?;
+            self.watch.tick(self.driver.links.open_count() as u64, || {
+                "connections".into()
+            });
+            if let Some(failure) = failure(&self.rooms.failures) {
+                return Err(failure);
+            }
+            if self.watch.is_interrupted() {
+                return Err(Failure::new("interrupted before anything was measured"));
+            }
+        }
+        let settled = clock::now() + SETTLE;
+        while clock::now() < settled {
+            self.driver.turn(&mut self.rooms, settled)?;
+        }
+        Ok(())
+    }
+
+    /// Warms up and measures, with nothing under way before and after.
+    pub(super) fn measure(&mut self, length: &LengthOptions) -> Result<Span, Failure> {
+        self.watch.phase("warming up", 0);
+        self.pump(u64::MAX, length.warm_up.0)?;
+        self.watch.phase("measuring", nanos(length.duration.0));
+        self.span(length.messages.unwrap_or(u64::MAX), length.duration.0)
+    }
+
+    /// Measures so many messages, or for so long.
+    pub(super) fn span(&mut self, messages: u64, duration: Duration) -> Result<Span, Failure> {
+        self.between(|run| run.pump(messages, duration))
+    }
+
+    /// Measures while something is done.
+    pub(super) fn between(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<Span, Failure> {
+        let before = self.probe.moment()?;
+        let published = self.rooms.published();
+        let tally = self.rooms.books.tally.clone();
+        self.rooms.books.tally.latencies = Default::default();
+        if self.outcome == Outcome::Complete {
+            work(self)?;
+        }
+        // The server may be gone, with what there was to see of it.
+        let after = match self.probe.moment() {
+            Err(_) if self.outcome != Outcome::Complete => before.clone(),
+            after => after?,
+        };
+        if self.outcome == Outcome::GivenUp {
+            self.give_up();
+        }
+        Ok(Span {
+            before,
+            after,
+            published: self.rooms.published() - published,
+            tally: self.rooms.books.tally.since(&tally),
+        })
+    }
+
+    fn give_up(&mut self) {
+        self.rooms.settle_all();
+        let waiting = self.rooms.waiting();
+        self.rooms.give_up();
+        if waiting > 0 {
+            let name = "receivers still waited when the run was given up";
+            self.rooms.books.tally.on_named(name.into(), waiting as u64);
+        }
+    }
+
+    /// Publishes so many messages or for so long, and waits until they are done.
+    pub(super) fn pump(&mut self, messages: u64, duration: Duration) -> Result<(), Failure> {
+        let began = clock::now();
+        let deadline = began + nanos(duration);
+        let last = self.rooms.published().saturating_add(messages);
+        let mut patience = Patience::new(&self.rooms, self.timeout);
+        self.rooms.mark_all_dirty();
+        loop {
+            let now = clock::now();
+            let is_over = now >= deadline || self.rooms.published() >= last;
+            if is_over {
+                self.rooms.settle_all();
+            } else {
+                let most = last - self.rooms.published();
+                self.rooms
+                    .refill(&mut self.driver.links, self.window, most)?;
+            }
+            if is_over && self.rooms.done() == self.rooms.published() {
+                return Ok(());
+            }
+            if self.watch.is_interrupted() {
+                self.outcome = Outcome::Interrupted;
+                return Ok(());
+            }
+            if self.rooms.is_empty() || self.rooms.is_mute() || patience.is_over(&self.rooms, now) {
+                self.outcome = Outcome::GivenUp;
+                return Ok(());
+            }
+            self.watch_pump(began, now);
+            let wake = if is_over { now + REST } else { deadline };
+            self.driver.turn(&mut self.rooms, wake.min(now + REST))?;
+        }
+    }
+
+    /// Shows how far it is; and looks at the server's memory as often.
+    pub(super) fn watch_pump(&mut self, began: u64, now: u64) {
+        let (delivered, elapsed) = (self.rooms.delivered(), now - began);
+        if self.watch.tick_rate(elapsed, now, delivered, "deliveries") {
+            self.resident_max = self.resident_max.max(self.probe.resident());
+        }
+    }
+
+    /// Puts what is known of the connections into a document.
+    pub(super) fn document_connections(&self, document: &mut Document) {
+        document.connections.opened = self.rooms.handshakes.count();
+        document.connections.handshake = (&self.rooms.handshakes).into();
+        document.connections.opening_ns = self.rooms.opened_at.saturating_sub(self.began);
+        document.connections.pings = self.rooms.books.tally.pings;
+        document.outcome = self.outcome;
+        for (name, count) in self.rooms.books.tally.faults() {
+            document.faults.insert(name.into(), count);
+        }
+        for (ending, count) in &self.rooms.endings {
+            document
+                .faults
+                .insert(format!("connections {ending}"), *count);
+        }
+    }
+}
+
+/// Waits for deliveries, but not for ever.
+pub(super) struct Patience {
+    timeout: u64,
+    delivered: u64,
+    since: u64,
+}
+
+impl Patience {
+    pub(super) fn new(rooms: &Rooms, timeout: u64) -> Self {
+        Patience {
+            timeout,
+            delivered: rooms.delivered(),
+            since: clock::now(),
+        }
+    }
+
+    pub(super) fn is_over(&mut self, rooms: &Rooms, now: u64) -> bool {
+        let delivered = rooms.delivered();
+        if delivered != self.delivered || rooms.done() == rooms.published() {
+            self.delivered = delivered;
+            self.since = now;
+        }
+        now.saturating_sub(self.since) > self.timeout
+    }
+}
+
+/// The first of the reasons why connections did not open, with advice.
+pub(super) fn failure(failures: &BTreeMap<OpenError, u64>) -> Option<Failure> {
+    let error = failures.keys().next()?;
+    Some(Failure::new(format!("{error}{}", error.advice())))
+}
+
+/// How connections to the target are opened.
+pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
+    OpenOptions {
+        sources: target.source.clone(),
+        in_flight_max: target.in_flight.max(1),
+        timeout: nanos(target.timeout.0),
+        request: RequestOptions {
+            subprotocols: target.subprotocol.clone(),
+            headers: target.header.clone(),
+        },
+    }
+}

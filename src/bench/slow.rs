@@ -1,0 +1,102 @@
+//! Some readers stop reading: what becomes of the others, of the server's memory, and of them.
+//!
+//! The closed loop runs twice, first with everybody reading, then with some that don't, for whom no
+//! message waits. At last those read on: they get a close frame, or the end of their connection, or
+//! messages, be it all or from somewhere on.
+
+use super::driver::REST;
+use super::options::SlowOptions;
+use super::report::{Document, Outcome, Stalled, count_of};
+use super::rooms::{Outlet, Plan, Rooms};
+use super::run::Run;
+use super::script::Script;
+use super::target::run_tag;
+use super::watch::Watch;
+use super::{Failure, clock};
+
+/// Nothing more comes to those who read on, if nothing has come for so long.
+const QUIET: u64 = clock::SECOND;
+
+/// `fanfare bench slow`
+pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
+    let count = options.stalled.min(options.readers);
+    let message = &options.message;
+    let script = Script::new(message.kind(), &message.size, run_tag());
+    let plan = Plan {
+        rooms: 1,
+        readers: options.readers,
+        outlet: Outlet::Publishers {
+            count: options.publishers,
+            echo: !options.no_self_echo,
+        },
+    };
+    let title = format!(
+        "{}, of which {count} stop reading, {}, {} outstanding, {}",
+        count_of(options.readers, "reader"),
+        count_of(options.publishers, "publisher"),
+        count_of(options.window, "message"),
+        message.title(),
+    );
+    let mut document = Document::begin(&options.report, "slow", title, options);
+    let watch = Watch::new(options.report.quiet)?;
+    let rooms = Rooms::new(script, plan);
+    let mut run = Run::on_server(&options.target, rooms, watch, options.window)?;
+    run.open()?;
+
+    let span_before = run.measure(&options.length)?;
+    run.watch.phase("stalled", 0);
+    for reader in 0..count {
+        run.rooms.excuse(reader);
+        run.driver.stall(reader);
+    }
+    run.resident_max = 0;
+    let messages = options.length.messages.unwrap_or(u64::MAX);
+    let span = run.span(messages, options.length.duration.0)?;
+    let outcome = run.outcome;
+    run.watch.phase("reading on", 0);
+    read_on(&mut run, count)?;
+    run.watch.end();
+
+    let mut endings = run.rooms.excused_endings.clone();
+    let went_on = count as u64 - endings.values().sum::<u64>();
+    if went_on > 0 {
+        endings.insert("still connected".into(), went_on);
+    }
+    let base = span_before.after.sum(|sample| sample.resident);
+    let payload_bytes = run.rooms.books.script.payload_bytes_mean();
+    document.stalled = Some(Stalled {
+        readers: count as u64,
+        rate_ratio: span.rate() / span_before.rate(),
+        latency_before: (&span_before.tally.latencies).into(),
+        published_bytes: (span.published as f64 * payload_bytes) as u64,
+        resident_bytes_growth: (!run.probe.pids.is_empty())
+            .then(|| run.resident_max.saturating_sub(base)),
+        endings,
+        skipped: run.rooms.books.tally.skipped,
+    });
+    run.outcome = outcome;
+    run.document_connections(&mut document);
+    document.measured(&span, payload_bytes);
+    document.finish(&span.before, &span.after);
+    Ok(document)
+}
+
+/// Lets those who had stopped read again, until nothing more comes.
+fn read_on(run: &mut Run, count: usize) -> Result<(), Failure> {
+    if run.outcome != Outcome::Complete {
+        return Ok(());
+    }
+    (0..count).for_each(|reader| run.driver.resume(reader));
+    let deadline = clock::now() + run.timeout;
+    let mut quiet_since = clock::now();
+    let heard = |run: &Run| (run.rooms.delivered(), run.driver.links.open_count());
+    let mut last = heard(run);
+    while clock::now() < deadline.min(quiet_since + QUIET) && !run.watch.is_interrupted() {
+        run.driver.turn(&mut run.rooms, clock::now() + REST / 10)?;
+        if heard(run) != last {
+            last = heard(run);
+            quiet_since = clock::now();
+        }
+    }
+    Ok(())
+}

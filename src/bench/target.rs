@@ -1,0 +1,48 @@
+//! The server that is measured: where it is, looked up once.
+
+use super::options::TargetOptions;
+use super::url::Url;
+use super::{Failure, clock};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// Where a connection leads.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) url: Rc<Url>,
+    pub(super) address: SocketAddr,
+    /// What `{i}` becomes.
+    pub(super) number: usize,
+}
+
+impl Route {
+    pub(super) fn new(url: Url, address: SocketAddr) -> Self {
+        Route {
+            url: Rc::new(url),
+            address,
+            number: 0,
+        }
+    }
+
+    /// The same with another number.
+    pub(super) fn numbered(&self, number: usize) -> Self {
+        Route {
+            number,
+            ..self.clone()
+        }
+    }
+}
+
+/// Looks up where the URLs lead.
+pub(super) fn resolve(target: &TargetOptions) -> Result<Vec<Route>, Failure> {
+    let route = |url: &Url| {
+        let address = url.resolve().map_err(Failure::usage)?;
+        Ok(Route::new(url.clone(), address))
+    };
+    target.urls.iter().map(route).collect()
+}
+
+/// Each run tags its messages, so that it notices those of another.
+pub(super) fn run_tag() -> u32 {
+    (clock::now() / 1000) as u32 ^ std::process::id() << 7
+}

@@ -1,0 +1,97 @@
+//! What the user sees while it runs, and how they end it: a bar on standard error if that is a
+//! terminal, and Ctrl-C.
+
+use super::clock::{self, SECOND};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// From one picture to the next.
+const FRAME: u64 = SECOND / 10;
+
+/// The bar, and the signals.
+pub(super) struct Watch {
+    bar: ProgressBar,
+    interrupted: Arc<AtomicBool>,
+    next_frame: u64,
+    /// When and how many at the last picture.
+    last: (u64, u64),
+}
+
+impl Watch {
+    /// Watches from now on. The first signal ends the run and prints what there is; the second
+    /// ends the program.
+    pub(super) fn new(quiet: bool) -> io::Result<Self> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
+            flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        let target = match quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
+        };
+        Ok(Watch {
+            bar: ProgressBar::with_draw_target(None, target),
+            interrupted,
+            next_frame: 0,
+            last: (0, 0),
+        })
+    }
+
+    /// The user wants it to end.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Something else begins, which takes so much; 0 if that is not known.
+    pub(super) fn phase(&mut self, name: &'static str, length: u64) {
+        let style = match length {
+            0 => ProgressStyle::with_template("{prefix:>10} {spinner} {msg}"),
+            _ => ProgressStyle::with_template("{prefix:>10} {wide_bar} {msg}"),
+        };
+        self.bar.reset();
+        if let Ok(style) = style {
+            self.bar.set_style(style);
+        }
+        self.bar.set_prefix(name);
+        self.bar.set_message("");
+        self.bar.set_length(length);
+        self.last = (0, 0);
+    }
+
+    /// Draws how far it is, if the last picture is old enough.
+    pub(super) fn tick(&mut self, position: u64, message: impl FnOnce() -> String) {
+        let now = clock::now();
+        if now >= self.next_frame {
+            self.next_frame = now + FRAME;
+            self.bar.set_message(message());
+            self.bar.set_position(position);
+        }
+    }
+
+    /// Draws how far it is, and how fast something counts up; true if it was time to.
+    pub(super) fn tick_rate(&mut self, position: u64, now: u64, count: u64, what: &str) -> bool {
+        if now < self.next_frame {
+            return false;
+        }
+        let (then, before) = std::mem::replace(&mut self.last, (now, count));
+        if then > 0 {
+            let rate = count.saturating_sub(before) as f64 * SECOND as f64 / (now - then) as f64;
+            self.tick(position, || {
+                format!("{} {what}/s", super::report::grouped(rate))
+            });
+        } else {
+            self.next_frame = now + FRAME;
+        }
+        true
+    }
+
+    /// The bar goes.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,105 @@
+//! What settings mean together: the bounds that the relay keeps, unless they contradict each other
+//! or the system.
+
+use super::error::ConfigError;
+use super::settings::Config;
+use super::value::Count;
+use crate::relay::Limits;
+use crate::sys::clock::ticks;
+
+/// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
+/// some to spare for files.
+const DESCRIPTORS_RESERVED: usize = 16;
+
+/// Sockets beyond `connections_max`, for pages, and for telling clients that there is no place.
+const SOCKETS_SPARE: usize = 64;
+
+/// A message can't be larger, whatever is set: 1 GiB.
+const MESSAGE_BYTES_LIMIT: u64 = 1 << 30;
+
+/// A topic's log holds this many messages of the largest size, so that a turn can take in a quarter
+/// of it without lapping a reader that keeps up.
+const MESSAGES_PER_LOG: u64 = 4;
+
+impl Config {
+    /// The relay's bounds, if the settings fit together.
+    pub fn limits(&self) -> Result<Limits, ConfigError> {
+        let message = self.message_bytes_max;
+        let topic_log = self.topic_log_bytes_max;
+        if message.0 > MESSAGE_BYTES_LIMIT {
+            return Err(format!(
+                "{} is too much: it can be 1 GiB at most",
+                self.cite("message_bytes_max")
+            )
+            .into());
+        }
+        if topic_log.0 < message.0.saturating_mul(MESSAGES_PER_LOG) {
+            return Err(format!(
+                "{} is less than {MESSAGES_PER_LOG} times {}: raise the one or lower the other",
+                self.cite("topic_log_bytes_max"),
+                self.cite("message_bytes_max")
+            )
+            .into());
+        }
+        if self.log_bytes_max.0 < topic_log.0 {
+            return Err(format!(
+                "{} is less than {}, which it is to hold at least once",
+                self.cite("log_bytes_max"),
+                self.cite("topic_log_bytes_max")
+            )
+            .into());
+        }
+        Ok(Limits {
+            connections_max: self.connections_max.map_or(usize::MAX, |count| count.0),
+            head_bytes_max: self.head_bytes_max.as_usize(),
+            message_bytes_max: message.as_usize(),
+            topic_log_bytes_max: topic_log.as_usize(),
+            log_bytes_max: self.log_bytes_max.as_usize(),
+            outbox_bytes_max: self.outbox_bytes_max.as_usize(),
+            rescue_bytes_max: self.rescue_bytes_max.as_usize(),
+            private_bytes_max: self.private_bytes_max.as_usize(),
+            slow_policy: self.slow_policy,
+            origins: self.origin.iter().map(ToString::to_string).collect(),
+            handshake_timeout: ticks(self.handshake_timeout.0),
+            keep_alive_timeout: ticks(self.keep_alive_timeout.0),
+            heartbeat_interval: ticks(self.heartbeat_interval.0),
+            pong_timeout: ticks(self.pong_timeout.0),
+            idle_timeout: self.idle_timeout.map(|period| ticks(period.0)),
+            stalled_write_timeout: ticks(self.stalled_write_timeout.0),
+            close_timeout: ticks(self.close_timeout.0),
+        })
+    }
+
+    /// Sockets of clients that may be open at a time, given how many files the process may have open,
+    /// and how many sockets it listens on.
+    pub fn sockets_max(
+        &self,
+        descriptors_max: usize,
+        listeners: usize,
+    ) -> Result<usize, ConfigError> {
+        let reserved = DESCRIPTORS_RESERVED + listeners;
+        let available = descriptors_max.saturating_sub(reserved);
+        let Some(Count(connections_max)) = self.connections_max else {
+            return match available {
+                0 => Err(format!(
+                    "the process may have {descriptors_max} files open, and needs more than \
+                     {reserved}: raise the limit (ulimit -n)"
+                )
+                .into()),
+                available => Ok(available),
+            };
+        };
+        let needed = connections_max.saturating_add(SOCKETS_SPARE);
+        if needed > available {
+            return Err(format!(
+                "{} takes {} open files, and the process may have {descriptors_max}: raise the \
+                 limit (ulimit -n), or lower the setting to {}",
+                self.cite("connections_max"),
+                needed.saturating_add(reserved),
+                available.saturating_sub(SOCKETS_SPARE),
+            )
+            .into());
+        }
+        Ok(needed)
+    }
+}

@@ -1,0 +1,128 @@
+//! The settings, each of them once. A new one is an entry here and nothing else:
+//!
+//! ```text
+//!     /// What it is, as the help and the manual say it.
+//!     name: Type = "its default", Live or Restart,
+//!         "why it is that, or what it protects";
+//! ```
+//!
+//! From its name follow the flag (`--its-name`), the variable (`FANFARE_ITS_NAME`) and the key
+//! (`its_name`); from its type the unit, what may be written, and what is said of anything else.
+//! `Live` changes when the relay is told to reload, `Restart` when it is started again. Settings
+//! that bound each other are checked in [`Config::limits`]. `fanfare settings` prints the table
+//! that `docs/settings.md` holds, and a test compares the two.
+
+use super::address::Address;
+use super::table::settings;
+use super::value::{Bytes, Count, Level, Mode, Origin, Period};
+use crate::relay::SlowPolicy;
+
+settings! {
+    "Addresses" {
+        /// Address to listen on; repeat it for several. A port alone means this machine only,
+        /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket, and
+        /// `systemd` means all sockets that systemd hands over
+        listen: Vec<Address> = "127.0.0.1:8080", Restart,
+            "nobody else gets in until somebody says so";
+
+        /// Who may connect to a `unix:PATH`, as the mode of that file
+        unix_mode: Mode = "0660", Restart,
+            "the relay's user and group, which a proxy in front of it shares";
+
+        /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
+        /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
+        origin: Vec<Origin> = "", Live,
+            "a browser lets any page connect, with the user's cookies: who may is to be said";
+    }
+
+    "Slow readers" {
+        /// What becomes of a reader that lags by more than its topic retains: `close` ends it with
+        /// 1013, `skip` moves it to the live end
+        slow_policy: SlowPolicy = "close", Live,
+            "a reader that was closed knows that it missed something";
+
+        /// What a topic retains for its slowest reader; at least 4 times the largest message
+        topic_log_bytes_max: Bytes = "8MiB", Live,
+            "a reader may pause for seconds at 1,000 messages of 1 KiB a second";
+
+        /// What all topics retain together; whoever retains most is cut first
+        log_bytes_max: Bytes = "256MiB", Live,
+            "32 topics may have slow readers at a time without one of them being cut";
+
+        /// Rest of a frame that is saved for a reader lapped in the middle of it, so that it can be
+        /// told why; a longer one drops the connection
+        rescue_bytes_max: Bytes = "64KiB", Live,
+            "most messages are smaller, and it is a copy for each reader";
+
+        /// The kernel's send buffer of each connection: bandwidth times round trip of the fastest
+        /// reader. The system caps it (net.core.wmem_max)
+        send_buffer_bytes: Bytes = "256KiB", Restart,
+            "left to itself, the kernel holds up to 4 MiB for each reader that stalls";
+    }
+
+    "Limits" {
+        /// WebSocket connections in all; the next is answered with 503. When `off`, as many as there
+        /// are descriptors, and then new ones wait
+        connections_max: Option<Count> = "off", Live,
+            "the system's own limit is the right one until somebody knows better";
+
+        /// Largest message, all its fragments together; a larger one ends in 1009
+        message_bytes_max: Bytes = "1MiB", Live,
+            "far more than chat or telemetry needs, and a quarter of it fits into a turn";
+
+        /// Largest HTTP request head; a larger one is answered with 431
+        head_bytes_max: Bytes = "16KiB", Live,
+            "what common servers and proxies allow, cookies included";
+
+        /// Pongs that wait for one connection; beyond it, only the latest is kept
+        outbox_bytes_max: Bytes = "4KiB", Live,
+            "whoever pings without reading must not cost memory";
+
+        /// What all connections hold for themselves: unfinished messages, control frames that wait.
+        /// Beyond it, an unfinished message over 16 KiB ends in 1013
+        private_bytes_max: Bytes = "256MiB", Live,
+            "256 unfinished messages of the largest size";
+    }
+
+    "Timers" {
+        /// From the accept to the whole request; then 408
+        handshake_timeout: Period = "10s", Live,
+            "enough for a slow phone, too short to hoard connections";
+
+        /// Between two HTTP requests of one connection; then it is closed
+        keep_alive_timeout: Period = "10s", Live,
+            "a page's files come at once; what idles after them only takes a place";
+
+        /// Silence of a client until it is pinged; up to a quarter is taken off at random, so that
+        /// not all are pinged at once
+        heartbeat_interval: Period = "25s", Live,
+            "proxies cut silent connections, often after 60 s";
+
+        /// From the ping until any sign of life; then the connection is dropped as dead
+        pong_timeout: Period = "10s", Live,
+            "longer than any round trip, so that only the dead are dropped";
+
+        /// Time without a message either way, or `off`; then 1001
+        idle_timeout: Option<Period> = "off", Live,
+            "a quiet room is no reason to leave it: heartbeats find the dead";
+
+        /// Time in which a reader with bytes pending takes none; then it is dropped
+        stalled_write_timeout: Period = "30s", Live,
+            "a network that changes comes back within it";
+
+        /// For a closing handshake
+        close_timeout: Period = "5s", Live,
+            "whoever is there answers within a round trip";
+
+        /// When the relay ends: the time over which closes are spread if there are many connections,
+        /// so that those don't all come back at once
+        drain: Period = "10s", Live,
+            "20,000 clients that come back are then 2,000 a second, and service managers wait longer";
+    }
+
+    "Logs" {
+        /// What is logged to standard error: off, error, warn, info, debug
+        log_level: Level = "info", Live,
+            "what an operator wants to know, and nothing for each connection";
+    }
+}

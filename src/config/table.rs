@@ -1,0 +1,142 @@
+//! What the table of settings is made of.
+
+use super::settings::{Config, SETTINGS};
+use std::sync::Arc;
+
+/// One setting, and how to get at its place in a [`Config`].
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name, which is its key in a file too.
+    pub name: &'static str,
+    /// Those that belong together have the same.
+    pub section: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// What stands for a value of it: `BYTES`.
+    pub unit: &'static str,
+    /// The default, as text; several are separated by commas.
+    pub default: &'static str,
+    /// Why the default is what it is.
+    pub reason: &'static str,
+    /// When a change of it takes effect.
+    pub takes_effect: TakesEffect,
+    /// It holds any number of values.
+    pub is_list: bool,
+    /// Its values may stand in a file without quotes.
+    pub is_number: bool,
+    /// Whether a text is a value of it; otherwise, what was expected.
+    pub(super) check: fn(&str) -> Result<(), String>,
+    /// Puts values into their place.
+    pub(super) assign: fn(&mut Config, &[String]) -> Result<(), String>,
+    /// Its values in force, as text.
+    pub(super) values: fn(&Config) -> Vec<String>,
+}
+
+/// When a changed setting takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesEffect {
+    /// At a reload, without touching a connection.
+    Live,
+    /// When the relay is started again.
+    Restart,
+}
+
+/// Where a setting's value came from, from the weakest to the strongest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// A line of the file.
+    File {
+        /// The file, as it was named.
+        file: Arc<str>,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// Its environment variable.
+    Environment,
+    /// Its flag.
+    Flag,
+}
+
+impl Setting {
+    /// Its flag, without the dashes in front.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// Its environment variable.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("FANFARE_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+/// A default's values.
+pub(super) fn split(text: &str) -> Vec<String> {
+    text.split(',')
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Index of the setting of that name.
+pub(super) fn find(name: &str) -> Option<usize> {
+    SETTINGS.iter().position(|setting| setting.name == name)
+}
+
+/// Makes [`Config`] and [`SETTINGS`] of the entries.
+macro_rules! settings {
+    ($($section:literal {$(
+        $(#[doc = $help:literal])+
+        $name:ident: $type:ty = $default:literal, $takes_effect:ident, $reason:literal;
+    )+})+) => {
+        /// Every setting's value. [`Config::default`] holds the defaults.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $($(
+                $(#[doc = $help])+
+                pub $name: $type,
+            )+)+
+            /// Where each came from, in the order of [`SETTINGS`].
+            pub(super) sources: Vec<$crate::config::Source>,
+        }
+
+        /// Every setting, in the order in which people read them.
+        pub static SETTINGS: &[$crate::config::Setting] = &[$($(
+            $crate::config::Setting {
+                name: stringify!($name),
+                section: $section,
+                help: concat!($($help),+).trim_ascii(),
+                unit: <$type as $crate::config::value::Values>::UNIT,
+                default: $default,
+                reason: $reason,
+                takes_effect: $crate::config::TakesEffect::$takes_effect,
+                is_list: <$type as $crate::config::value::Values>::IS_LIST,
+                is_number: <$type as $crate::config::value::Values>::IS_NUMBER,
+                check: <$type as $crate::config::value::Values>::check,
+                assign: |config, values| {
+                    config.$name = $crate::config::value::Values::read(values)?;
+                    Ok(())
+                },
+                values: |config| $crate::config::value::Values::write(&config.$name),
+            },
+        )+)+];
+
+        impl Default for Config {
+            fn default() -> Self {
+                Config {
+                    $($(
+                        $name: $crate::config::value::Values::read(
+                            &$crate::config::table::split($default),
+                        )
+                        .expect("each default is a value"),
+                    )+)+
+                    sources: vec![$crate::config::Source::Default; SETTINGS.len()],
+                }
+            }
+        }
+    };
+}
+pub(super) use settings;

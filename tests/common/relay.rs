@@ -1,0 +1,203 @@
+//! The real binary, started for one test and ended with it.
+
+use super::{Client, DEADLINE, eventually, text};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
+
+/// A relay that runs. It is killed when this is dropped.
+pub(crate) struct Relay {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    stderr: mpsc::Receiver<String>,
+    witnesses: Vec<Client>,
+    exchanges: usize,
+}
+
+/// How a relay ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code; `None` if a signal killed it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stderr: String,
+}
+
+/// The binary, with an environment that holds no setting of ours.
+pub(crate) fn command() -> Command {
+    clean(Command::new(BINARY))
+}
+
+fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FANFARE_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Relay {
+    /// Starts one on a free port.
+    pub(crate) fn start(flags: &[&str]) -> Relay {
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0"]).args(flags);
+        Relay::start_as(command)
+    }
+
+    /// Starts one after these shell commands, which may set limits.
+    pub(crate) fn start_after(shell: &str, flags: &[&str]) -> Relay {
+        let mut command = clean(Command::new("bash"));
+        let script = format!("{shell}; exec \"$0\" --listen 127.0.0.1:0 \"$@\"");
+        command.args(["-c", &script, BINARY]).args(flags);
+        Relay::start_as(command)
+    }
+
+    /// Starts one as systemd does: with this socket as descriptor 3, and variables that say so.
+    pub(crate) fn start_with_socket(socket: OwnedFd, flags: &[&str]) -> Relay {
+        let mut command = clean(Command::new("bash"));
+        let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+        command
+            .args(["-c", script, BINARY])
+            .args(flags)
+            .stdin(socket);
+        Relay::start_as(command)
+    }
+
+    /// Starts one that listens on an address of 127.0.0.0/8 with a port that is free.
+    pub(crate) fn start_as(mut command: Command) -> Relay {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the relay starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut errors = child.stderr.take().expect("it is piped");
+        let (line, first_line) = mpsc::channel();
+        thread::spawn(move || {
+            let mut stdout = BufReader::new(stdout);
+            let mut first = String::new();
+            let _ = stdout.read_line(&mut first);
+            let _ = line.send(first);
+            let _ = stdout.read_to_end(&mut Vec::new());
+        });
+        let (end, stderr) = mpsc::channel();
+        thread::spawn(move || {
+            let mut read = Vec::new();
+            let _ = errors.read_to_end(&mut read);
+            let _ = end.send(String::from_utf8_lossy(&read).into_owned());
+        });
+        let line = first_line.recv_timeout(DEADLINE).expect("a first line");
+        let address = line
+            .split_once("http://")
+            .map(|(_, rest)| rest.trim_end().trim_end_matches('/'))
+            .and_then(|rest| rest.replace("localhost", "127.0.0.1").parse().ok());
+        let Some(address) = address else {
+            let _ = child.kill();
+            let errors = stderr.recv_timeout(DEADLINE).unwrap_or_default();
+            panic!("no address in {line:?}; standard error:\n{errors}");
+        };
+        Relay {
+            child,
+            address,
+            stderr,
+            witnesses: Vec::new(),
+            exchanges: 0,
+        }
+    }
+
+    /// Two bystanders, who joined at the first call, hear each other: whatever was done to the
+    /// relay, everybody else's traffic goes on.
+    pub(crate) fn assert_others_exchange(&mut self) {
+        let path = "/ws/bystanders";
+        while self.witnesses.len() < 2 {
+            let witness = Client::join(self, path);
+            self.witnesses.push(witness);
+        }
+        for sender in 0..2 {
+            self.exchanges += 1;
+            let said = format!("exchange {}", self.exchanges);
+            self.witnesses[sender].send(&text(&said));
+            for witness in &mut self.witnesses {
+                witness.expect_text(&said);
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the relay is there");
+    }
+
+    /// Waits until the relay has ended by itself.
+    pub(crate) fn ended(mut self) -> Ended {
+        let mut status = None;
+        eventually("the relay ends", || {
+            status = self.child.try_wait().expect("a child of ours");
+            status.is_some()
+        });
+        Ended {
+            code: status.and_then(|status| status.code()),
+            stderr: self.stderr.recv_timeout(DEADLINE).expect("it is closed"),
+        }
+    }
+
+    /// Ends it as an operator would, when the bystanders have gone.
+    pub(crate) fn terminated(mut self) -> Ended {
+        self.witnesses.clear();
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_none()
+    }
+    /// Resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .expect("the kernel tells")
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(path).expect("it is ours").count()
+    }
+
+    /// Ticks of the kernel's clock that it has worked, of 10 ms each.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = self.proc("stat");
+        let fields = stat.rsplit_once(')').expect("the kernel tells").1;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        [fields[11], fields[12]]
+            .iter()
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum()
+    }
+
+    fn proc(&self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        fs::read_to_string(path).expect("it runs")
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // One that has ended can't be killed, and one that was killed is to be waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

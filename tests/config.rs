@@ -1,0 +1,236 @@
+//! Settings as an operator meets them: the real binary, its files, its environment, what it says
+//! and how it exits.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// The binary, with an environment that holds no setting of ours.
+fn fanfare(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FANFARE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .current_dir(directory());
+    command
+}
+
+fn directory() -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("config");
+    fs::create_dir_all(&directory).expect("a folder of our own");
+    directory
+}
+
+/// Writes a file beneath the folder that the binary runs in.
+fn write(name: &str, text: impl AsRef<[u8]>) -> &str {
+    fs::write(directory().join(name), text).expect("a folder of our own");
+    name
+}
+
+fn run(mut command: Command) -> Output {
+    command.output().expect("the binary starts")
+}
+
+/// Runs what is to succeed, and returns what it prints.
+fn printed(command: Command) -> String {
+    let output = run(command);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Runs what is to be refused as bad input, and returns what it says.
+fn refused(command: Command) -> String {
+    let output = run(command);
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert_eq!(output.stdout, b"", "{errors}");
+    errors
+}
+
+/// What both `check` and `serve` say of a file.
+fn refused_file(name: &str, text: &str) -> String {
+    let file = write(name, text);
+    let said = refused(fanfare(&["check", file]));
+    assert_eq!(refused(fanfare(&["--config", file])), said);
+    let mut by_variable = fanfare(&[]);
+    by_variable.env("FANFARE_CONFIG", file);
+    assert_eq!(refused(by_variable), said);
+    said
+}
+
+/// The line of a setting in what `fanfare config` prints.
+fn line<'a>(shown: &'a str, name: &str) -> Vec<&'a str> {
+    let line = shown
+        .lines()
+        .find(|line| line.split(' ').next() == Some(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {shown}"));
+    line.splitn(2, "  #").map(str::trim).collect()
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_a_variable_over_the_file_and_the_file_over_the_default() {
+    let file = write(
+        "layers.toml",
+        "pong_timeout = 1\nclose_timeout = 1\n\nidle_timeout = 1\n",
+    );
+    let mut command = fanfare(&["config", "--config", file, "--pong-timeout", "3"]);
+    command
+        .env("FANFARE_PONG_TIMEOUT", "2")
+        .env("FANFARE_CLOSE_TIMEOUT", "2");
+    let shown = printed(command);
+    let is = |name, value: &str, source: &str| {
+        assert_eq!(line(&shown, name), [&format!("{name} = {value}"), source]);
+    };
+    is("pong_timeout", "\"3s\"", "--pong-timeout");
+    is("close_timeout", "\"2s\"", "FANFARE_CLOSE_TIMEOUT");
+    is("idle_timeout", "\"1s\"", "layers.toml:4");
+    is("keep_alive_timeout", "\"10s\"", "default");
+}
+
+#[test]
+fn what_is_shown_is_a_file() {
+    let shown = printed(fanfare(&["config", "--origin", "https://a.example"]));
+    let file = write("shown.toml", &shown);
+    printed(fanfare(&["check", file]));
+    let again = printed(fanfare(&["config", "--config", file]));
+    let [value, source] = line(&again, "origin")[..] else {
+        panic!("{again}")
+    };
+    assert_eq!(value, "origin = [\"https://a.example\"]");
+    assert!(source.starts_with("shown.toml:"), "{source}");
+}
+
+#[test]
+fn a_file_in_which_nothing_is_wrong() {
+    let file = write("right.toml", "listen = [\"8080\", \"[::1]:8080\"]\n");
+    assert_eq!(
+        printed(fanfare(&["check", file])),
+        "right.toml: all is well\n"
+    );
+}
+
+#[test]
+fn malformed_toml() {
+    let said = refused_file("malformed.toml", "listen = 8080\nlog_level = debug\n");
+    assert!(said.starts_with("fanfare: malformed.toml:2: "), "{said}");
+}
+
+#[test]
+fn an_unknown_key() {
+    let said = refused_file("unknown.toml", "\npong_time = 5\n");
+    assert_eq!(
+        said,
+        "fanfare: unknown.toml:2: pong_time: unknown key; expected the name of a setting, such as \
+         pong_timeout\n"
+    );
+}
+
+#[test]
+fn a_wrong_type() {
+    let said = refused_file("type.toml", "message_bytes_max = false\n");
+    assert_eq!(
+        said,
+        "fanfare: type.toml:1: message_bytes_max: expected a number of bytes such as 4096, 64KiB \
+         or 8MiB; found the boolean false\n"
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let said = refused_file("several.toml", "listen = true\nlog_level = 7\nbogus = 1\n");
+    assert_eq!(said.lines().count(), 3, "{said}");
+}
+
+#[test]
+fn contradictory_limits() {
+    let said = refused_file("contradiction.toml", "\nmessage_bytes_max = \"4MiB\"\n");
+    assert_eq!(
+        said,
+        "fanfare: --topic-log-bytes-max (by default 8MiB) is less than 4 times \
+         contradiction.toml:2: message_bytes_max = \"4MiB\": raise the one or lower the other\n"
+    );
+    let file = write("small.toml", "log_bytes_max = \"1MiB\"\n");
+    let said = refused(fanfare(&["config", "--config", file]));
+    assert!(said.contains("small.toml:1: log_bytes_max"), "{said}");
+    let said = refused(fanfare(&[
+        "--message-bytes-max=2GiB",
+        "--topic-log-bytes-max=8GiB",
+    ]));
+    assert!(said.contains("--message-bytes-max 2GiB"), "{said}");
+}
+
+#[test]
+fn a_file_that_can_t_be_read() {
+    for (file, why) in [
+        ("missing.toml", "No such file"),
+        (".", "directory"),
+        ("/dev/zero", "more than 1024 KiB"),
+    ] {
+        let said = refused(fanfare(&["--config", file]));
+        let expected = format!("fanfare: can't read {file}: ");
+        assert!(said.starts_with(&expected) && said.contains(why), "{said}");
+        assert_eq!(refused(fanfare(&["check", file])), said);
+    }
+    write("latin.toml", b"# fine\n# caf\xE9\n");
+    let said = refused(fanfare(&["check", "latin.toml"]));
+    assert!(said.contains("line 2 is not UTF-8"), "{said}");
+}
+
+#[test]
+fn bad_variables() {
+    let mut command = fanfare(&["config"]);
+    command
+        .env("FANFARE_PONG_TIMEOUT", "soon")
+        .env("FANFARE_SLOW_POLICY", "perhaps");
+    assert_eq!(
+        refused(command),
+        "fanfare: FANFARE_SLOW_POLICY: expected one of close, skip; found \"perhaps\"\n\
+         fanfare: FANFARE_PONG_TIMEOUT: expected a time such as 10s, 500ms or 2m; found \"soon\"\n"
+    );
+}
+
+#[test]
+fn bad_flags() {
+    for (flags, expected) in [
+        (&["--message-bytes-max", "lots"][..], "a number of bytes"),
+        (&["--pong-timeout=never"], "a time such as 10s"),
+        (&["--connections-max", "-1"], "unexpected argument"),
+        (&["--slow-policy", "drop"], "expected one of close, skip"),
+        (&["--listen", "nowhere"], "not a port"),
+        (&["--log-level", "loud"], "expected one of off, error"),
+        (
+            &["--origin", "https://a.example/path"],
+            "expected an origin",
+        ),
+        (&["--listn", "80"], "--listen"),
+        (&["frobnicate"], "unrecognized subcommand"),
+    ] {
+        let said = refused(fanfare(flags));
+        assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+}
+
+#[test]
+fn more_connections_than_descriptors() {
+    let said = refused(fanfare(&["--connections-max", "5000000000"]));
+    assert!(
+        said.contains("--connections-max 5000000000 takes 5000000081 open files"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_manual_s_table_is_what_the_code_says() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
+    let written = fs::read_to_string(manual).expect("the manual is there");
+    assert!(
+        printed(fanfare(&["settings"])) == written,
+        "docs/settings.md is out of date: `cargo run -- settings > docs/settings.md`"
+    );
+}

@@ -1,0 +1,280 @@
+//! HTTP over real sockets: the page and what belongs to it, and connections that serve one request
+//! after the other.
+
+mod common;
+
+use common::*;
+use std::fs;
+use std::path::Path;
+
+const HOST: &str = "Host: localhost";
+
+fn get(path: &str) -> Vec<u8> {
+    request(&format!("GET {path} HTTP/1.1"), &[HOST])
+}
+
+/// Every file of the page, by the path that it is served at.
+fn assets() -> Vec<(String, Vec<u8>)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+    let files = fs::read_dir(directory).expect("the page's files");
+    let mut assets: Vec<_> = files
+        .map(|file| {
+            let path = file.expect("a file").path();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .expect("a plain name");
+            let name = if name == "index.html" { "" } else { name };
+            (format!("/{name}"), fs::read(&path).expect("it is readable"))
+        })
+        .collect();
+    assets.sort();
+    assets
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        None => "text/html; charset=utf-8",
+        _ => panic!("{path} has no content type"),
+    }
+}
+
+#[test]
+fn the_page_and_everything_that_belongs_to_it() {
+    let mut relay = Relay::start(&[]);
+    let assets = assets();
+    assert!(assets.len() > 5, "{assets:?}");
+    // One connection is enough for all of it.
+    let mut client = Client::connect(&relay);
+    for (path, body) in &assets {
+        client.send(&get(path));
+        let response = client.response();
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.body == *body, "{path} has another body");
+        assert_eq!(
+            response.header("Content-Type"),
+            Some(content_type(path)),
+            "{path}"
+        );
+        assert_eq!(response.header("Connection"), Some("keep-alive"), "{path}");
+        assert_eq!(
+            response.header("X-Content-Type-Options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        let policy = response
+            .header("Content-Security-Policy")
+            .expect("a policy");
+        for rule in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    }
+    relay.assert_others_exchange();
+}
+
+#[test]
+fn the_page_names_nothing_that_is_not_served() {
+    let relay = Relay::start(&[]);
+    let assets = assets();
+    let mut client = Client::connect(&relay);
+    client.send(&get("/"));
+    let page = client.response().text();
+    let named: Vec<&str> = ["src=\"", "href=\""]
+        .iter()
+        .flat_map(|attribute| page.split(attribute).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|name| !name.starts_with('#') && !name.starts_with("data:"))
+        .collect();
+    assert!(named.len() > 2, "{named:?}");
+    for name in named {
+        // Relative, so that it works beneath a proxy's prefix.
+        let path = format!("/{}", name.trim_start_matches("./"));
+        assert!(
+            assets.iter().any(|(asset, _)| *asset == path),
+            "{name} is not served"
+        );
+    }
+}
+
+#[test]
+fn a_query_changes_nothing() {
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    for path in [
+        "/?room=x",
+        "/?",
+        "/app.js?v=1",
+        "http://localhost/",
+        "http://localhost",
+        "http://localhost?x",
+    ] {
+        client.send(&get(path));
+        assert_eq!(client.response().status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_head_is_what_it_would_be_without_a_body() {
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    for (path, _) in assets() {
+        client.send(&get(&path));
+        let with_body = client.response();
+        client.send(&request(&format!("HEAD {path} HTTP/1.1"), &[HOST]));
+        assert_eq!(client.response_to_head().head, with_body.head, "{path}");
+    }
+    client.send(&request("HEAD /nowhere HTTP/1.1", &[HOST]));
+    assert_eq!(client.response_to_head().status, 404);
+    client.expect_end();
+}
+
+#[test]
+fn requests_one_after_the_other_and_all_at_once() {
+    let mut relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    for _ in 0..20 {
+        client.send(&get("/app.js"));
+        assert_eq!(client.response().status, 200);
+    }
+    // In one segment, and cut in the middle of one.
+    let many = [
+        get("/"),
+        get("/style.css"),
+        request("HEAD / HTTP/1.1", &[HOST]),
+    ]
+    .concat()
+    .repeat(100);
+    let (page, style) = (
+        assets().remove(0).1,
+        fs::read("src/web/style.css").expect("it is there"),
+    );
+    client.send(&many[..many.len() / 2 + 7]);
+    client.send(&many[many.len() / 2 + 7..]);
+    for _ in 0..100 {
+        assert!(client.response().body == page);
+        assert!(client.response().body == style);
+        assert_eq!(client.response_to_head().status, 200);
+    }
+    // The last one says that it is the last; what follows is ignored.
+    let last = request("GET / HTTP/1.1", &[HOST, "Connection: close"]);
+    client.send(&[get("/"), last, get("/"), get("/")].concat());
+    assert_eq!(client.response().header("Connection"), Some("keep-alive"));
+    assert_eq!(client.response().header("Connection"), Some("close"));
+    client.expect_end();
+    relay.assert_others_exchange();
+}
+
+#[test]
+fn an_upgrade_may_follow_a_page() {
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    client.send(&[get("/"), upgrade("/ws"), text("after the page")].concat());
+    assert_eq!(client.response().status, 200);
+    client.expect_upgraded();
+    client.expect_text("after the page");
+}
+
+#[test]
+fn requests_may_be_cut_at_any_byte() {
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    client.send_bytewise(&get("/").repeat(3));
+    for _ in 0..3 {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+#[test]
+fn http_1_0() {
+    let relay = Relay::start(&[]);
+    for headers in [&[][..], &[HOST], &[HOST, "Connection: close"]] {
+        let mut client = Client::connect(&relay);
+        client.send(&request("GET / HTTP/1.0", headers));
+        let response = client.response();
+        assert_eq!(
+            (response.status, response.header("Connection")),
+            (200, Some("close"))
+        );
+        client.expect_end();
+    }
+    let mut client = Client::connect(&relay);
+    for _ in 0..3 {
+        client.send(&request("GET / HTTP/1.0", &["Connection: Keep-Alive"]));
+        let response = client.response();
+        assert_eq!(
+            (response.status, response.header("Connection")),
+            (200, Some("keep-alive"))
+        );
+    }
+}
+
+#[test]
+fn what_is_not_there() {
+    let mut relay = Relay::start(&[]);
+    for path in [
+        "/nowhere",
+        "/app.js/",
+        "//",
+        "/index.html",
+        "/../Cargo.toml",
+        "/%2e%2e/Cargo.toml",
+        "/.%00",
+        "/app%2Ejs",
+        "/etc/passwd",
+        "/favicon.ico",
+        "/healthz",
+        "/metrics",
+    ] {
+        let mut client = Client::connect(&relay);
+        client.send(&get(path));
+        let response = client.response();
+        assert_eq!(response.status, 404, "{path}");
+        assert!(response.text().contains("/ws/TOPIC"), "{}", response.text());
+        assert_eq!(
+            response.header("Content-Type"),
+            Some("text/plain; charset=utf-8")
+        );
+        client.expect_end();
+        relay.assert_others_exchange();
+    }
+}
+
+#[test]
+fn pages_are_read_and_not_written() {
+    let mut relay = Relay::start(&[]);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get"] {
+        let mut client = Client::connect(&relay);
+        client.send(&request(
+            &format!("{method} /app.js HTTP/1.1"),
+            &[HOST, "Content-Length: 4"],
+        ));
+        let response = client.response();
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(response.header("Allow"), Some("GET, HEAD"), "{method}");
+        client.expect_end();
+        relay.assert_others_exchange();
+    }
+}
+
+#[test]
+fn a_refusal_survives_the_body_that_follows_it() {
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    let body = vec![b'x'; 60_000];
+    client.send(&request(
+        "POST / HTTP/1.1",
+        &[HOST, "Content-Length: 60000"],
+    ));
+    client.send(&body);
+    assert_eq!(client.response().status, 405);
+    client.expect_end();
+}

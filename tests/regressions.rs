@@ -1,0 +1,103 @@
+//! One test per bug ever fixed: each failed before its fix.
+
+mod common;
+
+use common::*;
+use std::time::Duration;
+
+/// A side list names the messages of senders without echo. It was not counted in the log's bound,
+/// so that empty messages, retained for a reader that stalls, took a dozen times as much.
+#[test]
+fn empty_messages_without_echo_keep_within_the_logs_bound() {
+    let mut relay = Relay::start(&[
+        "--topic-log-bytes-max",
+        "4MiB",
+        "--send-buffer-bytes",
+        "16KiB",
+    ]);
+    relay.assert_others_exchange();
+    let before = relay.resident_kib();
+    let _stalled = Client::join_small(&relay, "/ws");
+    let mut senders = [
+        Client::join(&relay, "/ws?echo=0"),
+        Client::join(&relay, "/ws?echo=0"),
+    ];
+    let mut healthy = Client::join(&relay, "/ws");
+    let empty = text("").repeat(10_000);
+    for _ in 0..75 {
+        for sender in &mut senders {
+            sender.send(&empty);
+        }
+        healthy.read_bytes(2 * 10_000 * 2);
+        for sender in &mut senders {
+            sender.read_bytes(10_000 * 2);
+        }
+    }
+    let grown = relay.resident_kib().saturating_sub(before);
+    assert!(grown < 4 * 1024 + 3 * 1024, "{grown} KiB retained");
+    relay.assert_others_exchange();
+}
+
+/// Whoever had stopped in the middle of a frame was never found dead as long as its topic had
+/// messages: each delivery put the deadline of its pong off.
+#[test]
+fn a_dead_peer_in_the_middle_of_a_frame_is_dropped_in_a_busy_topic() {
+    let relay = Relay::start(&["--heartbeat-interval", "300ms", "--pong-timeout", "400ms"]);
+    let mut dead = Client::join(&relay, "/ws");
+    dead.send(&text("hello")[..8]);
+    let mut sender = Client::join(&relay, "/ws");
+    let mut said = 0;
+    let descriptors = relay.descriptors();
+    while relay.descriptors() == descriptors {
+        sender.send(&text("busy"));
+        sender.expect_text("busy");
+        assert!(
+            !sender.has_input(Duration::from_millis(20)),
+            "only its own messages come"
+        );
+        said += 1;
+        assert!(said < 500, "it is kept for ever");
+    }
+    dead.expect_gone();
+}
+
+/// What strangers send went into the log as it was: long, and with characters that steer terminals.
+#[test]
+fn a_refused_origin_is_logged_short_and_plain() {
+    let relay = Relay::start(&[]);
+    let origin = format!("Origin: http://\u{9b}31m\u{202e}{}", "\u{85}x".repeat(4000));
+    let mut client = Client::connect(&relay);
+    client.send(&upgrade_and(&[&origin]));
+    let response = client.response();
+    assert_eq!(response.status, 403);
+    drop(client);
+    let log = relay.terminated().stderr;
+    assert!(log.contains("403"), "{log}");
+    for said in [&response.text(), &log] {
+        assert!(said.len() < 4000, "{} bytes", said.len());
+        let odd = |letter: &char| !letter.is_ascii() || (letter.is_control() && *letter != '\n');
+        assert_eq!(said.chars().find(odd), None, "{said}");
+    }
+}
+
+/// A socket says that it has room only when a third of its buffer is free. Whoever took longer for
+/// that than the timeout was dropped as stalled, though it was reading all the time.
+#[test]
+fn a_slow_reader_is_not_a_stalled_one() {
+    let relay = Relay::start(&["--slow-policy", "skip", "--stalled-write-timeout", "1s"]);
+    let mut slow = Client::join_small(&relay, "/ws");
+    let mut sender = Client::join(&relay, "/ws?echo=0");
+    let mut bystander = Client::join(&relay, "/ws/elsewhere");
+    sender.send(&binary(&[b'x'; 1000]).repeat(2000));
+    sender.send(&ping(b"all sent"));
+    sender.expect_pong(b"all sent");
+    let descriptors = relay.descriptors();
+    for _ in 0..150 {
+        slow.read_bytes(1000);
+        assert!(!bystander.has_input(Duration::from_millis(20)));
+    }
+    assert_eq!(relay.descriptors(), descriptors);
+    drop((slow, sender, bystander));
+    let log = relay.terminated().stderr;
+    assert!(log.contains(" 0 stalled"), "{log}");
+}
