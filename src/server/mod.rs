@@ -25,6 +25,7 @@ use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::Clock;
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
+use crate::sys::notify::Notifier;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
@@ -52,6 +53,7 @@ pub struct Server {
     clock: Clock,
     poll: Poll,
     signals: Option<Signals>,
+    notifier: Notifier,
     inbox: Inbox,
     acceptor: Acceptor,
     addresses: Vec<LocalAddress>,
@@ -95,6 +97,7 @@ impl Server {
             clock,
             poll,
             signals: None,
+            notifier: Notifier::default(),
             inbox,
             acceptor,
             addresses,
@@ -127,12 +130,14 @@ impl Server {
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut buffer = vec![0; READ_BYTES_MAX];
+        self.notifier.ready(&self.status());
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             let now = self.clock.tick();
+            self.notifier.handle_turn(now);
             self.relay.begin_turn(now);
             let mut is_signalled = false;
             let mut is_woken = self.inbox.has_work();
@@ -182,6 +187,7 @@ impl Server {
         let due = [
             self.relay.poll_timeout(),
             self.acceptor.retry_at(),
+            self.notifier.due(),
             self.ends,
         ];
         let due = due.into_iter().flatten().min()?;
