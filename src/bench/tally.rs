@@ -107,18 +107,4 @@ impl Tally {
             ..self.clone()
         }
     }
-
-    /// Adds what another process has counted.
-    pub(super) fn merge(&mut self, other: &Tally) {
-        self.delivered += other.delivered;
-        self.pings += other.pings;
-        self.lost += other.lost;
-        self.reordered += other.reordered;
-        self.missed += other.missed;
-        self.skipped += other.skipped;
-        self.latencies.merge(&other.latencies);
-        for (name, count) in &other.faults {
-            self.on_named(name.clone(), *count);
-        }
-    }
 }

@@ -37,8 +37,10 @@ use std::io;
 use std::time::Duration;
 use table::Table;
 
-/// Bytes that one read may bring: a connection is read once a turn.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that one read may bring: a connection is read once a turn. What a busy publisher sent at once
+/// should come at once, or it is delivered in two writes per reader: four messages of 16 KiB are more
+/// than 64 KiB.
+const READ_BYTES_MAX: usize = 256 * 1024;
 /// Bytes that a turn takes in before it goes on to writing.
 const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Events that one poll brings; what is more comes with the next.

@@ -163,7 +163,6 @@ impl Relay {
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
     }
-
     /// Resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = self.proc("status");
