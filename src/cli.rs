@@ -43,7 +43,7 @@ enum Command {
     Config(Flags),
     /// Measure a WebSocket server, this one or any other
     #[cfg(feature = "bench")]
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
     /// Print the manual's table of settings
     #[command(hide = true)]
     Settings,

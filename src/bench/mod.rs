@@ -24,6 +24,7 @@ mod histogram;
 mod idle;
 mod limit;
 mod link;
+mod links;
 mod options;
 mod paced;
 mod probe;
@@ -36,6 +37,7 @@ mod tally;
 mod target;
 mod url;
 mod watch;
+mod workers;
 
 pub use options::Options;
 
@@ -96,6 +98,7 @@ pub fn run(options: &Options) -> ExitCode {
             print!("{table}");
             ExitCode::SUCCESS
         }),
+        Command::Worker => workers::run_worker().map(|()| ExitCode::SUCCESS),
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {

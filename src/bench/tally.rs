@@ -108,15 +108,13 @@ impl Tally {
         }
     }
 
-    /// Adds what another process has counted.
-    pub(super) fn merge(&mut self, other: &Tally) {
-        self.delivered += other.delivered;
+    /// Adds what was wrong in another process.
+    pub(super) fn merge_faults(&mut self, other: &Tally) {
         self.pings += other.pings;
         self.lost += other.lost;
         self.reordered += other.reordered;
         self.missed += other.missed;
         self.skipped += other.skipped;
-        self.latencies.merge(&other.latencies);
         for (name, count) in &other.faults {
             self.on_named(name.clone(), *count);
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::MessageKind;
 
 const P1: usize = 1;
 
@@ -19,9 +20,7 @@ fn world(publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World 
     (0..receivers).for_each(|_| audience.join(script, None));
     let mut wire = Vec::new();
     for &(publisher, count) in counts {
-        let from = audience
-            .script
-            .position(audience.tracks[publisher].published());
+        let from = script.position(audience.tracks[publisher].published());
         audience.publish(script, publisher, count, 10, &mut Vec::new());
         wire.extend_from_slice(audience.tracks[publisher].from(from));
     }
