@@ -4,11 +4,10 @@
 use crate::bench;
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::relay::Counters;
-use crate::server::{Ended, Server};
+use crate::server::{Ended, LocalAddress, Server};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,10 +60,11 @@ Examples:
   fanfare --origin https://example.com  pages of that site may connect
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
-Sizes take KiB, MiB and GiB, times take ms, s, m and h. Each setting can also be given as an
-environment variable (FANFARE_LISTEN for --listen) and in the TOML file that --config or
-FANFARE_CONFIG names (`listen`); a flag wins over a variable, and a variable over the file. Exit
-codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
+Each setting can also be given as an environment variable (FANFARE_LISTEN for --listen) and in the
+TOML file that --config or FANFARE_CONFIG names (listen = \"8080\"). A flag wins over a variable, and a
+variable over the file. Sizes take KiB, MiB and GiB, times take ms, s, m and h.
+
+Exit codes: 0 after a clean end, 1 if something failed, 2 if the command line or a setting is wrong.";
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -100,15 +100,19 @@ fn serve(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return reject(&error),
     };
+    // What is logged is decided by the level in force, which a reload may change.
     env_logger::Builder::new()
-        .filter_level(config.log_level.0)
+        .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let level = record.level().as_str().to_ascii_lowercase();
             writeln!(out, "fanfare: {level}: {}", record.args())
         })
         .init();
+    log::set_max_level(config.log_level.0);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
+        let flags = flags.clone();
+        server.set_load(move || Config::load(&flags));
         Ok(server)
     });
     let mut server = match server {
@@ -127,14 +131,24 @@ fn serve(flags: &Flags) -> ExitCode {
 }
 
 /// Says where the relay is to be found, in one line.
-fn announce(opened: &[SocketAddr]) {
-    let Some(first) = opened.first() else { return };
+fn announce(addresses: &[LocalAddress]) {
     let version = env!("CARGO_PKG_VERSION");
-    let line = if first.ip().is_unspecified() {
-        let port = first.port();
-        format!("fanfare {version} is listening on every interface: open http://localhost:{port}/")
-    } else {
-        format!("fanfare {version} is listening: open http://{first}/")
+    let all: Vec<String> = addresses.iter().map(LocalAddress::to_string).collect();
+    let all = all.join(", ");
+    let line = match addresses.iter().find_map(LocalAddress::tcp) {
+        None => format!("fanfare {version} is listening on {all}"),
+        Some(first) => {
+            let on = match addresses.len() {
+                1 if first.ip().is_unspecified() => " on every interface".into(),
+                1 => String::new(),
+                _ => format!(" on {all}"),
+            };
+            let host = match first.ip().is_unspecified() {
+                true => format!("localhost:{}", first.port()),
+                false => first.to_string(),
+            };
+            format!("fanfare {version} is listening{on}: open http://{host}/")
+        }
     };
     // Nobody may be there to read it, which is no reason not to run.
     let mut stdout = io::stdout();

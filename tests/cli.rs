@@ -292,7 +292,7 @@ fn the_environment_sets_what_flags_set_and_flags_win() {
         .expect("it runs");
     assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
     assert!(
-        stderr(&wrong).contains("--heartbeat-interval"),
+        stderr(&wrong).contains("FANFARE_HEARTBEAT_INTERVAL"),
         "{}",
         stderr(&wrong)
     );

@@ -99,10 +99,11 @@ fn what_is_shown_is_a_file() {
     let file = write("shown.toml", &shown);
     printed(fanfare(&["check", file]));
     let again = printed(fanfare(&["config", "--config", file]));
-    assert_eq!(
-        line(&again, "origin"),
-        ["origin = [\"https://a.example\"]", "shown.toml:5"]
-    );
+    let [value, source] = line(&again, "origin")[..] else {
+        panic!("{again}")
+    };
+    assert_eq!(value, "origin = [\"https://a.example\"]");
+    assert!(source.starts_with("shown.toml:"), "{source}");
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn contradictory_limits() {
     let said = refused_file("contradiction.toml", "\nmessage_bytes_max = \"4MiB\"\n");
     assert_eq!(
         said,
-        "fanfare: topic_log_bytes_max (by default 8MiB) is less than 4 times \
+        "fanfare: --topic-log-bytes-max (by default 8MiB) is less than 4 times \
          contradiction.toml:2: message_bytes_max = \"4MiB\": raise the one or lower the other\n"
     );
     let file = write("small.toml", "log_bytes_max = \"1MiB\"\n");

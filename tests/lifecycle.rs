@@ -362,7 +362,7 @@ mod running_out {
                 shell,
                 &["--handshake-timeout", "1h", "--heartbeat-interval", "1h"],
             );
-            let mut inside = vec![Client::join(&relay, "/ws")];
+            let mut inside = [Client::join(&relay, "/ws")];
             let mut waiting = Vec::new();
             let before = relay.descriptors();
             for _ in 0..50 {

@@ -79,3 +79,25 @@ fn a_refused_origin_is_logged_short_and_plain() {
         assert_eq!(said.chars().find(odd), None, "{said}");
     }
 }
+
+/// A socket says that it has room only when a third of its buffer is free. Whoever took longer for
+/// that than the timeout was dropped as stalled, though it was reading all the time.
+#[test]
+fn a_slow_reader_is_not_a_stalled_one() {
+    let relay = Relay::start(&["--slow-policy", "skip", "--stalled-write-timeout", "1s"]);
+    let mut slow = Client::join_small(&relay, "/ws");
+    let mut sender = Client::join(&relay, "/ws?echo=0");
+    let mut bystander = Client::join(&relay, "/ws/elsewhere");
+    sender.send(&binary(&[b'x'; 1000]).repeat(2000));
+    sender.send(&ping(b"all sent"));
+    sender.expect_pong(b"all sent");
+    let descriptors = relay.descriptors();
+    for _ in 0..150 {
+        slow.read_bytes(1000);
+        assert!(!bystander.has_input(Duration::from_millis(20)));
+    }
+    assert_eq!(relay.descriptors(), descriptors);
+    drop((slow, sender, bystander));
+    let log = relay.terminated().stderr;
+    assert!(log.contains(" 0 stalled"), "{log}");
+}

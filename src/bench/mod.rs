@@ -2,14 +2,16 @@
 //!
 //! | room | what it knows |
 //! |---|---|
-//! | [`options`] | the command line |
-//! | [`url`] | where to connect to |
-//! | [`driver`], [`link`] | the loop, and one connection: opening handshakes, reads, writes |
-//! | [`script`] | what publishers say: each byte that must arrive |
-//! | [`audience`], [`tally`] | who has heard what, and what was wrong with it |
-//! | [`fanout`], [`idle`], [`limit`] | the scenarios |
-//! | [`histogram`], [`probe`], [`clock`] | latencies; the server's processes; time |
-//! | [`report`] | what the user gets to see |
+//! | `options` | the command line |
+//! | `url`, `target` | where to connect to |
+//! | `driver`, `links`, `link` | the loop, its connections, and one of them |
+//! | `script` | what publishers say: each byte that must arrive |
+//! | `audience`, `tally` | who has heard what, and what was wrong with it |
+//! | `rooms`, `run` | publishers and readers together; the phases of a run |
+//! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
+//! | `workers` | further processes of one run |
+//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system knows; time |
+//! | `watch`, `report` | what the user gets to see, meanwhile and at the end |
 //!
 //! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
 //! has to be so cheap for each frame that not the client is what gets measured.

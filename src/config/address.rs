@@ -4,33 +4,49 @@ use super::value::Value;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An address to listen on: `8080`, `:8080`, `localhost:8080`, `0.0.0.0:8080`, `[::1]:8080`.
+/// An address to listen on: `8080`, `:8080`, `localhost:8080`, `0.0.0.0:8080`, `[::1]:8080`,
+/// `unix:/run/fanfare.sock`, `systemd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    host: Host,
-    port: u16,
+pub enum Address {
+    /// A host and a port.
+    Tcp(Host, u16),
+    /// A path in the file system.
+    Unix(PathBuf),
+    /// Whatever sockets the service manager hands over.
+    Systemd,
 }
 
+/// The host of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
+pub enum Host {
     /// A port alone: this machine only, since that is the safe reading.
     Loopback,
     /// `:8080`: every interface.
     Any,
+    /// An address.
     Ip(IpAddr),
+    /// A name, to be looked up.
     Name(String),
 }
 
-/// The socket addresses that an address means.
+/// The sockets that an address means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// Listen on all of them.
+    /// All of these.
     All(Vec<SocketAddr>),
-    /// Listen on the first that the system has.
+    /// The first of these that the system has.
     First(Vec<SocketAddr>),
+    /// One at this path.
+    Unix(PathBuf),
+    /// Those that the service manager handed over.
+    Inherited,
 }
+
+const UNIX: &str = "unix:";
+const SYSTEMD: &str = "systemd";
 
 impl Value for Address {
     const UNIT: &'static str = "ADDR";
@@ -41,9 +57,21 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text == SYSTEMD {
+            return Ok(Address::Systemd);
+        }
+        if let Some(path) = text.strip_prefix(UNIX) {
+            return match path {
+                "" => Err("expected a path, as in unix:/run/fanfare.sock".into()),
+                path => Ok(Address::Unix(path.into())),
+            };
+        }
         let (host, port) = text.rsplit_once(':').unwrap_or(("*", text));
         let port = port.parse().map_err(|_| {
-            format!("expected an address such as 8080, :8080, localhost:8080 or [::1]:8080, and {port:?} is not a port (0 to 65535)")
+            format!(
+                "expected an address such as 8080, :8080, localhost:8080, [::1]:8080, unix:PATH or \
+                 systemd, and {port:?} is not a port (0 to 65535)"
+            )
         })?;
         let bracketed = host
             .strip_prefix('[')
@@ -54,28 +82,30 @@ impl FromStr for Address {
             ("", _) => Host::Any,
             (_, Some(ip)) => {
                 let ip: Result<Ipv6Addr, _> = ip.parse();
-                Host::Ip(
-                    ip.map_err(|_| format!("{host} is not an IPv6 address"))?
-                        .into(),
-                )
+                let ip = ip.map_err(|_| format!("expected an IPv6 address, not {host}"))?;
+                Host::Ip(ip.into())
             }
             (host, None) if host.contains(':') => {
-                return Err(format!("an IPv6 address needs brackets: [{host}]:{port}"));
+                return Err(format!("expected brackets: [{host}]:{port}"));
             }
             (host, None) => match host.parse::<Ipv4Addr>() {
                 Ok(ip) => Host::Ip(ip.into()),
                 Err(_) => Host::Name(host.into()),
             },
         };
-        Ok(Address { host, port })
+        Ok(Address::Tcp(host, port))
     }
 }
 
 impl Address {
     /// Looks up what it means. A name may mean several addresses, as `localhost` does.
     pub fn resolve(&self) -> io::Result<Binding> {
-        let port = self.port;
-        Ok(match &self.host {
+        let (host, port) = match self {
+            Address::Tcp(host, port) => (host, *port),
+            Address::Unix(path) => return Ok(Binding::Unix(path.clone())),
+            Address::Systemd => return Ok(Binding::Inherited),
+        };
+        Ok(match host {
             Host::Loopback => Binding::All(vec![(Ipv4Addr::LOCALHOST, port).into()]),
             // `[::]` takes IPv4 along; a system without IPv6 has `0.0.0.0` only.
             Host::Any => Binding::First(vec![
@@ -97,11 +127,13 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Loopback => write!(f, "{}", self.port),
-            Host::Any => write!(f, ":{}", self.port),
-            Host::Ip(ip) => write!(f, "{}", SocketAddr::new(*ip, self.port)),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        match self {
+            Address::Tcp(Host::Loopback, port) => write!(f, "{port}"),
+            Address::Tcp(Host::Any, port) => write!(f, ":{port}"),
+            Address::Tcp(Host::Ip(ip), port) => write!(f, "{}", SocketAddr::new(*ip, *port)),
+            Address::Tcp(Host::Name(name), port) => write!(f, "{name}:{port}"),
+            Address::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+            Address::Systemd => f.write_str(SYSTEMD),
         }
     }
 }
@@ -112,8 +144,12 @@ mod tests {
 
     fn resolve(text: &str) -> Vec<String> {
         let address: Address = text.parse().unwrap();
-        let (Binding::All(addresses) | Binding::First(addresses)) = address.resolve().unwrap();
-        addresses.iter().map(ToString::to_string).collect()
+        match address.resolve().unwrap() {
+            Binding::All(addresses) | Binding::First(addresses) => {
+                addresses.iter().map(ToString::to_string).collect()
+            }
+            binding => vec![format!("{binding:?}")],
+        }
     }
 
     #[test]
@@ -124,6 +160,23 @@ mod tests {
         assert_eq!(resolve("0.0.0.0:80"), ["0.0.0.0:80"]);
         assert_eq!(resolve("[::1]:8080"), ["[::1]:8080"]);
         assert_eq!(resolve("localhost:8080")[0], "127.0.0.1:8080");
+        assert_eq!(resolve("unix:a b:1"), ["Unix(\"a b:1\")"]);
+        assert_eq!(resolve("systemd"), ["Inherited"]);
+    }
+
+    #[test]
+    fn an_address_is_written_as_it_is_read() {
+        for text in [
+            "8080",
+            ":8080",
+            "127.0.0.1:80",
+            "[::1]:8080",
+            "localhost:8080",
+            "unix:/run/fanfare.sock",
+            "systemd",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
     }
 
     #[test]
@@ -136,6 +189,7 @@ mod tests {
             "::1:8080",
             "[nope]:1",
             "host:",
+            "unix:",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

@@ -163,5 +163,5 @@ fn unknown(key: &str, value: &DeValue) -> String {
             _ => "expected the name of a setting; `fanfare config` lists them".into(),
         }
     };
-    format!("{key}: unknown key; {expected}")
+    format!("{}: unknown key; {expected}", key.escape_debug())
 }

@@ -28,7 +28,7 @@ impl Config {
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
             return Err(format!(
-                "{} is too much: it can be 1GiB at most",
+                "{} is too much: it can be 1 GiB at most",
                 self.cite("message_bytes_max")
             )
             .into());
@@ -70,9 +70,14 @@ impl Config {
         })
     }
 
-    /// Sockets that may be open at a time, given how many files the process may have open.
-    pub fn sockets_max(&self, descriptors_max: usize) -> Result<usize, ConfigError> {
-        let reserved = DESCRIPTORS_RESERVED + self.listen.len();
+    /// Sockets of clients that may be open at a time, given how many files the process may have open,
+    /// and how many sockets it listens on.
+    pub fn sockets_max(
+        &self,
+        descriptors_max: usize,
+        listeners: usize,
+    ) -> Result<usize, ConfigError> {
+        let reserved = DESCRIPTORS_RESERVED + listeners;
         let available = descriptors_max.saturating_sub(reserved);
         let Some(Count(connections_max)) = self.connections_max else {
             return match available {

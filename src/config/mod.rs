@@ -1,7 +1,7 @@
 //! Every setting: its name, unit, default, and what it is good for. Each can be given as a flag, as
 //! an environment variable and as a key of a TOML file, in that order of precedence.
 //!
-//! [`settings`] is the table; everything else here is made from it: [`Flags`] for the command line,
+//! `settings` is the table; everything else here is made from it: [`Flags`] for the command line,
 //! the reading of files, [`Config`] with what is in force and where it came from, the manual.
 
 mod address;
@@ -14,13 +14,13 @@ mod show;
 mod table;
 mod value;
 
-pub use address::{Address, Binding};
+pub use address::{Address, Binding, Host};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
-pub use value::{Bytes, Count, Level, Origin, Period, Value};
+pub use value::{Bytes, Count, Level, Mode, Origin, Period, Value};
 
 use std::env;
 use std::ffi::OsString;

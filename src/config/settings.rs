@@ -14,15 +14,20 @@
 
 use super::address::Address;
 use super::table::settings;
-use super::value::{Bytes, Count, Level, Origin, Period};
+use super::value::{Bytes, Count, Level, Mode, Origin, Period};
 use crate::relay::SlowPolicy;
 
 settings! {
     "Addresses" {
         /// Address to listen on; repeat it for several. A port alone means this machine only,
-        /// `:PORT` every interface. Port 0 takes a free one
+        /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket, and
+        /// `systemd` means all sockets that systemd hands over
         listen: Vec<Address> = "127.0.0.1:8080", Restart,
             "nobody else gets in until somebody says so";
+
+        /// Who may connect to a `unix:PATH`, as the mode of that file
+        unix_mode: Mode = "0660", Restart,
+            "the relay's user and group, which a proxy in front of it shares";
 
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
         /// `https://example.com`, `example.com` for any scheme, or `*` for everybody

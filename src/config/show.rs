@@ -36,7 +36,9 @@ impl Config {
             .expect("it is in the table");
         let value = (setting.values)(self).join(",");
         match source {
-            Source::Default if value == setting.default => format!("{name} (by default {value})"),
+            Source::Default if value == setting.default => {
+                format!("--{} (by default {value})", setting.flag())
+            }
             Source::Default => format!("{name} = {value}"),
             Source::File { file, line } => {
                 format!("{file}:{line}: {name} = {}", toml(setting, self))

@@ -67,7 +67,10 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
     assert_eq!(config.idle_timeout, None);
     assert_eq!(config.cite("pong_timeout"), "--pong-timeout 6s");
     assert_eq!(config.cite("close_timeout"), "FANFARE_CLOSE_TIMEOUT=8s");
-    assert_eq!(config.cite("idle_timeout"), "idle_timeout (by default off)");
+    assert_eq!(
+        config.cite("idle_timeout"),
+        "--idle-timeout (by default off)"
+    );
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn contradictions_name_both_sides_and_where_they_stand() {
     let config = from_file("\nmessage_bytes_max = \"4MiB\"").unwrap();
     assert_eq!(
         config.limits().unwrap_err().to_string(),
-        "topic_log_bytes_max (by default 8MiB) is less than 4 times f.toml:2: message_bytes_max = \
+        "--topic-log-bytes-max (by default 8MiB) is less than 4 times f.toml:2: message_bytes_max = \
          \"4MiB\": raise the one or lower the other"
     );
 }
@@ -258,12 +261,12 @@ fn a_reload_adopts_what_it_can_and_says_what_it_can_t() {
 #[test]
 fn descriptors_bound_the_connections() {
     let mut config = Config::default();
-    assert_eq!(config.sockets_max(1017).unwrap(), 1000);
-    assert!(config.sockets_max(17).is_err());
+    assert_eq!(config.sockets_max(1017, 1).unwrap(), 1000);
+    assert!(config.sockets_max(17, 1).is_err());
     config.connections_max = Some(Count(900));
-    assert_eq!(config.sockets_max(1017).unwrap(), 964);
+    assert_eq!(config.sockets_max(1017, 1).unwrap(), 964);
     config.connections_max = Some(Count(1000));
-    let error = config.sockets_max(1017).unwrap_err().to_string();
+    let error = config.sockets_max(1017, 1).unwrap_err().to_string();
     assert!(
         error.contains("1081 open files") && error.contains("to 936"),
         "{error}"

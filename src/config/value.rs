@@ -229,6 +229,31 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Who may do what with a file, in octal: `0660`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl Value for Mode {
+    const UNIT: &'static str = "MODE";
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match u32::from_str_radix(text, 8) {
+            Ok(mode) if mode <= 0o777 => Ok(Mode(mode)),
+            _ => Err("expected an octal mode such as 0660".into()),
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
 /// Makes a value of an enum whose variants have names.
 macro_rules! choice {
     ($type:ty, $unit:literal, $($name:literal => $variant:expr),+ $(,)?) => {
@@ -333,6 +358,17 @@ mod tests {
             "https://me@a.example",
         ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn modes() {
+        for (text, mode) in [("0660", 0o660), ("600", 0o600), ("0", 0)] {
+            assert_eq!(text.parse(), Ok(Mode(mode)));
+        }
+        assert_eq!(Mode(0o60).to_string(), "0060");
+        for text in ["", "0680", "1777", "-1", "rw"] {
+            assert!(text.parse::<Mode>().is_err(), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ pub const SEGMENT_BYTES: [usize; 4] = [1 << 10, 8 << 10, 64 << 10, 256 << 10];
 /// Memory kept at rest for each size.
 const AT_REST_BYTES_MAX: usize = 512 << 10;
 
-/// Blocks at rest, and the count of those in use. See the [module](self).
+/// Blocks at rest, and the count of those in use.
 #[derive(Debug)]
 pub struct Pool {
     at_rest: [Vec<Vec<u8>>; SEGMENT_BYTES.len()],
@@ -32,6 +32,12 @@ impl Pool {
             segment_bytes_max: segment_bytes_max.max(SEGMENT_BYTES[0]),
             generous_bytes_max,
         }
+    }
+
+    /// Changes the bounds that [`new`](Pool::new) was given.
+    pub fn set_bounds(&mut self, segment_bytes_max: usize, generous_bytes_max: usize) {
+        self.segment_bytes_max = segment_bytes_max.max(SEGMENT_BYTES[0]);
+        self.generous_bytes_max = generous_bytes_max;
     }
 
     /// Memory of all blocks that logs hold, and of what they hold beside them.

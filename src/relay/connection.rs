@@ -78,6 +78,8 @@ pub(super) struct Connection {
     pub(super) echo: bool,
     /// Its socket took less than was offered, and has not said that there is room again.
     pub(super) blocked: bool,
+    /// It was blocked for too long: a write is to tell whether it takes anything at all.
+    pub(super) probing: bool,
     /// It stands in the queue of those with output of their own.
     pub(super) queued: bool,
     /// A ping has left and nothing was heard since.
@@ -139,6 +141,7 @@ impl Connection {
             phase: Phase::Head,
             echo: true,
             blocked: false,
+            probing: false,
             queued: false,
             awaiting_pong: false,
             served: false,

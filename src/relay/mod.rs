@@ -145,6 +145,16 @@ impl Relay {
         }
     }
 
+    /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
+    /// is cut by the next message that meets it.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.pool.set_bounds(
+            limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
+            limits.log_bytes_max / GENEROUS_SHARE,
+        );
+        self.limits = limits;
+    }
+
     /// Sets the hooks of a program that embeds the relay.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.hooks.0 = Some(Box::new(hooks));

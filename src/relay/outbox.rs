@@ -16,6 +16,8 @@ pub(super) struct Outbox {
     bytes: Vec<u8>,
     /// How much of `bytes` was sent.
     sent: usize,
+    /// Some of it has left, since it was last empty.
+    is_under_way: bool,
     /// Where in the log it enters; meaningful while it is not empty.
     at: Position,
     /// Offset of the last frame in `bytes`, if it is a pong.
@@ -46,7 +48,7 @@ impl Outbox {
 
     /// Some of it has left: the rest must follow before anything else.
     pub(super) fn is_under_way(&self) -> bool {
-        self.sent > 0
+        self.is_under_way
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -75,9 +77,20 @@ impl Outbox {
         {
             self.bytes.truncate(last);
         }
+        self.forget_sent();
         let offset = self.bytes.len();
         self.push_control(OpCode::Pong, payload);
         self.last_pong = Some(offset);
+    }
+
+    /// Gives up the room of what was sent, once that is the larger part: a peer that reads a little at
+    /// a time can keep the outbox from ever being empty.
+    fn forget_sent(&mut self) {
+        if self.sent > self.bytes.len() / 2 {
+            self.bytes.drain(..self.sent);
+            self.last_pong = self.last_pong.and_then(|last| last.checked_sub(self.sent));
+            self.sent = 0;
+        }
     }
 
     /// Puts the rest of a frame that has begun to leave before everything else.
@@ -90,6 +103,7 @@ impl Outbox {
     /// Notes that `bytes` of it were sent. When it is all gone, its memory goes too.
     pub(super) fn advance(&mut self, bytes: usize) {
         self.sent += bytes;
+        self.is_under_way |= bytes > 0;
         debug_assert!(self.sent <= self.bytes.len());
         if self.sent == self.bytes.len() {
             *self = Outbox::default();
@@ -109,6 +123,17 @@ mod tests {
         }
         let answered: Vec<u8> = outbox.pending().chunks(3).map(|frame| frame[2]).collect();
         assert_eq!(answered, [0, 1, 2, 3, 4, 5, 6, 7, 8, 99]);
+    }
+
+    #[test]
+    fn a_peer_that_reads_a_little_makes_it_no_larger() {
+        let mut outbox = Outbox::default();
+        for n in 0..200u8 {
+            (0..10).for_each(|_| outbox.push_pong(&[n], 30));
+            outbox.advance(2);
+            assert!(outbox.bytes.len() <= 2 * 33, "{} bytes", outbox.bytes.len());
+        }
+        assert_eq!(outbox.pending()[outbox.pending().len() - 1], 199);
     }
 
     #[test]

@@ -15,6 +15,10 @@ const SLICES_MAX: usize = 16;
 
 /// What one write offers to a connection's socket.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one write, and a box would be an allocation"
+)]
 pub enum Output<'a> {
     /// Bytes that lie together: the rule.
     One(&'a [u8]),
@@ -156,6 +160,11 @@ impl Relay {
             self.advance(slot, sent);
         }
         let connection = &mut self.connections[slot as usize];
+        if std::mem::take(&mut connection.probing) && sent == 0 {
+            self.counters.stalled += 1;
+            self.drop_now(slot);
+            return;
+        }
         let key = connection.topic;
         if connection.lagging != NONE && connection.cursor != before {
             self.topics[key].plain.moved(before);
@@ -179,6 +188,10 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         let connection = &mut self.connections[slot as usize];
         if std::mem::take(&mut connection.blocked) {
+            // That there is room is progress: a timer that is due in this very turn sees it.
+            if matches!(connection.phase, Phase::Open | Phase::Respond) {
+                connection.since = self.now;
+            }
             self.queue_output(slot);
         }
     }
@@ -223,13 +236,18 @@ impl Relay {
         }
     }
 
-    /// Moves a member's cursor over the frames that it sent itself and does not want back.
+    /// Moves a member's cursor over the frames that it sent itself and does not want back. What
+    /// waits for a boundary among them goes along: a cursor never stands beyond it.
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
         if !connection.echo {
             let log = &self.topics[connection.topic].plain.log;
             let end = connection.end(log.tail());
-            connection.cursor = log.advance(connection.cursor, end, Some(slot), 0);
+            let cursor = log.advance(connection.cursor, end, Some(slot), 0);
+            connection.cursor = cursor;
+            if let Some(extra) = connection.extra.as_deref_mut() {
+                extra.outbox.enter_at(extra.outbox.at().max(cursor));
+            }
         }
         connection.cursor
     }
@@ -324,7 +342,7 @@ impl Relay {
                 return;
             }
             // The wait for the pong begins now that the ping has left whole.
-            if connection.awaiting_pong {
+            if connection.awaiting_pong && connection.phase == Phase::Open {
                 connection.since = self.now;
             }
         }

@@ -76,7 +76,10 @@ impl Relay {
     }
 
     /// Laps every lagging member of a topic whose cursor is before `cut`, and frees what they held.
+    /// What the walk has yet to serve is held anyway; so who began to lag there, such as one that
+    /// leaves and whose socket has room, stays.
     fn lap(&mut self, key: u32, cut: Position) {
+        let cut = cut.min(self.topics[key].plain.walk_from());
         let lagging = self.topics[key].plain.lagging();
         let lapped: Vec<u32> = lagging
             .iter()

@@ -90,10 +90,7 @@ impl Relay {
                     ),
                 );
             }
-            Phase::Respond => {
-                self.counters.stalled += 1;
-                self.drop_now(slot);
-            }
+            Phase::Respond => self.probe(slot),
             Phase::Open => self.on_open_timer(slot),
             Phase::Closing | Phase::AwaitClose | Phase::Linger | Phase::Closed => {
                 self.drop_now(slot);
@@ -111,13 +108,21 @@ impl Relay {
         if is_idle {
             self.start_close(slot, CloseCode::GOING_AWAY, "idle", Peer::Talking);
         } else if connection.blocked {
-            self.counters.stalled += 1;
-            self.drop_now(slot);
+            self.probe(slot);
         } else if connection.awaiting_pong {
             self.counters.dead += 1;
             self.drop_now(slot);
         } else {
             self.ping(slot);
         }
+    }
+    /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
+    /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
+    fn probe(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.since = self.now;
+        connection.probing = true;
+        connection.blocked = false;
+        self.queue_output(slot);
     }
 }

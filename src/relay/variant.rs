@@ -168,12 +168,16 @@ impl Variant {
             self.floor = cursors.min().unwrap_or(Position(u64::MAX));
             self.floor_stale = false;
         }
-        let walk = if self.left == 0 {
+        self.walk_from().min(self.floor)
+    }
+
+    /// The oldest position that a member with the walk may stand at.
+    pub(super) fn walk_from(&self) -> Position {
+        if self.is_walk_complete() {
             self.log.tail()
         } else {
             self.settled
-        };
-        walk.min(self.floor)
+        }
     }
 }
 

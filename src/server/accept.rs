@@ -3,9 +3,9 @@
 
 use super::table::{self, Table};
 use crate::relay::Relay;
-use crate::sys::socket::{self, AcceptOutcome};
+use crate::sys::listen::Listener;
+use crate::sys::socket::{self, AcceptOutcome, Stream};
 use crate::wheel::Tick;
-use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use std::io;
 
@@ -22,7 +22,7 @@ const FIRST_TOKEN: usize = usize::MAX - 2;
 /// The listeners, and whether they may be accepted from.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listeners: Vec<Listener>,
+    doors: Vec<Door>,
     /// Sockets that may be open at a time.
     sockets_max: usize,
     /// As many are open.
@@ -32,46 +32,52 @@ pub(super) struct Acceptor {
 }
 
 #[derive(Debug)]
-struct Listener {
-    socket: TcpListener,
+struct Door {
+    listener: Listener,
     /// There may be connections in its backlog.
     ready: bool,
 }
 
 impl Acceptor {
     pub(super) fn new(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         registry: &Registry,
         sockets_max: usize,
     ) -> io::Result<Self> {
-        let mut listeners: Vec<Listener> = listeners
+        let mut doors: Vec<Door> = listeners
             .into_iter()
-            .map(|socket| Listener {
-                socket,
+            .map(|listener| Door {
+                listener,
                 ready: false,
             })
             .collect();
-        for (index, listener) in listeners.iter_mut().enumerate() {
+        for (index, door) in doors.iter_mut().enumerate() {
             let token = Token(FIRST_TOKEN - index);
-            registry.register(&mut listener.socket, token, Interest::READABLE)?;
+            registry.register(&mut door.listener, token, Interest::READABLE)?;
         }
         Ok(Acceptor {
-            listeners,
+            doors,
             sockets_max,
             is_full: false,
             exhausted_until: None,
         })
     }
 
+    /// Changes how many sockets may be open at a time. Those that are stay.
+    pub(super) fn set_sockets_max(&mut self, sockets_max: usize) {
+        self.sockets_max = sockets_max;
+        self.is_full = false;
+    }
+
     /// Notes that a listener is ready; false if the event is somebody else's.
     pub(super) fn on_event(&mut self, token: Token) -> bool {
-        let listener = FIRST_TOKEN
+        let door = FIRST_TOKEN
             .checked_sub(token.0)
-            .and_then(|index| self.listeners.get_mut(index));
-        let Some(listener) = listener else {
+            .and_then(|index| self.doors.get_mut(index));
+        let Some(door) = door else {
             return false;
         };
-        listener.ready = true;
+        door.ready = true;
         true
     }
 
@@ -83,9 +89,7 @@ impl Acceptor {
 
     /// There are connections to accept, and nothing stands against it.
     pub(super) fn has_work(&self) -> bool {
-        !self.is_full
-            && self.exhausted_until.is_none()
-            && self.listeners.iter().any(|listener| listener.ready)
+        !self.is_full && self.exhausted_until.is_none() && self.doors.iter().any(|door| door.ready)
     }
 
     /// When to try again, though nobody has left.
@@ -103,20 +107,20 @@ impl Acceptor {
     ) {
         self.exhausted_until = self.exhausted_until.filter(|&until| now < until);
         let mut budget = ACCEPTS_PER_TURN;
-        for index in 0..self.listeners.len() {
-            while budget > 0 && self.exhausted_until.is_none() && self.listeners[index].ready {
+        for index in 0..self.doors.len() {
+            while budget > 0 && self.exhausted_until.is_none() && self.doors[index].ready {
                 self.is_full = table.len() >= self.sockets_max;
                 if self.is_full {
                     return;
                 }
                 budget -= 1;
-                match socket::accept(&self.listeners[index].socket) {
+                match socket::accept(&self.doors[index].listener) {
                     AcceptOutcome::Connection(stream) => {
                         if let Err(error) = take_in(stream, relay, table, registry) {
                             self.on_exhausted(now, &error);
                         }
                     }
-                    AcceptOutcome::Empty => self.listeners[index].ready = false,
+                    AcceptOutcome::Empty => self.doors[index].ready = false,
                     AcceptOutcome::Gone => {}
                     AcceptOutcome::Exhausted(error) => self.on_exhausted(now, &error),
                 }
@@ -126,9 +130,9 @@ impl Acceptor {
 
     /// Stops listening: whoever comes is refused by the system.
     pub(super) fn close(&mut self, registry: &Registry) {
-        for mut listener in self.listeners.drain(..) {
+        for mut door in self.doors.drain(..) {
             // The descriptor is about to be closed, which takes it out of the poller too.
-            let _ = registry.deregister(&mut listener.socket);
+            let _ = registry.deregister(&mut door.listener);
         }
     }
 
@@ -139,7 +143,7 @@ impl Acceptor {
 }
 
 fn take_in(
-    mut stream: TcpStream,
+    mut stream: Stream,
     relay: &mut Relay,
     table: &mut Table,
     registry: &Registry,

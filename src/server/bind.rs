@@ -1,12 +1,12 @@
 //! Addresses to listeners, and why not.
 
-use crate::config::{Address, Binding, ConfigError};
-use crate::sys::listen::listen;
-use mio::net::TcpListener;
+use crate::config::{Address, Binding, Config, ConfigError};
+use crate::sys::listen::{self, Listener};
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::path::Path;
 
 /// A server can't start.
 #[derive(Debug)]
@@ -53,19 +53,34 @@ impl fmt::Display for StartError {
 
 impl Error for StartError {}
 
+/// Listens on all addresses of a configuration.
+pub(super) fn open(config: &Config) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        listeners.extend(open_address(address, config)?);
+    }
+    if listeners.is_empty() {
+        let why = "there is no address to listen on: give one with --listen";
+        return Err(StartError::usage(why.into()));
+    }
+    Ok(listeners)
+}
+
 /// Listens on everything that an address means.
-pub(super) fn open(
-    address: &Address,
-    send_buffer_bytes: usize,
-) -> Result<Vec<TcpListener>, StartError> {
+fn open_address(address: &Address, config: &Config) -> Result<Vec<Listener>, StartError> {
     let binding = address.resolve().map_err(|error| {
         StartError::usage(format!(
             "can't listen on {address}: there is no such host ({error})"
         ))
     })?;
+    let send_buffer_bytes = config.send_buffer_bytes.as_usize();
     match binding {
         Binding::First(candidates) => open_first(address, &candidates, send_buffer_bytes),
         Binding::All(addresses) => open_all(addresses, send_buffer_bytes),
+        Binding::Unix(path) => listen::unix(&path, config.unix_mode.0, send_buffer_bytes)
+            .map(|listener| vec![listener])
+            .map_err(|error| explain_unix(&path, &error)),
+        Binding::Inherited => open_inherited(send_buffer_bytes),
     }
 }
 
@@ -73,10 +88,10 @@ fn open_first(
     address: &Address,
     candidates: &[SocketAddr],
     send_buffer_bytes: usize,
-) -> Result<Vec<TcpListener>, StartError> {
+) -> Result<Vec<Listener>, StartError> {
     let mut failed = StartError::usage(format!("{address} means no address"));
     for &candidate in candidates {
-        match listen(candidate, send_buffer_bytes) {
+        match listen::tcp(candidate, send_buffer_bytes) {
             Ok(listener) => return Ok(vec![listener]),
             Err(error) => failed = explain(candidate, &error),
         }
@@ -87,17 +102,17 @@ fn open_first(
 fn open_all(
     addresses: Vec<SocketAddr>,
     send_buffer_bytes: usize,
-) -> Result<Vec<TcpListener>, StartError> {
-    let mut listeners: Vec<TcpListener> = Vec::new();
+) -> Result<Vec<Listener>, StartError> {
+    let mut listeners: Vec<Listener> = Vec::new();
     for mut address in addresses {
         // A free port that was found for the first address serves for the others too.
         let first = listeners
             .first()
-            .and_then(|listener| listener.local_addr().ok());
+            .and_then(|listener| listener.local_address().ok()?.tcp());
         if let Some(first) = first.filter(|_| address.port() == 0) {
             address.set_port(first.port());
         }
-        match listen(address, send_buffer_bytes) {
+        match listen::tcp(address, send_buffer_bytes) {
             Ok(listener) => listeners.push(listener),
             // `localhost` may have an address that this system does not.
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
@@ -105,6 +120,20 @@ fn open_all(
         }
     }
     Ok(listeners)
+}
+
+fn open_inherited(send_buffer_bytes: usize) -> Result<Vec<Listener>, StartError> {
+    match listen::inherited(send_buffer_bytes) {
+        Ok(listeners) if listeners.is_empty() => Err(StartError::usage(
+            "can't listen on systemd: it handed over no socket; start its .socket unit, or name an \
+             address with --listen"
+                .into(),
+        )),
+        Ok(listeners) => Ok(listeners),
+        Err(error) => Err(StartError::usage(format!(
+            "can't listen on systemd: what it handed over can't be used: {error}"
+        ))),
+    }
 }
 
 fn explain(address: SocketAddr, error: &io::Error) -> StartError {
@@ -126,6 +155,31 @@ fn explain(address: SocketAddr, error: &io::Error) -> StartError {
     };
     StartError {
         why: format!("can't listen on {address}: {advice} ({error})"),
+        is_usage,
+    }
+}
+
+fn explain_unix(path: &Path, error: &io::Error) -> StartError {
+    let (is_usage, advice) = match error.kind() {
+        ErrorKind::AddrInUse => (
+            false,
+            "another program listens there; stop it, or choose another path with --listen",
+        ),
+        ErrorKind::AlreadyExists => (
+            true,
+            "that name is taken; remove what is there, or choose another path with --listen",
+        ),
+        ErrorKind::NotFound => (true, "there is no such folder"),
+        ErrorKind::NotADirectory => (true, "what leads there is no folder"),
+        ErrorKind::PermissionDenied => (true, "this user may not make files there"),
+        ErrorKind::InvalidInput => (true, "a socket's path has at most 107 bytes"),
+        _ => (false, "the system said no"),
+    };
+    StartError {
+        why: format!(
+            "can't listen on unix:{}: {advice} ({error})",
+            path.display()
+        ),
         is_usage,
     }
 }

@@ -12,32 +12,34 @@
 mod accept;
 mod bind;
 mod handle;
+mod signals;
 mod table;
 
+pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle};
 
 use crate::config::Config;
 use crate::http::Site;
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
-use crate::sys::clock::{Clock, ticks};
+use crate::sys::clock::Clock;
 use crate::sys::descriptors;
+use crate::sys::listen::Listener;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use handle::{Command, Inbox};
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 use table::Table;
 
-/// Bytes that one read may bring: a connection is read once a turn.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that one read may bring: a connection is read once a turn. What a busy publisher sent at once
+/// should come at once, or it is delivered in two writes per reader: four messages of 16 KiB are more
+/// than 64 KiB.
+const READ_BYTES_MAX: usize = 256 * 1024;
 /// Bytes that a turn takes in before it goes on to writing.
 const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Events that one poll brings; what is more comes with the next.
@@ -54,12 +56,14 @@ pub struct Server {
     signals: Option<Signals>,
     inbox: Inbox,
     acceptor: Acceptor,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<LocalAddress>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
-    drain: u32,
-    close_timeout: u32,
+    /// The settings in force.
+    config: Config,
+    /// Where settings come from when they are to be loaded again.
+    load: Option<Box<signals::Load>>,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
 }
@@ -78,15 +82,11 @@ impl Server {
     /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
-        let sockets_max = config.sockets_max(descriptors::raise_limit())?;
-        let send_buffer_bytes = config.send_buffer_bytes.as_usize();
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            listeners.extend(bind::open(address, send_buffer_bytes)?);
-        }
+        let listeners = bind::open(config)?;
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners.len())?;
         let addresses = listeners
             .iter()
-            .map(TcpListener::local_addr)
+            .map(Listener::local_address)
             .collect::<io::Result<_>>()?;
         let poll = Poll::new()?;
         let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
@@ -102,20 +102,10 @@ impl Server {
             addresses,
             table: Table::default(),
             ready: VecDeque::new(),
-            drain: ticks(config.drain.0),
-            close_timeout: ticks(config.close_timeout.0),
+            config: config.clone(),
+            load: None,
             ends: None,
         })
-    }
-
-    /// Ends at SIGINT and SIGTERM; at a second one, at once.
-    pub fn handle_signals(&mut self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        self.poll
-            .registry()
-            .register(&mut signals, SIGNAL, Interest::READABLE)?;
-        self.signals = Some(signals);
-        Ok(())
     }
 
     /// Sets what decides on upgrades, and hears of joins, leaves and messages.
@@ -131,7 +121,7 @@ impl Server {
 
     /// Where it listens: with port 0, the port that was found.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[LocalAddress] {
         &self.addresses
     }
 
@@ -224,24 +214,6 @@ impl Server {
         }
     }
 
-    /// Begins to shut down at the first signal; true at the second.
-    fn on_signals(&mut self, now: Tick) -> bool {
-        let pending = self.signals.iter_mut().flat_map(Signals::pending).count();
-        let is_second = pending > 1 || self.ends.is_some();
-        if pending > 0 {
-            self.shut_down(now);
-        }
-        pending > 0 && is_second
-    }
-
-    fn shut_down(&mut self, now: Tick) {
-        if self.ends.is_none() {
-            self.acceptor.close(self.poll.registry());
-            let drain = self.relay.handle_shutdown(self.drain);
-            self.ends = Some(now.after(drain).after(self.close_timeout));
-        }
-    }
-
     /// Does what other threads asked for, until a topic has no room.
     fn obey(&mut self, now: Tick) {
         while let Some(command) = self.inbox.next() {
@@ -284,7 +256,7 @@ impl Server {
                 continue;
             };
             let read_to_end = socket.read_to_end;
-            match socket::read(&mut socket.stream, &mut buffer[..bytes_max]) {
+            match socket::read(&socket.stream, &mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
                     if bytes == bytes_max || read_to_end {
                         self.ready.push_back(id);
@@ -323,10 +295,10 @@ impl Server {
                 continue;
             };
             let (offered, written) = match self.relay.transmit(id) {
-                Output::One(bytes) => (bytes.len(), socket::write(&mut socket.stream, bytes)),
+                Output::One(bytes) => (bytes.len(), socket::write(&socket.stream, bytes)),
                 Output::Many(slices) => {
                     let offered = slices.iter().map(|slice| slice.len()).sum();
-                    (offered, socket::write_vectored(&mut socket.stream, &slices))
+                    (offered, socket::write_vectored(&socket.stream, &slices))
                 }
             };
             match written {

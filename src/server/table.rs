@@ -1,13 +1,13 @@
 //! The sockets, beside the relay's slab: same slots, so that neither needs a map.
 
 use crate::relay::ConnId;
+use crate::sys::socket::Stream;
 use mio::Token;
-use mio::net::TcpStream;
 
 /// A connection's socket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     generation: u32,
     /// It stands on the ready list.
     pub(super) ready: bool,
@@ -23,7 +23,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn insert(&mut self, id: ConnId, stream: TcpStream) {
+    pub(super) fn insert(&mut self, id: ConnId, stream: Stream) {
         let slot = id.slot as usize;
         if slot >= self.sockets.len() {
             self.sockets.resize_with(slot + 1, || None);
@@ -69,5 +69,15 @@ pub(super) fn id(token: Token) -> ConnId {
     ConnId {
         slot: token.0 as u32,
         generation: (token.0 >> 32) as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_takes_twelve_bytes() {
+        assert_eq!(size_of::<Option<Socket>>(), 12);
     }
 }

@@ -1,8 +1,56 @@
 //! Reading, writing and accepting, with the kernel's answers sorted by what they mean.
+//!
+//! A connection is a descriptor of a stream socket; whether TCP or a Unix domain is beneath it makes
+//! no difference once it is open.
 
-use mio::net::{TcpListener, TcpStream};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
+use super::listen::Listener;
+use mio::event::Source;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use rustix::io::{Errno, retry_on_intr, writev};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// A connection's socket. It never blocks.
+#[derive(Debug)]
+pub struct Stream(OwnedFd);
+
+impl From<OwnedFd> for Stream {
+    fn from(socket: OwnedFd) -> Self {
+        Stream(socket)
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Source for Stream {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).register(registry, token, interests)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).deregister(registry)
+    }
+}
 
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,44 +66,50 @@ pub enum ReadOutcome {
 }
 
 /// Reads once.
-pub fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> ReadOutcome {
-    match retry(|| stream.read(buffer)) {
-        Ok(0) => ReadOutcome::Ended,
-        Ok(bytes) => ReadOutcome::Bytes(bytes),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => ReadOutcome::Empty,
+pub fn read(stream: impl AsFd, buffer: &mut [u8]) -> ReadOutcome {
+    match retry_on_intr(|| recv(&stream, &mut *buffer, RecvFlags::empty())) {
+        Ok((0, _)) => ReadOutcome::Ended,
+        Ok((bytes, _)) => ReadOutcome::Bytes(bytes),
+        Err(Errno::AGAIN) => ReadOutcome::Empty,
         Err(_) => ReadOutcome::Broken,
     }
 }
 
+/// A peer that is gone is an error of one write, never a signal to the process.
+#[cfg(not(target_vendor = "apple"))]
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const SEND_FLAGS: SendFlags = SendFlags::empty();
+
 /// Writes once, and returns how much the socket took: less than was offered means that it is full.
 /// `None` means that the connection is broken.
-pub fn write(stream: &mut TcpStream, bytes: &[u8]) -> Option<usize> {
-    sort(retry(|| stream.write(bytes)))
+pub fn write(stream: impl AsFd, bytes: &[u8]) -> Option<usize> {
+    sort(retry_on_intr(|| send(&stream, bytes, SEND_FLAGS)))
 }
 
-/// Writes slices as [`write`] does. One `writev` costs some percent more than one `send`.
-pub fn write_vectored(stream: &mut TcpStream, slices: &[IoSlice]) -> Option<usize> {
-    sort(retry(|| stream.write_vectored(slices)))
+/// Writes slices as [`write`](fn@write) does. One `writev` costs some percent more than one `send`.
+pub fn write_vectored(stream: impl AsFd, slices: &[IoSlice]) -> Option<usize> {
+    sort(retry_on_intr(|| writev(&stream, slices)))
 }
 
-fn sort(written: io::Result<usize>) -> Option<usize> {
+fn sort(written: Result<usize, Errno>) -> Option<usize> {
     match written {
         Ok(bytes) => Some(bytes),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
+        Err(Errno::AGAIN) => Some(0),
         Err(_) => None,
     }
 }
 
 /// Shuts the writing side. A socket that is broken already says so elsewhere.
-pub fn shutdown_write(stream: &TcpStream) {
-    let _ = stream.shutdown(Shutdown::Write);
+pub fn shutdown_write(stream: impl AsFd) {
+    let _ = shutdown(stream, Shutdown::Write);
 }
 
 /// What accepting brought.
 #[derive(Debug)]
 pub enum AcceptOutcome {
     /// A connection.
-    Connection(TcpStream),
+    Connection(Stream),
     /// Nothing at the moment.
     Empty,
     /// A connection that was gone before it was accepted.
@@ -65,9 +119,9 @@ pub enum AcceptOutcome {
 }
 
 /// Accepts once.
-pub fn accept(listener: &TcpListener) -> AcceptOutcome {
+pub fn accept(listener: &Listener) -> AcceptOutcome {
     match listener.accept() {
-        Ok((stream, _)) => AcceptOutcome::Connection(stream),
+        Ok(stream) => AcceptOutcome::Connection(stream),
         Err(error) => match error.kind() {
             ErrorKind::WouldBlock => AcceptOutcome::Empty,
             // Linux hands over errors that the new socket already has; Interrupted comes along.
@@ -81,14 +135,5 @@ pub fn accept(listener: &TcpListener) -> AcceptOutcome {
             | ErrorKind::PermissionDenied => AcceptOutcome::Gone,
             _ => AcceptOutcome::Exhausted(error),
         },
-    }
-}
-
-fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
     }
 }

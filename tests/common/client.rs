@@ -4,6 +4,9 @@ use super::{BINARY, CLOSE, DEADLINE, FIN, PING, PONG, Relay, TEXT, upgrade};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// A TCP connection to a relay, and what was read of it and not yet asked for.
@@ -48,6 +51,12 @@ impl Client {
         Client::of(TcpStream::connect(relay.address).expect("the relay listens"))
     }
 
+    /// A client on a Unix domain socket. Once it is open, the kernel makes no difference.
+    pub(crate) fn connect_unix(path: &Path) -> Client {
+        let stream = UnixStream::connect(path).expect("the relay listens");
+        Client::over(OwnedFd::from(stream).into())
+    }
+
     /// A client whose kernel takes in little, so that it soon stalls its sender.
     pub(crate) fn connect_small(relay: &Relay) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -58,6 +67,10 @@ impl Client {
 
     fn of(stream: TcpStream) -> Client {
         stream.set_nodelay(true).expect("a socket of ours");
+        Client::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
         stream
             .set_write_timeout(Some(DEADLINE))
@@ -83,7 +96,7 @@ impl Client {
         client
     }
 
-    fn upgrade(&mut self, path: &str) {
+    pub(crate) fn upgrade(&mut self, path: &str) {
         self.send(&upgrade(path));
         self.expect_upgraded();
     }

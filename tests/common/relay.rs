@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -39,6 +40,7 @@ fn clean(mut command: Command) -> Command {
             command.env_remove(name);
         }
     }
+    command.stdin(Stdio::null());
     command
 }
 
@@ -58,10 +60,20 @@ impl Relay {
         Relay::start_as(command)
     }
 
+    /// Starts one as systemd does: with this socket as descriptor 3, and variables that say so.
+    pub(crate) fn start_with_socket(socket: OwnedFd, flags: &[&str]) -> Relay {
+        let mut command = clean(Command::new("bash"));
+        let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+        command
+            .args(["-c", script, BINARY])
+            .args(flags)
+            .stdin(socket);
+        Relay::start_as(command)
+    }
+
     /// Starts one that listens on an address of 127.0.0.0/8 with a port that is free.
     pub(crate) fn start_as(mut command: Command) -> Relay {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -119,6 +131,10 @@ impl Relay {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("the relay is there");
@@ -147,12 +163,6 @@ impl Relay {
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
     }
-
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = self.proc("status");

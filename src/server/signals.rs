@@ -1,0 +1,90 @@
+//! Signals: SIGTERM and SIGINT end the relay, SIGHUP loads the settings again.
+
+use super::{SIGNAL, Server};
+use crate::config::{Config, ConfigError};
+use crate::sys::clock::ticks;
+use crate::sys::descriptors;
+use crate::wheel::Tick;
+use mio::Interest;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use std::io;
+
+/// Finds out what the settings are to be.
+pub(super) type Load = dyn FnMut() -> Result<Config, ConfigError>;
+
+impl Server {
+    /// Ends at SIGINT and SIGTERM, at a second one at once; reloads at SIGHUP.
+    pub fn handle_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        self.poll
+            .registry()
+            .register(&mut signals, SIGNAL, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// Sets where the settings come from at SIGHUP.
+    pub fn set_load(&mut self, load: impl FnMut() -> Result<Config, ConfigError> + 'static) {
+        self.load = Some(Box::new(load));
+    }
+
+    /// Does what signals ask for; true if that is to end at once.
+    pub(super) fn on_signals(&mut self, now: Tick) -> bool {
+        let pending: Vec<i32> = self.signals.iter_mut().flat_map(Signals::pending).collect();
+        for signal in pending {
+            if signal == SIGHUP {
+                self.reload();
+            } else if self.ends.is_some() {
+                return true;
+            } else {
+                self.shut_down(now);
+            }
+        }
+        false
+    }
+
+    /// Accepts nobody any more, and closes everybody.
+    pub(super) fn shut_down(&mut self, now: Tick) {
+        if self.ends.is_none() {
+            self.acceptor.close(self.poll.registry());
+            let drain = self.relay.handle_shutdown(ticks(self.config.drain.0));
+            let close_timeout = ticks(self.config.close_timeout.0);
+            self.ends = Some(now.after(drain).after(close_timeout));
+        }
+    }
+
+    /// Takes over what can change without touching a connection. If anything is wrong with the new
+    /// settings, the old ones stay, all of them.
+    fn reload(&mut self) {
+        let Some(load) = &mut self.load else { return };
+        let mut config = self.config.clone();
+        let adopted = load().and_then(|wanted| {
+            wanted.limits()?;
+            let held = config.adopt(&wanted);
+            let sockets_max =
+                config.sockets_max(descriptors::raise_limit(), self.addresses.len())?;
+            Ok((config.limits()?, sockets_max, held))
+        });
+        let (limits, sockets_max, held) = match adopted {
+            Ok(adopted) => adopted,
+            Err(error) => {
+                log::error!("the settings stay as they were: {error}");
+                return;
+            }
+        };
+        for held in held {
+            log::warn!(
+                "{} changes with a restart only: it stays {}, and would be {}",
+                held.name,
+                held.in_force,
+                held.wanted
+            );
+        }
+        self.relay.set_limits(limits);
+        self.acceptor.set_sockets_max(sockets_max);
+        log::set_max_level(config.log_level.0);
+        self.config = config;
+        log::info!("the settings were loaded again");
+    }
+}

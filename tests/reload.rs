@@ -1,0 +1,82 @@
+//! SIGHUP: what changes while the relay runs, what does not, and that nobody notices.
+
+mod common;
+
+use common::*;
+use rustix::process::Signal;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file of settings of one test's own.
+fn settings(test: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.toml"));
+    fs::write(&path, text).expect("the file is written");
+    path
+}
+
+fn start(file: &Path) -> Relay {
+    Relay::start(&["--config", file.to_str().expect("a path of ours")])
+}
+
+/// Whether a message of so many bytes comes back.
+fn passes(relay: &Relay, bytes: usize) -> bool {
+    let mut client = Client::join(relay, "/ws/probe");
+    client.send(&text(&"x".repeat(bytes)));
+    client.frame().payload.len() == bytes
+}
+
+#[test]
+fn limits_change_without_touching_a_connection() {
+    let file = settings("limits", "message_bytes_max = '1KiB'");
+    let relay = start(&file);
+    let mut member = Client::join(&relay, "/ws");
+    assert!(!passes(&relay, 2000));
+    settings("limits", "message_bytes_max = '4KiB'");
+    relay.signal(Signal::HUP);
+    eventually("the limit is raised", || passes(&relay, 2000));
+    member.send(&text(&"y".repeat(3000)));
+    member.expect_text(&"y".repeat(3000));
+    assert_eq!(relay.terminated().code, Some(0));
+}
+
+#[test]
+fn a_failed_reload_keeps_what_was_in_force() {
+    let file = settings("failed", "message_bytes_max = '1KiB'");
+    let relay = start(&file);
+    for broken in [
+        "message_bytes_max = ",
+        "message_bytes_max = '4KiB'\ntopic_log_bytes_max = '4KiB'",
+    ] {
+        settings("failed", broken);
+        relay.signal(Signal::HUP);
+        // The signal is taken in before the next connection is.
+        assert!(passes(&relay, 1000) && !passes(&relay, 2000), "{broken}");
+    }
+    let ended = relay.terminated();
+    assert_eq!(ended.code, Some(0));
+    assert!(
+        ended.stderr.contains("the settings stay as they were"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn what_takes_a_restart_is_said() {
+    let file = settings(
+        "restart",
+        "send_buffer_bytes = '64KiB'\nmessage_bytes_max = '1KiB'",
+    );
+    let relay = start(&file);
+    settings(
+        "restart",
+        "send_buffer_bytes = '32KiB'\nmessage_bytes_max = '4KiB'",
+    );
+    relay.signal(Signal::HUP);
+    eventually("the limit is raised", || passes(&relay, 2000));
+    let stderr = relay.terminated().stderr;
+    assert!(
+        stderr.contains("send_buffer_bytes changes with a restart only"),
+        "{stderr}"
+    );
+}
