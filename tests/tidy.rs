@@ -26,7 +26,7 @@ const ROOMS: &[Room] = &[
     // At the end it sums up what the relay counted.
     Room { name: "cli", knows: &["config", "server", "bench", "journal", "relay"], kernel: &[] },
     // The relay speaks in the wheel's ticks, and in the protocol's kinds of messages.
-    Room { name: "server", knows: &["config", "relay", "metrics", "http", "proto", "sys", "wheel"], kernel: KERNEL },
+    Room { name: "server", knows: &["config", "journal", "relay", "metrics", "http", "proto", "sys", "wheel"], kernel: KERNEL },
     // A program of its own, on the other side of the wire, and so with a loop of its own.
     Room { name: "bench", knows: &["config", "proto", "sys"], kernel: KERNEL },
     // What settings mean is the relay's to say, and durations become ticks at once. The name that a

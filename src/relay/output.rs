@@ -274,17 +274,6 @@ impl Relay {
         true
     }
 
-    /// Everybody who keeps up was visited, and sent what has come since the last time.
-    fn on_walk_complete(&mut self, key: u32) {
-        let topic = &mut self.topics[key];
-        topic.dirty = false;
-        let messages = topic.plain.log.messages();
-        let members = topic.plain.members() as u64;
-        let since = messages - std::mem::replace(&mut topic.walked, messages);
-        self.counters.write_messages.observe(since, members);
-        self.touch(key);
-    }
-
     fn next_topic(&mut self) {
         self.budget.topics -= 1;
         self.budget.topic_visits = TOPIC_VISITS_PER_TURN;

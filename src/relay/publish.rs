@@ -170,6 +170,17 @@ impl Relay {
         self.queue_output(slot);
     }
 
+    /// Everybody who keeps up was visited, and sent what has come since the last time.
+    pub(super) fn on_walk_complete(&mut self, key: u32) {
+        let topic = &mut self.topics[key];
+        topic.dirty = false;
+        let messages = topic.plain.log.messages();
+        let members = topic.plain.members() as u64;
+        let since = messages - std::mem::replace(&mut topic.walked, messages);
+        self.counters.write_messages.observe(since, members);
+        self.touch(key);
+    }
+
     /// A topic is to be tidied at the end of the turn.
     pub(super) fn touch(&mut self, key: u32) {
         let topic = &mut self.topics[key];

@@ -5,5 +5,6 @@ pub mod clock;
 pub mod descriptors;
 pub mod file;
 pub mod listen;
+pub mod notify;
 pub mod process;
 pub mod socket;
