@@ -269,9 +269,9 @@ def press(name, attack):
         watcher.start()
         sent = attack(relay, keep)
         # Until the relay has dealt with all of it, and only the bystander is left.
-        last = 0
-        while relay.cpu_s() - last > 0.03:
-            last = relay.cpu_s()
+        last = -1
+        while (now := relay.cpu_s()) - last > 0.03:
+            last = now
             time.sleep(0.3)
         done.set()
         watcher.join()
