@@ -111,6 +111,9 @@ fn serve(flags: &Flags) -> ExitCode {
     log::set_max_level(config.log_level.0);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
+        if let Err(error) = server.notify_manager() {
+            log::warn!("can't reach the service manager at NOTIFY_SOCKET: {error}");
+        }
         let flags = flags.clone();
         server.set_load(move || Config::load(&flags));
         Ok(server)

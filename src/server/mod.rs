@@ -25,6 +25,7 @@ use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::Clock;
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
+use crate::sys::notify::Notifier;
 use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
@@ -54,6 +55,7 @@ pub struct Server {
     clock: Clock,
     poll: Poll,
     signals: Option<Signals>,
+    notifier: Notifier,
     inbox: Inbox,
     acceptor: Acceptor,
     addresses: Vec<LocalAddress>,
@@ -97,6 +99,7 @@ impl Server {
             clock,
             poll,
             signals: None,
+            notifier: Notifier::default(),
             inbox,
             acceptor,
             addresses,
@@ -129,12 +132,14 @@ impl Server {
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut buffer = vec![0; READ_BYTES_MAX];
+        self.notifier.ready(&self.status());
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             let now = self.clock.tick();
+            self.notifier.handle_turn(now);
             self.relay.begin_turn(now);
             let mut is_signalled = false;
             let mut is_woken = self.inbox.has_work();
@@ -184,6 +189,7 @@ impl Server {
         let due = [
             self.relay.poll_timeout(),
             self.acceptor.retry_at(),
+            self.notifier.due(),
             self.ends,
         ];
         let due = due.into_iter().flatten().min()?;

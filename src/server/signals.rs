@@ -4,6 +4,7 @@ use super::{SIGNAL, Server};
 use crate::config::{Config, ConfigError};
 use crate::sys::clock::ticks;
 use crate::sys::descriptors;
+use crate::sys::notify::Notifier;
 use crate::wheel::Tick;
 use mio::Interest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,12 +30,25 @@ impl Server {
         self.load = Some(Box::new(load));
     }
 
+    /// Tells the service manager that started this process how it is, if one did: when it is ready,
+    /// reloads and ends, and, for its watchdog, that the loop turns.
+    pub fn notify_manager(&mut self) -> io::Result<()> {
+        self.notifier = Notifier::from_env()?;
+        Ok(())
+    }
+
+    /// What the service manager shows people.
+    pub(super) fn status(&self) -> String {
+        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        format!("listening on {}", addresses.join(", "))
+    }
+
     /// Does what signals ask for; true if that is to end at once.
     pub(super) fn on_signals(&mut self, now: Tick) -> bool {
         let pending: Vec<i32> = self.signals.iter_mut().flat_map(Signals::pending).collect();
         for signal in pending {
             if signal == SIGHUP {
-                self.reload();
+                self.on_hangup();
             } else if self.ends.is_some() {
                 return true;
             } else {
@@ -50,29 +64,36 @@ impl Server {
             self.acceptor.close(self.poll.registry());
             let drain = self.relay.handle_shutdown(ticks(self.config.drain.0));
             let close_timeout = ticks(self.config.close_timeout.0);
-            self.ends = Some(now.after(drain).after(close_timeout));
+            let ends = now.after(drain).after(close_timeout);
+            self.notifier.stopping(self.clock.until(ends));
+            self.ends = Some(ends);
         }
+    }
+
+    fn on_hangup(&mut self) {
+        self.notifier.reloading();
+        let status = match self.reload() {
+            Ok(()) => self.status(),
+            Err(error) => {
+                log::error!("the settings stay as they were: {error}");
+                format!("{}; the last reload failed", self.status())
+            }
+        };
+        self.notifier.ready(&status);
     }
 
     /// Takes over what can change without touching a connection. If anything is wrong with the new
     /// settings, the old ones stay, all of them.
-    fn reload(&mut self) {
-        let Some(load) = &mut self.load else { return };
-        let mut config = self.config.clone();
-        let adopted = load().and_then(|wanted| {
-            wanted.limits()?;
-            let held = config.adopt(&wanted);
-            let sockets_max =
-                config.sockets_max(descriptors::raise_limit(), self.addresses.len())?;
-            Ok((config.limits()?, sockets_max, held))
-        });
-        let (limits, sockets_max, held) = match adopted {
-            Ok(adopted) => adopted,
-            Err(error) => {
-                log::error!("the settings stay as they were: {error}");
-                return;
-            }
+    fn reload(&mut self) -> Result<(), ConfigError> {
+        let Some(load) = &mut self.load else {
+            return Ok(());
         };
+        let wanted = load()?;
+        wanted.limits()?;
+        let mut config = self.config.clone();
+        let held = config.adopt(&wanted);
+        let limits = config.limits()?;
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), self.addresses.len())?;
         for held in held {
             log::warn!(
                 "{} changes with a restart only: it stays {}, and would be {}",
@@ -86,5 +107,6 @@ impl Server {
         log::set_max_level(config.log_level.0);
         self.config = config;
         log::info!("the settings were loaded again");
+        Ok(())
     }
 }

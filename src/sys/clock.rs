@@ -40,6 +40,13 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// The system's monotonic time, in microseconds, as other processes of this machine see it too.
+#[must_use]
+pub fn monotonic_micros() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+}
+
 /// The ticks that a duration takes, rounded up: a timeout never fires early, and never at once.
 #[must_use]
 pub fn ticks(duration: Duration) -> u32 {

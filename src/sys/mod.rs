@@ -5,4 +5,5 @@ pub mod clock;
 pub mod descriptors;
 pub mod file;
 pub mod listen;
+pub mod notify;
 pub mod socket;
