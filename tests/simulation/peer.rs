@@ -74,6 +74,8 @@ pub(crate) struct Peer {
     pub(crate) is_behind: bool,
     /// The turn in which it was, or may have been, lapped last.
     pub(crate) lapped_in: u64,
+    /// A write found that it takes nothing, for too long: it is dropped.
+    pub(crate) is_stalled: bool,
     /// It may have been lapped while its frames were put off.
     pub(crate) may_be_lapped: bool,
     /// The relay may lack memory for its unfinished messages.
@@ -130,6 +132,7 @@ impl Peer {
             blocked: false,
             is_behind: false,
             lapped_in: 0,
+            is_stalled: false,
             may_be_lapped: false,
             may_lack_memory: false,
             judged: 0,
@@ -156,6 +159,15 @@ impl Peer {
 
     pub(crate) fn is_member(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Closing)
+    }
+
+    /// When it has taken nothing for too long.
+    pub(crate) fn stall_deadline(&self, timeout: u32) -> Tick {
+        let since = match self.stage {
+            Stage::Respond { .. } => self.since.max(self.progress),
+            _ => self.progress,
+        };
+        since.after(timeout)
     }
 
     /// Its end is decided.
@@ -196,8 +208,14 @@ impl Peer {
         }
         loop {
             let put_off = self.put_off && !opened;
-            let next = self.client.marks.front().filter(|mark| mark.0 <= self.handed);
-            let Some((end, mark)) = next.cloned() else { break };
+            let next = self
+                .client
+                .marks
+                .front()
+                .filter(|mark| mark.0 <= self.handed);
+            let Some((end, mark)) = next.cloned() else {
+                break;
+            };
             match (self.stage, mark) {
                 (Stage::Head { .. }, Mark::Request(answer)) => {
                     self.since = now;
@@ -251,7 +269,9 @@ impl Peer {
         }
         self.publish(now, history, &mut published)?;
         if published > 0 {
-            return Err(format!("{published} messages were published that nobody sent"));
+            return Err(format!(
+                "{published} messages were published that nobody sent"
+            ));
         }
         Ok(())
     }
@@ -353,7 +373,11 @@ impl Peer {
     }
 
     /// An answer to what came with the request shows that it was taken in.
-    pub(crate) fn follow_what_was_put_off(&mut self, now: Tick, history: &mut History) -> Result<(), String> {
+    pub(crate) fn follow_what_was_put_off(
+        &mut self,
+        now: Tick,
+        history: &mut History,
+    ) -> Result<(), String> {
         if std::mem::take(&mut self.put_off) {
             self.follow_marks(now, history, false, 0, false)?;
         }
@@ -362,7 +386,9 @@ impl Peer {
 
     /// Every ping is answered until so much waits, from then on the latest.
     fn hear_pong(&mut self, payload: &[u8], limits: &Limits) -> Result<(), String> {
-        let number = payload.first_chunk().map(|number| u32::from_be_bytes(*number));
+        let number = payload
+            .first_chunk()
+            .map(|number| u32::from_be_bytes(*number));
         let position = self.pings.iter().position(|ping| Some(ping.0) == number);
         let position = position.ok_or("a pong to no ping, or out of order")?;
         // The response to the upgrade, our own ping, and the rest of a frame may wait there too.
@@ -382,7 +408,9 @@ impl Peer {
 
     fn hear_close(&mut self, history: &History, code: Option<u16>) -> Result<(), String> {
         self.is_close_written = true;
-        let ending = self.ending.ok_or(format!("closed with {code:?} for no reason"))?;
+        let ending = self
+            .ending
+            .ok_or(format!("closed with {code:?} for no reason"))?;
         let is_earlier = ending.or_try_again && code == Some(1013);
         if ending.code != code && !is_earlier {
             return Err(format!("closed with {code:?} instead of {:?}", ending.code));
@@ -394,7 +422,10 @@ impl Peer {
             !(low..=high).contains(&next) && !may_skip()
         };
         if ending.owed.is_some_and(misses) {
-            return Err(format!("closed at message {next}, owed up to {:?}", ending.owed));
+            return Err(format!(
+                "closed at message {next}, owed up to {:?}",
+                ending.owed
+            ));
         }
         if !self.pings.is_empty() && code != Some(1013) {
             return Err("closed before its last ping was answered".into());

@@ -2,11 +2,14 @@
 
 use crate::peer::Stage;
 use crate::world::{Burst, World};
-use fanfare::relay::{Action, ConnId, Reading, Relay, SlowPolicy};
+use fanfare::relay::{Action, ConnId, Output, Reading, Relay, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
-/// Turns in a row that may change nothing, for each that a crowd takes to be visited.
-const IDLE_TURNS_MAX: u32 = 16;
+/// Turns in a row that may change nothing, besides those that it takes to visit everybody.
+const IDLE_TURNS_MAX: usize = 16;
+
+/// What the log may take beside a message that its sender does not want back.
+const LIST_ENTRY_BYTES: usize = 24;
 
 impl World {
     pub(crate) fn turn(&mut self) {
@@ -26,9 +29,9 @@ impl World {
         self.relay.end_turn();
         self.check_turn();
         self.idle_turns = if self.moved { 0 } else { self.idle_turns + 1 };
-        let idle_turns_max = IDLE_TURNS_MAX + self.live.len() as u32 / 100;
+        let idle_turns_max = IDLE_TURNS_MAX + 2 * self.live.len();
         assert!(
-            self.idle_turns <= idle_turns_max,
+            self.idle_turns as usize <= idle_turns_max,
             "the loop spins: {} turns changed nothing",
             self.idle_turns
         );
@@ -36,9 +39,8 @@ impl World {
 
     fn take_events(&mut self) {
         let mut raised: Vec<usize> = self.live.clone();
-        raised.retain(|&index| {
-            self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
-        });
+        raised
+            .retain(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge());
         self.random.shuffle(&mut raised);
         for index in raised.into_iter().take(self.character.events_max) {
             let peer = &mut self.peers[index];
@@ -103,7 +105,9 @@ impl World {
             assert!(bytes_max > 0, "a read of nothing");
             let peer = &mut self.peers[index];
             // Frames that were put off have been taken in by now.
-            peer.put_off = false;
+            let history = &mut self.histories[peer.client.topic];
+            let followed = peer.follow_what_was_put_off(self.now, history);
+            followed.expect("marks that can be followed");
             self.follow_memory(index);
             let peer = &mut self.peers[index];
             match peer.socket.read(&mut buffer[..bytes_max]) {
@@ -180,21 +184,31 @@ impl World {
 
     fn write(&mut self, index: usize, id: ConnId) {
         let refuses = self.random.once_in(self.character.often.refuse);
-        let slices = self.relay.transmit(id);
+        let output = self.relay.transmit(id);
+        let slices: Vec<&[u8]> = match &output {
+            Output::One(bytes) => vec![bytes],
+            Output::Many(slices) => slices.iter().map(|slice| &slice[..]).collect(),
+        };
         let peer = &mut self.peers[index];
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "client {index} is written nothing");
-        assert!(!peer.blocked, "client {index}'s full socket is written to");
+        // Once it has waited for too long, a write finds out whether it takes anything.
+        let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
+        let is_probed = peer.blocked && stall <= self.now;
+        assert!(
+            is_probed || !peer.blocked,
+            "client {index}'s full socket is written to"
+        );
         peer.writes_this_turn += 1;
         let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
-            drop(slices);
+            drop(output);
             peer.is_reset_told = true;
             self.moved = true;
             return self.relay.handle_reset(id);
         };
         self.moved |= sent > 0 || !peer.is_behind;
         let mut left = sent;
-        for slice in &slices {
+        for slice in slices {
             let bytes = &slice[..left.min(slice.len())];
             left -= bytes.len();
             let history = &mut self.histories[peer.client.topic];
@@ -203,7 +217,7 @@ impl World {
                 panic!("client {index} was written a fault: {fault}");
             }
         }
-        drop(slices);
+        drop(output);
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
@@ -257,6 +271,8 @@ impl World {
         let log_bytes = self.relay.log_bytes();
         let result = call(&mut self.relay);
         let counted = self.counted(&before);
+        self.stalled += counted.stalled;
+        self.peers[index].is_stalled |= counted.stalled > 0;
         let is_full = self.by_id.len() > self.character.limits.connections_max;
         let may_refuse = is_full || self.shutdown.is_some();
         let peer = &mut self.peers[index];
@@ -270,14 +286,24 @@ impl World {
         }
         if counted.messages > 0 {
             let published = &self.histories[topic].messages()[length..];
-            let bytes: usize = published.iter().map(|message| message.frame_bytes()).sum();
+            let mut bytes: usize = published.iter().map(|message| message.frame_bytes()).sum();
+            if !self.peers[index].client.echo {
+                // The log keeps a list of whom not to send them back.
+                bytes += published.len() * LIST_ENTRY_BYTES;
+            }
             if self.burst.is_over {
                 self.burst = Burst::default();
             }
             self.burst.bytes += bytes;
             self.burst.topics.insert(topic);
-            self.note(|| format!("client {index} publishes {} messages to {topic}", counted.messages));
-            let is_global = log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
+            self.note(|| {
+                format!(
+                    "client {index} publishes {} messages to {topic}",
+                    counted.messages
+                )
+            });
+            let is_global =
+                log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
             let laps = (counted.lapped, counted.skips);
             self.follow_laps(index, is_global, counted.messages, laps);
         } else {
@@ -310,7 +336,8 @@ impl World {
             let is_open = peer.put_off || self.is_open(index);
             let peer = &mut self.peers[index];
             if !peer.is_behind {
-                let is_fine = is_open || peer.stage == Stage::Closing;
+                let lacks_memory = index == cause && peer.may_lack_memory;
+                let is_fine = is_open || peer.stage == Stage::Closing || lacks_memory;
                 assert!(is_fine, "client {index} had room, and was lapped");
                 continue;
             }
@@ -319,7 +346,11 @@ impl World {
             let was_open = peer.stage == Stage::Open || index == cause;
             if was_open && self.character.limits.slow_policy == SlowPolicy::Skip {
                 may_skip += messages;
-                let messages = if peer.client.topic == topic { messages } else { 1 };
+                let messages = if peer.client.topic == topic {
+                    messages
+                } else {
+                    1
+                };
                 let end = self.histories[peer.client.topic].len();
                 if let Some(reader) = &mut peer.reader {
                     reader.may_skip_to(end + 1 - messages as usize..=end);
@@ -357,7 +388,8 @@ impl World {
     /// An end that nothing else explains: there was no memory for the rest of its message.
     fn follow_memory(&mut self, index: usize) {
         let peer = &self.peers[index];
-        if peer.stage != Stage::Open || peer.put_off || self.is_open(index) {
+        let is_explained = peer.stage != Stage::Open || peer.put_off || peer.is_stalled;
+        if is_explained || self.is_open(index) {
             return;
         }
         let peer = &mut self.peers[index];
