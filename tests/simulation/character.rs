@@ -138,11 +138,23 @@ impl Character {
         let small_only = random.once_in(3);
         Character {
             limits,
-            clients: if crowd { 1400 } else { random.between(2, 40) as usize },
-            clients_at_once: if crowd { 1300 } else { random.between(2, 20) as usize },
+            clients: if crowd {
+                1400
+            } else {
+                random.between(2, 40) as usize
+            },
+            clients_at_once: if crowd {
+                1300
+            } else {
+                random.between(2, 20) as usize
+            },
             topics: random.pick(&[1, 1, 2, 5, 30]),
             rounds: if crowd { 30 } else { random.between(20, 300) },
-            bustle: if crowd { 2000 } else { random.pick(&[2, 10, 50, 50]) },
+            bustle: if crowd {
+                2000
+            } else {
+                random.pick(&[2, 10, 50, 50])
+            },
             pace: random.pick(&[1, 3, 10, 50]),
             read_bytes_max: random.pick(match grain {
                 Grain::Fine | Grain::Middle => &[64 * 1024, 4096, 100][..],

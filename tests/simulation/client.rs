@@ -182,7 +182,9 @@ impl Client {
         match self.state {
             State::Talking if world.random.once_in(4) => self.end(socket),
             State::Talking => {
-                let code = world.random.pick(&[None, Some(1000), Some(1001), Some(4321)]);
+                let code = world
+                    .random
+                    .pick(&[None, Some(1000), Some(1001), Some(4321)]);
                 self.send_close(code, socket);
             }
             State::Begin | State::Asked => self.end(socket),

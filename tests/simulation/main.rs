@@ -45,7 +45,11 @@ const SEEDS: u64 = 2000;
 
 #[test]
 fn the_relay_keeps_its_promises() {
-    let number = |name| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    };
     let first: Option<u64> = number("FANFARE_SIM_SEED");
     let seeds: Option<u64> = number("FANFARE_SIM_SEEDS");
     if let (Some(seed), None) = (first, seeds) {

@@ -36,9 +36,8 @@ impl World {
 
     fn take_events(&mut self) {
         let mut raised: Vec<usize> = self.live.clone();
-        raised.retain(|&index| {
-            self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
-        });
+        raised
+            .retain(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge());
         self.random.shuffle(&mut raised);
         for index in raised.into_iter().take(self.character.events_max) {
             let peer = &mut self.peers[index];
@@ -276,8 +275,14 @@ impl World {
             }
             self.burst.bytes += bytes;
             self.burst.topics.insert(topic);
-            self.note(|| format!("client {index} publishes {} messages to {topic}", counted.messages));
-            let is_global = log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
+            self.note(|| {
+                format!(
+                    "client {index} publishes {} messages to {topic}",
+                    counted.messages
+                )
+            });
+            let is_global =
+                log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
             let laps = (counted.lapped, counted.skips);
             self.follow_laps(index, is_global, counted.messages, laps);
         } else {
@@ -319,7 +324,11 @@ impl World {
             let was_open = peer.stage == Stage::Open || index == cause;
             if was_open && self.character.limits.slow_policy == SlowPolicy::Skip {
                 may_skip += messages;
-                let messages = if peer.client.topic == topic { messages } else { 1 };
+                let messages = if peer.client.topic == topic {
+                    messages
+                } else {
+                    1
+                };
                 let end = self.histories[peer.client.topic].len();
                 if let Some(reader) = &mut peer.reader {
                     reader.may_skip_to(end + 1 - messages as usize..=end);
