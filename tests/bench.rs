@@ -200,6 +200,20 @@ fn nobody_listens() {
 }
 
 #[test]
+fn no_descriptor_is_left() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws", relay.address);
+    let binary = env!("CARGO_BIN_EXE_fanfare");
+    let script = format!("ulimit -n 64; {binary} bench idle {url} --connections=100 --hold=1ms");
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .output();
+    let report: Report = output.expect("there is a shell").into();
+    report.assert_says("no file descriptor is left; raise the limit (ulimit -n), or use --workers");
+    assert_eq!(report.code, 1);
+}
+
+#[test]
 fn what_is_wrong_with_the_command_line() {
     for (url, words) in [
         ("http://localhost/", "a WebSocket's scheme is ws"),
@@ -232,6 +246,30 @@ fn a_signal_prints_what_there_is() {
     report.assert_says("INTERRUPTED: partial results");
     report.assert_says("the run was interrupted");
     assert_eq!(report.code, 0, "{}", report.out);
+}
+
+#[test]
+fn a_server_that_dies_in_mid_run() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws", relay.address);
+    let pid = relay.pid().to_string();
+    let mut witness = common::Client::join(&relay, "/ws");
+    let child = common::command()
+        .args(["bench", "fanout", &url, "--readers=2", "--pid", &pid])
+        .args(["--warm-up=1ms", "--duration=10m", "--text"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // The first message is of the warm-up, the thousandth is not.
+    for _ in 0..1000 {
+        witness.frame();
+    }
+    relay.signal(Signal::KILL);
+    relay.ended();
+    let report: Report = child.wait_with_output().expect("a child of ours").into();
+    report.assert_says("GIVEN UP: partial results");
+    report.assert_says("the server's process has ended in the middle of the run");
+    assert_eq!(report.code, 1);
 }
 
 /// Runs a scenario against the relay, which must do nothing wrong.

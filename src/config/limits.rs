@@ -5,7 +5,7 @@ use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::Count;
-use crate::relay::{ADMIN_CONNECTIONS_MAX, Limits};
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Limits, Pace};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -69,6 +69,7 @@ impl Config {
             idle_timeout: self.idle_timeout.map(|period| ticks(period.0)),
             stalled_write_timeout: ticks(self.stalled_write_timeout.0),
             close_timeout: ticks(self.close_timeout.0),
+            pace: Pace::default(),
         })
     }
 

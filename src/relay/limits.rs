@@ -46,6 +46,34 @@ pub struct Limits {
     pub stalled_write_timeout: u32,
     /// From when a close began until the peer's close frame.
     pub close_timeout: u32,
+    /// How much is done at a time.
+    pub pace: Pace,
+}
+
+/// How much of what there is to do is done at a time, so that a crowd does not hold up everybody
+/// else. The default is the pace of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Members of one topic that a turn visits; the walk goes on in the next turn.
+    pub topic_visits_per_turn: u32,
+    /// Members that a turn visits in all topics together.
+    pub visits_per_turn: u32,
+    /// Timers that a turn fires.
+    pub timers_per_turn: u32,
+    /// Connections that a shutdown closes in each tick, though the drain time would allow to spread
+    /// them wider: 1,000 a second that come back are no crowd.
+    pub closes_per_tick: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            topic_visits_per_turn: 1024,
+            visits_per_turn: 4096,
+            timers_per_turn: 1024,
+            closes_per_tick: 100,
+        }
+    }
 }
 
 /// Bytes of an unfinished message that every connection may hold, whatever the others do. So an
@@ -60,15 +88,6 @@ pub(super) const GATHER_BYTES_FREE: usize = 16 * 1024;
 pub(super) const LINGER_BYTES_MAX: u32 = 32 << 20;
 pub(super) const LINGER_TICKS: u32 = 20;
 
-/// Members of one topic that a turn visits; the walk goes on in the next turn.
-pub(super) const TOPIC_VISITS_PER_TURN: u32 = 1024;
-/// Members that a turn visits in all topics together.
-pub(super) const VISITS_PER_TURN: u32 = 4096;
-/// Topics, or free places for one, that an answer to the operator looks at: a tenth of a second's
-/// worth would be a hundred times as many.
+/// Places of topics, taken or free, that an answer to the operator looks at: a turn has other things
+/// to do.
 pub(super) const TOPIC_SLOTS_PER_PAGE: usize = 8192;
-/// Timers that a turn fires, so that connections which came together don't hold up everybody else.
-pub(super) const TIMERS_PER_TURN: u32 = 1024;
-/// Connections that a shutdown closes in each tick, though the drain time would allow to spread them
-/// wider: 1,000 a second that come back are no crowd.
-pub(super) const CLOSES_PER_TICK_MIN: usize = 100;

@@ -30,6 +30,7 @@
 mod admin;
 mod census;
 mod connection;
+mod control;
 mod ending;
 mod hooks;
 mod input;
@@ -48,7 +49,7 @@ pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Limits, SlowPolicy};
+pub use limits::{Limits, Pace, SlowPolicy};
 pub use notice::Notice;
 pub use output::{Output, Slices};
 
@@ -101,6 +102,9 @@ pub struct Relay {
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
+    /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
+    /// only who has no room may lag.
+    unfinished: Option<ConnId>,
     /// Topics whose walk is not complete, each once.
     dirty: VecDeque<u32>,
     /// Topics to tidy at the end of the turn, each once.
@@ -143,6 +147,7 @@ impl Relay {
             topics: Topics::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
+            unfinished: None,
             dirty: VecDeque::new(),
             touched: Vec::new(),
             retaining: Vec::new(),

@@ -100,11 +100,6 @@ impl Client {
         }
     }
 
-    /// It reads and writes for as long as the other side wants it to.
-    pub(crate) fn is_cooperative(&self) -> bool {
-        !self.rude && self.state != State::Vanished && self.kind != Kind::Mute
-    }
-
     pub(crate) fn has_vanished(&self) -> bool {
         self.state == State::Vanished
     }

@@ -74,6 +74,8 @@ pub(crate) struct Peer {
     pub(crate) is_behind: bool,
     /// The turn in which it was, or may have been, lapped last.
     pub(crate) lapped_in: u64,
+    /// A write found that it takes nothing, for too long: it is dropped.
+    pub(crate) is_stalled: bool,
     /// It may have been lapped while its frames were put off.
     pub(crate) may_be_lapped: bool,
     /// The relay may lack memory for its unfinished messages.
@@ -130,6 +132,7 @@ impl Peer {
             blocked: false,
             is_behind: false,
             lapped_in: 0,
+            is_stalled: false,
             may_be_lapped: false,
             may_lack_memory: false,
             judged: 0,
@@ -156,6 +159,15 @@ impl Peer {
 
     pub(crate) fn is_member(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Closing)
+    }
+
+    /// When it has taken nothing for too long.
+    pub(crate) fn stall_deadline(&self, timeout: u32) -> Tick {
+        let since = match self.stage {
+            Stage::Respond { .. } => self.since.max(self.progress),
+            _ => self.progress,
+        };
+        since.after(timeout)
     }
 
     /// Its end is decided.

@@ -208,7 +208,9 @@ impl World {
             return moved;
         }
         let delivered = peer.socket.delivered();
-        while let Some((_, news)) = peer.news.pop_front_if(|news| news.0 <= delivered) {
+        while peer.news.front().is_some_and(|news| news.0 <= delivered)
+            && let Some((_, news)) = peer.news.pop_front()
+        {
             if peer.socket.has_ended() {
                 continue;
             }
