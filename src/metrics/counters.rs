@@ -144,7 +144,7 @@ pub struct Counters {
     /// Pongs received.
     pub pongs_received: u64,
     /// Messages that a write carried, for the writes to members who keep up.
-    pub write_messages: Histogram<0>,
+    pub messages_per_write: Histogram<0>,
     /// How far readers who lag were behind whenever they went on or were lapped, in bytes.
     pub lag_bytes: Histogram<10>,
 }

@@ -161,9 +161,9 @@ impl Page<'_> {
             counters.sent_bytes,
         )?;
         self.histogram(
-            "fanfare_write_messages",
+            "fanfare_messages_per_write",
             "Messages that one write carried to a member who keeps up: the larger, the busier",
-            &counters.write_messages,
+            &counters.messages_per_write,
             1.0,
         )?;
         self.counter(

@@ -253,10 +253,11 @@ impl Relay {
             return false;
         }
         let tail = self.topics[connection.topic].plain.log.tail();
-        if self.pass_over_own(slot) == tail {
+        let (cursor, is_blocked) = (connection.cursor, connection.blocked);
+        if cursor == tail || !connection.echo && self.pass_over_own(slot) == tail {
             return false;
         }
-        if self.connections[slot as usize].blocked {
+        if is_blocked {
             self.lag(slot);
             return false;
         }

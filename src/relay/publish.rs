@@ -42,22 +42,23 @@ impl Relay {
             mask: None,
             payload_bytes: payload.len() as u64,
         };
-        self.touch(key);
+        if !self.topics[key].dirty {
+            self.topics[key].dirty = true;
+            self.dirty.push_back(key);
+            self.touch(key);
+        }
         let topic = &mut self.topics[key];
         topic
             .plain
             .log
             .append(&mut self.pool, &header.encode(), payload, excluded);
         topic.plain.start_walk();
-        if !topic.dirty {
-            topic.dirty = true;
-            self.dirty.push_back(key);
-        }
+        let log_bytes = topic.plain.log.bytes();
         let readers = topic.plain.members() - usize::from(excluded.is_some());
         self.counters.messages += 1;
         self.counters.message_bytes += payload.len() as u64;
         self.counters.deliveries += readers as u64;
-        if self.topics[key].plain.log.bytes() > self.limits.topic_log_bytes_max {
+        if log_bytes > self.limits.topic_log_bytes_max {
             let cut = self.topics[key]
                 .plain
                 .log
@@ -175,7 +176,7 @@ impl Relay {
         let messages = topic.plain.log.messages();
         let members = topic.plain.members() as u64;
         let since = messages - std::mem::replace(&mut topic.walked, messages);
-        self.counters.write_messages.observe(since, members);
+        self.counters.messages_per_write.observe(since, members);
         self.touch(key);
     }
 
@@ -191,7 +192,8 @@ impl Relay {
 
     /// Trims the logs of the topics of this turn, and forgets those that everybody has left.
     pub(super) fn tidy_topics(&mut self) {
-        for key in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for key in touched.drain(..) {
             self.topics[key].touched = false;
             self.trim(key);
             self.note_retaining(key);
@@ -199,6 +201,10 @@ impl Relay {
             if topic.plain.is_empty() && !topic.dirty {
                 self.topics.remove(key);
             }
+        }
+        // The list is used in every turn; what a crowd of topics made of it is given back.
+        if touched.capacity() <= TOUCHED_AT_REST_MAX {
+            self.touched = touched;
         }
     }
 
@@ -235,6 +241,9 @@ impl Relay {
         }
     }
 }
+
+/// Topics that memory is kept for in the list of those to tidy: 4 KiB.
+const TOUCHED_AT_REST_MAX: usize = 1024;
 
 /// Size of the frame that begins here, as our own log encodes it.
 pub(super) fn frame_bytes(bytes: &[u8]) -> usize {

@@ -49,6 +49,7 @@ impl Process {
 // Fields of /proc/self/stat, counted from 0 after the program's name.
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
+#[cfg(target_os = "linux")]
 const START_TICKS: usize = 19;
 const VIRTUAL_BYTES: usize = 20;
 const RESIDENT_PAGES: usize = 21;
@@ -77,13 +78,22 @@ impl Stat {
     }
 }
 
+/// The kernel counts from when the machine was booted. A service may not see `/proc/stat`, which
+/// would say when that was.
+#[cfg(target_os = "linux")]
 fn start_time_seconds() -> Option<f64> {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+    let now = |clock| {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
+        tv_sec as f64 + tv_nsec as f64 / 1e9
+    };
     let after_boot = Stat::read()?.number(START_TICKS)? as f64 / clock_ticks_per_second() as f64;
-    let system = fs::read_to_string("/proc/stat").ok()?;
-    let boot = system
-        .lines()
-        .find_map(|line| line.strip_prefix("btime "))?;
-    Some(boot.trim().parse::<f64>().ok()? + after_boot)
+    Some(now(ClockId::Realtime) - now(ClockId::Boottime) + after_boot)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_time_seconds() -> Option<f64> {
+    None
 }
 
 fn descriptors_max() -> Option<u64> {
@@ -92,7 +102,7 @@ fn descriptors_max() -> Option<u64> {
 
 /// `TCP: inuse 5 orphan 0 tw 0 alloc 7 mem 134`, of which the last is in pages.
 fn tcp_memory_bytes() -> Option<u64> {
-    let sockets = fs::read_to_string("/proc/net/sockstat").ok()?;
+    let sockets = fs::read_to_string("/proc/self/net/sockstat").ok()?;
     let tcp = sockets.lines().find_map(|line| line.strip_prefix("TCP:"))?;
     let mut words = tcp
         .split_ascii_whitespace()
@@ -109,7 +119,7 @@ mod tests {
     fn fields_are_found_behind_any_name() {
         let fields: Vec<String> = (0..30).map(|field| field.to_string()).collect();
         let stat = Stat(format!("42 (a) b) (c) {}", fields.join(" ")));
-        assert_eq!(stat.number(START_TICKS), Some(19));
+        assert_eq!(stat.number(RESIDENT_PAGES), Some(21));
         assert_eq!(stat.number(99), None);
         assert_eq!(Stat("42".into()).number(0), None);
     }
