@@ -4,7 +4,7 @@
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::Count;
-use crate::relay::Limits;
+use crate::relay::{Limits, Pace};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -67,6 +67,7 @@ impl Config {
             idle_timeout: self.idle_timeout.map(|period| ticks(period.0)),
             stalled_write_timeout: ticks(self.stalled_write_timeout.0),
             close_timeout: ticks(self.close_timeout.0),
+            pace: Pace::default(),
         })
     }
 

@@ -46,6 +46,34 @@ pub struct Limits {
     pub stalled_write_timeout: u32,
     /// From when a close began until the peer's close frame.
     pub close_timeout: u32,
+    /// How much is done at a time.
+    pub pace: Pace,
+}
+
+/// How much of what there is to do is done at a time, so that a crowd does not hold up everybody
+/// else. The default is the pace of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Members of one topic that a turn visits; the walk goes on in the next turn.
+    pub topic_visits_per_turn: u32,
+    /// Members that a turn visits in all topics together.
+    pub visits_per_turn: u32,
+    /// Timers that a turn fires.
+    pub timers_per_turn: u32,
+    /// Connections that a shutdown closes in each tick, though the drain time would allow to spread
+    /// them wider: 1,000 a second that come back are no crowd.
+    pub closes_per_tick: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            topic_visits_per_turn: 1024,
+            visits_per_turn: 4096,
+            timers_per_turn: 1024,
+            closes_per_tick: 100,
+        }
+    }
 }
 
 /// Bytes of an unfinished message that every connection may hold, whatever the others do. So an
@@ -59,13 +87,3 @@ pub(super) const GATHER_BYTES_FREE: usize = 16 * 1024;
 /// nothing. To read and forget costs us less than the messages of whoever keeps to the rules.
 pub(super) const LINGER_BYTES_MAX: u32 = 32 << 20;
 pub(super) const LINGER_TICKS: u32 = 20;
-
-/// Members of one topic that a turn visits; the walk goes on in the next turn.
-pub(super) const TOPIC_VISITS_PER_TURN: u32 = 1024;
-/// Members that a turn visits in all topics together.
-pub(super) const VISITS_PER_TURN: u32 = 4096;
-/// Timers that a turn fires, so that connections which came together don't hold up everybody else.
-pub(super) const TIMERS_PER_TURN: u32 = 1024;
-/// Connections that a shutdown closes in each tick, though the drain time would allow to spread them
-/// wider: 1,000 a second that come back are no crowd.
-pub(super) const CLOSES_PER_TICK_MIN: usize = 100;

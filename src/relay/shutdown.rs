@@ -6,7 +6,6 @@
 
 use super::Relay;
 use super::connection::{Connection, Peer, Phase};
-use super::limits::CLOSES_PER_TICK_MIN;
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
@@ -35,7 +34,7 @@ impl Relay {
         let open = self.open;
         let per_tick = open
             .div_ceil(drain.max(1) as usize)
-            .max(CLOSES_PER_TICK_MIN);
+            .max(self.limits.pace.closes_per_tick);
         self.shutdown.get_or_insert(Shutdown {
             began: self.now,
             per_tick,

@@ -6,7 +6,7 @@
 
 use super::Relay;
 use super::connection::{Connection, Peer, Phase};
-use super::limits::{LINGER_TICKS, TIMERS_PER_TURN};
+use super::limits::LINGER_TICKS;
 use crate::http::{Response, Status};
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
@@ -14,7 +14,7 @@ use crate::wheel::Tick;
 impl Relay {
     /// Fires what is due, as much as a turn may.
     pub fn handle_timers(&mut self) {
-        for _ in 0..TIMERS_PER_TURN {
+        for _ in 0..self.limits.pace.timers_per_turn {
             let Some(slot) = self.wheel.poll(&mut self.connections, self.now) else {
                 self.timers_left = false;
                 return;
