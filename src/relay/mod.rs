@@ -43,7 +43,7 @@ mod variant;
 pub use connection::ConnId;
 pub use counters::Counters;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Limits, SlowPolicy};
+pub use limits::{Limits, Pace, SlowPolicy};
 pub use output::{Output, Slices};
 
 use crate::http::Site;
@@ -89,6 +89,9 @@ pub struct Relay {
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
+    /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
+    /// only who has no room may lag.
+    unfinished: Option<ConnId>,
     /// Topics whose walk is not complete, each once.
     dirty: VecDeque<u32>,
     /// Topics to tidy at the end of the turn, each once.
@@ -129,6 +132,7 @@ impl Relay {
             topics: Topics::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
+            unfinished: None,
             dirty: VecDeque::new(),
             touched: Vec::new(),
             retaining: Vec::new(),

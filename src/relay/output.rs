@@ -3,14 +3,14 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
-use super::limits::{TOPIC_VISITS_PER_TURN, VISITS_PER_TURN};
 use super::publish::frame_bytes;
 use crate::log::Position;
 use crate::proto::frame::OpCode;
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
-/// Slices of one write. More segments than that make more than a megabyte, which no socket takes.
+/// Slices of one write. Most often there is one. A socket that takes all of so many is written to
+/// again at once.
 const SLICES_MAX: usize = 16;
 
 /// What one write offers to a connection's socket.
@@ -47,14 +47,19 @@ impl Relay {
     pub fn begin_flush(&mut self) {
         self.budget = Budget {
             outputs: self.outputs.len(),
-            visits: VISITS_PER_TURN,
-            topic_visits: TOPIC_VISITS_PER_TURN,
+            visits: self.limits.pace.visits_per_turn,
+            topic_visits: self.limits.pace.topic_visits_per_turn,
             topics: self.dirty.len(),
         };
     }
 
     /// The next connection to write to; `None` once this turn has written enough.
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
+        if let Some(id) = self.unfinished.take()
+            && self.slot(id).is_some()
+        {
+            return Some(id);
+        }
         while self.budget.outputs > 0
             && let Some(id) = self.outputs.pop_front()
         {
@@ -173,8 +178,7 @@ impl Relay {
         if sent < offered {
             self.on_blocked(slot);
         } else if self.has_output(slot) {
-            self.lag(slot);
-            self.queue_output(slot);
+            self.unfinished = Some(id);
         } else {
             self.on_all_sent(slot);
         }
@@ -240,16 +244,25 @@ impl Relay {
     /// waits for a boundary among them goes along: a cursor never stands beyond it.
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
-        if !connection.echo {
-            let log = &self.topics[connection.topic].plain.log;
-            let end = connection.end(log.tail());
-            let cursor = log.advance(connection.cursor, end, Some(slot), 0);
-            connection.cursor = cursor;
-            if let Some(extra) = connection.extra.as_deref_mut() {
-                extra.outbox.enter_at(extra.outbox.at().max(cursor));
-            }
+        let (key, before) = (connection.topic, connection.cursor);
+        if connection.echo {
+            return before;
         }
-        connection.cursor
+        let plain = &mut self.topics[key].plain;
+        let end = connection.end(plain.log.tail());
+        let cursor = plain.log.advance(before, end, Some(slot), 0);
+        if cursor == before {
+            return before;
+        }
+        connection.cursor = cursor;
+        if let Some(extra) = connection.extra.as_deref_mut() {
+            extra.outbox.enter_at(extra.outbox.at().max(cursor));
+        }
+        if connection.lagging != NONE {
+            plain.moved(before);
+            self.touch(key);
+        }
+        cursor
     }
 
     /// The walk has come to a member: whether there is something to write to it now.
@@ -271,7 +284,7 @@ impl Relay {
 
     fn next_topic(&mut self) {
         self.budget.topics -= 1;
-        self.budget.topic_visits = TOPIC_VISITS_PER_TURN;
+        self.budget.topic_visits = self.limits.pace.topic_visits_per_turn;
     }
 
     fn has_output(&mut self, slot: u32) -> bool {

@@ -80,13 +80,11 @@ impl Relay {
     /// leaves and whose socket has room, stays.
     fn lap(&mut self, key: u32, cut: Position) {
         let cut = cut.min(self.topics[key].plain.walk_from());
-        let lagging = self.topics[key].plain.lagging();
-        let lapped: Vec<u32> = lagging
-            .iter()
-            .copied()
-            .filter(|&slot| self.connections[slot as usize].cursor < cut)
-            .collect();
-        for slot in lapped {
+        let lagging = self.topics[key].plain.lagging().to_vec();
+        for slot in lagging {
+            if self.pass_over_own(slot) >= cut {
+                continue;
+            }
             self.lap_member(slot);
             if self.connections[slot as usize].phase != Phase::Closed {
                 self.settle(slot);
