@@ -3,7 +3,7 @@
 //! frequent, and one that pings would hide where there are none.
 
 use crate::random::Random;
-use fanfare::relay::{Limits, SlowPolicy};
+use fanfare::relay::{Limits, Pace, SlowPolicy};
 
 /// The character of a world.
 #[derive(Debug)]
@@ -81,7 +81,6 @@ pub(crate) struct Often {
 
 impl Character {
     pub(crate) fn draw(random: &mut Random) -> Self {
-        let crowd = random.once_in(64);
         // Large messages through tiny buffers take for ever.
         let grain = random.pick(&[Grain::Fine, Grain::Middle, Grain::Coarse]);
         let message_bytes_max = random.pick(match grain {
@@ -113,6 +112,12 @@ impl Character {
             idle_timeout: random.once_in(4).then(|| random.between(20, 400)),
             stalled_write_timeout: random.between(5, 300),
             close_timeout: random.between(5, 50),
+            pace: Pace {
+                topic_visits_per_turn: random.pick(&[1, 3, 1024]),
+                visits_per_turn: random.pick(&[1, 5, 4096]),
+                timers_per_turn: random.pick(&[1, 4, 1024]),
+                closes_per_tick: random.pick(&[1, 3, 100]),
+            },
         };
         let mut often = |choices: &[u32]| random.pick(choices);
         let often = Often {
@@ -138,11 +143,11 @@ impl Character {
         let small_only = random.once_in(3);
         Character {
             limits,
-            clients: if crowd { 1400 } else { random.between(2, 40) as usize },
-            clients_at_once: if crowd { 1300 } else { random.between(2, 20) as usize },
+            clients: random.between(2, 40) as usize,
+            clients_at_once: random.between(2, 20) as usize,
             topics: random.pick(&[1, 1, 2, 5, 30]),
-            rounds: if crowd { 30 } else { random.between(20, 300) },
-            bustle: if crowd { 2000 } else { random.pick(&[2, 10, 50, 50]) },
+            rounds: random.between(20, 300),
+            bustle: random.pick(&[2, 10, 50, 50]),
             pace: random.pick(&[1, 3, 10, 50]),
             read_bytes_max: random.pick(match grain {
                 Grain::Fine | Grain::Middle => &[64 * 1024, 4096, 100][..],

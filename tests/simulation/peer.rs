@@ -49,6 +49,15 @@ pub(crate) enum News {
     Close(Option<u16>),
 }
 
+/// What there is room for when a request comes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Room {
+    /// Another member.
+    pub(crate) place: bool,
+    /// Bytes that the topic takes at once; 0 where that can't be known.
+    pub(crate) bytes: usize,
+}
+
 pub(crate) struct Peer {
     pub(crate) client: Client,
     pub(crate) socket: Socket,
@@ -74,6 +83,8 @@ pub(crate) struct Peer {
     pub(crate) is_behind: bool,
     /// The turn in which it was, or may have been, lapped last.
     pub(crate) lapped_in: u64,
+    /// A write found that it takes nothing, for too long: it is dropped.
+    pub(crate) is_stalled: bool,
     /// It may have been lapped while its frames were put off.
     pub(crate) may_be_lapped: bool,
     /// The relay may lack memory for its unfinished messages.
@@ -84,6 +95,7 @@ pub(crate) struct Peer {
     pub(crate) progress: Tick,
     /// Since when the answer to a ping is awaited.
     pub(crate) pong_awaited: Option<Tick>,
+    pub(crate) is_pong_vague: bool,
     pub(crate) reader: Option<Reader>,
     pub(crate) ending: Option<Ending>,
     /// The close frame was written.
@@ -130,11 +142,13 @@ impl Peer {
             blocked: false,
             is_behind: false,
             lapped_in: 0,
+            is_stalled: false,
             may_be_lapped: false,
             may_lack_memory: false,
             judged: 0,
             progress: Tick(0),
             pong_awaited: None,
+            is_pong_vague: false,
             reader: None,
             ending: None,
             is_close_written: false,
@@ -156,6 +170,15 @@ impl Peer {
 
     pub(crate) fn is_member(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Closing)
+    }
+
+    /// When it has taken nothing for too long.
+    pub(crate) fn stall_deadline(&self, timeout: u32) -> Tick {
+        let since = match self.stage {
+            Stage::Respond { .. } => self.since.max(self.progress),
+            _ => self.progress,
+        };
+        since.after(timeout)
     }
 
     /// Its end is decided.
@@ -189,7 +212,7 @@ impl Peer {
         history: &mut History,
         mut opened: bool,
         mut published: u64,
-        may_refuse: bool,
+        room: Room,
     ) -> Result<(), String> {
         if published > 0 {
             (self.put_off, self.put_off_at) = (false, None);
@@ -211,10 +234,11 @@ impl Peer {
                             let reader =
                                 Reader::join(self.client.number, self.client.echo, history);
                             self.reader = Some(reader);
-                            self.put_off = self.handed > end && published == 0;
+                            let rest_bytes = (self.handed - end) as usize;
+                            self.put_off = published == 0 && rest_bytes > room.bytes;
                             self.put_off_at = self.put_off.then_some((now, history.len()));
                         }
-                        Answer::Upgrade if !may_refuse => {
+                        Answer::Upgrade if room.place => {
                             return Err("an upgrade was refused though there is room".into());
                         }
                         Answer::Upgrade => self.respond(503, true),
@@ -347,6 +371,8 @@ impl Peer {
                 return Err("a ping before its time".into());
             }
             self.pong_awaited = Some(now);
+            // The peer may have been heard of since the relay wanted to send it.
+            self.is_pong_vague = self.is_behind;
         }
         self.tap = tap;
         Ok(())
@@ -355,7 +381,7 @@ impl Peer {
     /// An answer to what came with the request shows that it was taken in.
     pub(crate) fn follow_what_was_put_off(&mut self, now: Tick, history: &mut History) -> Result<(), String> {
         if std::mem::take(&mut self.put_off) {
-            self.follow_marks(now, history, false, 0, false)?;
+            self.follow_marks(now, history, false, 0, Room::default())?;
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
-use crate::peer::Stage;
+use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
-use fanfare::relay::{Action, ConnId, Reading, Relay, SlowPolicy};
+use fanfare::relay::{Action, ConnId, Output, Reading, Relay, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
-/// Turns in a row that may change nothing, for each that a crowd takes to be visited.
-const IDLE_TURNS_MAX: u32 = 16;
+/// Turns in a row that may change nothing, besides those that it takes to visit everybody.
+const IDLE_TURNS_MAX: usize = 16;
+
+/// What the log may take beside a message that its sender does not want back.
+const LIST_ENTRY_BYTES: usize = 24;
 
 impl World {
     pub(crate) fn turn(&mut self) {
@@ -26,9 +29,9 @@ impl World {
         self.relay.end_turn();
         self.check_turn();
         self.idle_turns = if self.moved { 0 } else { self.idle_turns + 1 };
-        let idle_turns_max = IDLE_TURNS_MAX + self.live.len() as u32 / 100;
+        let idle_turns_max = IDLE_TURNS_MAX + 2 * self.live.len();
         assert!(
-            self.idle_turns <= idle_turns_max,
+            self.idle_turns as usize <= idle_turns_max,
             "the loop spins: {} turns changed nothing",
             self.idle_turns
         );
@@ -89,7 +92,9 @@ impl World {
             let Some(&index) = self.by_id.get(&id) else {
                 continue;
             };
-            let bytes_max = match self.call(index, |relay| relay.reading(id)) {
+            let reading = self.call(index, |relay| relay.reading(id));
+            self.follow_what_was_put_off(index, reading);
+            let bytes_max = match reading {
                 Reading::Now(bytes_max) => bytes_max.min(buffer.len()),
                 Reading::NextTurn => {
                     self.ready.push_back(id);
@@ -101,10 +106,6 @@ impl World {
                 }
             };
             assert!(bytes_max > 0, "a read of nothing");
-            let peer = &mut self.peers[index];
-            // Frames that were put off have been taken in by now.
-            peer.put_off = false;
-            self.follow_memory(index);
             let peer = &mut self.peers[index];
             match peer.socket.read(&mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
@@ -132,6 +133,25 @@ impl World {
             }
         }
         self.buffer = buffer;
+    }
+
+    /// Frames that were put off have been taken in by now, or were dropped with their sender.
+    fn follow_what_was_put_off(&mut self, index: usize, reading: Reading) {
+        let peer = &mut self.peers[index];
+        if !peer.put_off || reading == Reading::NextTurn {
+            return;
+        }
+        let is_closing = matches!(reading, Reading::Later | Reading::Now(usize::MAX));
+        if peer.may_be_lapped && is_closing {
+            peer.put_off = false;
+            peer.client.marks.retain(|mark| mark.0 > peer.handed);
+            peer.begin_closing(self.now, Some(1013), None, false);
+            return;
+        }
+        let history = &mut self.histories[peer.client.topic];
+        let followed = peer.follow_what_was_put_off(self.now, history);
+        followed.expect("marks that can be followed");
+        self.follow_memory(index);
     }
 
     fn hand_over(&mut self, index: usize, id: ConnId, bytes: &mut [u8]) {
@@ -180,21 +200,28 @@ impl World {
 
     fn write(&mut self, index: usize, id: ConnId) {
         let refuses = self.random.once_in(self.character.often.refuse);
-        let slices = self.relay.transmit(id);
+        let output = self.relay.transmit(id);
+        let slices: Vec<&[u8]> = match &output {
+            Output::One(bytes) => vec![bytes],
+            Output::Many(slices) => slices.iter().map(|slice| &slice[..]).collect(),
+        };
         let peer = &mut self.peers[index];
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "client {index} is written nothing");
-        assert!(!peer.blocked, "client {index}'s full socket is written to");
+        // Once it has waited for too long, a write finds out whether it takes anything.
+        let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
+        let is_probed = peer.blocked && stall <= self.now;
+        assert!(is_probed || !peer.blocked, "client {index}'s full socket is written to");
         peer.writes_this_turn += 1;
         let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
-            drop(slices);
+            drop(output);
             peer.is_reset_told = true;
             self.moved = true;
             return self.relay.handle_reset(id);
         };
         self.moved |= sent > 0 || !peer.is_behind;
         let mut left = sent;
-        for slice in &slices {
+        for slice in slices {
             let bytes = &slice[..left.min(slice.len())];
             left -= bytes.len();
             let history = &mut self.histories[peer.client.topic];
@@ -203,7 +230,7 @@ impl World {
                 panic!("client {index} was written a fault: {fault}");
             }
         }
-        drop(slices);
+        drop(output);
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
@@ -253,24 +280,29 @@ impl World {
 
     /// Calls the relay for a connection, and draws conclusions from what its counters say then.
     fn call<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
+        let room = self.room_for(index);
         let before = *self.relay.counters();
         let log_bytes = self.relay.log_bytes();
         let result = call(&mut self.relay);
         let counted = self.counted(&before);
-        let is_full = self.by_id.len() > self.character.limits.connections_max;
-        let may_refuse = is_full || self.shutdown.is_some();
+        self.stalled += counted.stalled;
+        self.peers[index].is_stalled |= counted.stalled > 0;
         let peer = &mut self.peers[index];
         let topic = peer.client.topic;
         let history = &mut self.histories[topic];
         let length = history.len();
         let (opened, messages) = (counted.opened > 0, counted.messages);
-        let followed = peer.follow_marks(self.now, history, opened, messages, may_refuse);
+        let followed = peer.follow_marks(self.now, history, opened, messages, room);
         if let Err(fault) = followed {
             panic!("client {index}: {fault}");
         }
         if counted.messages > 0 {
             let published = &self.histories[topic].messages()[length..];
-            let bytes: usize = published.iter().map(|message| message.frame_bytes()).sum();
+            let mut bytes: usize = published.iter().map(|message| message.frame_bytes()).sum();
+            if !self.peers[index].client.echo {
+                // The log keeps a list of whom not to send them back.
+                bytes += published.len() * LIST_ENTRY_BYTES;
+            }
             if self.burst.is_over {
                 self.burst = Burst::default();
             }
@@ -285,6 +317,36 @@ impl World {
         }
         self.follow_memory(index);
         result
+    }
+
+    /// Whether there is room for one who asks, and for what it sends at once.
+    fn room_for(&mut self, index: usize) -> Room {
+        let peer = &self.peers[index];
+        if !matches!(peer.stage, Stage::Head { .. } | Stage::Respond { close: false }) {
+            return Room::default();
+        }
+        let topic = peer.client.topic;
+        let mut room = Room {
+            // Whose end is decided counts no more, but that is for the relay to say first.
+            place: self.shutdown.is_none()
+                && self.by_id.len() <= self.character.limits.connections_max,
+            bytes: self.character.limits.topic_log_bytes_max / 4,
+        };
+        for other in self.live.clone() {
+            let peer = &self.peers[other];
+            if !peer.is_member() || peer.client.topic != topic {
+                continue;
+            }
+            room.bytes = 0;
+            if peer.stage == Stage::Open && !peer.put_off {
+                let id = peer.id.expect("a member was accepted");
+                if let Reading::Now(bytes) = self.relay.reading(id) {
+                    room.bytes = bytes;
+                }
+                break;
+            }
+        }
+        room
     }
 
     /// Readers were lapped: that may happen to those whose sockets are full. `cause` published
@@ -310,7 +372,8 @@ impl World {
             let is_open = peer.put_off || self.is_open(index);
             let peer = &mut self.peers[index];
             if !peer.is_behind {
-                let is_fine = is_open || peer.stage == Stage::Closing;
+                let lacks_memory = index == cause && peer.may_lack_memory;
+                let is_fine = is_open || peer.stage == Stage::Closing || lacks_memory;
                 assert!(is_fine, "client {index} had room, and was lapped");
                 continue;
             }
@@ -357,7 +420,8 @@ impl World {
     /// An end that nothing else explains: there was no memory for the rest of its message.
     fn follow_memory(&mut self, index: usize) {
         let peer = &self.peers[index];
-        if peer.stage != Stage::Open || peer.put_off || self.is_open(index) {
+        let is_explained = peer.stage != Stage::Open || peer.put_off || peer.is_stalled;
+        if is_explained || self.is_open(index) {
             return;
         }
         let peer = &mut self.peers[index];
@@ -367,7 +431,7 @@ impl World {
         let owed = (!peer.may_be_lapped).then_some(owed);
         peer.begin_closing(self.now, Some(1013), owed, false);
         let history = &mut self.histories[peer.client.topic];
-        let followed = peer.follow_marks(self.now, history, false, 0, false);
+        let followed = peer.follow_marks(self.now, history, false, 0, Room::default());
         followed.expect("marks that can be followed");
     }
 
