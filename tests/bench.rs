@@ -234,6 +234,30 @@ fn a_signal_prints_what_there_is() {
     assert_eq!(report.code, 0, "{}", report.out);
 }
 
+#[test]
+fn a_server_that_dies_in_mid_run() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws", relay.address);
+    let pid = relay.pid().to_string();
+    let mut witness = common::Client::join(&relay, "/ws");
+    let child = common::command()
+        .args(["bench", "fanout", &url, "--readers=2", "--pid", &pid])
+        .args(["--warm-up=1ms", "--duration=10m", "--text"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // The first message is of the warm-up, the thousandth is not.
+    for _ in 0..1000 {
+        witness.frame();
+    }
+    relay.signal(Signal::KILL);
+    relay.ended();
+    let report: Report = child.wait_with_output().expect("a child of ours").into();
+    report.assert_says("GIVEN UP: partial results");
+    report.assert_says("the server's process has ended in the middle of the run");
+    assert_eq!(report.code, 1);
+}
+
 /// Runs a scenario against the relay, which must do nothing wrong.
 #[track_caller]
 fn assert_relay_is_correct(scenario: &str, path: &str, options: &[&str]) -> Report {

@@ -14,6 +14,7 @@ use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
 use super::{Failure, clock};
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 /// Some servers answer the handshake before the connection has joined; so long it is waited.
@@ -192,18 +193,14 @@ impl Run {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<Span, Failure> {
-        let before = self.probe.moment()?;
+        let before = self.look()?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.books.tally.clone();
         self.rooms.books.tally.latencies = Default::default();
         if self.outcome == Outcome::Complete {
             work(self)?;
         }
-        // The server may be gone, with what there was to see of it.
-        let after = match self.probe.moment() {
-            Err(_) if self.outcome != Outcome::Complete => before.clone(),
-            after => after?,
-        };
+        let after = self.look()?;
         if self.outcome == Outcome::GivenUp {
             self.give_up();
         }
@@ -215,6 +212,14 @@ impl Run {
             published: self.rooms.published() - published,
             tally: since,
         })
+    }
+
+    fn look(&self) -> io::Result<Moment> {
+        match self.probe.moment() {
+            // The server is gone, with all that there was to see of it.
+            Err(_) if self.outcome != Outcome::Complete => Probe::default().moment(),
+            moment => moment,
+        }
     }
 
     fn give_up(&mut self) {

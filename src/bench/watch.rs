@@ -14,6 +14,7 @@ const FRAME: u64 = SECOND / 10;
 
 /// The bar, and the signals.
 pub(super) struct Watch {
+    quiet: bool,
     bar: ProgressBar,
     interrupted: Arc<AtomicBool>,
     next_frame: u64,
@@ -30,16 +31,20 @@ impl Watch {
             flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
             flag::register(signal, Arc::clone(&interrupted))?;
         }
-        let target = match quiet {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
-        };
         Ok(Watch {
-            bar: ProgressBar::with_draw_target(None, target),
+            quiet,
+            bar: ProgressBar::hidden(),
             interrupted,
             next_frame: 0,
             last: (0, 0),
         })
+    }
+
+    fn target(&self) -> ProgressDrawTarget {
+        match self.quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
+        }
     }
 
     /// The user wants it to end.
@@ -51,15 +56,16 @@ impl Watch {
     pub(super) fn phase(&mut self, name: &'static str, length: u64) {
         let style = match length {
             0 => ProgressStyle::with_template("{prefix:>10} {spinner} {msg}"),
-            _ => ProgressStyle::with_template("{prefix:>10} {wide_bar} {msg}"),
+            _ => ProgressStyle::with_template(
+                "{prefix:>10} {wide_bar:.cyan/dim} {percent:>3} %  {msg}",
+            ),
         };
-        self.bar.reset();
+        self.end();
+        self.bar = ProgressBar::with_draw_target(Some(length), self.target());
         if let Ok(style) = style {
-            self.bar.set_style(style);
+            self.bar.set_style(style.progress_chars("━╸━"));
         }
         self.bar.set_prefix(name);
-        self.bar.set_message("");
-        self.bar.set_length(length);
         self.last = (0, 0);
     }
 

@@ -27,6 +27,7 @@
 //! makes it allocate more than the peer did send.
 
 mod connection;
+mod control;
 mod counters;
 mod ending;
 mod hooks;

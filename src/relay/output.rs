@@ -3,9 +3,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
-use super::publish::frame_bytes;
 use crate::log::Position;
-use crate::proto::frame::OpCode;
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
@@ -210,27 +208,6 @@ impl Relay {
         }
     }
 
-    /// Sends a control frame at the next frame boundary.
-    pub(super) fn pong(&mut self, slot: u32, payload: &[u8]) {
-        self.enter_outbox(slot);
-        let bytes_max = self.limits.outbox_bytes_max;
-        self.connections[slot as usize]
-            .extra()
-            .outbox
-            .push_pong(payload, bytes_max);
-        self.queue_output(slot);
-    }
-
-    /// Asks a silent peer for a sign of life.
-    pub(super) fn ping(&mut self, slot: u32) {
-        self.enter_outbox(slot);
-        let connection = &mut self.connections[slot as usize];
-        connection.awaiting_pong = true;
-        connection.since = self.now;
-        connection.extra().outbox.push_control(OpCode::Ping, &[]);
-        self.queue_output(slot);
-    }
-
     /// A member has a cursor, and a place on its topic's list, of its own.
     pub(super) fn lag(&mut self, slot: u32) {
         let key = self.connections[slot as usize].topic;
@@ -301,27 +278,6 @@ impl Relay {
             .as_deref()
             .and_then(|extra| extra.response.as_ref());
         response.is_some_and(|response| response.sent < response.body.len())
-    }
-
-    /// Makes sure that the outbox knows where it enters the log.
-    fn enter_outbox(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
-        if connection.outbox().is_some() {
-            return;
-        }
-        let cursor = connection.cursor;
-        // Only who lags can be in the middle of a frame.
-        let at = match connection.lagging {
-            NONE => cursor,
-            _ => {
-                self.topics[connection.topic]
-                    .plain
-                    .log
-                    .boundary(cursor, frame_bytes)
-                    .position
-            }
-        };
-        connection.extra().outbox.enter_at(at);
     }
 
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.

@@ -100,11 +100,6 @@ impl Client {
         }
     }
 
-    /// It reads and writes for as long as the other side wants it to.
-    pub(crate) fn is_cooperative(&self) -> bool {
-        !self.rude && self.state != State::Vanished && self.kind != Kind::Mute
-    }
-
     pub(crate) fn has_vanished(&self) -> bool {
         self.state == State::Vanished
     }
@@ -182,7 +177,9 @@ impl Client {
         match self.state {
             State::Talking if world.random.once_in(4) => self.end(socket),
             State::Talking => {
-                let code = world.random.pick(&[None, Some(1000), Some(1001), Some(4321)]);
+                let code = world
+                    .random
+                    .pick(&[None, Some(1000), Some(1001), Some(4321)]);
                 self.send_close(code, socket);
             }
             State::Begin | State::Asked => self.end(socket),

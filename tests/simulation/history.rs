@@ -109,7 +109,11 @@ impl Reader {
     /// A live end from which `index` is what it hears next, its own messages left out.
     fn live_end_before(&self, history: &History, index: usize) -> Option<usize> {
         let own = |message: &&Message| self.is_own(message);
-        let own = history.messages[self.next..index].iter().rev().take_while(own).count();
+        let own = history.messages[self.next..index]
+            .iter()
+            .rev()
+            .take_while(own)
+            .count();
         let mut live_ends = (index - own..=index).rev().filter(|&end| end > self.next);
         live_ends.find(|end| self.live_ends.iter().any(|range| range.contains(end)))
     }

@@ -82,13 +82,22 @@ impl World {
         let now = self.now;
         let peer = &mut self.peers[index];
         assert!(!peer.socket.is_shut(), "client {index} is shut twice");
-        assert!(peer.tap.is_at_boundary(), "client {index} is shut in mid-frame");
+        assert!(
+            peer.tap.is_at_boundary(),
+            "client {index} is shut in mid-frame"
+        );
         match peer.stage {
             Stage::Respond { close: true } => assert!(peer.statuses.is_empty()),
             Stage::Closing => {
-                assert!(peer.is_close_written, "client {index} is shut without a close frame");
+                assert!(
+                    peer.is_close_written,
+                    "client {index} is shut without a close frame"
+                );
                 let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
-                assert!(is_peer_done, "client {index} is shut before its close frame came");
+                assert!(
+                    is_peer_done,
+                    "client {index} is shut before its close frame came"
+                );
             }
             stage => panic!("client {index} is shut in {stage:?}"),
         }
@@ -169,11 +178,16 @@ impl World {
 
     fn is_dead(&self, peer: &Peer) -> bool {
         let timeout = self.character.limits.pong_timeout;
-        peer.pong_awaited.is_some_and(|since| since.after(timeout) <= self.now)
+        peer.pong_awaited
+            .is_some_and(|since| since.after(timeout) <= self.now)
     }
 
     pub(crate) fn check_turn(&mut self) {
-        assert_eq!((self.stalled, self.dead), (0, 0), "counted, and not dropped");
+        assert_eq!(
+            (self.stalled, self.dead),
+            (0, 0),
+            "counted, and not dropped"
+        );
         for index in self.live.clone() {
             if self.peers[index].id.is_some() {
                 self.check_peer(index);
@@ -190,7 +204,10 @@ impl World {
             return;
         }
         if peer.stage == Stage::Open {
-            assert!(self.is_open(index), "client {index} is closed for no reason");
+            assert!(
+                self.is_open(index),
+                "client {index} is closed for no reason"
+            );
         }
         let limits = &self.character.limits;
         let peer = &mut self.peers[index];
@@ -280,12 +297,21 @@ impl World {
                         "client {index} has room, and got {next} of {end} messages"
                     );
                     assert!(peer.pings.is_empty(), "client {index} awaits a pong");
-                    assert!(peer.tap.is_at_boundary(), "client {index} awaits the rest of a frame");
-                    assert!(peer.unpublished.is_empty(), "client {index} is not published");
+                    assert!(
+                        peer.tap.is_at_boundary(),
+                        "client {index} awaits the rest of a frame"
+                    );
+                    assert!(
+                        peer.unpublished.is_empty(),
+                        "client {index} is not published"
+                    );
                     assert!(!peer.is_end_told, "client {index} has ended, and stays");
                 }
                 Stage::Closing => {
-                    assert!(peer.is_close_written, "client {index} awaits the close frame");
+                    assert!(
+                        peer.is_close_written,
+                        "client {index} awaits the close frame"
+                    );
                     let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
                     assert!(!is_peer_done, "client {index} is closed, and not shut");
                 }
@@ -315,7 +341,10 @@ impl World {
         }
         assert!(told.0 <= counters.skips, "{told:?} of {counters:?}");
         if is_all {
-            assert_eq!(told.1, counters.messages_skipped, "{told:?} of {counters:?}");
+            assert_eq!(
+                told.1, counters.messages_skipped,
+                "{told:?} of {counters:?}"
+            );
         }
     }
 

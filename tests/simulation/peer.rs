@@ -219,8 +219,14 @@ impl Peer {
         }
         loop {
             let put_off = self.put_off && !opened;
-            let next = self.client.marks.front().filter(|mark| mark.0 <= self.handed);
-            let Some((end, mark)) = next.cloned() else { break };
+            let next = self
+                .client
+                .marks
+                .front()
+                .filter(|mark| mark.0 <= self.handed);
+            let Some((end, mark)) = next.cloned() else {
+                break;
+            };
             match (self.stage, mark) {
                 (Stage::Head { .. }, Mark::Request(answer)) => {
                     self.since = now;
@@ -275,7 +281,9 @@ impl Peer {
         }
         self.publish(now, history, &mut published)?;
         if published > 0 {
-            return Err(format!("{published} messages were published that nobody sent"));
+            return Err(format!(
+                "{published} messages were published that nobody sent"
+            ));
         }
         Ok(())
     }
@@ -379,7 +387,11 @@ impl Peer {
     }
 
     /// An answer to what came with the request shows that it was taken in.
-    pub(crate) fn follow_what_was_put_off(&mut self, now: Tick, history: &mut History) -> Result<(), String> {
+    pub(crate) fn follow_what_was_put_off(
+        &mut self,
+        now: Tick,
+        history: &mut History,
+    ) -> Result<(), String> {
         if std::mem::take(&mut self.put_off) {
             self.follow_marks(now, history, false, 0, Room::default())?;
         }
@@ -388,7 +400,9 @@ impl Peer {
 
     /// Every ping is answered until so much waits, from then on the latest.
     fn hear_pong(&mut self, payload: &[u8], limits: &Limits) -> Result<(), String> {
-        let number = payload.first_chunk().map(|number| u32::from_be_bytes(*number));
+        let number = payload
+            .first_chunk()
+            .map(|number| u32::from_be_bytes(*number));
         let position = self.pings.iter().position(|ping| Some(ping.0) == number);
         let position = position.ok_or("a pong to no ping, or out of order")?;
         // The response to the upgrade, our own ping, and the rest of a frame may wait there too.
@@ -408,7 +422,9 @@ impl Peer {
 
     fn hear_close(&mut self, history: &History, code: Option<u16>) -> Result<(), String> {
         self.is_close_written = true;
-        let ending = self.ending.ok_or(format!("closed with {code:?} for no reason"))?;
+        let ending = self
+            .ending
+            .ok_or(format!("closed with {code:?} for no reason"))?;
         let is_earlier = ending.or_try_again && code == Some(1013);
         if ending.code != code && !is_earlier {
             return Err(format!("closed with {code:?} instead of {:?}", ending.code));
@@ -420,7 +436,10 @@ impl Peer {
             !(low..=high).contains(&next) && !may_skip()
         };
         if ending.owed.is_some_and(misses) {
-            return Err(format!("closed at message {next}, owed up to {:?}", ending.owed));
+            return Err(format!(
+                "closed at message {next}, owed up to {:?}",
+                ending.owed
+            ));
         }
         if !self.pings.is_empty() && code != Some(1013) {
             return Err("closed before its last ping was answered".into());

@@ -64,7 +64,11 @@ pub(crate) fn page(random: &mut Random) -> Request {
     let method = random.pick(&["GET", "GET", "HEAD"]);
     let path = random.pick(&["/", "/app.js", "/style.css"]);
     let keep_alive = !random.once_in(4);
-    let connection = if keep_alive { "" } else { "Connection: close\r\n" };
+    let connection = if keep_alive {
+        ""
+    } else {
+        "Connection: close\r\n"
+    };
     Request::new(
         format!("{method} {path} HTTP/1.1\r\nHost: sim\r\n{connection}\r\n"),
         Answer::Page { keep_alive },
@@ -78,12 +82,18 @@ pub(crate) fn bad(random: &mut Random, limits: &Limits) -> Request {
          Sec-WebSocket-Key: {KEY}\r\n"
     );
     let (text, status) = match random.below(9) {
-        0 => ("GET / HTTP/1.1\r\nHost: sim\r\n\r\n".replace("Host", "Toast"), 400),
+        0 => (
+            "GET / HTTP/1.1\r\nHost: sim\r\n\r\n".replace("Host", "Toast"),
+            400,
+        ),
         1 => ("GET /nothing HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 404),
         2 => ("POST /ws HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 405),
         3 => ("PUT / HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 405),
         4 => ("GET /ws HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 426),
-        5 => (format!("GET /ws/ HTTP/1.1\r\nHost: sim\r\n{upgrade}\r\n"), 400),
+        5 => (
+            format!("GET /ws/ HTTP/1.1\r\nHost: sim\r\n{upgrade}\r\n"),
+            400,
+        ),
         6 => (
             format!("GET /ws HTTP/1.1\r\nHost: sim\r\nOrigin: http://elsewhere\r\n{upgrade}\r\n"),
             403,
@@ -91,7 +101,8 @@ pub(crate) fn bad(random: &mut Random, limits: &Limits) -> Request {
         7 => return head_too_long(limits),
         _ => {
             // The control character is wrong by itself; nothing else need come.
-            let mut request = Request::new("GET / HTTP/1.1\r\nHost: \0\r\n".into(), Answer::Error(400));
+            let mut request =
+                Request::new("GET / HTTP/1.1\r\nHost: \0\r\n".into(), Answer::Error(400));
             request.judged_at = request.bytes.len() - 2;
             return request;
         }

@@ -16,7 +16,9 @@ pub(crate) enum Heard<'a> {
     /// A response's head.
     Response(u16),
     /// All of a response has come; whether another request may follow.
-    ResponseEnd { keep_alive: bool },
+    ResponseEnd {
+        keep_alive: bool,
+    },
     /// A message, whole.
     Message(MessageKind, &'a [u8]),
     Ping,
@@ -125,7 +127,11 @@ impl Tap {
         let length: usize = length.ok_or("a response without a length")?;
         self.mode = Mode::Body {
             // A timeout answers no request, whatever is under way.
-            left: if head_only && head.status != 408 { 0 } else { length },
+            left: if head_only && head.status != 408 {
+                0
+            } else {
+                length
+            },
             keep_alive: head.headers.has_token("Connection", "keep-alive"),
         };
         Ok(())
@@ -244,7 +250,9 @@ fn frame_bytes(bytes: &[u8]) -> Result<Option<usize>, String> {
         return Ok(None);
     };
     let number = |bytes: &[u8]| {
-        let number = bytes.iter().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
+        let number = bytes
+            .iter()
+            .fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
         number as usize
     };
     match second {

@@ -39,9 +39,8 @@ impl World {
 
     fn take_events(&mut self) {
         let mut raised: Vec<usize> = self.live.clone();
-        raised.retain(|&index| {
-            self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
-        });
+        raised
+            .retain(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge());
         self.random.shuffle(&mut raised);
         for index in raised.into_iter().take(self.character.events_max) {
             let peer = &mut self.peers[index];
@@ -211,7 +210,10 @@ impl World {
         // Once it has waited for too long, a write finds out whether it takes anything.
         let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
         let is_probed = peer.blocked && stall <= self.now;
-        assert!(is_probed || !peer.blocked, "client {index}'s full socket is written to");
+        assert!(
+            is_probed || !peer.blocked,
+            "client {index}'s full socket is written to"
+        );
         peer.writes_this_turn += 1;
         let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
             drop(output);
@@ -308,8 +310,14 @@ impl World {
             }
             self.burst.bytes += bytes;
             self.burst.topics.insert(topic);
-            self.note(|| format!("client {index} publishes {} messages to {topic}", counted.messages));
-            let is_global = log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
+            self.note(|| {
+                format!(
+                    "client {index} publishes {} messages to {topic}",
+                    counted.messages
+                )
+            });
+            let is_global =
+                log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
             let laps = (counted.lapped, counted.skips);
             self.follow_laps(index, is_global, counted.messages, laps);
         } else {
@@ -322,7 +330,10 @@ impl World {
     /// Whether there is room for one who asks, and for what it sends at once.
     fn room_for(&mut self, index: usize) -> Room {
         let peer = &self.peers[index];
-        if !matches!(peer.stage, Stage::Head { .. } | Stage::Respond { close: false }) {
+        if !matches!(
+            peer.stage,
+            Stage::Head { .. } | Stage::Respond { close: false }
+        ) {
             return Room::default();
         }
         let topic = peer.client.topic;
@@ -382,7 +393,11 @@ impl World {
             let was_open = peer.stage == Stage::Open || index == cause;
             if was_open && self.character.limits.slow_policy == SlowPolicy::Skip {
                 may_skip += messages;
-                let messages = if peer.client.topic == topic { messages } else { 1 };
+                let messages = if peer.client.topic == topic {
+                    messages
+                } else {
+                    1
+                };
                 let end = self.histories[peer.client.topic].len();
                 if let Some(reader) = &mut peer.reader {
                     reader.may_skip_to(end + 1 - messages as usize..=end);

@@ -60,7 +60,6 @@ pub(crate) fn draw(random: &mut Random, mid_message: bool, message_bytes_max: us
     }
 }
 
-
 mod tests {
     use super::*;
     use fanfare::proto::Session;

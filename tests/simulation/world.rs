@@ -164,7 +164,11 @@ impl World {
         let index = self.peers.len();
         let (random, character) = (&mut self.random, &self.character);
         let client = Client::draw(index as u32, character, random);
-        let mut capacity = || random.size(character.capacity_max).max(character.capacity_min);
+        let mut capacity = || {
+            random
+                .size(character.capacity_max)
+                .max(character.capacity_min)
+        };
         let send_capacity = capacity();
         let receive_capacity = capacity();
         let mut socket = Socket::default();
@@ -172,9 +176,7 @@ impl World {
         socket.receive_capacity = receive_capacity;
         socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
         let mut tap = Tap::default();
-        tap.session = character
-            .differential
-            .then(|| Session::new(Role::Client));
+        tap.session = character.differential.then(|| Session::new(Role::Client));
         let mut peer = Peer::new(client, socket, tap);
         peer.slow = random.once_in(character.often.slow);
         if random.once_in(character.often.dead) {
@@ -206,7 +208,9 @@ impl World {
             return moved;
         }
         let delivered = peer.socket.delivered();
-        while let Some((_, news)) = peer.news.pop_front_if(|news| news.0 <= delivered) {
+        while peer.news.front().is_some_and(|news| news.0 <= delivered)
+            && let Some((_, news)) = peer.news.pop_front()
+        {
             if peer.socket.has_ended() {
                 continue;
             }
@@ -234,9 +238,10 @@ impl World {
             || !self.backlog.is_empty()
             || self.is_shutdown_wanted
             || self.relay.poll_timeout().is_some_and(|due| due <= self.now)
-            || self.live.iter().any(|&index| {
-                self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
-            })
+            || self
+                .live
+                .iter()
+                .any(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge())
     }
 
     /// Lets everything that can move do so, until the relay sleeps and nothing is under way; then

@@ -32,6 +32,13 @@ pub(super) fn doubts(document: &Document, before: &Moment, after: &Moment) -> Ve
         document.outcome == Outcome::Interrupted,
         "the run was interrupted: the figures cover what there was".into(),
     );
+    let is_alive = |moment: &Moment| moment.sum(|sample| sample.resident) > 0;
+    doubt(
+        is_alive(before) && !is_alive(after),
+        "the server's process has ended in the middle of the run: see what it says, and its exit \
+         code"
+            .into(),
+    );
     let client = document.client.cpu_percent;
     doubt(
         client > CLIENT_PERCENT_MAX,

@@ -1,0 +1,51 @@
+//! Control frames of ours: pings, and the answers to the peer's. They enter a connection's output at
+//! the next frame boundary (RFC 6455 §5.4), by way of its outbox.
+
+use super::Relay;
+use super::connection::NONE;
+use super::publish::frame_bytes;
+use crate::proto::frame::OpCode;
+
+impl Relay {
+    /// Answers a ping.
+    pub(super) fn pong(&mut self, slot: u32, payload: &[u8]) {
+        self.enter_outbox(slot);
+        let bytes_max = self.limits.outbox_bytes_max;
+        self.connections[slot as usize]
+            .extra()
+            .outbox
+            .push_pong(payload, bytes_max);
+        self.queue_output(slot);
+    }
+
+    /// Asks a silent peer for a sign of life.
+    pub(super) fn ping(&mut self, slot: u32) {
+        self.enter_outbox(slot);
+        let connection = &mut self.connections[slot as usize];
+        connection.awaiting_pong = true;
+        connection.since = self.now;
+        connection.extra().outbox.push_control(OpCode::Ping, &[]);
+        self.queue_output(slot);
+    }
+
+    /// Makes sure that the outbox knows where it enters the log.
+    fn enter_outbox(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.outbox().is_some() {
+            return;
+        }
+        let cursor = connection.cursor;
+        // Only who lags can be in the middle of a frame.
+        let at = match connection.lagging {
+            NONE => cursor,
+            _ => {
+                self.topics[connection.topic]
+                    .plain
+                    .log
+                    .boundary(cursor, frame_bytes)
+                    .position
+            }
+        };
+        connection.extra().outbox.enter_at(at);
+    }
+}
