@@ -223,7 +223,7 @@ impl Relay {
         }
     }
 
-    fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
+    pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
         let extra = self.connections[slot as usize].extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
