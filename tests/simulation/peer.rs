@@ -191,6 +191,7 @@ impl Peer {
     ) {
         // What was put off may have been taken in at any time since it joined.
         let put_off_at = self.put_off_at.take();
+        let owed = owed.filter(|_| !self.may_be_lapped);
         let owed = owed.map(|owed| (put_off_at.map_or(owed, |at| at.1), owed));
         self.is_since_vague = put_off_at.is_some_and(|at| at.0 != now);
         self.since = put_off_at.map_or(now, |at| at.0);
@@ -199,7 +200,7 @@ impl Peer {
             code,
             owed,
             is_peer_done,
-            or_try_again: self.may_lack_memory,
+            or_try_again: self.may_lack_memory || self.may_be_lapped,
         });
     }
 

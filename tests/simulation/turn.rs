@@ -134,21 +134,19 @@ impl World {
         self.buffer = buffer;
     }
 
-    /// Frames that were put off have been taken in by now, or were dropped with their sender.
+    /// Frames that were put off have been taken in by now.
     fn follow_what_was_put_off(&mut self, index: usize, reading: Reading) {
         let peer = &mut self.peers[index];
         if !peer.put_off || reading == Reading::NextTurn {
             return;
         }
-        let is_closing = matches!(reading, Reading::Later | Reading::Now(usize::MAX));
-        if peer.may_be_lapped && is_closing {
+        if peer.may_be_lapped && reading == Reading::Now(usize::MAX) {
             peer.put_off = false;
-            peer.client.marks.retain(|mark| mark.0 > peer.handed);
             peer.begin_closing(self.now, Some(1013), None, false);
-            return;
         }
         let history = &mut self.histories[peer.client.topic];
-        let followed = peer.follow_what_was_put_off(self.now, history);
+        peer.put_off = false;
+        let followed = peer.follow_marks(self.now, history, false, 0, Room::default());
         followed.expect("marks that can be followed");
         self.follow_memory(index);
     }
