@@ -200,6 +200,20 @@ fn nobody_listens() {
 }
 
 #[test]
+fn no_descriptor_is_left() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws", relay.address);
+    let binary = env!("CARGO_BIN_EXE_fanfare");
+    let script = format!("ulimit -n 64; {binary} bench idle {url} --connections=100 --hold=1ms");
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .output();
+    let report: Report = output.expect("there is a shell").into();
+    report.assert_says("no file descriptor is left; raise the limit (ulimit -n), or use --workers");
+    assert_eq!(report.code, 1);
+}
+
+#[test]
 fn what_is_wrong_with_the_command_line() {
     for (url, words) in [
         ("http://localhost/", "a WebSocket's scheme is ws"),

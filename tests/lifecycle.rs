@@ -199,7 +199,6 @@ mod timers {
         // Whatever else it says.
         client.send(&text("what?"));
         client.expect_gone();
-        // One that does not even take what it was owed.
         assert!(relay.is_running());
     }
 

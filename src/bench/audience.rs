@@ -17,7 +17,7 @@ use super::script::{Fields, Script, Track};
 use super::tally::Tally;
 use detour::Detour;
 use progress::Progress;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 mod compare;
 mod detour;
@@ -44,6 +44,9 @@ pub(super) struct Audience {
     receivers: Vec<Receiver>,
     /// Where each receiver is in each publisher's frames: receiver × publishers + publisher.
     positions: Vec<u64>,
+    /// Messages that did not come to a receiver so far, though later ones did. Nearly nobody has
+    /// any, so that they stand apart from the receivers, who are to be small.
+    missing: BTreeMap<usize, VecDeque<Fields>>,
     /// The publishers are in another process: what they have said so far is not known, what they
     /// will say is.
     is_remote: bool,
@@ -57,7 +60,6 @@ struct Receiver {
     /// Whether it may miss messages: it has stopped reading for a while.
     is_excused: bool,
     detour: Option<Box<Detour>>,
-    missing: VecDeque<Fields>,
 }
 
 /// The peer has said its last word.
@@ -78,6 +80,7 @@ impl Audience {
             progress: (0..publishers).map(|_| Progress::default()).collect(),
             receivers: Vec::new(),
             positions: Vec::new(),
+            missing: BTreeMap::new(),
             is_remote: false,
         }
     }
@@ -118,7 +121,6 @@ impl Audience {
             is_awaited: true,
             is_excused: false,
             detour: None,
-            missing: VecDeque::new(),
         });
     }
 

@@ -118,7 +118,8 @@ impl Scenario for Comers {
     }
 
     fn on_failed(&mut self, links: &mut Links, _: usize, error: OpenError) {
-        *self.failed.entry(error.to_string()).or_default() += 1;
+        let why = format!("{error}{}", error.advice());
+        *self.failed.entry(why).or_default() += 1;
         self.next(links);
     }
 

@@ -14,18 +14,18 @@ use super::workers::share;
 
 /// `fanfare bench fanout`
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
-    let message = &options.message;
+    let message = &options.load.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
-    let target = &options.target;
+    let target = &options.load.target;
     if options.rooms > 1 {
         target.check_single()?;
     }
     let plan = Plan {
         rooms: options.rooms,
-        readers: share(options.readers, target.workers, 0),
+        readers: share(options.voices.readers, target.workers, 0),
         outlet: Outlet::Publishers {
-            count: options.publishers,
-            echo: !options.no_self_echo,
+            count: options.voices.publishers,
+            echo: !options.voices.no_self_echo,
         },
     };
     let title = format!(
@@ -34,23 +34,28 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
             1 => String::new(),
             rooms => format!("{rooms} rooms of "),
         },
-        count_of(options.readers, "reader"),
-        count_of(options.publishers, "publisher"),
+        count_of(options.voices.readers, "reader"),
+        count_of(options.voices.publishers, "publisher"),
         count_of(options.window, "message"),
         message.title(),
     );
-    let watch = Watch::new(options.report.quiet)?;
+    let watch = Watch::new(options.load.report.quiet)?;
     let rooms = Rooms::new(script, plan);
     let mut run = Run::on_server(target, rooms, watch, options.window)?;
-    run.engage(target, message, options.readers, options.publishers)?;
-    let document = Document::begin(&options.report, "fanout", title, options);
-    closed_loop(run, document, &options.length)
+    run.engage(
+        target,
+        message,
+        options.voices.readers,
+        options.voices.publishers,
+    )?;
+    let document = Document::begin(&options.load.report, "fanout", title, options);
+    closed_loop(run, document, &options.load.length)
 }
 
 /// `fanfare bench echo`
 pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
-    options.target.check_single()?;
-    let message = &options.message;
+    options.load.target.check_single()?;
+    let message = &options.load.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
     let plan = Plan {
         rooms: options.connections,
@@ -66,11 +71,11 @@ pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
         count_of(options.depth, "message"),
         message.title(),
     );
-    let watch = Watch::new(options.report.quiet)?;
+    let watch = Watch::new(options.load.report.quiet)?;
     let rooms = Rooms::new(script, plan);
-    let run = Run::on_server(&options.target, rooms, watch, options.depth)?;
-    let document = Document::begin(&options.report, "echo", title, options);
-    closed_loop(run, document, &options.length)
+    let run = Run::on_server(&options.load.target, rooms, watch, options.depth)?;
+    let document = Document::begin(&options.load.report, "echo", title, options);
+    closed_loop(run, document, &options.load.length)
 }
 
 /// Opens, warms up, measures and writes down.

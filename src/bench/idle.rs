@@ -35,7 +35,8 @@ impl Scenario for Idle {
     }
 
     fn on_failed(&mut self, _: &mut Links, _: usize, error: OpenError) {
-        *self.failed.entry(error.to_string()).or_default() += 1;
+        let why = format!("{error}{}", error.advice());
+        *self.failed.entry(why).or_default() += 1;
     }
 
     fn on_bytes(&mut self, link: usize, bytes: &mut [u8], _: u64, out: &mut Vec<u8>) -> bool {

@@ -89,10 +89,10 @@ impl From<io::Error> for Failure {
 pub fn run(options: &Options) -> ExitCode {
     let _ = descriptors::raise_limit();
     let outcome = match &options.command {
-        Command::Fanout(options) => publish(fanout::run_fanout(options), &options.report),
-        Command::Echo(options) => publish(fanout::run_echo(options), &options.report),
-        Command::Paced(options) => publish(paced::run(options), &options.report),
-        Command::Slow(options) => publish(slow::run(options), &options.report),
+        Command::Fanout(options) => publish(fanout::run_fanout(options), &options.load.report),
+        Command::Echo(options) => publish(fanout::run_echo(options), &options.load.report),
+        Command::Paced(options) => publish(paced::run(options), &options.load.report),
+        Command::Slow(options) => publish(slow::run(options), &options.load.report),
         Command::Churn(options) => publish(churn::run(options), &options.report),
         Command::Idle(options) => publish(idle::run(options), &options.report),
         Command::Limit(options) => publish(limit::run(options), &options.report),

@@ -10,7 +10,7 @@ use value::{in_words, parse_count, parse_publishers, parse_rate};
 mod shared;
 mod value;
 
-pub(super) use shared::{LengthOptions, MessageOptions, TargetOptions};
+pub(super) use shared::{LengthOptions, LoadOptions, MessageOptions, TargetOptions, VoiceOptions};
 
 const HELP: &str = "\
 Examples:
@@ -60,46 +60,26 @@ pub(super) enum Command {
 #[derive(Clone, Debug, Args, Serialize)]
 pub(super) struct FanoutOptions {
     #[command(flatten)]
-    pub(super) target: TargetOptions,
+    #[serde(flatten)]
+    pub(super) voices: VoiceOptions,
 
     /// Rooms that hear each other and nobody else, each with so many readers and publishers; {i} in
     /// the URL becomes the number of the room
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     pub(super) rooms: usize,
 
-    /// Connections that only read
-    #[arg(long, short, value_name = "COUNT", default_value_t = 100)]
-    pub(super) readers: usize,
-
-    /// Connections that publish, and read as well
-    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_publishers)]
-    pub(super) publishers: usize,
-
     /// Messages outstanding in a room, of all its publishers together
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     pub(super) window: usize,
 
-    /// The server sends publishers all but their own messages
-    #[arg(long)]
-    pub(super) no_self_echo: bool,
-
     #[command(flatten)]
-    pub(super) message: MessageOptions,
-
-    #[command(flatten)]
-    pub(super) length: LengthOptions,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    pub(super) report: ReportOptions,
+    #[serde(flatten)]
+    pub(super) load: LoadOptions,
 }
 
 /// `fanfare bench echo`
 #[derive(Clone, Debug, Args, Serialize)]
 pub(super) struct EchoOptions {
-    #[command(flatten)]
-    pub(super) target: TargetOptions,
-
     /// Connections; where the server broadcasts, {i} in the URL gives each a room of its own
     #[arg(long, short, value_name = "COUNT", default_value_t = 100, value_parser = parse_publishers)]
     pub(super) connections: usize,
@@ -109,97 +89,54 @@ pub(super) struct EchoOptions {
     pub(super) depth: usize,
 
     #[command(flatten)]
-    pub(super) message: MessageOptions,
-
-    #[command(flatten)]
-    pub(super) length: LengthOptions,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    pub(super) report: ReportOptions,
+    #[serde(flatten)]
+    pub(super) load: LoadOptions,
 }
 
 /// `fanfare bench paced`
 #[derive(Clone, Debug, Args, Serialize)]
 pub(super) struct PacedOptions {
     #[command(flatten)]
-    pub(super) target: TargetOptions,
+    #[serde(flatten)]
+    pub(super) voices: VoiceOptions,
 
     /// Rooms that hear each other and nobody else, each with so many readers and publishers; {i} in
     /// the URL becomes the number of the room
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     pub(super) rooms: usize,
 
-    /// Connections that only read
-    #[arg(long, short, value_name = "COUNT", default_value_t = 100)]
-    pub(super) readers: usize,
-
-    /// Connections that publish, and read as well
-    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_publishers)]
-    pub(super) publishers: usize,
-
     /// Messages due in a second, in all rooms together
     #[arg(long, value_name = "COUNT", default_value_t = 100.0, value_parser = parse_rate)]
     pub(super) rate: f64,
 
-    /// The server sends publishers all but their own messages
-    #[arg(long)]
-    pub(super) no_self_echo: bool,
-
     #[command(flatten)]
-    pub(super) message: MessageOptions,
-
-    #[command(flatten)]
-    pub(super) length: LengthOptions,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    pub(super) report: ReportOptions,
+    #[serde(flatten)]
+    pub(super) load: LoadOptions,
 }
 
 /// `fanfare bench slow`
 #[derive(Clone, Debug, Args, Serialize)]
 pub(super) struct SlowOptions {
     #[command(flatten)]
-    pub(super) target: TargetOptions,
-
-    /// Connections that only read
-    #[arg(long, short, value_name = "COUNT", default_value_t = 100)]
-    pub(super) readers: usize,
+    #[serde(flatten)]
+    pub(super) voices: VoiceOptions,
 
     /// Readers of these that stop reading
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     pub(super) stalled: usize,
 
-    /// Connections that publish, and read as well
-    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_publishers)]
-    pub(super) publishers: usize,
-
     /// Messages outstanding, of all publishers together
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     pub(super) window: usize,
 
-    /// The server sends publishers all but their own messages
-    #[arg(long)]
-    pub(super) no_self_echo: bool,
-
     #[command(flatten)]
-    pub(super) message: MessageOptions,
-
-    #[command(flatten)]
-    pub(super) length: LengthOptions,
-
-    #[command(flatten)]
-    #[serde(skip)]
-    pub(super) report: ReportOptions,
+    #[serde(flatten)]
+    pub(super) load: LoadOptions,
 }
 
 /// `fanfare bench churn`
 #[derive(Clone, Debug, Args, Serialize)]
 pub(super) struct ChurnOptions {
-    #[command(flatten)]
-    pub(super) target: TargetOptions,
-
     /// Connections at a time
     #[arg(long, short, value_name = "COUNT", default_value_t = 64, value_parser = parse_publishers)]
     pub(super) connections: usize,
@@ -214,6 +151,9 @@ pub(super) struct ChurnOptions {
     pub(super) cycles: Option<u64>,
 
     #[command(flatten)]
+    pub(super) target: TargetOptions,
+
+    #[command(flatten)]
     pub(super) message: MessageOptions,
 
     #[command(flatten)]
@@ -224,9 +164,6 @@ pub(super) struct ChurnOptions {
 /// `fanfare bench idle`
 #[derive(Clone, Debug, Args, Serialize)]
 pub(super) struct IdleOptions {
-    #[command(flatten)]
-    pub(super) target: TargetOptions,
-
     /// Connections to open
     #[arg(long, short, value_name = "COUNT", default_value_t = 1000, value_parser = parse_count)]
     pub(super) connections: usize,
@@ -235,6 +172,9 @@ pub(super) struct IdleOptions {
     #[arg(long, value_name = "TIME", default_value = "5s")]
     #[serde(with = "in_words")]
     pub(super) hold: Period,
+
+    #[command(flatten)]
+    pub(super) target: TargetOptions,
 
     #[command(flatten)]
     #[serde(skip)]

@@ -21,35 +21,40 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// `fanfare bench paced`
 pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
-    let message = &options.message;
+    let message = &options.load.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
-    let target = &options.target;
+    let target = &options.load.target;
     if options.rooms > 1 {
         target.check_single()?;
     }
     let plan = Plan {
         rooms: options.rooms,
-        readers: share(options.readers, target.workers, 0),
+        readers: share(options.voices.readers, target.workers, 0),
         outlet: Outlet::Publishers {
-            count: options.publishers,
-            echo: !options.no_self_echo,
+            count: options.voices.publishers,
+            echo: !options.voices.no_self_echo,
         },
     };
     let title = format!(
         "{}, {}, {} messages/s due, {}",
-        count_of(options.rooms * options.readers, "reader"),
-        count_of(options.rooms * options.publishers, "publisher"),
+        count_of(options.rooms * options.voices.readers, "reader"),
+        count_of(options.rooms * options.voices.publishers, "publisher"),
         grouped(options.rate),
         message.title(),
     );
-    let mut document = Document::begin(&options.report, "paced", title, options);
-    let watch = Watch::new(options.report.quiet)?;
+    let mut document = Document::begin(&options.load.report, "paced", title, options);
+    let watch = Watch::new(options.load.report.quiet)?;
     let mut run = Run::on_server(target, Rooms::new(script, plan), watch, 1)?;
-    run.engage(target, message, options.readers, options.publishers)?;
+    run.engage(
+        target,
+        message,
+        options.voices.readers,
+        options.voices.publishers,
+    )?;
     run.driver.use_alarm()?;
     run.open()?;
 
-    let length = &options.length;
+    let length = &options.load.length;
     let messages = length.messages.unwrap_or(u64::MAX);
     let mut late = Histogram::default();
     run.watch.phase("warming up", 0);

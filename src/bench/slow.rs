@@ -19,40 +19,40 @@ const QUIET: u64 = clock::SECOND;
 
 /// `fanfare bench slow`
 pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
-    options.target.check_single()?;
-    let count = options.stalled.min(options.readers);
-    let message = &options.message;
+    options.load.target.check_single()?;
+    let count = options.stalled.min(options.voices.readers);
+    let message = &options.load.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
     let plan = Plan {
         rooms: 1,
-        readers: options.readers,
+        readers: options.voices.readers,
         outlet: Outlet::Publishers {
-            count: options.publishers,
-            echo: !options.no_self_echo,
+            count: options.voices.publishers,
+            echo: !options.voices.no_self_echo,
         },
     };
     let title = format!(
         "{}, of which {count} stop reading, {}, {} outstanding, {}",
-        count_of(options.readers, "reader"),
-        count_of(options.publishers, "publisher"),
+        count_of(options.voices.readers, "reader"),
+        count_of(options.voices.publishers, "publisher"),
         count_of(options.window, "message"),
         message.title(),
     );
-    let mut document = Document::begin(&options.report, "slow", title, options);
-    let watch = Watch::new(options.report.quiet)?;
+    let mut document = Document::begin(&options.load.report, "slow", title, options);
+    let watch = Watch::new(options.load.report.quiet)?;
     let rooms = Rooms::new(script, plan);
-    let mut run = Run::on_server(&options.target, rooms, watch, options.window)?;
+    let mut run = Run::on_server(&options.load.target, rooms, watch, options.window)?;
     run.open()?;
 
-    let span_before = run.measure(&options.length)?;
+    let span_before = run.measure(&options.load.length)?;
     run.watch.phase("stalled", 0);
     for reader in 0..count {
         run.rooms.excuse(reader);
         run.driver.stall(reader);
     }
     run.resident_max = 0;
-    let messages = options.length.messages.unwrap_or(u64::MAX);
-    let span = run.span(messages, options.length.duration.0)?;
+    let messages = options.load.length.messages.unwrap_or(u64::MAX);
+    let span = run.span(messages, options.load.length.duration.0)?;
     let outcome = run.outcome;
     run.watch.phase("reading on", 0);
     read_on(&mut run, count)?;

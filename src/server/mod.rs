@@ -41,6 +41,9 @@ use table::Table;
 /// should come at once, or it is delivered in two writes per reader: four messages of 16 KiB are more
 /// than 64 KiB.
 const READ_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that one read may bring when very many are ready: among as many who flood the relay, others
+/// wait until each of them was read once.
+const READ_BYTES_SHARE_MIN: usize = 16 * 1024;
 /// Bytes that a turn takes in before it goes on to writing.
 const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Events that one poll brings; what is more comes with the next.
@@ -243,12 +246,13 @@ impl Server {
     /// Reads once from each connection that is ready, until the turn has taken in enough.
     fn read(&mut self, buffer: &mut [u8]) {
         let mut budget = TURN_BYTES_MAX;
+        let share = (TURN_BYTES_MAX / self.ready.len().max(1)).max(READ_BYTES_SHARE_MIN);
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else {
                 return;
             };
             let bytes_max = match self.relay.reading(id) {
-                Reading::Now(bytes_max) => bytes_max.min(buffer.len()),
+                Reading::Now(bytes_max) => bytes_max.min(share).min(buffer.len()),
                 Reading::NextTurn => {
                     self.ready.push_back(id);
                     continue;

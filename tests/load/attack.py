@@ -268,9 +268,10 @@ def press(name, attack):
         watcher = threading.Thread(target=watch)
         watcher.start()
         sent = attack(relay, keep)
-        # Until the relay has dealt with all of it.
-        last = None
-        while last != (last := relay.cpu_s()):
+        # Until the relay has dealt with all of it, and only the bystander is left.
+        last = -1
+        while (now := relay.cpu_s()) - last > 0.03:
+            last = now
             time.sleep(0.3)
         done.set()
         watcher.join()

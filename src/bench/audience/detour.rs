@@ -173,7 +173,7 @@ impl Audience {
         } else {
             books.tally.lost += count;
         }
-        let missing = &mut self.receivers[receiver].missing;
+        let missing = self.missing.entry(receiver).or_default();
         let first = sequences.end.saturating_sub(MISSING_MAX as u64);
         for sequence in sequences.start.max(first)..sequences.end {
             if missing.len() == MISSING_MAX {
@@ -206,7 +206,7 @@ impl Audience {
 
     /// A message comes after a later one: it was missing, or it came before.
     fn on_old_message(&mut self, tally: &mut Tally, receiver: usize, fields: Fields) {
-        let missing = &mut self.receivers[receiver].missing;
+        let missing = self.missing.entry(receiver).or_default();
         match missing.iter().position(|&other| other == fields) {
             Some(place) => {
                 missing.remove(place);

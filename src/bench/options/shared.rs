@@ -2,13 +2,47 @@
 
 use super::super::Failure;
 use super::super::probe::{Pid, Probe};
+use super::super::report::ReportOptions;
 use super::super::url::Url;
-use super::value::{in_words, parse_count, parse_header, parse_pid, parse_size};
+use super::value::{in_words, parse_count, parse_header, parse_pid, parse_publishers, parse_size};
 use crate::config::Period;
 use crate::proto::MessageKind;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+
+/// Who reads and who publishes.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(in super::super) struct VoiceOptions {
+    /// Connections that only read
+    #[arg(long, short, value_name = "COUNT", default_value_t = 100)]
+    pub(in super::super) readers: usize,
+
+    /// Connections that publish, and read as well
+    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_publishers)]
+    pub(in super::super) publishers: usize,
+
+    /// The server sends publishers all but their own messages
+    #[arg(long)]
+    pub(in super::super) no_self_echo: bool,
+}
+
+/// What all scenarios that send messages have in common.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(in super::super) struct LoadOptions {
+    #[command(flatten)]
+    pub(in super::super) target: TargetOptions,
+
+    #[command(flatten)]
+    pub(in super::super) message: MessageOptions,
+
+    #[command(flatten)]
+    pub(in super::super) length: LengthOptions,
+
+    #[command(flatten)]
+    #[serde(skip)]
+    pub(in super::super) report: ReportOptions,
+}
 
 /// Which server, and how connections are made to it.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]

@@ -105,3 +105,79 @@ pub(super) fn doubts(document: &Document, before: &Moment, after: &Moment) -> Ve
 
 /// An open loop that is later than this is not one any more.
 const LATE_NS_MAX: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::clock::SECOND;
+    use super::super::super::histogram::Histogram;
+    use super::super::super::probe::Probe;
+    use super::super::ReportOptions;
+    use super::super::document::{Messages, Server};
+    use super::*;
+
+    /// A run of two seconds that nothing is wrong with.
+    fn run() -> (Document, Moment, Moment) {
+        let options = ReportOptions {
+            json: None,
+            name: None,
+            quiet: true,
+        };
+        let mut document = Document::begin(&options, "fanout", String::new(), &());
+        let mut latencies = Histogram::default();
+        latencies.record(1000, 100_000);
+        document.messages = Some(Messages {
+            published: 1000,
+            latency: (&latencies).into(),
+            ..Messages::default()
+        });
+        document.server = Some(Server {
+            cpu_ns: SECOND,
+            ..Server::default()
+        });
+        let before = Probe::default().moment().unwrap();
+        let mut after = before.clone();
+        after.at += 2 * SECOND;
+        (document, before, after)
+    }
+
+    #[track_caller]
+    fn assert_doubted(words: &str, change: impl FnOnce(&mut Document, &mut Moment)) {
+        let (mut document, before, mut after) = run();
+        let all = |doubts: Vec<String>| doubts.join("\n");
+        assert!(!all(doubts(&document, &before, &after)).contains(words));
+        change(&mut document, &mut after);
+        let doubts = all(doubts(&document, &before, &after));
+        assert!(doubts.contains(words), "{doubts}");
+    }
+
+    #[test]
+    fn each_doubt_is_said() {
+        assert_doubted("the client took 95 % of a core", |it, _| {
+            it.client.cpu_percent = 95.0;
+        });
+        assert_doubted("other programs took 40 % of a core", |it, _| {
+            it.kernel.other_load_percent = 40.0;
+        });
+        assert_doubted("took 50 % of a core away", |_, after| {
+            after.system.stolen += SECOND;
+        });
+        assert_doubted("control group 3 times", |_, after| {
+            after.system.throttled += 3;
+        });
+        assert_doubted("only 99 messages were measured", |it, _| {
+            it.messages.as_mut().unwrap().published = 99;
+        });
+        assert_doubted("p99.9 rests on 5,000 latencies", |it, _| {
+            it.messages.as_mut().unwrap().latency.count = 5000;
+        });
+        assert_doubted("less than 50 ms of CPU time", |it, _| {
+            it.server.as_mut().unwrap().cpu_ns = 1;
+        });
+        assert_doubted("more than 1 ms after they were due", |it, _| {
+            it.client.publishing_late_ns_p99 = Some(2_000_000);
+        });
+        assert_doubted("the run was interrupted", |it, _| {
+            it.outcome = Outcome::Interrupted;
+        });
+    }
+}

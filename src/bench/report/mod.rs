@@ -124,9 +124,9 @@ impl Document {
                 ..sums
             });
         }
-        let others = (after.system.busy - before.system.busy)
-            .saturating_sub(client_cpu)
-            .saturating_sub(server_cpu);
+        // Without a descriptor left, the system tells nothing.
+        let busy = after.system.busy.saturating_sub(before.system.busy);
+        let others = busy.saturating_sub(client_cpu).saturating_sub(server_cpu);
         self.kernel = Kernel {
             tcp_bytes_before: before.system.tcp_bytes,
             tcp_bytes_after: after.system.tcp_bytes,
