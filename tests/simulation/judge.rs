@@ -3,6 +3,7 @@
 use crate::peer::{Peer, Stage};
 use crate::world::World;
 use fanfare::relay::{Counters, Reading, SlowPolicy};
+use fanfare::wheel::Tick;
 
 /// What the relay promises about the end of a connection.
 const LINGER_TICKS: u32 = 20;
@@ -61,13 +62,15 @@ impl World {
                     };
                     let is_due = peer.active.after(idle) <= now;
                     let is_overdue = peer.perhaps_active.after(idle) <= now && !is_more_due;
-                    let is_dead = counted.dead > 0 && self.is_dead(&self.peers[index]);
-                    if !self.is_open(index) && is_due && !is_dead {
-                        let peer = &mut self.peers[index];
-                        let owed = self.histories[peer.client.topic].len();
-                        peer.begin_closing(now, Some(1001), Some(owed), false);
-                    } else {
-                        assert!(!is_overdue || is_dead, "client {index} is idle, and stays");
+                    let Some(id) = peer.id else { continue };
+                    // One that is dropped instead is judged when its socket is closed.
+                    match self.relay.reading(id) {
+                        Reading::Later => {}
+                        Reading::Now(usize::MAX) if is_due => {
+                            let owed = self.histories[peer.client.topic].len();
+                            peer.begin_closing(now, Some(1001), Some(owed), false);
+                        }
+                        _ => assert!(!is_overdue, "client {index} is idle, and stays"),
                     }
                 }
                 _ => {}
@@ -153,7 +156,7 @@ impl World {
             ],
             Stage::Open => [
                 (stalled, "stalled"),
-                (self.dead > 0 && !peer.blocked && self.is_dead(peer), "dead"),
+                (self.dead > 0 && self.is_dead(peer), "dead"),
                 (false, ""),
             ],
             Stage::Closing => [
@@ -176,10 +179,12 @@ impl World {
         reasons.find(|reason| reason.0).map(|reason| reason.1)
     }
 
+    /// It owes a pong, and nothing stands against that. Of one that was moved to the live end,
+    /// nothing may be pending, though its socket is full.
     fn is_dead(&self, peer: &Peer) -> bool {
         let timeout = self.character.limits.pong_timeout;
-        peer.pong_awaited
-            .is_some_and(|since| since.after(timeout) <= self.now)
+        let is_due = |since: Tick| since.after(timeout) <= self.now;
+        (!peer.blocked || peer.lapped_in > 0) && peer.pong_awaited.is_some_and(is_due)
     }
 
     pub(crate) fn check_turn(&mut self) {
