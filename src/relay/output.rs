@@ -348,6 +348,7 @@ impl Relay {
     /// Nothing is pending: the connection is at the tail, or at its end.
     fn on_all_sent(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
+        connection.probing = false;
         let key = connection.topic;
         if connection.lagging != NONE {
             self.topics[key].plain.catch_up(&mut self.connections, slot);

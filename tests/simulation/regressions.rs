@@ -2,7 +2,7 @@
 
 use crate::script::{Script, frame, limits, message, request, sent};
 use fanfare::proto::OpCode;
-use fanfare::relay::Limits;
+use fanfare::relay::{Limits, SlowPolicy};
 
 /// What waited for a boundary of the log stayed behind when a member passed over its own messages.
 /// Once the log was trimmed there, the next messages were lost to it.
@@ -200,4 +200,32 @@ fn unfinished_messages_keep_within_their_bound() {
         assert!(private_bytes <= private_bytes_max, "{private_bytes} bytes");
     }
     assert_eq!(script.take(sender)[2..4], *b"\x03\xF5", "1013");
+}
+
+/// A reader that was moved to the live end while its socket was full had nothing pending when it
+/// was to show whether it takes anything. The next message that it did not take at once ended it.
+#[test]
+fn who_has_nothing_pending_is_not_stalled() {
+    let mut script = Script::new(Limits {
+        slow_policy: SlowPolicy::Skip,
+        stalled_write_timeout: 50,
+        ..limits()
+    });
+    let reader = script.join("/ws");
+    let sender = script.join("/ws");
+    script.set_room(reader, 0);
+    while script.relay.counters().skips == 0 {
+        script.say(sender, &message(&[1; 16_000]));
+        script.turn();
+    }
+    script.pass(50);
+    script.turn();
+    script.say(sender, &message(b"news"));
+    script.turn();
+    script.pass(49);
+    script.turn();
+    assert!(!script.is_closed(reader));
+    script.pass(1);
+    script.turn();
+    assert!(script.is_closed(reader), "now it is stalled");
 }
