@@ -296,9 +296,11 @@ impl Relay {
             let at = extra.outbox.at();
             if let Some(log) = log {
                 let before: usize = log.slices(cursor, at, reader).map(<[u8]>::len).sum();
+                if left.min(before) > 0 {
+                    connection.active = self.now;
+                }
                 if left < before {
                     connection.cursor = log.advance(cursor, at, reader, left);
-                    connection.active = self.now;
                     return;
                 }
                 left -= before;

@@ -229,3 +229,30 @@ fn who_has_nothing_pending_is_not_stalled() {
     script.turn();
     assert!(script.is_closed(reader), "now it is stalled");
 }
+
+/// The end of a message did not count against idleness if a control frame left in the same write.
+#[test]
+fn who_hears_the_end_of_a_message_is_not_idle() {
+    let mut script = Script::new(Limits {
+        idle_timeout: Some(20),
+        ..limits()
+    });
+    let reader = script.join("/ws");
+    let sender = script.join("/ws");
+    script.set_room(reader, 3);
+    script.say(sender, &message(b"hello"));
+    script.turn();
+    script.say(reader, &frame(true, OpCode::Ping, b"?"));
+    script.pass(10);
+    script.give_room(reader, usize::MAX);
+    script.turn();
+    let heard = script.take(reader);
+    assert_eq!(heard, [sent(b"hello"), b"\x8A\x01?".to_vec()].concat());
+    script.pass(19);
+    script.turn();
+    assert_eq!(script.take(reader), b"");
+    script.pass(1);
+    script.turn();
+    script.turn();
+    assert_eq!(script.take(reader)[2..4], *b"\x03\xE9", "1001");
+}
