@@ -7,6 +7,7 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::net::sockopt::{set_socket_send_buffer_size, socket_acceptconn};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use std::env;
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 
 /// Connections that the kernel completes before they are accepted. A burst of clients that
 /// reconnect is larger than the usual 128; the kernel lowers it to `net.core.somaxconn`.
@@ -184,6 +186,13 @@ pub fn inherited(send_buffer_bytes: usize) -> io::Result<Vec<Listener>> {
             })
         })
         .collect()
+}
+
+/// Whether the service manager handed over sockets that [`inherited`] did not take.
+#[must_use]
+pub fn is_handed_over() -> bool {
+    let pid = env::var("LISTEN_PID").ok().and_then(|pid| pid.parse().ok());
+    pid == Some(process::id()) && env::var_os("LISTEN_FDS").is_some()
 }
 
 fn inherit(sockets: &mut ListenFd, index: usize, send_buffer_bytes: usize) -> io::Result<Domained> {
