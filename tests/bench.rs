@@ -331,6 +331,45 @@ fn connections_are_held() {
 }
 
 #[test]
+fn several_processes_hear_as_one() {
+    let options = [
+        "--readers=20",
+        "--publishers=2",
+        "--window=8",
+        "--workers=3",
+    ];
+    let report = assert_relay_is_correct("fanout", "/ws", &[&options, SHORT].concat());
+    report.assert_correct();
+    report.assert_says("opened                   22 ");
+    // Publishers hear themselves.
+    report.assert_says("delivered                6,600 ");
+}
+
+#[test]
+fn faults_that_another_process_saw() {
+    let server = Server::start(Fault::Drops);
+    let server_url = server.url();
+    let options = [
+        "fanout",
+        &server_url,
+        "--readers=3",
+        "--workers=4",
+        "--window=8",
+    ];
+    let report = bench(&[&options, SHORT].concat());
+    report.assert_says("lost messages");
+    report.assert_says("opened                   4 ");
+    assert_eq!(report.code, 1);
+}
+
+#[test]
+fn several_processes_hold_connections() {
+    let options = ["--connections=100", "--hold=1ms", "--workers=3"];
+    let report = assert_relay_is_correct("idle", "/ws", &options);
+    report.assert_says("opened                   100 ");
+}
+
+#[test]
 fn the_limit_needs_no_server() {
     let options = ["limit", "--readers=5", "--window=4"];
     bench(&[&options, SHORT].concat()).assert_correct();

@@ -1,10 +1,11 @@
 //! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
 //! again. How fast that goes, and whether the server keeps anything of it.
 
-use super::driver::{Driver, Links, REST, Scenario, nanos};
+use super::driver::{Driver, REST, Scenario, nanos};
 use super::histogram::Histogram;
 use super::idle::slope;
 use super::link::OpenError;
+use super::links::Links;
 use super::options::ChurnOptions;
 use super::probe::{Moment, Probe};
 use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
@@ -171,6 +172,7 @@ impl Scenario for Comers {
 
 /// `fanfare bench churn`
 pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
+    options.target.check_single()?;
     let script = Script::new(options.message.kind(), &options.message.size, run_tag());
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;

@@ -6,24 +6,18 @@
 
 use super::alarm::Alarm;
 use super::clock::{self, SECOND};
-use super::link::{Link, OpenError, RequestOptions, State};
-use super::target::Route;
+use super::link::{OpenError, State};
+use super::links::{Links, OpenOptions};
 use crate::sys::socket::{self, ReadOutcome};
+use mio::Events;
 use mio::event::Event;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Bytes that one read may bring. A turn of a busy server brings many messages at once.
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// Events that one poll brings.
 const EVENTS_MAX: usize = 1024;
-/// Opening handshakes that a turn may begin, so that those under way are not kept waiting.
-const OPENINGS_PER_TURN: usize = 64;
 
 /// What becomes of the bytes.
 pub(super) trait Scenario {
@@ -40,35 +34,6 @@ pub(super) trait Scenario {
     fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool);
 }
 
-/// How connections are opened.
-#[derive(Clone, Debug)]
-pub(super) struct OpenOptions {
-    /// Local addresses, used in turn; the system's choice if there are none.
-    pub(super) sources: Vec<IpAddr>,
-    /// Opening handshakes under way at a time.
-    pub(super) in_flight_max: usize,
-    /// Nanoseconds from the first packet to the whole response.
-    pub(super) timeout: u64,
-    pub(super) request: RequestOptions,
-}
-
-/// The connections, by number. A number is given again to a later connection only once the turn is
-/// over in which the earlier one ended.
-pub(super) struct Links {
-    poll: Poll,
-    links: Vec<Option<Link>>,
-    options: OpenOptions,
-    /// Connections still to be opened: their number, and where to.
-    queue: VecDeque<(usize, Route)>,
-    /// Those under way, in the order in which they began; some may be open by now.
-    opening: VecDeque<usize>,
-    /// Numbers to be given again: from an earlier turn, and from this one.
-    free: Vec<usize>,
-    freed: Vec<usize>,
-    in_flight: usize,
-    open: usize,
-}
-
 /// Links and a loop over them.
 pub(super) struct Driver {
     pub(super) links: Links,
@@ -82,17 +47,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(options: OpenOptions) -> io::Result<Self> {
         Ok(Driver {
-            links: Links {
-                poll: Poll::new()?,
-                links: Vec::new(),
-                options,
-                queue: VecDeque::new(),
-                opening: VecDeque::new(),
-                free: Vec::new(),
-                freed: Vec::new(),
-                in_flight: 0,
-                open: 0,
-            },
+            links: Links::new(options)?,
             events: Events::with_capacity(EVENTS_MAX),
             buffer: vec![0; READ_BYTES_MAX],
             ready: Vec::new(),
@@ -207,8 +162,7 @@ impl Driver {
                 Ok(None) => return,
                 Ok(Some((began, response_bytes))) => {
                     start = response_bytes;
-                    self.links.in_flight -= 1;
-                    self.links.open += 1;
+                    self.links.on_open();
                     scenario.on_open(&mut self.links, index, clock::now() - began);
                     if start == count {
                         return;
@@ -233,162 +187,6 @@ impl Driver {
         }
     }
 }
-
-impl Links {
-    /// Has one more connection opened, and returns its number.
-    pub(super) fn open(&mut self, route: Route) -> usize {
-        let index = self.free.pop().unwrap_or(self.links.len());
-        if index == self.links.len() {
-            self.links.push(None);
-        }
-        self.queue.push_back((index, route));
-        index
-    }
-
-    /// Connections so far, those to come included.
-    pub(super) fn len(&self) -> usize {
-        self.links.len()
-    }
-
-    /// Connections that are open.
-    pub(super) fn open_count(&self) -> usize {
-        self.open
-    }
-
-    /// Connections that are being opened, or wait to be.
-    pub(super) fn opening_count(&self) -> usize {
-        self.in_flight + self.queue.len()
-    }
-
-    #[inline]
-    pub(super) fn get(&mut self, index: usize) -> Option<&mut Link> {
-        self.links.get_mut(index)?.as_mut()
-    }
-
-    /// Sends what `write` appends. A connection that breaks is noticed by the next read.
-    pub(super) fn send(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(link) = self.get(index) else { return };
-        write(&mut link.out);
-        // Either the poller reports the end of a broken connection, or it has done so already.
-        let _ = link.flush();
-    }
-
-    /// Closes a connection without further ado.
-    pub(super) fn close(&mut self, index: usize) {
-        if let Some(link) = self.links.get_mut(index).and_then(Option::take) {
-            match link.state {
-                State::Open => self.open -= 1,
-                _ => self.in_flight -= 1,
-            }
-            self.freed.push(index);
-        }
-    }
-
-    /// Events of the last turn can't be mistaken any more for those of later connections.
-    fn reuse_freed(&mut self) {
-        self.free.append(&mut self.freed);
-    }
-
-    fn may_begin_opening(&self) -> bool {
-        !self.queue.is_empty() && self.in_flight < self.options.in_flight_max
-    }
-
-    fn begin_openings(&mut self, scenario: &mut impl Scenario, now: u64) {
-        for _ in 0..OPENINGS_PER_TURN {
-            if !self.may_begin_opening() {
-                return;
-            }
-            let Some((index, route)) = self.queue.pop_front() else {
-                return;
-            };
-            match self.begin_opening(index, &route, now) {
-                Ok(link) => {
-                    self.links[index] = Some(link);
-                    self.in_flight += 1;
-                    self.opening.push_back(index);
-                }
-                Err(error) => {
-                    self.freed.push(index);
-                    scenario.on_failed(self, index, error);
-                }
-            }
-        }
-    }
-
-    fn begin_opening(&self, index: usize, route: &Route, now: u64) -> Result<Link, OpenError> {
-        let mut stream = self.connect(index, route.address).map_err(|error| {
-            // A reset can't be meant: nothing was sent yet.
-            OpenError::Connect(error.kind(), error.to_string())
-        })?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll
-            .registry()
-            .register(&mut stream, Token(index), interest)
-            .map_err(|error| OpenError::from(&error))?;
-        Link::new(stream, route, &self.options.request, now)
-    }
-
-    fn connect(&self, index: usize, address: SocketAddr) -> io::Result<TcpStream> {
-        let sources = &self.options.sources;
-        if sources.is_empty() {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            return Ok(stream);
-        }
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&SocketAddr::new(sources[index % sources.len()], 0).into())?;
-        match socket.connect(&address.into()) {
-            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => Err(error),
-            _ => Ok(TcpStream::from_std(socket.into())),
-        }
-    }
-
-    /// When the oldest opening handshake has had its time.
-    fn next_deadline(&self) -> u64 {
-        let oldest = self.opening.iter().find_map(|&index| {
-            let link = self.links[index].as_ref()?;
-            link.opening_since()
-        });
-        oldest.map_or(u64::MAX, |began| began + self.options.timeout)
-    }
-
-    fn expire_openings(&mut self, scenario: &mut impl Scenario) {
-        while let Some(&index) = self.opening.front() {
-            let began = self.links[index].as_ref().and_then(Link::opening_since);
-            match began {
-                Some(began) if clock::now() < began + self.options.timeout => return,
-                Some(_) => self.fail(scenario, index, OpenError::TimedOut),
-                None => {}
-            }
-            self.opening.pop_front();
-        }
-    }
-
-    fn fail(&mut self, scenario: &mut impl Scenario, index: usize, error: OpenError) {
-        self.close(index);
-        scenario.on_failed(self, index, error);
-    }
-
-    fn end(&mut self, scenario: &mut impl Scenario, index: usize, was_reset: bool) {
-        let Some(link) = self.get(index) else { return };
-        let is_open = matches!(link.state, State::Open);
-        self.close(index);
-        match (is_open, was_reset) {
-            (true, _) => scenario.on_ended(self, index, was_reset),
-            (false, true) => scenario.on_failed(self, index, OpenError::Reset),
-            (false, false) => scenario.on_failed(self, index, OpenError::Ended),
-        }
-    }
-}
-
-/// A connection that is being made says so with this error.
-const EINPROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
 
 /// So far away that it never comes.
 pub(super) const NEVER: u64 = u64::MAX / 2;

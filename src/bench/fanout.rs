@@ -10,14 +10,19 @@ use super::run::Run;
 use super::script::Script;
 use super::target::run_tag;
 use super::watch::Watch;
+use super::workers::share;
 
 /// `fanfare bench fanout`
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
     let message = &options.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
+    let target = &options.target;
+    if options.rooms > 1 {
+        target.check_single()?;
+    }
     let plan = Plan {
         rooms: options.rooms,
-        readers: options.readers,
+        readers: share(options.readers, target.workers, 0),
         outlet: Outlet::Publishers {
             count: options.publishers,
             echo: !options.no_self_echo,
@@ -36,13 +41,15 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
     );
     let watch = Watch::new(options.report.quiet)?;
     let rooms = Rooms::new(script, plan);
-    let run = Run::on_server(&options.target, rooms, watch, options.window)?;
+    let mut run = Run::on_server(target, rooms, watch, options.window)?;
+    run.engage(target, message, options.readers, options.publishers)?;
     let document = Document::begin(&options.report, "fanout", title, options);
     closed_loop(run, document, &options.length)
 }
 
 /// `fanfare bench echo`
 pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
+    options.target.check_single()?;
     let message = &options.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
     let plan = Plan {
@@ -75,7 +82,7 @@ pub(super) fn closed_loop(
     run.open()?;
     let span = run.measure(length)?;
     run.watch.end();
-    run.document_connections(&mut document);
+    run.document_connections(&mut document)?;
     document.measured(&span, run.rooms.books.script.payload_bytes_mean());
     document.finish(&span.before, &span.after);
     Ok(document)

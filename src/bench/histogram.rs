@@ -67,6 +67,27 @@ impl Histogram {
         self.max
     }
 
+    /// Adds the values of another one.
+    pub(super) fn merge(&mut self, other: &Histogram) {
+        if other.count == 0 {
+            return;
+        }
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+        self.min = if self.count == 0 {
+            other.min
+        } else {
+            self.min.min(other.min)
+        };
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.sum += other.sum;
+    }
+
     /// The buckets that hold something: their largest value, and how many.
     pub(super) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         let filled = self.counts.iter().enumerate();
@@ -124,10 +145,12 @@ mod tests {
             mut values in proptest::collection::vec(0..10_000_000_000_u64, 1..500),
             percent in 0.0..=100.0_f64,
         ) {
-            let mut all = Histogram::default();
-            for &value in &values {
-                all.record(value, 1);
+            let mut halves = [Histogram::default(), Histogram::default()];
+            for (i, &value) in values.iter().enumerate() {
+                halves[i % 2].record(value, 1);
             }
+            let [mut all, other] = halves;
+            all.merge(&other);
             values.sort_unstable();
             let rank = (percent / 100.0 * values.len() as f64).ceil() as usize;
             let exact = values[rank.max(1) - 1];

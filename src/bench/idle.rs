@@ -1,14 +1,17 @@
 //! Connections that are opened and held: how fast they open, and what each takes.
 
-use super::driver::{Driver, Links, REST, Scenario, nanos};
+use super::driver::{Driver, REST, Scenario, nanos};
 use super::histogram::Histogram;
 use super::link::OpenError;
+use super::links::Links;
 use super::options::IdleOptions;
 use super::probe::Moment;
 use super::report::{Connections, Document, Outcome, Server, count_of};
 use super::run::open_options;
-use super::target::resolve;
+use super::tally::Tally;
+use super::target::{Route, resolve};
 use super::watch::Watch;
+use super::workers::{Crew, Job, Task, WorkerResult, share};
 use super::{Failure, clock};
 use crate::proto::{Event, OpCode, Role, Session};
 use std::collections::BTreeMap;
@@ -18,7 +21,7 @@ const STEPS: usize = 10;
 
 /// Connections that do nothing but answer.
 #[derive(Default)]
-struct Idle {
+pub(super) struct Idle {
     sessions: Vec<Session>,
     handshakes: Histogram,
     pings: u64,
@@ -65,6 +68,38 @@ impl Scenario for Idle {
     }
 }
 
+impl Idle {
+    /// Has one more connection opened.
+    pub(super) fn open(&mut self, driver: &mut Driver, route: Route) {
+        self.sessions.push(Session::new(Role::Client));
+        driver.links.open(route);
+    }
+
+    pub(super) fn into_result(self) -> WorkerResult {
+        let mut tally = Tally::default();
+        tally.pings = self.pings;
+        WorkerResult {
+            handshakes: self.handshakes,
+            failed: self.failed,
+            endings: self.faults,
+            tally,
+        }
+    }
+
+    fn add(&mut self, other: WorkerResult) {
+        self.handshakes.merge(&other.handshakes);
+        self.pings += other.tally.pings;
+        for (counts, others) in [
+            (&mut self.failed, other.failed),
+            (&mut self.faults, other.endings),
+        ] {
+            for (name, count) in others {
+                *counts.entry(name).or_default() += count;
+            }
+        }
+    }
+}
+
 /// `fanfare bench idle`
 pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     let routes = resolve(&options.target)?;
@@ -72,23 +107,43 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     let mut watch = Watch::new(options.report.quiet)?;
     let title = count_of(options.connections, "connection");
     let mut document = Document::begin(&options.report, "idle", title, options);
-    let probe = options.target.probe();
+    let processes = options.target.workers.min(options.connections);
+    let first = |number: usize| {
+        let before = 0..number;
+        before
+            .map(|process| share(options.connections, processes, process))
+            .sum()
+    };
+    let mut crew = Crew::start(processes - 1, &driver, |number| Task {
+        target: options.target.clone(),
+        first: first(number + 1),
+        job: Job::Hold,
+    })?;
+    let mut probe = options.target.probe();
+    probe.workers = crew.pids();
     let mut idle = Idle::default();
     let before = probe.moment()?;
     let mut steps = vec![(0, before.clone())];
     watch.phase("opening", options.connections as u64);
     for step in 1..=STEPS {
-        for index in driver.links.len()..options.connections * step / STEPS {
-            idle.sessions.push(Session::new(Role::Client));
-            driver
-                .links
-                .open(routes[index % routes.len()].numbered(index));
+        let goal = options.connections * step / STEPS;
+        let before = options.connections * (step - 1) / STEPS;
+        let share_of = |number| share(goal, processes, number) - share(before, processes, number);
+        crew.open(|number| share_of(number + 1))?;
+        for _ in 0..share_of(0) {
+            let index = driver.links.len();
+            idle.open(&mut driver, routes[index % routes.len()].numbered(index));
         }
-        while driver.links.opening_count() > 0 && !watch.is_interrupted() {
+        let is_opening = |driver: &Driver, crew: &Crew| {
+            driver.links.opening_count() > 0 || crew.opened().is_none()
+        };
+        while is_opening(&driver, &crew) && !watch.is_interrupted() {
             driver.turn(&mut idle, clock::now() + REST)?;
+            crew.listen()?;
             watch.tick(driver.links.open_count() as u64, || "connections".into());
         }
-        steps.push((driver.links.open_count() as u64, probe.moment()?));
+        let open = driver.links.open_count() + crew.opened().unwrap_or_default();
+        steps.push((open as u64, probe.moment()?));
     }
     let opened_at = clock::now();
     let hold = nanos(options.hold.0);
@@ -103,6 +158,9 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         document.outcome = Outcome::Interrupted;
     }
     let after = probe.moment()?;
+    for result in crew.finish(0, nanos(options.target.timeout.0))? {
+        idle.add(result);
+    }
     document.connections = Connections {
         opened: idle.handshakes.count(),
         failed: idle.failed,

@@ -6,9 +6,10 @@
 //! input, a length ahead, as a relay reads what is published; the next round comes when everybody
 //! has this one.
 
-use super::driver::{Driver, OpenOptions};
+use super::driver::Driver;
 use super::fanout::closed_loop;
 use super::link::RequestOptions;
+use super::links::OpenOptions;
 use super::options::{LimitOptions, SenderOptions};
 use super::probe::{Pid, Probe};
 use super::report::{Document, count_of};
@@ -90,6 +91,7 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
     let probe = Probe {
         pids: vec![Pid(sender.0.id())],
         tree: false,
+        workers: Vec::new(),
     };
     let watch = Watch::new(options.report.quiet)?;
     let run = Run::new(driver, rooms, probe, watch, options.window, TIMEOUT);

@@ -3,15 +3,17 @@
 //! | room | what it knows |
 //! |---|---|
 //! | `options` | the command line |
-//! | `url` | where to connect to |
-//! | `driver`, `link` | the loop, and one connection: opening handshakes, reads, writes |
+//! | `url`, `target` | where to connect to |
+//! | `driver`, `links`, `link` | the loop, its connections, and one of them |
 //! | `script` | what publishers say: each byte that must arrive |
 //! | `audience`, `tally` | who has heard what, and what was wrong with it |
-//! | `fanout`, `idle`, `limit` | the scenarios |
-//! | `histogram`, `probe`, `clock` | latencies; the server's processes; time |
-//! | `report` | what the user gets to see |
+//! | `rooms`, `run` | publishers and readers together; the phases of a run |
+//! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
+//! | `workers` | further processes of one run |
+//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system knows; time |
+//! | `watch`, `report` | what the user gets to see, meanwhile and at the end |
 //!
-//! It is a customer of `proto`(crate::proto) in the client's role, with a loop of its own, which
+//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
 //! has to be so cheap for each frame that not the client is what gets measured.
 
 mod alarm;
@@ -24,6 +26,7 @@ mod histogram;
 mod idle;
 mod limit;
 mod link;
+mod links;
 mod options;
 mod paced;
 mod probe;
@@ -36,6 +39,7 @@ mod tally;
 mod target;
 mod url;
 mod watch;
+mod workers;
 
 pub use options::Options;
 
@@ -96,6 +100,7 @@ pub fn run(options: &Options) -> ExitCode {
             print!("{table}");
             ExitCode::SUCCESS
         }),
+        Command::Worker => workers::run_worker().map(|()| ExitCode::SUCCESS),
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {

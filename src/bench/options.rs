@@ -1,14 +1,16 @@
 //! The command line of `fanfare bench`.
 
-use super::probe::{Pid, Probe};
 use super::report::{CompareOptions, ReportOptions};
-use super::script::{PAYLOAD_BYTES_MIN, PUBLISHERS_MAX};
-use super::url::Url;
-use crate::config::{Bytes, Period};
-use crate::proto::MessageKind;
+use crate::config::Period;
 use clap::{Args, Subcommand};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::net::IpAddr;
+use value::{in_words, parse_count, parse_publishers, parse_rate};
+
+mod shared;
+mod value;
+
+pub(super) use shared::{LengthOptions, MessageOptions, TargetOptions};
 
 const HELP: &str = "\
 Examples:
@@ -49,111 +51,9 @@ pub(super) enum Command {
     /// The sending half of `limit`
     #[command(hide = true)]
     Sender(SenderOptions),
-}
-
-/// Which server, and how connections are made to it.
-#[derive(Clone, Debug, Args, Serialize)]
-#[command(next_help_heading = "Connections")]
-pub(super) struct TargetOptions {
-    /// Where to connect to, as in ws://127.0.0.1:8080/ws; several are used in turn. {i} becomes the
-    /// number of the connection
-    #[arg(required = true, value_name = "URL")]
-    pub(super) urls: Vec<Url>,
-
-    /// Opening handshakes under way at a time
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
-    pub(super) in_flight: usize,
-
-    /// Local addresses to connect from, used in turn: each has some 28,000 ports
-    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
-    pub(super) source: Vec<IpAddr>,
-
-    /// Further header of the request, as in 'Authorization: Bearer x'; repeat it for several
-    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
-    pub(super) header: Vec<(String, String)>,
-
-    /// Subprotocol to offer; repeat it for several
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(super) subprotocol: Vec<String>,
-
-    /// Time for an opening handshake, and without any delivery until the run is given up
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    #[serde(serialize_with = "in_words")]
-    pub(super) timeout: Period,
-
-    /// Process of the server, whose CPU time and memory are measured; repeat it for several
-    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
-    pub(super) pid: Vec<Pid>,
-
-    /// Measure the processes that those have started, too
-    #[arg(long)]
-    pub(super) pid_tree: bool,
-}
-
-impl TargetOptions {
-    pub(super) fn probe(&self) -> Probe {
-        Probe {
-            pids: self.pid.clone(),
-            tree: self.pid_tree,
-        }
-    }
-}
-
-/// What is sent.
-#[derive(Clone, Debug, Args, Serialize)]
-#[command(next_help_heading = "Messages")]
-pub(super) struct MessageOptions {
-    /// Payload bytes; a list is gone through over and over
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "64",
-        value_delimiter = ','
-    )]
-    #[arg(value_parser = parse_size)]
-    pub(super) size: Vec<usize>,
-
-    /// Send text rather than binary messages
-    #[arg(long)]
-    pub(super) text: bool,
-}
-
-impl MessageOptions {
-    /// Sizes and kind in words.
-    pub(super) fn title(&self) -> String {
-        let sizes: Vec<String> = self.size.iter().map(usize::to_string).collect();
-        let kind = match self.text {
-            true => "text",
-            false => "binary",
-        };
-        format!("{} bytes of {kind}", sizes.join(", "))
-    }
-
-    pub(super) fn kind(&self) -> MessageKind {
-        match self.text {
-            true => MessageKind::Text,
-            false => MessageKind::Binary,
-        }
-    }
-}
-
-/// How long it is measured.
-#[derive(Clone, Debug, Args, Serialize)]
-#[command(next_help_heading = "Length")]
-pub(super) struct LengthOptions {
-    /// Time to measure
-    #[arg(long, short, value_name = "TIME", default_value = "5s")]
-    #[serde(serialize_with = "in_words")]
-    pub(super) duration: Period,
-
-    /// Messages to measure, if that takes less than --duration
-    #[arg(long, value_name = "COUNT")]
-    pub(super) messages: Option<u64>,
-
-    /// Time under load before measuring begins
-    #[arg(long, value_name = "TIME", default_value = "1s")]
-    #[serde(serialize_with = "in_words")]
-    pub(super) warm_up: Period,
+    /// A further process of a run
+    #[command(hide = true)]
+    Worker,
 }
 
 /// `fanfare bench fanout`
@@ -306,7 +206,7 @@ pub(super) struct ChurnOptions {
 
     /// Time until no more connections come
     #[arg(long, short, value_name = "TIME", default_value = "5s")]
-    #[serde(serialize_with = "in_words")]
+    #[serde(with = "in_words")]
     pub(super) duration: Period,
 
     /// Connections until no more come, if that takes less than --duration
@@ -333,7 +233,7 @@ pub(super) struct IdleOptions {
 
     /// Time to hold them, and to answer pings
     #[arg(long, value_name = "TIME", default_value = "5s")]
-    #[serde(serialize_with = "in_words")]
+    #[serde(with = "in_words")]
     pub(super) hold: Period,
 
     #[command(flatten)]
@@ -373,56 +273,3 @@ pub(super) struct SenderOptions {
     #[arg(long, value_parser = parse_count)]
     pub(super) readers: usize,
 }
-
-fn in_words<S: Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&value.to_string())
-}
-
-fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or("expected a header such as 'Authorization: Bearer x'")?;
-    Ok((name.trim().into(), value.trim().into()))
-}
-
-fn parse_pid(text: &str) -> Result<Pid, String> {
-    text.parse()
-        .map(Pid)
-        .map_err(|_| "expected the number of a process".into())
-}
-
-fn parse_count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..) => Ok(count),
-        _ => Err("expected a number from 1 on".into()),
-    }
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (0.001..=1e7).contains(&rate) => Ok(rate),
-        _ => Err("expected a rate such as 100, at most ten million".into()),
-    }
-}
-
-fn parse_publishers(text: &str) -> Result<usize, String> {
-    match parse_count(text)? {
-        count if count <= PUBLISHERS_MAX => Ok(count),
-        _ => Err(format!("at most {PUBLISHERS_MAX} can be told apart")),
-    }
-}
-
-fn parse_size(text: &str) -> Result<usize, String> {
-    let bytes: Bytes = text.parse()?;
-    match bytes.as_usize() {
-        size @ PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_LIMIT => Ok(size),
-        size if size < PAYLOAD_BYTES_MIN => Err(format!(
-            "a message takes at least {PAYLOAD_BYTES_MIN} bytes, which tell whose it is and its \
-             number"
-        )),
-        _ => Err("at most 64 MiB".into()),
-    }
-}
-
-/// The largest message that can be asked for.
-const PAYLOAD_BYTES_LIMIT: usize = 64 << 20;

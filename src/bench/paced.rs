@@ -12,6 +12,7 @@ use super::run::{Patience, Run};
 use super::script::Script;
 use super::target::run_tag;
 use super::watch::Watch;
+use super::workers::share;
 use super::{Failure, clock};
 use std::time::Duration;
 
@@ -22,9 +23,13 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
     let message = &options.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
+    let target = &options.target;
+    if options.rooms > 1 {
+        target.check_single()?;
+    }
     let plan = Plan {
         rooms: options.rooms,
-        readers: options.readers,
+        readers: share(options.readers, target.workers, 0),
         outlet: Outlet::Publishers {
             count: options.publishers,
             echo: !options.no_self_echo,
@@ -39,7 +44,8 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
     );
     let mut document = Document::begin(&options.report, "paced", title, options);
     let watch = Watch::new(options.report.quiet)?;
-    let mut run = Run::on_server(&options.target, Rooms::new(script, plan), watch, 1)?;
+    let mut run = Run::on_server(target, Rooms::new(script, plan), watch, 1)?;
+    run.engage(target, message, options.readers, options.publishers)?;
     run.driver.use_alarm()?;
     run.open()?;
 
@@ -60,7 +66,7 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
         run.between(|run| pace(run, options.rate, messages, length.duration.0, &mut late))?;
     run.watch.end();
     document.client.publishing_late_ns_p99 = Some(late.percentile(99.0));
-    run.document_connections(&mut document);
+    run.document_connections(&mut document)?;
     document.measured(&span, run.rooms.books.script.payload_bytes_mean());
     document.finish(&span.before, &span.after);
     Ok(document)
@@ -79,7 +85,7 @@ fn pace(
     let began = clock::now();
     let total = ((nanos(duration) as f64 / interval) as u64).min(messages);
     let due = |message: u64| began + (message as f64 * interval) as u64;
-    let mut patience = Patience::new(&run.rooms, run.timeout);
+    let mut patience = Patience::new(run);
     let mut next_look = 0;
     let mut next = 0;
     loop {
@@ -92,7 +98,7 @@ fn pace(
             next += 1;
         }
         run.rooms.settle_all();
-        if next == total && run.rooms.done() == run.rooms.published() {
+        if next == total && run.done() == run.rooms.published() {
             return Ok(());
         }
         if run.watch.is_interrupted() {
@@ -102,7 +108,7 @@ fn pace(
         if now >= next_look {
             next_look = now + REST / 10;
             let behind = run.rooms.kept_bytes() > KEPT_BYTES_MAX;
-            if behind || run.rooms.is_mute() || patience.is_over(&run.rooms, now) {
+            if behind || run.rooms.is_mute() || patience.is_over(run, now) {
                 run.outcome = Outcome::GivenUp;
                 return Ok(());
             }
@@ -112,6 +118,6 @@ fn pace(
             true => due(next),
             false => NEVER,
         };
-        run.driver.turn(&mut run.rooms, wake.min(next_look))?;
+        run.turn(wake.min(next_look))?;
     }
 }

@@ -3,9 +3,10 @@
 
 use super::audience::{Audience, Books, LastWord};
 use super::clock;
-use super::driver::{Links, Scenario};
+use super::driver::Scenario;
 use super::histogram::Histogram;
 use super::link::OpenError;
+use super::links::Links;
 use super::script::Script;
 use super::tally::Tally;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub(super) enum Outlet {
     Publishers { count: usize, echo: bool },
     /// To the standard input of a sender, round by round.
     Pipe(ChildStdin),
+    /// From another process.
+    Elsewhere { publishers: usize },
 }
 
 /// All rooms. Connections are numbered room by room, readers before publishers.
@@ -70,7 +73,7 @@ impl Plan {
     fn publishers(&self) -> usize {
         match self.outlet {
             Outlet::Publishers { count, .. } => count,
-            Outlet::Pipe(_) => 0,
+            Outlet::Pipe(_) | Outlet::Elsewhere { .. } => 0,
         }
     }
 }
@@ -84,11 +87,15 @@ impl Rooms {
         let (tracks, echo) = match plan.outlet {
             Outlet::Publishers { count, echo } => (count, echo),
             Outlet::Pipe(_) => (1, true),
+            Outlet::Elsewhere { publishers } => (publishers, true),
         };
         let furnish = |room: usize| {
             let mut audience = Audience::new(room * tracks, tracks);
             for _ in 0..plan.readers {
                 audience.join(&books.script, None);
+            }
+            if matches!(plan.outlet, Outlet::Elsewhere { .. }) {
+                audience.follow();
             }
             for publisher in 0..plan.publishers() {
                 audience.join(&books.script, (!echo).then_some(publisher));
@@ -183,6 +190,14 @@ impl Rooms {
         }
     }
 
+    /// What the receivers have not had of so many messages is missed. For those whose publishers
+    /// are elsewhere.
+    pub(super) fn give_up_at(&mut self, published: u64) {
+        for room in &mut self.rooms {
+            room.audience.end_at(&mut self.books, published);
+        }
+    }
+
     /// Nobody waits for this connection from now on, and it may miss messages.
     pub(super) fn excuse(&mut self, link: usize) {
         let (room, receiver) = self.place(link);
@@ -207,16 +222,26 @@ impl Rooms {
 
     /// Fills the windows of the rooms in which something was heard, but publishes at most so many
     /// in all.
-    pub(super) fn refill(&mut self, links: &mut Links, window: u64, most: u64) -> io::Result<()> {
+    ///
+    /// In other processes, all have had `done_elsewhere` messages.
+    pub(super) fn refill(
+        &mut self,
+        links: &mut Links,
+        window: u64,
+        most: u64,
+        done_elsewhere: u64,
+    ) -> io::Result<()> {
         let mut left = most;
         let mut unfilled = Vec::new();
         for room in std::mem::take(&mut self.dirty) {
             let (done, published) = self.settle(room);
+            let done = done.min(done_elsewhere);
             let room_left = (window + done).saturating_sub(published);
             // A sender has whole rounds only: that is what its calls are to carry.
             let is_due = match self.plan.outlet {
                 Outlet::Publishers { .. } => room_left > 0,
                 Outlet::Pipe(_) => done == published,
+                Outlet::Elsewhere { .. } => false,
             };
             let count = room_left.min(left);
             if is_due && count > 0 {

@@ -1,15 +1,17 @@
 //! The phases of a run: open, warm up, measure; and the closed loop in which messages are
 //! outstanding, and the client publishes as many more as got done.
 
-use super::driver::{Driver, NEVER, OpenOptions, REST, nanos};
+use super::driver::{Driver, REST, nanos};
 use super::link::{OpenError, RequestOptions};
-use super::options::{LengthOptions, TargetOptions};
+use super::links::OpenOptions;
+use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::{Moment, Probe};
 use super::report::{Document, Outcome};
 use super::rooms::Rooms;
 use super::tally::Tally;
 use super::target::resolve;
 use super::watch::Watch;
+use super::workers::{Crew, Job, Task, share};
 use super::{Failure, clock};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub(super) struct Run {
     /// Nanoseconds without any delivery until the run is given up.
     pub(super) timeout: u64,
     pub(super) outcome: Outcome,
+    crew: Crew,
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
     began: u64,
@@ -70,6 +73,7 @@ impl Run {
             window: window as u64,
             timeout,
             outcome: Outcome::Complete,
+            crew: Crew::default(),
             resident_max: 0,
             began: clock::now(),
         }
@@ -102,15 +106,57 @@ impl Run {
         ))
     }
 
+    /// Shares so many readers among further processes.
+    pub(super) fn engage(
+        &mut self,
+        target: &TargetOptions,
+        message: &MessageOptions,
+        readers: usize,
+        publishers: usize,
+    ) -> Result<(), Failure> {
+        let tag = self.rooms.books.script.tag();
+        let processes = target.workers;
+        self.crew = Crew::start(processes - 1, &self.driver, |_| Task {
+            target: target.clone(),
+            first: 0,
+            job: Job::Hear {
+                message: message.clone(),
+                publishers,
+                tag,
+            },
+        })?;
+        self.probe.workers = self.crew.pids();
+        self.crew
+            .open(|number| share(readers, processes, number + 1))
+    }
+
+    /// Messages that everybody has had, in all processes.
+    pub(super) fn done(&self) -> u64 {
+        self.rooms.done().min(self.crew.done())
+    }
+
+    /// What everybody has heard, in all processes.
+    pub(super) fn delivered(&self) -> u64 {
+        self.rooms.delivered() + self.crew.delivered()
+    }
+
+    /// One turn of the loop.
+    pub(super) fn turn(&mut self, until: u64) -> Result<(), Failure> {
+        self.driver.turn(&mut self.rooms, until)?;
+        if self.crew.listen()? {
+            self.rooms.mark_all_dirty();
+        }
+        Ok(())
+    }
+
     /// Opens all connections. One that fails ends the run: what it would have measured is not what
     /// was asked for.
     pub(super) fn open(&mut self) -> Result<(), Failure> {
         self.began = clock::now();
         let total = self.driver.links.len() as u64;
         self.watch.phase("opening", total);
-        while self.driver.links.opening_count() > 0 {
-            self.driver
-                .turn(&mut self.rooms, NEVER.min(clock::now() + REST))?;
+        while self.driver.links.opening_count() > 0 || self.crew.opened().is_none() {
+            self.turn(clock::now() + REST)?;
             self.watch.tick(self.driver.links.open_count() as u64, || {
                 "connections".into()
             });
@@ -147,7 +193,7 @@ impl Run {
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<Span, Failure> {
         let before = self.probe.moment()?;
-        let published = self.rooms.published();
+        let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.books.tally.clone();
         self.rooms.books.tally.latencies = Default::default();
         if self.outcome == Outcome::Complete {
@@ -161,11 +207,13 @@ impl Run {
         if self.outcome == Outcome::GivenUp {
             self.give_up();
         }
+        let mut since = self.rooms.books.tally.since(&tally);
+        since.delivered = self.delivered() - delivered;
         Ok(Span {
             before,
             after,
             published: self.rooms.published() - published,
-            tally: self.rooms.books.tally.since(&tally),
+            tally: since,
         })
     }
 
@@ -184,7 +232,7 @@ impl Run {
         let began = clock::now();
         let deadline = began + nanos(duration);
         let last = self.rooms.published().saturating_add(messages);
-        let mut patience = Patience::new(&self.rooms, self.timeout);
+        let mut patience = Patience::new(self);
         self.rooms.mark_all_dirty();
         loop {
             let now = clock::now();
@@ -193,36 +241,44 @@ impl Run {
                 self.rooms.settle_all();
             } else {
                 let most = last - self.rooms.published();
+                let links = &mut self.driver.links;
                 self.rooms
-                    .refill(&mut self.driver.links, self.window, most)?;
+                    .refill(links, self.window, most, self.crew.done())?;
             }
-            if is_over && self.rooms.done() == self.rooms.published() {
+            if is_over && self.done() == self.rooms.published() {
                 return Ok(());
             }
             if self.watch.is_interrupted() {
                 self.outcome = Outcome::Interrupted;
                 return Ok(());
             }
-            if self.rooms.is_empty() || self.rooms.is_mute() || patience.is_over(&self.rooms, now) {
+            if self.rooms.is_empty() || self.rooms.is_mute() || patience.is_over(self, now) {
                 self.outcome = Outcome::GivenUp;
                 return Ok(());
             }
             self.watch_pump(began, now);
             let wake = if is_over { now + REST } else { deadline };
-            self.driver.turn(&mut self.rooms, wake.min(now + REST))?;
+            self.turn(wake.min(now + REST))?;
         }
     }
 
     /// Shows how far it is; and looks at the server's memory as often.
     pub(super) fn watch_pump(&mut self, began: u64, now: u64) {
-        let (delivered, elapsed) = (self.rooms.delivered(), now - began);
+        let (delivered, elapsed) = (self.delivered(), now - began);
         if self.watch.tick_rate(elapsed, now, delivered, "deliveries") {
             self.resident_max = self.resident_max.max(self.probe.resident());
         }
     }
 
-    /// Puts what is known of the connections into a document.
-    pub(super) fn document_connections(&self, document: &mut Document) {
+    /// Puts what is known of the connections into a document; that ends the workers' work.
+    pub(super) fn document_connections(&mut self, document: &mut Document) -> Result<(), Failure> {
+        for result in self.crew.finish(self.rooms.published(), self.timeout)? {
+            self.rooms.handshakes.merge(&result.handshakes);
+            self.rooms.books.tally.merge_faults(&result.tally);
+            for (ending, count) in result.endings {
+                *self.rooms.endings.entry(ending).or_default() += count;
+            }
+        }
         document.connections.opened = self.rooms.handshakes.count();
         document.connections.handshake = (&self.rooms.handshakes).into();
         document.connections.opening_ns = self.rooms.opened_at.saturating_sub(self.began);
@@ -236,6 +292,7 @@ impl Run {
                 .faults
                 .insert(format!("connections {ending}"), *count);
         }
+        Ok(())
     }
 }
 
@@ -247,17 +304,17 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(rooms: &Rooms, timeout: u64) -> Self {
+    pub(super) fn new(run: &Run) -> Self {
         Patience {
-            timeout,
-            delivered: rooms.delivered(),
+            timeout: run.timeout,
+            delivered: run.delivered(),
             since: clock::now(),
         }
     }
 
-    pub(super) fn is_over(&mut self, rooms: &Rooms, now: u64) -> bool {
-        let delivered = rooms.delivered();
-        if delivered != self.delivered || rooms.done() == rooms.published() {
+    pub(super) fn is_over(&mut self, run: &Run, now: u64) -> bool {
+        let delivered = run.delivered();
+        if delivered != self.delivered || run.done() == run.rooms.published() {
             self.delivered = delivered;
             self.since = now;
         }

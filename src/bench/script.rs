@@ -88,6 +88,10 @@ impl Script {
         }
     }
 
+    pub(super) fn tag(&self) -> u32 {
+        self.tag
+    }
+
     /// The longest payload.
     pub(super) fn payload_bytes_max(&self) -> usize {
         self.filler.len() - FILLER_STARTS

@@ -19,6 +19,7 @@ const QUIET: u64 = clock::SECOND;
 
 /// `fanfare bench slow`
 pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
+    options.target.check_single()?;
     let count = options.stalled.min(options.readers);
     let message = &options.message;
     let script = Script::new(message.kind(), &message.size, run_tag());
@@ -75,7 +76,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
         skipped: run.rooms.books.tally.skipped,
     });
     run.outcome = outcome;
-    run.document_connections(&mut document);
+    run.document_connections(&mut document)?;
     document.measured(&span, payload_bytes);
     document.finish(&span.before, &span.after);
     Ok(document)

@@ -107,4 +107,16 @@ impl Tally {
             ..self.clone()
         }
     }
+
+    /// Adds what was wrong in another process.
+    pub(super) fn merge_faults(&mut self, other: &Tally) {
+        self.pings += other.pings;
+        self.lost += other.lost;
+        self.reordered += other.reordered;
+        self.missed += other.missed;
+        self.skipped += other.skipped;
+        for (name, count) in &other.faults {
+            self.on_named(name.clone(), *count);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Where to connect to: `ws://host:port/path?query`. An `{i}` in path and query becomes the number
 //! of the connection.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
@@ -107,6 +107,13 @@ impl Url {
     /// Path and query for the connection of this number.
     pub(super) fn target(&self, index: usize) -> String {
         self.target.replace(INDEX, &index.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for Url {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::MessageKind;
 
 const P1: usize = 1;
 

@@ -17,6 +17,8 @@ pub(super) struct Probe {
     pub(super) pids: Vec<Pid>,
     /// Their descendants too.
     pub(super) tree: bool,
+    /// Further processes of this program.
+    pub(super) workers: Vec<Pid>,
 }
 
 /// Everything at one moment.
@@ -24,7 +26,8 @@ pub(super) struct Probe {
 pub(super) struct Moment {
     pub(super) at: u64,
     /// CPU nanoseconds of this process.
-    pub(super) client_cpu: u64,
+    own_cpu: u64,
+    workers: BTreeMap<Pid, Sample>,
     pub(super) processes: BTreeMap<Pid, Sample>,
     pub(super) system: System,
 }
@@ -33,7 +36,7 @@ impl Probe {
     /// Looks at everything. A process that was named and is not there is an error.
     pub(super) fn moment(&self) -> io::Result<Moment> {
         // CPU times first: what follows takes some itself.
-        let (at, client_cpu) = (clock::now(), clock::own_cpu());
+        let (at, own_cpu) = (clock::now(), clock::own_cpu());
         let mut processes = BTreeMap::new();
         for pid in self.processes() {
             match pid.sample() {
@@ -48,10 +51,14 @@ impl Probe {
                 Err(_) => {}
             }
         }
+        let workers = self.workers.iter();
+        let workers = workers.filter_map(|&pid| Some((pid, pid.sample().ok()?)));
+        let workers = workers.collect();
         let system = System::now(self.pids.first().copied());
         Ok(Moment {
             at,
-            client_cpu,
+            own_cpu,
+            workers,
             processes,
             system,
         })
@@ -93,6 +100,18 @@ impl Moment {
         self.processes.values().map(what).sum()
     }
 
+    /// CPU nanoseconds of each process of this program since an earlier moment.
+    pub(super) fn client_cpu_since(&self, earlier: &Moment) -> Vec<u64> {
+        let mut cpu = vec![self.own_cpu - earlier.own_cpu];
+        let none = Sample::default();
+        cpu.extend(
+            self.workers
+                .iter()
+                .map(|(pid, sample)| sample.cpu_since(earlier.workers.get(pid).unwrap_or(&none))),
+        );
+        cpu
+    }
+
     /// CPU nanoseconds of all processes since an earlier moment.
     pub(super) fn cpu_since(&self, earlier: &Moment) -> u64 {
         let none = Sample::default();
@@ -113,10 +132,11 @@ mod tests {
         let probe = Probe {
             pids: vec![Pid(std::process::id())],
             tree: true,
+            workers: Vec::new(),
         };
         let before = probe.moment().unwrap();
         let mut sum = 0_u64;
-        while clock::own_cpu() - before.client_cpu < 50_000_000 {
+        while clock::own_cpu() - before.own_cpu < 50_000_000 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         let after = probe.moment().unwrap();
@@ -135,6 +155,7 @@ mod tests {
         let probe = Probe {
             pids: vec![Pid(u32::MAX)],
             tree: false,
+            workers: Vec::new(),
         };
         assert!(probe.moment().is_err());
     }

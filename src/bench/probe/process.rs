@@ -1,13 +1,13 @@
 //! What the system knows of one process: CPU time, memory, descriptors (proc(5)).
 
 use super::super::clock::SECOND;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
 /// A process to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in super::super) struct Pid(pub(in super::super) u32);
 
 /// What a process has used and holds.

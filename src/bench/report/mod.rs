@@ -99,12 +99,14 @@ impl Document {
             .map_or(0, |messages| messages.delivered);
         let took = (after.at - before.at).max(1) as f64;
         let each = |cpu: u64| (delivered > 0).then(|| cpu as f64 / delivered as f64);
-        let client_cpu = after.client_cpu - before.client_cpu;
+        let clients = after.client_cpu_since(before);
+        let client_cpu: u64 = clients.iter().sum();
+        let busiest = clients.iter().copied().max().unwrap_or_default();
         self.client = Client {
-            processes: 1,
+            processes: clients.len(),
             cpu_ns: client_cpu,
             cpu_ns_per_delivery: each(client_cpu),
-            cpu_percent: client_cpu as f64 / took * 100.0,
+            cpu_percent: busiest as f64 / took * 100.0,
             publishing_late_ns_p99: self.client.publishing_late_ns_p99,
         };
         let server_cpu = after.cpu_since(before);

@@ -1,0 +1,124 @@
+//! The fast path: what came is compared with what was published.
+
+use super::super::script::Script;
+use super::{Audience, Books, DEAF, LastWord, NOBODY};
+
+impl Audience {
+    /// Takes what a receiver has read. Answers to pings are appended to `out`.
+    pub(in super::super) fn receive(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        input: &mut [u8],
+        now: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LastWord> {
+        if self.is_remote {
+            self.expect(&books.script, receiver, input.len());
+        }
+        let mut rest = input;
+        loop {
+            if self.receivers[receiver].detour.is_none() {
+                let matched = match self.tracks.len() {
+                    1 => self.compare_stream(books, receiver, rest, now),
+                    _ => self.compare_frames(books, receiver, rest, now),
+                };
+                rest = &mut rest[matched..];
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                self.begin_detour(&books.script, receiver);
+            }
+            let read = self.read_detour(books, receiver, rest, now, out)?;
+            rest = &mut rest[read..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has so many bytes more to compare with, whoever of the publishers sends them.
+    fn expect(&mut self, script: &Script, receiver: usize, bytes: usize) {
+        for publisher in 0..self.tracks.len() {
+            let position = self.positions[self.index(receiver, publisher)];
+            let track = &mut self.tracks[publisher];
+            while track.from(position).len() < bytes {
+                track.expect(script, self.first + publisher, 1, 0);
+            }
+        }
+    }
+
+    /// With one publisher its frames are all that there is: they are compared in one go. Returns
+    /// how many bytes were as they must be.
+    #[inline]
+    fn compare_stream(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        input: &[u8],
+        now: u64,
+    ) -> usize {
+        let position = self.positions[receiver];
+        let matched = common_prefix(input, self.tracks[0].from(position));
+        self.advance(books, receiver, 0, position + matched as u64, now);
+        matched
+    }
+
+    /// With several publishers one has to look whose frame comes next.
+    fn compare_frames(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        input: &[u8],
+        now: u64,
+    ) -> usize {
+        let mut matched = 0;
+        while matched < input.len() {
+            let rest = &input[matched..];
+            let current = match self.receivers[receiver].current {
+                NOBODY => match books.script.peek_publisher(rest) {
+                    Some(number) => match self.publisher(number) {
+                        Some(publisher) => publisher,
+                        None => return matched,
+                    },
+                    None => return matched,
+                },
+                current => current as usize,
+            };
+            let position = self.positions[self.index(receiver, current)];
+            if position == DEAF {
+                return matched;
+            }
+            let sequence = books.script.sequence(position);
+            let frame_end = books.script.position(sequence + 1);
+            let expected = self.tracks[current].from(position);
+            let in_frame = expected.len().min((frame_end - position) as usize);
+            let same = common_prefix(rest, &expected[..in_frame]);
+            let reached = position + same as u64;
+            self.receivers[receiver].current = match reached == frame_end {
+                true => NOBODY,
+                false => current as u32,
+            };
+            self.advance(books, receiver, current, reached, now);
+            matched += same;
+            if reached < frame_end {
+                return matched;
+            }
+        }
+        matched
+    }
+}
+
+/// How many bytes are the same from the start on.
+#[inline]
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    let shorter = one.len().min(other.len());
+    let (one, other) = (&one[..shorter], &other[..shorter]);
+    if one == other {
+        return shorter;
+    }
+    one.iter()
+        .zip(other)
+        .position(|(one, other)| one != other)
+        .unwrap_or(shorter)
+}

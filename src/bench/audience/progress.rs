@@ -1,0 +1,54 @@
+//! How far the receivers of a publisher are, so that what all of them have had is known at once: no
+//! walk over receivers, whatever their number.
+
+use std::collections::VecDeque;
+
+/// How many receivers have had how many of a publisher's messages.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Every receiver has had so many.
+    floor: u64,
+    /// `at[i]` receivers have had `floor + i`.
+    at: VecDeque<u32>,
+}
+
+impl Progress {
+    pub(super) fn join(&mut self, done: u64) {
+        if self.at.is_empty() {
+            self.floor = done;
+        }
+        let place = (done - self.floor) as usize;
+        if place >= self.at.len() {
+            self.at.resize(place + 1, 0);
+        }
+        self.at[place] += 1;
+    }
+
+    #[inline]
+    pub(super) fn advance(&mut self, before: u64, after: u64) {
+        let place = (after - self.floor) as usize;
+        if place >= self.at.len() {
+            self.at.resize(place + 1, 0);
+        }
+        self.at[place] += 1;
+        self.leave(before);
+    }
+
+    /// Counts one down, and lets the floor rise if nobody is left there.
+    #[inline]
+    pub(super) fn leave(&mut self, done: u64) {
+        self.at[(done - self.floor) as usize] -= 1;
+        while self.at.front() == Some(&0) {
+            self.at.pop_front();
+            self.floor += 1;
+        }
+    }
+
+    /// Messages that everybody has had; all that were published, if there is nobody.
+    pub(super) fn floor_of(&self, published: u64) -> u64 {
+        if self.at.is_empty() {
+            return published;
+        }
+        self.floor
+    }
+}

@@ -1,0 +1,132 @@
+//! Options that several scenarios have.
+
+use super::super::Failure;
+use super::super::probe::{Pid, Probe};
+use super::super::url::Url;
+use super::value::{in_words, parse_count, parse_header, parse_pid, parse_size};
+use crate::config::Period;
+use crate::proto::MessageKind;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Which server, and how connections are made to it.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Connections")]
+pub(in super::super) struct TargetOptions {
+    /// Where to connect to, as in ws://127.0.0.1:8080/ws; several are used in turn. {i} becomes the
+    /// number of the connection
+    #[arg(required = true, value_name = "URL")]
+    pub(in super::super) urls: Vec<Url>,
+
+    /// Opening handshakes under way at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    pub(in super::super) in_flight: usize,
+
+    /// Local addresses to connect from, used in turn: each has some 28,000 ports
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    pub(in super::super) source: Vec<IpAddr>,
+
+    /// Further header of the request, as in 'Authorization: Bearer x'; repeat it for several
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(in super::super) header: Vec<(String, String)>,
+
+    /// Subprotocol to offer; repeat it for several
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(in super::super) subprotocol: Vec<String>,
+
+    /// Processes of this program among which the connections are shared: for when one can't keep
+    /// up, or has too few descriptors
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    pub(in super::super) workers: usize,
+
+    /// Time for an opening handshake, and without any delivery until the run is given up
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[serde(with = "in_words")]
+    pub(in super::super) timeout: Period,
+
+    /// Process of the server, whose CPU time and memory are measured; repeat it for several
+    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
+    pub(in super::super) pid: Vec<Pid>,
+
+    /// Measure the processes that those have started, too
+    #[arg(long)]
+    pub(in super::super) pid_tree: bool,
+}
+
+impl TargetOptions {
+    /// For scenarios that one process runs alone.
+    pub(in super::super) fn check_single(&self) -> Result<(), Failure> {
+        match self.workers {
+            1 => Ok(()),
+            _ => Err(Failure::usage(
+                "--workers is for idle connections, and for fanout and paced with one room",
+            )),
+        }
+    }
+
+    pub(in super::super) fn probe(&self) -> Probe {
+        Probe {
+            pids: self.pid.clone(),
+            tree: self.pid_tree,
+            workers: Vec::new(),
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Messages")]
+pub(in super::super) struct MessageOptions {
+    /// Payload bytes; a list is gone through over and over
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "64",
+        value_delimiter = ','
+    )]
+    #[arg(value_parser = parse_size)]
+    pub(in super::super) size: Vec<usize>,
+
+    /// Send text rather than binary messages
+    #[arg(long)]
+    pub(in super::super) text: bool,
+}
+
+impl MessageOptions {
+    /// Sizes and kind in words.
+    pub(in super::super) fn title(&self) -> String {
+        let sizes: Vec<String> = self.size.iter().map(usize::to_string).collect();
+        let kind = match self.text {
+            true => "text",
+            false => "binary",
+        };
+        format!("{} bytes of {kind}", sizes.join(", "))
+    }
+
+    pub(in super::super) fn kind(&self) -> MessageKind {
+        match self.text {
+            true => MessageKind::Text,
+            false => MessageKind::Binary,
+        }
+    }
+}
+
+/// How long it is measured.
+#[derive(Clone, Debug, Args, Serialize)]
+#[command(next_help_heading = "Length")]
+pub(in super::super) struct LengthOptions {
+    /// Time to measure
+    #[arg(long, short, value_name = "TIME", default_value = "5s")]
+    #[serde(with = "in_words")]
+    pub(in super::super) duration: Period,
+
+    /// Messages to measure, if that takes less than --duration
+    #[arg(long, value_name = "COUNT")]
+    pub(in super::super) messages: Option<u64>,
+
+    /// Time under load before measuring begins
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    #[serde(with = "in_words")]
+    pub(in super::super) warm_up: Period,
+}
