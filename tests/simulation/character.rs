@@ -1,0 +1,174 @@
+//! What a seed's world is like. Each feature is on in some worlds and off in others, so that seeds
+//! differ in kind and not in detail only: a bug that needs many pings shows where pings are
+//! frequent, and one that pings would hide where there are none.
+
+use crate::random::Random;
+use fanfare::relay::{Limits, SlowPolicy};
+
+/// The character of a world.
+#[derive(Debug)]
+pub(crate) struct Character {
+    pub(crate) limits: Limits,
+    /// Clients that come in all, and how many of them may be there at a time.
+    pub(crate) clients: usize,
+    pub(crate) clients_at_once: usize,
+    pub(crate) topics: usize,
+    /// Rounds of chance before everything calms down.
+    pub(crate) rounds: u32,
+    /// Things that happen between two turns, at most.
+    pub(crate) bustle: u32,
+    /// Time passes after one round in so many.
+    pub(crate) pace: u32,
+    /// The loop's own bounds.
+    pub(crate) read_bytes_max: usize,
+    pub(crate) turn_bytes_max: usize,
+    pub(crate) events_max: usize,
+    pub(crate) accepts_max: usize,
+    /// The kernel's buffers.
+    pub(crate) capacity_max: usize,
+    pub(crate) capacity_min: usize,
+    /// Bytes that the network moves at a time, at most.
+    pub(crate) segment_bytes_max: usize,
+    /// Bytes that a client has under way, at most, before it sends more.
+    pub(crate) volume_max: usize,
+    /// Messages that a client sends at a time, at most.
+    pub(crate) batch_max: usize,
+    /// Messages are all small in some worlds, though they could be larger.
+    pub(crate) message_bytes_max: usize,
+    /// How frequent a thing is: once in so many chances, 0 for never.
+    pub(crate) often: Often,
+    /// The library's session listens along.
+    pub(crate) differential: bool,
+    /// Turns may come late.
+    pub(crate) late: bool,
+    /// The end comes as a shutdown.
+    pub(crate) shutdown: bool,
+}
+
+/// How much goes through buffers of what size.
+#[derive(Clone, Copy)]
+enum Grain {
+    Fine,
+    Middle,
+    Coarse,
+}
+
+/// Frequencies: once in so many chances, 0 for never.
+#[derive(Debug)]
+pub(crate) struct Often {
+    // Of clients:
+    pub(crate) no_echo: u32,
+    pub(crate) eager: u32,
+    pub(crate) visitor: u32,
+    pub(crate) mute: u32,
+    pub(crate) bad: u32,
+    pub(crate) slow: u32,
+    pub(crate) dead: u32,
+    pub(crate) rude: u32,
+    // Of what a member does:
+    pub(crate) fragments: u32,
+    pub(crate) ping: u32,
+    pub(crate) leave: u32,
+    pub(crate) fin: u32,
+    pub(crate) reset: u32,
+    pub(crate) violation: u32,
+    pub(crate) vanish: u32,
+    // Of what the network does:
+    pub(crate) freeze: u32,
+    pub(crate) refuse: u32,
+    pub(crate) spurious: u32,
+}
+
+impl Character {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let crowd = random.once_in(64);
+        // Large messages through tiny buffers take for ever.
+        let grain = random.pick(&[Grain::Fine, Grain::Middle, Grain::Coarse]);
+        let message_bytes_max = random.pick(match grain {
+            Grain::Fine => &[125, 300][..],
+            Grain::Middle => &[125, 1000, 4096],
+            Grain::Coarse => &[4096, 20_000, 65_536, 131_072],
+        });
+        let capacity_max = random.pick(match grain {
+            Grain::Fine => &[20, 100, 1000][..],
+            Grain::Middle => &[500, 5000, 50_000],
+            Grain::Coarse => &[50_000, 250_000, 4 << 20],
+        });
+        let topic_log_bytes_max = 4 * message_bytes_max * random.pick(&[1, 1, 2, 4, 16, 64]);
+        let limits = Limits {
+            connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
+            head_bytes_max: random.pick(&[16 * 1024, 400]),
+            message_bytes_max,
+            topic_log_bytes_max,
+            log_bytes_max: topic_log_bytes_max * random.pick(&[1, 2, 100]),
+            outbox_bytes_max: random.pick(&[10, 200, 4096]),
+            rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
+            private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
+            slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+            origins: Vec::new(),
+            handshake_timeout: random.between(5, 100),
+            keep_alive_timeout: random.between(5, 100),
+            heartbeat_interval: random.between(5, 250),
+            pong_timeout: random.between(3, 100),
+            idle_timeout: random.once_in(4).then(|| random.between(20, 400)),
+            stalled_write_timeout: random.between(5, 300),
+            close_timeout: random.between(5, 50),
+        };
+        let mut often = |choices: &[u32]| random.pick(choices);
+        let often = Often {
+            no_echo: often(&[0, 0, 2, 4]),
+            eager: often(&[0, 2, 4]),
+            visitor: often(&[0, 0, 3, 10]),
+            mute: often(&[0, 0, 10]),
+            bad: often(&[0, 0, 3, 10]),
+            slow: often(&[0, 2, 4, 10]),
+            dead: often(&[0, 0, 4, 10]),
+            rude: often(&[0, 3, 10]),
+            fragments: often(&[0, 0, 2, 10]),
+            ping: often(&[0, 0, 2, 10]),
+            leave: often(&[0, 50, 200]),
+            fin: often(&[0, 0, 100, 500]),
+            reset: often(&[0, 0, 100, 500]),
+            violation: often(&[0, 0, 100, 500]),
+            vanish: often(&[0, 0, 100, 500]),
+            freeze: often(&[0, 20, 100]),
+            refuse: often(&[0, 0, 0, 10, 100]),
+            spurious: often(&[0, 0, 20]),
+        };
+        let small_only = random.once_in(3);
+        Character {
+            limits,
+            clients: if crowd { 1400 } else { random.between(2, 40) as usize },
+            clients_at_once: if crowd { 1300 } else { random.between(2, 20) as usize },
+            topics: random.pick(&[1, 1, 2, 5, 30]),
+            rounds: if crowd { 30 } else { random.between(20, 300) },
+            bustle: if crowd { 2000 } else { random.pick(&[2, 10, 50, 50]) },
+            pace: random.pick(&[1, 3, 10, 50]),
+            read_bytes_max: random.pick(match grain {
+                Grain::Fine | Grain::Middle => &[64 * 1024, 4096, 100][..],
+                Grain::Coarse => &[64 * 1024, 64 * 1024, 4096],
+            }),
+            turn_bytes_max: random.pick(&[1 << 20, 1 << 20, 10_000]),
+            events_max: random.pick(&[1024, 1024, 1, 5]),
+            accepts_max: random.pick(&[256, 1, 3]),
+            capacity_max,
+            capacity_min: capacity_max / 20 + 10,
+            volume_max: (4 * capacity_max).clamp(1000, 300_000),
+            segment_bytes_max: random.pick(match grain {
+                Grain::Fine => &[10, 1500][..],
+                Grain::Middle => &[100, 1500, 65_536],
+                Grain::Coarse => &[1500, 65_536, 1 << 20],
+            }),
+            batch_max: random.pick(match grain {
+                Grain::Fine => &[1, 3][..],
+                Grain::Middle => &[1, 10, 30],
+                Grain::Coarse => &[1, 30, 300],
+            }),
+            message_bytes_max: if small_only { 125 } else { message_bytes_max },
+            often,
+            differential: random.once_in(8),
+            late: random.once_in(4),
+            shutdown: random.once_in(4),
+        }
+    }
+}

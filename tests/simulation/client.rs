@@ -1,0 +1,364 @@
+//! A client's will: what it sends, and how it takes what it hears. Whatever it sends, it keeps a
+//! mark of, so that the world knows what the relay has been told once the bytes up to there were
+//! handed to it.
+
+use crate::character::Character;
+use crate::message::{Message, UNIQUE_BYTES};
+use crate::network::Socket;
+use crate::random::Random;
+use crate::request::{self, Answer};
+use crate::tap::Tap;
+use crate::violation;
+use fanfare::proto::{CloseCode, CloseFrame, MessageKind, OpCode, Role, Session};
+use fanfare::relay::SlowPolicy;
+use fanfare::wheel::Tick;
+use std::collections::VecDeque;
+
+/// What the bytes up to a place in a client's stream have told the relay.
+#[derive(Clone, Debug)]
+pub(crate) enum Mark {
+    /// A request, or as much of it as shows what is wrong with it.
+    Request(Answer),
+    Message(Message),
+    /// A ping's number, and the length of its payload.
+    Ping(u32, usize),
+    Close(Option<u16>),
+    /// A rule was broken; the code that it ends in.
+    Violation(u16),
+}
+
+/// How far the client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It has yet to send a request.
+    Begin,
+    /// A request is under way.
+    Asked,
+    /// It is a member, or takes it for granted.
+    Talking,
+    /// It has said its last word.
+    Said,
+    /// It takes part in nothing any more, not even in TCP's end.
+    Vanished,
+}
+
+/// What kind of client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Member,
+    /// It looks at pages before it joins, if it does.
+    Visitor,
+    /// It never finishes its request.
+    Mute,
+    /// It sends something that is no good request.
+    Bad,
+}
+
+pub(crate) struct Client {
+    pub(crate) number: u32,
+    pub(crate) topic: usize,
+    pub(crate) echo: bool,
+    kind: Kind,
+    state: State,
+    /// It sends frames before it has heard that it may.
+    eager: bool,
+    /// It answers neither pings nor a close frame, and ends nothing.
+    rude: bool,
+    session: Session,
+    /// Requests that were not answered yet.
+    asked: u32,
+    /// A message that is sent in fragments, and what is left of it.
+    unfinished: Option<(Message, Vec<u8>)>,
+    messages: u32,
+    pings: u32,
+    pub(crate) marks: VecDeque<(u64, Mark)>,
+}
+
+impl Client {
+    pub(crate) fn draw(number: u32, character: &Character, random: &mut Random) -> Self {
+        let often = &character.often;
+        let kind = match () {
+            () if random.once_in(often.visitor) => Kind::Visitor,
+            () if random.once_in(often.mute) => Kind::Mute,
+            () if random.once_in(often.bad) => Kind::Bad,
+            () => Kind::Member,
+        };
+        Client {
+            number,
+            topic: random.below(character.topics),
+            echo: !random.once_in(often.no_echo),
+            kind,
+            state: State::Begin,
+            eager: random.once_in(often.eager),
+            rude: random.once_in(often.rude),
+            session: Session::new(Role::Client),
+            asked: 0,
+            unfinished: None,
+            messages: 0,
+            pings: 0,
+            marks: VecDeque::new(),
+        }
+    }
+
+    /// It reads and writes for as long as the other side wants it to.
+    pub(crate) fn is_cooperative(&self) -> bool {
+        !self.rude && self.state != State::Vanished && self.kind != Kind::Mute
+    }
+
+    pub(crate) fn has_vanished(&self) -> bool {
+        self.state == State::Vanished
+    }
+
+    pub(crate) fn can_publish(&self) -> bool {
+        self.state == State::Talking && self.unfinished.is_none()
+    }
+
+    /// Does something of its own accord.
+    pub(crate) fn act(&mut self, socket: &mut Socket, tap: &mut Tap, world: &mut Whim) {
+        match self.state {
+            State::Begin => self.ask(socket, tap, world),
+            State::Asked if world.random.once_in(world.character.often.reset) => {
+                self.reset(socket);
+            }
+            State::Talking => self.talk(socket, world),
+            State::Asked | State::Said | State::Vanished => {}
+        }
+    }
+
+    /// The relay answers a request, or opens the WebSocket.
+    pub(crate) fn on_response(&mut self, status: u16) {
+        self.asked = self.asked.saturating_sub(1);
+        if status == 101 && self.state == State::Asked {
+            self.state = State::Talking;
+        }
+    }
+
+    pub(crate) fn on_response_end(&mut self, keep_alive: bool, socket: &mut Socket) {
+        if self.state != State::Asked && self.state != State::Talking {
+            return;
+        }
+        if !keep_alive {
+            self.on_end(socket);
+        } else if self.asked == 0 && self.state == State::Asked {
+            self.state = State::Begin;
+        }
+    }
+
+    pub(crate) fn on_ping(&mut self, socket: &mut Socket) {
+        if self.state == State::Talking && !self.rude {
+            let _ = self.session.send_pong(&[], socket.push());
+        }
+    }
+
+    pub(crate) fn on_close(&mut self, code: Option<u16>, socket: &mut Socket) {
+        if self.rude || self.state == State::Vanished {
+            return;
+        }
+        if self.state == State::Talking {
+            self.send_close(code, socket);
+        }
+        self.end(socket);
+    }
+
+    /// The relay has shut its side.
+    pub(crate) fn on_end(&mut self, socket: &mut Socket) {
+        if !self.rude && self.state != State::Vanished {
+            self.end(socket);
+        }
+    }
+
+    /// Publishes one message, whole.
+    pub(crate) fn publish(&mut self, socket: &mut Socket, world: &mut Whim) {
+        let message = self.next_message(world);
+        let sent =
+            self.session
+                .send_fragment(message.kind, &message.payload(), true, socket.push());
+        debug_assert_eq!(sent, Ok(()));
+        self.mark(socket, Mark::Message(message));
+    }
+
+    /// Finishes what it has begun, and says good-bye.
+    pub(crate) fn leave(&mut self, socket: &mut Socket, world: &mut Whim) {
+        match self.state {
+            State::Talking if world.random.once_in(4) => self.end(socket),
+            State::Talking => {
+                let code = world.random.pick(&[None, Some(1000), Some(1001), Some(4321)]);
+                self.send_close(code, socket);
+            }
+            State::Begin | State::Asked => self.end(socket),
+            State::Said | State::Vanished => {}
+        }
+    }
+
+    /// It is there no more, and nobody says so.
+    pub(crate) fn vanish(&mut self, socket: &mut Socket) {
+        self.state = State::Vanished;
+        socket.up_frozen = Tick(u32::MAX);
+        socket.down_frozen = Tick(u32::MAX);
+    }
+
+    fn ask(&mut self, socket: &mut Socket, tap: &mut Tap, world: &mut Whim) {
+        self.state = State::Asked;
+        let request = match self.kind {
+            Kind::Mute => return request::write_partial(socket.push(), world.random),
+            Kind::Bad => request::bad(world.random, &world.character.limits),
+            Kind::Visitor if !world.random.once_in(4) => request::page(world.random),
+            Kind::Member | Kind::Visitor => request::upgrade(self.topic, self.echo, world.random),
+        };
+        let start = socket.pushed();
+        socket.push().extend_from_slice(&request.bytes);
+        let end = start + request.judged_at as u64;
+        self.marks.push_back((end, Mark::Request(request.answer)));
+        tap.expect_response(request.head_only);
+        self.asked += 1;
+        match request.answer {
+            // The next request, in the same segment.
+            Answer::Page { keep_alive: true } if self.eager => self.state = State::Begin,
+            Answer::Upgrade if self.eager => self.state = State::Talking,
+            _ => {}
+        }
+    }
+
+    fn talk(&mut self, socket: &mut Socket, world: &mut Whim) {
+        let often = &world.character.often;
+        let random = &mut *world.random;
+        match () {
+            () if random.once_in(often.leave) => self.leave(socket, world),
+            () if random.once_in(often.fin) => self.end(socket),
+            () if random.once_in(often.reset) => self.reset(socket),
+            () if random.once_in(often.vanish) => self.vanish(socket),
+            () if random.once_in(often.violation) => self.violate(socket, world),
+            () if random.once_in(often.ping) => self.ping(socket, world),
+            () if random.once_in(often.fragments) || self.unfinished.is_some() => {
+                self.send_fragment(socket, world);
+            }
+            () => {
+                for _ in 0..world.random.size(world.character.batch_max) {
+                    self.publish(socket, world);
+                    if socket.backlog() > world.character.volume_max {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_message(&mut self, world: &mut Whim) -> Message {
+        let random = &mut *world.random;
+        let mut bytes = random.size(world.character.message_bytes_max);
+        if world.character.limits.slow_policy == SlowPolicy::Skip {
+            // What follows a gap must tell where the gap ends.
+            bytes = bytes.max(UNIQUE_BYTES);
+        } else if random.once_in(20) {
+            bytes = 0;
+        }
+        let number = self.messages;
+        self.messages += 1;
+        Message {
+            publisher: self.number,
+            number,
+            kind: random.pick(&[MessageKind::Text, MessageKind::Binary]),
+            bytes,
+        }
+    }
+
+    fn send_fragment(&mut self, socket: &mut Socket, world: &mut Whim) {
+        let (message, mut rest) = self.unfinished.take().unwrap_or_else(|| {
+            let message = self.next_message(world);
+            (message, message.payload())
+        });
+        let random = &mut *world.random;
+        for _ in 0..random.between(1, 30) {
+            let bytes = match random.between(0, 3) {
+                0 => 0,
+                1 => rest.len(),
+                _ => random.size(rest.len()).min(rest.len()),
+            };
+            let later = rest.split_off(bytes);
+            let last = later.is_empty() && random.once_in(2);
+            let sent = self
+                .session
+                .send_fragment(message.kind, &rest, last, socket.push());
+            debug_assert_eq!(sent, Ok(()));
+            rest = later;
+            if last {
+                return self.mark(socket, Mark::Message(message));
+            }
+            if random.once_in(world.character.often.ping) {
+                self.send_ping(socket, 10);
+            }
+        }
+        self.unfinished = Some((message, rest));
+    }
+
+    fn ping(&mut self, socket: &mut Socket, world: &mut Whim) {
+        let random = &mut *world.random;
+        for _ in 0..random.size(world.character.batch_max) {
+            let bytes = random.size(125);
+            if random.once_in(10) {
+                let _ = self.session.send_pong(&[7; 20], socket.push());
+            }
+            self.send_ping(socket, bytes);
+        }
+    }
+
+    /// The payload names the ping.
+    fn send_ping(&mut self, socket: &mut Socket, bytes: usize) {
+        let number = self.pings;
+        self.pings += 1;
+        let mut payload = number.to_be_bytes().to_vec();
+        payload.resize(bytes.max(4), 0x8A);
+        let sent = self.session.send_ping(&payload, socket.push());
+        debug_assert_eq!(sent, Ok(()));
+        self.mark(socket, Mark::Ping(number, payload.len()));
+    }
+
+    fn send_close(&mut self, code: Option<u16>, socket: &mut Socket) {
+        let code_of = |code| CloseCode::from_u16(code).expect("a valid code");
+        let close = code.map(|code| CloseFrame {
+            code: code_of(code),
+            reason: "bye",
+        });
+        let sent = self.session.send_close(close, socket.push());
+        debug_assert_eq!(sent, Ok(()));
+        self.mark(socket, Mark::Close(code));
+        self.state = State::Said;
+    }
+
+    fn violate(&mut self, socket: &mut Socket, world: &mut Whim) {
+        let violation = violation::draw(
+            world.random,
+            self.unfinished.is_some(),
+            world.character.limits.message_bytes_max,
+        );
+        let end = socket.pushed() + violation.judged_at as u64;
+        socket.push().extend_from_slice(&violation.bytes);
+        self.marks.push_back((end, Mark::Violation(violation.code)));
+        // What comes after it means nothing any more.
+        for _ in 0..world.random.below(20) {
+            let payload = vec![1; world.random.size(1000)];
+            Role::Client.write_frame(true, OpCode::Binary, &payload, socket.push());
+        }
+        self.state = State::Said;
+    }
+
+    fn end(&mut self, socket: &mut Socket) {
+        socket.push_fin();
+        self.state = State::Said;
+    }
+
+    fn reset(&mut self, socket: &mut Socket) {
+        socket.push_reset();
+        self.state = State::Vanished;
+    }
+
+    fn mark(&mut self, socket: &Socket, mark: Mark) {
+        self.marks.push_back((socket.pushed(), mark));
+    }
+}
+
+/// What a client decides by.
+pub(crate) struct Whim<'a> {
+    pub(crate) random: &'a mut Random,
+    pub(crate) character: &'a Character,
+}

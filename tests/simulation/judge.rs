@@ -1,0 +1,326 @@
+//! What must hold: after each turn, whenever the relay sleeps, and at the end of it all.
+
+use crate::peer::{Peer, Stage};
+use crate::world::World;
+use fanfare::relay::{Counters, SlowPolicy};
+use fanfare::wheel::Tick;
+
+/// What the relay promises about the end of a connection.
+const LINGER_TICKS: u32 = 20;
+const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+impl World {
+    /// The shutdown goes on: some more are closed.
+    pub(crate) fn follow_shutdown(&mut self) {
+        if self.shutdown.is_none() {
+            return;
+        }
+        for index in self.live.clone() {
+            if self.peers[index].stage == Stage::Open
+                && !self.peers[index].put_off
+                && !self.is_open(index)
+            {
+                let peer = &mut self.peers[index];
+                let owed = self.histories[peer.client.topic].len();
+                peer.begin_closing(self.now, Some(1012), Some(owed), false);
+            }
+        }
+    }
+
+    /// The timers fired: each that was due, and no other.
+    pub(crate) fn follow_timers(&mut self, before: &Counters) {
+        let counted = self.counted(before);
+        let limits = self.character.limits.clone();
+        let now = self.now;
+        for index in self.live.clone() {
+            let peer = &mut self.peers[index];
+            match peer.stage {
+                Stage::Head { served } if peer.id.is_some() => {
+                    let timeout = match served {
+                        true => limits.keep_alive_timeout,
+                        false => limits.handshake_timeout,
+                    };
+                    let is_due = peer.since.after(timeout) <= now && !peer.is_reset_told;
+                    if is_due && !peer.is_end_told && (!served || peer.handed > peer.judged) {
+                        peer.since = now;
+                        peer.respond(408, true);
+                    }
+                }
+                Stage::Open if !peer.put_off => {
+                    let Some(idle) = limits.idle_timeout else {
+                        continue;
+                    };
+                    let is_due = peer.active.after(idle) <= now;
+                    let is_overdue = peer.perhaps_active.after(idle) <= now;
+                    if !self.is_open(index) && is_due {
+                        let peer = &mut self.peers[index];
+                        let owed = self.histories[peer.client.topic].len();
+                        peer.begin_closing(now, Some(1001), Some(owed), false);
+                    } else {
+                        assert!(!is_overdue, "client {index} is idle, and stays");
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.stalled += counted.stalled;
+        self.dead += counted.dead;
+    }
+
+    /// The relay shuts its side: it has said all that it had to say.
+    pub(crate) fn on_shutdown_write(&mut self, index: usize) {
+        let now = self.now;
+        let peer = &mut self.peers[index];
+        assert!(!peer.socket.is_shut(), "client {index} is shut twice");
+        assert!(peer.tap.is_at_boundary(), "client {index} is shut in mid-frame");
+        match peer.stage {
+            Stage::Respond { close: true } => assert!(peer.statuses.is_empty()),
+            Stage::Closing => {
+                assert!(peer.is_close_written, "client {index} is shut without a close frame");
+                let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
+                assert!(is_peer_done, "client {index} is shut before its close frame came");
+            }
+            stage => panic!("client {index} is shut in {stage:?}"),
+        }
+        peer.socket.shutdown_write();
+        peer.stage = Stage::Shut;
+        peer.since = now;
+    }
+
+    /// The relay closes a socket: there has to be a reason.
+    pub(crate) fn on_close(&mut self, index: usize) {
+        let peer = &mut self.peers[index];
+        let history = &mut self.histories[peer.client.topic];
+        let followed = peer.follow_what_was_put_off(self.now, history);
+        followed.expect("marks that can be followed");
+        let reason = self.reason_to_close(&self.peers[index]);
+        let Some(reason) = reason else {
+            let peer = &self.peers[index];
+            panic!(
+                "client {index} is closed for no reason in {:?} since {:?}",
+                peer.stage, peer.since
+            );
+        };
+        self.note(|| format!("client {index} is gone: {reason}"));
+        match reason {
+            "stalled" => self.stalled = self.stalled.checked_sub(1).expect("it was counted"),
+            "dead" => self.dead = self.dead.checked_sub(1).expect("it was counted"),
+            _ => {}
+        }
+        self.peers[index].stage = Stage::Gone;
+    }
+
+    fn reason_to_close(&self, peer: &Peer) -> Option<&'static str> {
+        let limits = &self.character.limits;
+        let (now, since) = (self.now, peer.since);
+        let is_shutdown = self.shutdown.is_some();
+        let stalled = self.stalled > 0
+            && peer.blocked
+            && stall_deadline(peer, limits.stalled_write_timeout) <= now;
+        let is_all_said = peer.tap.is_at_boundary() && peer.statuses.is_empty();
+        let has_said_good_bye = peer.is_close_written && peer.tap.is_at_boundary();
+        let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
+        let reasons = match peer.stage {
+            _ if peer.is_reset_told => return Some("reset"),
+            Stage::Head { served } => [
+                (peer.is_end_told, "ended"),
+                (is_shutdown, "shutdown"),
+                (
+                    served && since.after(limits.keep_alive_timeout) <= now,
+                    "no request",
+                ),
+            ],
+            Stage::Respond { close } => [
+                (stalled, "stalled"),
+                (is_all_said && close && peer.is_end_told, "ended"),
+                (is_all_said && is_shutdown, "shutdown"),
+            ],
+            Stage::Open => [
+                (stalled, "stalled"),
+                (self.dead > 0 && !peer.blocked && self.is_dead(peer), "dead"),
+                (false, ""),
+            ],
+            Stage::Closing => [
+                (since.after(limits.close_timeout) <= now, "no close frame"),
+                (has_said_good_bye && peer.is_end_told, "ended"),
+                (has_said_good_bye && is_shutdown && is_peer_done, "shutdown"),
+            ],
+            Stage::Shut => [
+                (peer.is_end_told, "ended"),
+                (is_shutdown, "shutdown"),
+                (
+                    since.after(LINGER_TICKS) <= now || peer.discarded > LINGER_BYTES_MAX,
+                    "lingered",
+                ),
+            ],
+            Stage::Gone => return None,
+        };
+        let lapped = (peer.lapped_in == self.turns, "lapped, and not to be saved");
+        let mut reasons = reasons.iter().chain([&lapped]);
+        reasons.find(|reason| reason.0).map(|reason| reason.1)
+    }
+
+    fn is_dead(&self, peer: &Peer) -> bool {
+        let timeout = self.character.limits.pong_timeout;
+        peer.pong_awaited.is_some_and(|since| since.after(timeout) <= self.now)
+    }
+
+    pub(crate) fn check_turn(&mut self) {
+        assert_eq!((self.stalled, self.dead), (0, 0), "counted, and not dropped");
+        for index in self.live.clone() {
+            if self.peers[index].id.is_some() {
+                self.check_peer(index);
+            }
+        }
+        assert_eq!(self.relay.connections(), self.by_id.len());
+        self.check_memory();
+    }
+
+    /// Nothing that was due has been left out.
+    fn check_peer(&mut self, index: usize) {
+        let peer = &self.peers[index];
+        if peer.put_off || peer.is_since_vague {
+            return;
+        }
+        if peer.stage == Stage::Open {
+            assert!(self.is_open(index), "client {index} is closed for no reason");
+        }
+        let limits = &self.character.limits;
+        let peer = &mut self.peers[index];
+        peer.writes_this_turn = 0;
+        let (now, since) = (self.now, peer.since);
+        let stall = stall_deadline(peer, limits.stalled_write_timeout);
+        if self.relay.poll_timeout().is_some_and(|due| due <= now) {
+            // The relay knows that it has more to do.
+            return;
+        }
+        let (deadline, what) = match peer.stage {
+            Stage::Head { served: true } => (since.after(limits.keep_alive_timeout), "no request"),
+            Stage::Head { served: false } => (since.after(limits.handshake_timeout), "no request"),
+            Stage::Respond { .. } if peer.blocked => (stall, "stalled"),
+            Stage::Open if peer.blocked => (stall, "stalled"),
+            Stage::Open => match peer.pong_awaited {
+                Some(since) => (since.after(limits.pong_timeout), "dead"),
+                None => (peer.heard.after(limits.heartbeat_interval), "silent"),
+            },
+            Stage::Closing => (since.after(limits.close_timeout), "closing"),
+            Stage::Shut => (since.after(LINGER_TICKS), "lingering"),
+            Stage::Respond { .. } | Stage::Gone => return,
+        };
+        assert!(
+            now < deadline,
+            "client {index} is {what}, due at {deadline:?}, and nothing happens"
+        );
+    }
+
+    /// What is held stays within its bounds.
+    fn check_memory(&mut self) {
+        let limits = &self.character.limits;
+        // The bound is kept when a message comes; who turns out to be slow after the last burst
+        // holds that in addition. Two segments that follow each other are at least half full, and
+        // the burst may begin near the end of one, and end near the beginning of another.
+        let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
+        let slack = 2 * (self.burst.bytes + self.burst.topics.len() * segment_bytes_max);
+        let log_bytes = self.relay.log_bytes();
+        let log_bytes_max = limits.log_bytes_max + slack;
+        assert!(
+            log_bytes <= log_bytes_max,
+            "{log_bytes} bytes of logs, {log_bytes_max} at most"
+        );
+        self.burst.is_over = !self.relay.has_work();
+        let free = 2 * (16 * 1024)
+            + 2 * (limits.outbox_bytes_max + 512)
+            + (2 * limits.head_bytes_max).max(self.character.read_bytes_max);
+        let private_bytes_max = limits.private_bytes_max + self.by_id.len() * free;
+        let private_bytes = self.relay.private_bytes();
+        assert!(
+            private_bytes <= private_bytes_max,
+            "{private_bytes} private bytes, {private_bytes_max} at most"
+        );
+    }
+
+    /// The relay sleeps, and nothing is under way: everybody has what it is owed.
+    pub(crate) fn check_settled(&mut self) {
+        assert_eq!(self.relay.poll_timeout().is_none(), self.by_id.is_empty());
+        for &index in &self.live {
+            let peer = &mut self.peers[index];
+            let is_waiting = match peer.stage {
+                Stage::Respond { .. } => true,
+                Stage::Closing => peer.ending.is_some_and(|ending| ending.is_peer_done),
+                _ => false,
+            };
+            if !is_waiting && peer.id.is_some() {
+                assert_eq!(peer.socket.unread(), 0, "client {index} is not read");
+                let end_unread = peer.socket.is_end_unread() && !peer.is_end_told;
+                assert!(!end_unread, "the end of client {index} is not read");
+            }
+            if peer.blocked || peer.id.is_none() {
+                continue;
+            }
+            let history = &self.histories[peer.client.topic];
+            match peer.stage {
+                Stage::Open => {
+                    let reader = peer.reader.as_mut().expect("a member reads");
+                    let (next, end) = (reader.next(history), history.len());
+                    assert!(
+                        next == end || reader.may_have_skipped_to(history, end),
+                        "client {index} has room, and got {next} of {end} messages"
+                    );
+                    assert!(peer.pings.is_empty(), "client {index} awaits a pong");
+                    assert!(peer.tap.is_at_boundary(), "client {index} awaits the rest of a frame");
+                    assert!(peer.unpublished.is_empty(), "client {index} is not published");
+                    assert!(!peer.is_end_told, "client {index} has ended, and stays");
+                }
+                Stage::Closing => {
+                    assert!(peer.is_close_written, "client {index} awaits the close frame");
+                    let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
+                    assert!(!is_peer_done, "client {index} is closed, and not shut");
+                }
+                Stage::Respond { .. } => panic!("client {index} awaits a response"),
+                Stage::Head { .. } | Stage::Shut => {
+                    assert!(!peer.is_end_told, "client {index} has ended, and stays");
+                }
+                Stage::Gone => {}
+            }
+        }
+    }
+
+    /// What readers missed is what the relay counted, as far as readers are left to tell.
+    pub(crate) fn check_skips(&mut self) {
+        let counters = *self.relay.counters();
+        let mut told = (0, 0);
+        let mut is_all = true;
+        for peer in &self.peers {
+            if let Some(reader) = &peer.reader {
+                told.0 += reader.skips;
+                told.1 += reader.messages_skipped;
+                is_all &= peer.client.echo && peer.stage == Stage::Open && !peer.blocked;
+            }
+        }
+        if self.character.limits.slow_policy == SlowPolicy::Close {
+            assert_eq!((counters.skips, told), (0, (0, 0)));
+        }
+        assert!(told.0 <= counters.skips, "{told:?} of {counters:?}");
+        if is_all {
+            assert_eq!(told.1, counters.messages_skipped, "{told:?} of {counters:?}");
+        }
+    }
+
+    pub(crate) fn check_nothing_left(&self) {
+        assert_eq!(self.relay.connections(), 0);
+        assert_eq!(self.relay.topics(), 0, "topics are left");
+        assert_eq!(self.relay.log_bytes(), 0, "log bytes are left");
+        assert_eq!(self.relay.private_bytes(), 0, "private bytes are left");
+        assert_eq!(self.relay.poll_timeout(), None);
+        assert!(!self.relay.has_work());
+        let _: Tick = self.now;
+    }
+}
+
+fn stall_deadline(peer: &Peer, timeout: u32) -> Tick {
+    let since = match peer.stage {
+        Stage::Respond { .. } => peer.since.max(peer.progress),
+        _ => peer.progress,
+    };
+    since.after(timeout)
+}

@@ -1,0 +1,88 @@
+//! A seeded simulation of the whole relay.
+//!
+//! Each seed draws a world: limits, clients, a network. In it runs the real
+//! [`Relay`](fanfare::relay::Relay), under a clock that jumps to the next deadline, over kernels
+//! whose buffers are small and whose segments are cut anywhere, and everything that it does is
+//! judged from outside.
+//!
+//! ```text
+//!   client ── client.rs, request.rs, violation.rs: what it sends, with a mark of what it means
+//!     ▲│
+//!     │▼
+//!   network ─ network.rs: bounded buffers, delays, cuts, short writes, resets
+//!     ▲│
+//!     │▼
+//!   turn.rs ─ the loop, as the server drives it
+//!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
+//!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
+//!   Relay ◄───── judged by ──────┼ history.rs: what each member is owed
+//!                                └ judge.rs: deadlines, bounds, wake-ups, and nothing left
+//! ```
+//!
+//! `FANFARE_SIM_SEEDS` sets how many seeds are run, `FANFARE_SIM_SEED` the first one. That one
+//! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`.
+
+mod character;
+mod client;
+mod history;
+mod judge;
+mod message;
+mod network;
+mod peer;
+mod random;
+mod request;
+mod tap;
+mod turn;
+mod violation;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use world::World;
+
+/// Seeds that a test run looks at, unless it is told otherwise.
+const SEEDS: u64 = 2000;
+
+#[test]
+fn the_relay_keeps_its_promises() {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let first: Option<u64> = number("FANFARE_SIM_SEED");
+    let seeds: Option<u64> = number("FANFARE_SIM_SEEDS");
+    if let (Some(seed), None) = (first, seeds) {
+        return World::new(seed, true).run();
+    }
+    let first = first.unwrap_or(0);
+    run(first, first + seeds.unwrap_or(SEEDS));
+}
+
+/// Runs the seeds from `first` to before `end`, on all processors.
+fn run(first: u64, end: u64) {
+    let next = AtomicU64::new(first);
+    let failed = AtomicU64::new(u64::MAX);
+    let stop = AtomicBool::new(false);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let world = AssertUnwindSafe(|| World::new(seed, false).run());
+                    if catch_unwind(world).is_err() {
+                        failed.fetch_min(seed, Ordering::Relaxed);
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner();
+    assert_eq!(
+        failed,
+        u64::MAX,
+        "seed {failed} failed; see it happen with\n\
+         FANFARE_SIM_SEED={failed} cargo test --test simulation -- --nocapture"
+    );
+}

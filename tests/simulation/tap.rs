@@ -1,0 +1,286 @@
+//! Listens to what the relay writes to a connection, byte by byte, and takes it apart: responses,
+//! then frames. It is a parser of its own, so that relay and library are not judged by their own
+//! rules; some worlds hold the library's session in the client's role against it.
+
+use fanfare::proto::head::ResponseHead;
+use fanfare::proto::{CloseFrame, Event, HeadScanner, MessageKind, OpCode, Role, Session};
+use std::collections::VecDeque;
+
+/// The key of every opening handshake.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+const HEAD_BYTES_MAX: usize = 4096;
+
+/// What was heard.
+pub(crate) enum Heard<'a> {
+    /// A response's head.
+    Response(u16),
+    /// All of a response has come; whether another request may follow.
+    ResponseEnd { keep_alive: bool },
+    /// A message, whole.
+    Message(MessageKind, &'a [u8]),
+    Ping,
+    Pong(&'a [u8]),
+    Close(Option<u16>),
+}
+
+#[derive(Default)]
+pub(crate) struct Tap {
+    /// A head or a frame that is not whole yet.
+    partial: Vec<u8>,
+    /// Where the bytes so far leave us.
+    mode: Mode,
+    /// Bytes that were heard in all.
+    heard_bytes: u64,
+    /// For each request under way, whether it asked for the head only.
+    head_only: VecDeque<bool>,
+    /// The library's view, in some worlds.
+    pub(crate) session: Option<Session>,
+    session_heard: Vec<(OpCode, u64)>,
+    /// The last bytes were a part of a message.
+    pub(crate) in_message: bool,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Head,
+    Body {
+        left: usize,
+        keep_alive: bool,
+    },
+    Frames,
+    /// A close frame came, or a response after which nothing may come.
+    End,
+}
+
+impl Tap {
+    /// A request is under way.
+    pub(crate) fn expect_response(&mut self, head_only: bool) {
+        self.head_only.push_back(head_only);
+    }
+
+    /// The bytes so far end with a response or a frame.
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        self.partial.is_empty() && !matches!(self.mode, Mode::Body { .. })
+    }
+
+    /// Takes in what was written, and tells of everything that became whole, with the number of
+    /// bytes up to its end.
+    pub(crate) fn hear(
+        &mut self,
+        mut bytes: &[u8],
+        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+    ) -> Result<(), String> {
+        while !bytes.is_empty() {
+            let before = bytes.len();
+            let start = self.heard_bytes;
+            match self.mode {
+                Mode::Head => self.hear_head(&mut bytes, on)?,
+                Mode::Body { .. } => self.hear_body(&mut bytes, on)?,
+                Mode::Frames => {
+                    if let Some(session) = &mut self.session {
+                        hear_with(session, bytes, start, &mut self.session_heard)?;
+                    }
+                    self.hear_frames(bytes, on)?;
+                    if let Some(&(opcode, end)) = self.session_heard.first() {
+                        return Err(format!("only the session heard a {opcode:?} at {end}"));
+                    }
+                    return Ok(());
+                }
+                Mode::End => return Err(format!("{before} bytes after the last word")),
+            }
+            self.heard_bytes = start + (before - bytes.len()) as u64;
+        }
+        self.end_body(on)
+    }
+
+    fn hear_head(
+        &mut self,
+        bytes: &mut &[u8],
+        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let known = self.partial.len();
+        self.partial.extend_from_slice(bytes);
+        let mut scanner = HeadScanner::response();
+        let scanned = scanner.scan(&self.partial, HEAD_BYTES_MAX);
+        let Some(head_bytes) = scanned.map_err(|error| error.to_string())? else {
+            *bytes = &[];
+            return Ok(());
+        };
+        let head = std::mem::take(&mut self.partial);
+        *bytes = &bytes[head_bytes - known..];
+        let end = self.heard_bytes + (head_bytes - known) as u64;
+        let head = ResponseHead::parse(&head[..head_bytes]).map_err(|error| error.to_string())?;
+        on(end, Heard::Response(head.status))?;
+        let head_only = self.head_only.pop_front().unwrap_or(false);
+        if head.status == 101 {
+            let request = fanfare::proto::handshake::Request::new("sim", "/ws", KEY);
+            request.verify(&head).map_err(|error| error.to_string())?;
+            self.mode = Mode::Frames;
+            return Ok(());
+        }
+        let length = head.headers.only("Content-Length").ok().flatten();
+        let length = length.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
+        let length: usize = length.ok_or("a response without a length")?;
+        self.mode = Mode::Body {
+            // A timeout answers no request, whatever is under way.
+            left: if head_only && head.status != 408 { 0 } else { length },
+            keep_alive: head.headers.has_token("Connection", "keep-alive"),
+        };
+        Ok(())
+    }
+
+    fn hear_body(
+        &mut self,
+        bytes: &mut &[u8],
+        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+    ) -> Result<(), String> {
+        if let Mode::Body { left, .. } = &mut self.mode {
+            let taken = bytes.len().min(*left);
+            *left -= taken;
+            self.heard_bytes += taken as u64;
+            *bytes = &bytes[taken..];
+        }
+        self.end_body(on)
+    }
+
+    fn end_body(
+        &mut self,
+        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+    ) -> Result<(), String> {
+        if let Mode::Body {
+            left: 0,
+            keep_alive,
+        } = self.mode
+        {
+            self.mode = if keep_alive { Mode::Head } else { Mode::End };
+            on(self.heard_bytes, Heard::ResponseEnd { keep_alive })?;
+        }
+        Ok(())
+    }
+
+    fn hear_frames(
+        &mut self,
+        mut bytes: &[u8],
+        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut end = self.heard_bytes - self.partial.len() as u64;
+        self.heard_bytes += bytes.len() as u64;
+        let mut partial = std::mem::take(&mut self.partial);
+        while !bytes.is_empty() {
+            if self.mode == Mode::End {
+                return Err(format!("{} bytes after the close frame", bytes.len()));
+            }
+            if partial.is_empty()
+                && let Some(frame_bytes) = frame_bytes(bytes)?
+                && frame_bytes <= bytes.len()
+            {
+                end += frame_bytes as u64;
+                self.hear_frame(end, &bytes[..frame_bytes], on)?;
+                bytes = &bytes[frame_bytes..];
+                continue;
+            }
+            // As many bytes as make the header whole, then as many as make the frame whole.
+            let wanted = frame_bytes(&partial)?.unwrap_or(partial.len() + 1);
+            let taken = bytes.len().min(wanted - partial.len());
+            partial.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+            if frame_bytes(&partial)? == Some(partial.len()) {
+                end += partial.len() as u64;
+                self.hear_frame(end, &partial, on)?;
+                partial.clear();
+            }
+        }
+        self.in_message |= partial.first().is_some_and(|first| first & 0x08 == 0);
+        self.partial = partial;
+        Ok(())
+    }
+
+    /// A frame as a relay sends it: unfragmented, unmasked, its length in the shortest form.
+    fn hear_frame(
+        &mut self,
+        end: u64,
+        frame: &[u8],
+        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let header_bytes = match frame[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        let payload = &frame[header_bytes..];
+        let (opcode, heard) = match frame[0] {
+            0x81 => (OpCode::Text, Heard::Message(MessageKind::Text, payload)),
+            0x82 => (OpCode::Binary, Heard::Message(MessageKind::Binary, payload)),
+            0x88 => {
+                self.mode = Mode::End;
+                let close = CloseFrame::decode(payload).map_err(|error| error.to_string())?;
+                (
+                    OpCode::Close,
+                    Heard::Close(close.map(|close| close.code.as_u16())),
+                )
+            }
+            0x89 => (OpCode::Ping, Heard::Ping),
+            0x8A => (OpCode::Pong, Heard::Pong(payload)),
+            first => return Err(format!("a frame that begins with {first:#x}")),
+        };
+        self.in_message |= matches!(opcode, OpCode::Text | OpCode::Binary);
+        if self.session.is_some() {
+            let told = (!self.session_heard.is_empty()).then(|| self.session_heard.remove(0));
+            if told != Some((opcode, end)) {
+                return Err(format!(
+                    "the session heard {told:?}, not {opcode:?} at {end}"
+                ));
+            }
+        }
+        on(end, heard)
+    }
+}
+
+/// Size of the frame that begins here, once that is known.
+fn frame_bytes(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let (Some(_), Some(&second)) = (bytes.first(), bytes.get(1)) else {
+        return Ok(None);
+    };
+    let number = |bytes: &[u8]| {
+        let number = bytes.iter().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
+        number as usize
+    };
+    match second {
+        0..=125 => Ok(Some(2 + usize::from(second))),
+        126 => Ok(bytes.get(2..4).map(number).map(|length| 4 + length)),
+        127 => Ok(bytes.get(2..10).map(number).map(|length| 10 + length)),
+        _ => Err("a masked frame".into()),
+    }
+}
+
+/// What the library's session makes of the same bytes: the opcode and the end of each frame.
+fn hear_with(
+    session: &mut Session,
+    bytes: &[u8],
+    start: u64,
+    heard: &mut Vec<(OpCode, u64)>,
+) -> Result<(), String> {
+    let mut bytes = bytes.to_vec();
+    let mut rest = &mut bytes[..];
+    let mut end = start;
+    debug_assert_eq!(session.role(), Role::Client);
+    while !rest.is_empty() {
+        let received = session.receive(rest, usize::MAX);
+        let received = received.map_err(|error| format!("the session says: {error}"))?;
+        let consumed = received.consumed;
+        end += consumed as u64;
+        match received.event {
+            Some(Event::Fragment(fragment)) if fragment.last => {
+                heard.push((fragment.kind.opcode(), end));
+            }
+            Some(Event::Ping(_)) => heard.push((OpCode::Ping, end)),
+            Some(Event::Pong(_)) => heard.push((OpCode::Pong, end)),
+            Some(Event::Close(_)) => heard.push((OpCode::Close, end)),
+            Some(Event::Fragment(_)) | None => {}
+        }
+        rest = &mut rest[consumed..];
+    }
+    Ok(())
+}

@@ -1,0 +1,385 @@
+//! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
+
+use crate::peer::Stage;
+use crate::world::{Burst, World};
+use fanfare::relay::{Action, ConnId, Reading, Relay, SlowPolicy};
+use fanfare::sys::socket::ReadOutcome;
+
+/// Turns in a row that may change nothing, for each that a crowd takes to be visited.
+const IDLE_TURNS_MAX: u32 = 16;
+
+impl World {
+    pub(crate) fn turn(&mut self) {
+        self.turns += 1;
+        self.moved = false;
+        self.relay.begin_turn(self.now);
+        self.follow_shutdown();
+        self.take_events();
+        self.begin_shutdown();
+        self.accept();
+        self.read();
+        let before = *self.relay.counters();
+        self.relay.handle_timers();
+        self.follow_timers(&before);
+        self.flush();
+        self.act();
+        self.relay.end_turn();
+        self.check_turn();
+        self.idle_turns = if self.moved { 0 } else { self.idle_turns + 1 };
+        let idle_turns_max = IDLE_TURNS_MAX + self.live.len() as u32 / 100;
+        assert!(
+            self.idle_turns <= idle_turns_max,
+            "the loop spins: {} turns changed nothing",
+            self.idle_turns
+        );
+    }
+
+    fn take_events(&mut self) {
+        let mut raised: Vec<usize> = self.live.clone();
+        raised.retain(|&index| {
+            self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
+        });
+        self.random.shuffle(&mut raised);
+        for index in raised.into_iter().take(self.character.events_max) {
+            let peer = &mut self.peers[index];
+            let event = peer.socket.take_event();
+            let id = peer.id.expect("it was accepted");
+            peer.read_to_end |= event.read_closed || event.error;
+            if event.readable || event.read_closed || event.error {
+                self.mark_ready(index);
+            }
+            if event.writable {
+                let peer = &mut self.peers[index];
+                if std::mem::take(&mut peer.blocked) {
+                    peer.progress = self.now;
+                }
+                self.relay.handle_writable(id);
+            }
+            self.moved = true;
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..self.character.accepts_max {
+            let Some(index) = self.backlog.pop_front() else {
+                return;
+            };
+            let id = self.relay.handle_accept();
+            let freed_in = self.freed_in.get(&id.slot).copied();
+            assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
+            let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
+            assert!(!is_taken, "the slot of {id:?} is taken");
+            self.by_id.insert(id, index);
+            let peer = &mut self.peers[index];
+            peer.id = Some(id);
+            (peer.since, peer.heard) = (self.now, self.now);
+            peer.socket.stir();
+            self.moved = true;
+            self.note(|| format!("client {index} is {id:?}"));
+        }
+    }
+
+    fn read(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut budget = self.character.turn_bytes_max;
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else {
+                break;
+            };
+            let Some(&index) = self.by_id.get(&id) else {
+                continue;
+            };
+            let bytes_max = match self.call(index, |relay| relay.reading(id)) {
+                Reading::Now(bytes_max) => bytes_max.min(buffer.len()),
+                Reading::NextTurn => {
+                    self.ready.push_back(id);
+                    continue;
+                }
+                Reading::Later => {
+                    self.peers[index].ready = false;
+                    continue;
+                }
+            };
+            assert!(bytes_max > 0, "a read of nothing");
+            let peer = &mut self.peers[index];
+            // Frames that were put off have been taken in by now.
+            peer.put_off = false;
+            self.follow_memory(index);
+            let peer = &mut self.peers[index];
+            match peer.socket.read(&mut buffer[..bytes_max]) {
+                ReadOutcome::Bytes(bytes) => {
+                    peer.ready = bytes == bytes_max || peer.read_to_end;
+                    if peer.ready {
+                        self.ready.push_back(id);
+                    }
+                    self.hand_over(index, id, &mut buffer[..bytes]);
+                    budget = budget.saturating_sub(bytes);
+                }
+                ReadOutcome::Empty => peer.ready = false,
+                ReadOutcome::Ended => {
+                    peer.ready = false;
+                    self.tell_end(index, id);
+                }
+                ReadOutcome::Broken => {
+                    peer.ready = false;
+                    peer.is_reset_told = true;
+                    self.relay.handle_reset(id);
+                    self.moved = true;
+                }
+            }
+            if budget == 0 {
+                break;
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn hand_over(&mut self, index: usize, id: ConnId, bytes: &mut [u8]) {
+        self.moved = true;
+        let peer = &mut self.peers[index];
+        peer.handed += bytes.len() as u64;
+        peer.heard = self.now;
+        peer.pong_awaited = None;
+        if peer.stage == Stage::Shut {
+            peer.discarded += bytes.len();
+        }
+        let count = bytes.len();
+        self.call(index, |relay| relay.handle_input(id, bytes));
+        let stage = self.peers[index].stage;
+        self.note(|| format!("client {index} hands over {count} bytes, now {stage:?}"));
+    }
+
+    fn tell_end(&mut self, index: usize, id: ConnId) {
+        self.note(|| format!("client {index} ends its stream"));
+        self.moved = true;
+        let (now, topic) = (self.now, self.peers[index].client.topic);
+        let peer = &mut self.peers[index];
+        let is_news = !std::mem::replace(&mut peer.is_end_told, true);
+        self.relay.handle_end(id);
+        match &mut peer.ending {
+            _ if peer.stage == Stage::Open => {
+                let owed = self.histories[topic].len();
+                peer.begin_closing(now, Some(1000), Some(owed), true);
+            }
+            Some(ending) => ending.is_peer_done = true,
+            None => {}
+        }
+        let again = peer.stage == Stage::Head { served: true };
+        assert!(is_news || again, "the end was told twice");
+    }
+
+    fn flush(&mut self) {
+        self.relay.begin_flush();
+        while let Some(id) = self.relay.poll_transmit() {
+            let Some(&index) = self.by_id.get(&id) else {
+                panic!("{id:?} is to be written to, and is gone");
+            };
+            self.write(index, id);
+        }
+    }
+
+    fn write(&mut self, index: usize, id: ConnId) {
+        let refuses = self.random.once_in(self.character.often.refuse);
+        let slices = self.relay.transmit(id);
+        let peer = &mut self.peers[index];
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        assert!(offered > 0, "client {index} is written nothing");
+        assert!(!peer.blocked, "client {index}'s full socket is written to");
+        peer.writes_this_turn += 1;
+        let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
+            drop(slices);
+            peer.is_reset_told = true;
+            self.moved = true;
+            return self.relay.handle_reset(id);
+        };
+        self.moved |= sent > 0 || !peer.is_behind;
+        let mut left = sent;
+        for slice in &slices {
+            let bytes = &slice[..left.min(slice.len())];
+            left -= bytes.len();
+            let history = &mut self.histories[peer.client.topic];
+            let heard = peer.hear(self.now, history, &self.character.limits, bytes);
+            if let Err(fault) = heard {
+                panic!("client {index} was written a fault: {fault}");
+            }
+        }
+        drop(slices);
+        if sent > 0 || !peer.is_behind {
+            peer.progress = self.now;
+        }
+        if sent == offered && peer.is_behind && peer.pong_awaited.is_some() {
+            peer.pong_awaited = Some(self.now);
+        }
+        peer.blocked = sent < offered;
+        peer.is_behind = sent < offered;
+        if self.trace {
+            let stage = peer.stage;
+            self.note(|| format!("client {index} takes {sent} of {offered} bytes in {stage:?}"));
+        }
+        self.call(index, |relay| relay.handle_sent(id, sent, offered));
+    }
+
+    fn act(&mut self) {
+        while let Some((id, action)) = self.relay.poll_action() {
+            let Some(&index) = self.by_id.get(&id) else {
+                panic!("{action:?} for {id:?}, which is gone");
+            };
+            self.moved = true;
+            self.note(|| format!("client {index}: {action:?}"));
+            match action {
+                Action::ShutdownWrite => self.on_shutdown_write(index),
+                Action::Close => {
+                    self.on_close(index);
+                    self.by_id.remove(&id);
+                    self.freed_in.insert(id.slot, self.turns);
+                    self.live.retain(|&other| other != index);
+                }
+            }
+        }
+        while let Some(id) = self.relay.poll_resume() {
+            if let Some(&index) = self.by_id.get(&id) {
+                self.mark_ready(index);
+            }
+        }
+    }
+
+    fn mark_ready(&mut self, index: usize) {
+        let peer = &mut self.peers[index];
+        if !peer.ready {
+            peer.ready = true;
+            self.ready.extend(peer.id);
+        }
+    }
+
+    /// Calls the relay for a connection, and draws conclusions from what its counters say then.
+    fn call<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
+        let before = *self.relay.counters();
+        let log_bytes = self.relay.log_bytes();
+        let result = call(&mut self.relay);
+        let counted = self.counted(&before);
+        let is_full = self.by_id.len() > self.character.limits.connections_max;
+        let may_refuse = is_full || self.shutdown.is_some();
+        let peer = &mut self.peers[index];
+        let topic = peer.client.topic;
+        let history = &mut self.histories[topic];
+        let length = history.len();
+        let (opened, messages) = (counted.opened > 0, counted.messages);
+        let followed = peer.follow_marks(self.now, history, opened, messages, may_refuse);
+        if let Err(fault) = followed {
+            panic!("client {index}: {fault}");
+        }
+        if counted.messages > 0 {
+            let published = &self.histories[topic].messages()[length..];
+            let bytes: usize = published.iter().map(|message| message.frame_bytes()).sum();
+            if self.burst.is_over {
+                self.burst = Burst::default();
+            }
+            self.burst.bytes += bytes;
+            self.burst.topics.insert(topic);
+            self.note(|| format!("client {index} publishes {} messages to {topic}", counted.messages));
+            let is_global = log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
+            let laps = (counted.lapped, counted.skips);
+            self.follow_laps(index, is_global, counted.messages, laps);
+        } else {
+            assert_eq!((counted.lapped, counted.skips), (0, 0), "lapped by nobody");
+        }
+        self.follow_memory(index);
+        result
+    }
+
+    /// Readers were lapped: that may happen to those whose sockets are full. `cause` published
+    /// `messages`, each of which may lap the same reader again.
+    fn follow_laps(
+        &mut self,
+        cause: usize,
+        is_global: bool,
+        messages: u64,
+        (lapped, skips): (u64, u64),
+    ) {
+        if lapped + skips == 0 {
+            return;
+        }
+        let topic = self.peers[cause].client.topic;
+        let (mut closed, mut may_lap, mut may_skip) = (0, 0, 0);
+        for index in self.live.clone() {
+            let peer = &self.peers[index];
+            let is_near = is_global || peer.client.topic == topic;
+            if !peer.is_member() || peer.is_reset_told || !is_near {
+                continue;
+            }
+            let is_open = peer.put_off || self.is_open(index);
+            let peer = &mut self.peers[index];
+            if !peer.is_behind {
+                let is_fine = is_open || peer.stage == Stage::Closing;
+                assert!(is_fine, "client {index} had room, and was lapped");
+                continue;
+            }
+            peer.lapped_in = self.turns;
+            // The cause may have gone on to say good-bye after it was lapped itself.
+            let was_open = peer.stage == Stage::Open || index == cause;
+            if was_open && self.character.limits.slow_policy == SlowPolicy::Skip {
+                may_skip += messages;
+                let messages = if peer.client.topic == topic { messages } else { 1 };
+                let end = self.histories[peer.client.topic].len();
+                if let Some(reader) = &mut peer.reader {
+                    reader.may_skip_to(end + 1 - messages as usize..=end);
+                }
+            }
+            match (&mut peer.ending, is_open) {
+                (Some(ending), _) => {
+                    may_lap += 1;
+                    ending.owed = None;
+                    ending.or_try_again |= index == cause;
+                }
+                (None, true) if peer.put_off => {
+                    may_lap += 1;
+                    peer.may_be_lapped = true;
+                }
+                (None, true) => {}
+                (None, false) => {
+                    match self.character.limits.slow_policy {
+                        SlowPolicy::Close if index == cause && peer.may_lack_memory => may_lap += 1,
+                        SlowPolicy::Close => closed += 1,
+                        SlowPolicy::Skip => {}
+                    }
+                    peer.begin_closing(self.now, Some(1013), None, false);
+                }
+            }
+        }
+        self.note(|| format!("{lapped} lapped, {skips} skip in {topic}"));
+        assert!(skips <= may_skip, "{skips} skips, at most {may_skip} may");
+        assert!(
+            closed <= lapped && lapped <= closed + may_lap,
+            "{lapped} lapped: {closed} for sure, {may_lap} perhaps"
+        );
+    }
+
+    /// An end that nothing else explains: there was no memory for the rest of its message.
+    fn follow_memory(&mut self, index: usize) {
+        let peer = &self.peers[index];
+        if peer.stage != Stage::Open || peer.put_off || self.is_open(index) {
+            return;
+        }
+        let peer = &mut self.peers[index];
+        let is_explained = peer.may_lack_memory || peer.may_be_lapped;
+        assert!(is_explained, "client {index} is closed for no reason");
+        let owed = self.histories[peer.client.topic].len();
+        let owed = (!peer.may_be_lapped).then_some(owed);
+        peer.begin_closing(self.now, Some(1013), owed, false);
+        let history = &mut self.histories[peer.client.topic];
+        let followed = peer.follow_marks(self.now, history, false, 0, false);
+        followed.expect("marks that can be followed");
+    }
+
+    /// Whether the relay takes in messages of this member: only then it says how much.
+    pub(crate) fn is_open(&mut self, index: usize) -> bool {
+        let Some(id) = self.peers[index].id else {
+            return false;
+        };
+        match self.relay.reading(id) {
+            Reading::Now(bytes_max) => bytes_max < usize::MAX,
+            Reading::NextTurn => true,
+            Reading::Later => false,
+        }
+    }
+}

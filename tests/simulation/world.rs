@@ -1,0 +1,382 @@
+//! A world: the real relay, driven the way the server drives it, over a fake network and under a
+//! fake clock, with clients that do all that clients do.
+
+use crate::character::Character;
+use crate::client::{Client, Whim};
+use crate::history::History;
+use crate::network::Socket;
+use crate::peer::{News, Peer, Stage};
+use crate::random::Random;
+use crate::tap::Tap;
+use fanfare::http::Site;
+use fanfare::proto::{Role, Session};
+use fanfare::relay::{ConnId, Counters, Relay};
+use fanfare::wheel::Tick;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+/// What was published last, since a turn before which everybody had been served.
+#[derive(Default)]
+pub(crate) struct Burst {
+    pub(crate) bytes: usize,
+    pub(crate) topics: BTreeSet<usize>,
+    /// The next message begins another one.
+    pub(crate) is_over: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) character: Character,
+    pub(crate) random: Random,
+    pub(crate) relay: Relay,
+    pub(crate) now: Tick,
+    pub(crate) peers: Vec<Peer>,
+    /// Indices of the peers whose connection is not gone, in no order.
+    pub(crate) live: Vec<usize>,
+    /// Connections that wait to be accepted.
+    pub(crate) backlog: VecDeque<usize>,
+    pub(crate) by_id: HashMap<ConnId, usize>,
+    /// The loop's ready list.
+    pub(crate) ready: VecDeque<ConnId>,
+    pub(crate) histories: Vec<History>,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) turns: u64,
+    /// The turn in which a slot was given back.
+    pub(crate) freed_in: HashMap<u32, u64>,
+    /// Turns in a row that changed nothing.
+    pub(crate) idle_turns: u32,
+    pub(crate) moved: bool,
+    pub(crate) is_shutdown_wanted: bool,
+    /// When the shutdown began.
+    pub(crate) shutdown: Option<Tick>,
+    pub(crate) burst: Burst,
+    pub(crate) stalled: u64,
+    pub(crate) dead: u64,
+    pub(crate) trace: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, trace: bool) -> Self {
+        let mut random = Random::new(seed);
+        let character = Character::draw(&mut random);
+        let now = Tick(random.between(0, 2000));
+        if trace {
+            println!("{character:#?}");
+        }
+        World {
+            relay: Relay::new(character.limits.clone(), Site::embedded(), now),
+            now,
+            peers: Vec::new(),
+            live: Vec::new(),
+            backlog: VecDeque::new(),
+            by_id: HashMap::new(),
+            ready: VecDeque::new(),
+            histories: (0..character.topics).map(|_| History::default()).collect(),
+            buffer: vec![0; character.read_bytes_max],
+            turns: 0,
+            freed_in: HashMap::new(),
+            idle_turns: 0,
+            moved: false,
+            is_shutdown_wanted: false,
+            shutdown: None,
+            burst: Burst::default(),
+            stalled: 0,
+            dead: 0,
+            trace,
+            character,
+            random,
+        }
+    }
+
+    /// The whole story.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..self.character.rounds {
+            self.round();
+        }
+        self.calm_down();
+        self.farewell();
+    }
+
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{:>6} turn {:>5}: {}", self.now.0, self.turns, what());
+        }
+    }
+
+    /// Some things happen, the relay may get a turn, and time may pass.
+    fn round(&mut self) {
+        for _ in 0..=self.random.below(self.character.bustle as usize) {
+            self.happen();
+        }
+        if self.is_awake() {
+            self.turn();
+        }
+        if self.random.once_in(self.character.pace) {
+            if self.random.once_in(4) {
+                self.settle();
+                self.pass_time(u32::MAX);
+            } else {
+                let ticks = self.random.between(1, 20);
+                self.pass_time(ticks);
+            }
+        }
+    }
+
+    /// One thing happens.
+    fn happen(&mut self) {
+        let is_room = self.live.len() < self.character.clients_at_once;
+        let comes = is_room && self.peers.len() < self.character.clients && self.shutdown.is_none();
+        if self.live.is_empty() || (comes && self.random.once_in(3)) {
+            if comes {
+                self.connect();
+            }
+            return;
+        }
+        let index = self.live[self.random.below(self.live.len())];
+        if self.random.once_in(self.character.often.freeze) {
+            self.freeze(index);
+        }
+        let (random, peer) = (&mut self.random, &mut self.peers[index]);
+        if random.once_in(self.character.often.spurious) {
+            peer.socket.stir();
+        }
+        match random.below(4) {
+            0 if !peer.socket.has_ended() && peer.socket.backlog() < self.character.volume_max => {
+                let mut whim = Whim {
+                    random,
+                    character: &self.character,
+                };
+                peer.client.act(&mut peer.socket, &mut peer.tap, &mut whim);
+            }
+            1 => {
+                let bytes = random.size(self.character.segment_bytes_max);
+                peer.socket.arrive(self.now, bytes);
+            }
+            _ => {
+                let mut bytes = random.size(self.character.segment_bytes_max);
+                if peer.slow {
+                    bytes = random.below(bytes.min(1000) + 1);
+                }
+                self.deliver(index, bytes);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let index = self.peers.len();
+        let (random, character) = (&mut self.random, &self.character);
+        let client = Client::draw(index as u32, character, random);
+        let mut capacity = || random.size(character.capacity_max).max(character.capacity_min);
+        let send_capacity = capacity();
+        let receive_capacity = capacity();
+        let mut socket = Socket::default();
+        socket.send_capacity = send_capacity;
+        socket.receive_capacity = receive_capacity;
+        socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
+        let mut tap = Tap::default();
+        tap.session = character
+            .differential
+            .then(|| Session::new(Role::Client));
+        let mut peer = Peer::new(client, socket, tap);
+        peer.slow = random.once_in(character.often.slow);
+        if random.once_in(character.often.dead) {
+            // It reads nothing, ever, though it writes.
+            peer.socket.down_frozen = Tick(u32::MAX);
+        }
+        peer.may_lack_memory = character.limits.private_bytes_max < 1 << 28;
+        self.peers.push(peer);
+        self.live.push(index);
+        self.backlog.push_back(index);
+    }
+
+    /// A direction stands still for a while.
+    fn freeze(&mut self, index: usize) {
+        let until = self.now.after(self.random.between(1, 200));
+        let socket = &mut self.peers[index].socket;
+        let direction = match self.random.below(2) {
+            0 => &mut socket.up_frozen,
+            _ => &mut socket.down_frozen,
+        };
+        *direction = until.max(*direction);
+    }
+
+    /// Bytes reach the client, and it takes in what they say.
+    fn deliver(&mut self, index: usize, bytes_max: usize) -> bool {
+        let peer = &mut self.peers[index];
+        let mut moved = peer.socket.deliver(self.now, bytes_max);
+        if peer.client.has_vanished() || self.now < peer.socket.down_frozen {
+            return moved;
+        }
+        let delivered = peer.socket.delivered();
+        while let Some((_, news)) = peer.news.pop_front_if(|news| news.0 <= delivered) {
+            if peer.socket.has_ended() {
+                continue;
+            }
+            moved = true;
+            match news {
+                News::Response(status) => peer.client.on_response(status),
+                News::ResponseEnd { keep_alive } => {
+                    peer.client.on_response_end(keep_alive, &mut peer.socket);
+                }
+                News::Ping => peer.client.on_ping(&mut peer.socket),
+                News::Close(code) => peer.client.on_close(code, &mut peer.socket),
+            }
+        }
+        if peer.socket.is_down_ended() && !peer.socket.has_ended() {
+            peer.client.on_end(&mut peer.socket);
+            moved |= peer.socket.has_ended();
+        }
+        moved
+    }
+
+    /// Something would wake the loop from its sleep.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.relay.has_work()
+            || !self.ready.is_empty()
+            || !self.backlog.is_empty()
+            || self.is_shutdown_wanted
+            || self.relay.poll_timeout().is_some_and(|due| due <= self.now)
+            || self.live.iter().any(|&index| {
+                self.peers[index].id.is_some() && self.peers[index].socket.has_edge()
+            })
+    }
+
+    /// Lets everything that can move do so, until the relay sleeps and nothing is under way; then
+    /// nobody may be owed a thing.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let mut moved = false;
+            for index in self.live.clone() {
+                moved |= self.peers[index].socket.arrive(self.now, usize::MAX);
+                moved |= self.deliver(index, usize::MAX);
+            }
+            if self.is_awake() {
+                self.turn();
+            } else if !moved {
+                break;
+            }
+        }
+        self.check_settled();
+    }
+
+    /// Lets time pass, but not beyond what is due next, unless turns come late in this world.
+    fn pass_time(&mut self, ticks_max: u32) {
+        let due = self.relay.poll_timeout();
+        let frozen = self.live.iter().flat_map(|&index| {
+            let socket = &self.peers[index].socket;
+            [socket.up_frozen, socket.down_frozen]
+        });
+        let thaw = frozen.filter(|&until| until > self.now && until < Tick(u32::MAX));
+        let next = due.into_iter().chain(thaw).min();
+        let mut ticks = ticks_max.min(next.map_or(1, |next| next.since(self.now)));
+        if self.character.late && self.random.once_in(3) {
+            ticks += self.random.between(1, 30);
+        }
+        self.now = self.now.after(ticks);
+    }
+
+    /// The bustle ends: whoever can read does, and gets everything.
+    fn calm_down(&mut self) {
+        for &index in &self.live {
+            let socket = &mut self.peers[index].socket;
+            for frozen in [&mut socket.up_frozen, &mut socket.down_frozen] {
+                if *frozen < Tick(u32::MAX) {
+                    *frozen = Tick(0);
+                }
+            }
+        }
+        self.character.often.refuse = 0;
+        self.settle();
+        for topic in 0..self.histories.len() {
+            let publisher = self.live.iter().copied().find(|&index| {
+                let peer = &self.peers[index];
+                let client = &peer.client;
+                client.topic == topic
+                    && client.can_publish()
+                    && peer.stage == Stage::Open
+                    && peer.socket.up_frozen <= self.now
+            });
+            if let Some(index) = publisher {
+                let peer = &mut self.peers[index];
+                let mut whim = Whim {
+                    random: &mut self.random,
+                    character: &self.character,
+                };
+                peer.client.publish(&mut peer.socket, &mut whim);
+            }
+        }
+        self.settle();
+        self.check_skips();
+    }
+
+    /// Everybody leaves, or is sent away, and nothing may be left of them.
+    fn farewell(&mut self) {
+        let begin = self.now;
+        if self.character.shutdown {
+            self.is_shutdown_wanted = true;
+        } else {
+            for index in self.live.clone() {
+                let peer = &mut self.peers[index];
+                let mut whim = Whim {
+                    random: &mut self.random,
+                    character: &self.character,
+                };
+                if peer.socket.has_ended() {
+                } else if whim.random.once_in(8) {
+                    peer.client.vanish(&mut peer.socket);
+                } else {
+                    peer.client.leave(&mut peer.socket, &mut whim);
+                }
+            }
+        }
+        let limits = &self.character.limits;
+        let patience = [
+            limits.handshake_timeout,
+            limits.keep_alive_timeout,
+            limits.heartbeat_interval,
+            limits.pong_timeout,
+            limits.stalled_write_timeout,
+            limits.close_timeout,
+            1000,
+        ];
+        let end = begin.after(4 * patience.iter().sum::<u32>());
+        loop {
+            self.settle();
+            if self.live.is_empty() {
+                break;
+            }
+            assert!(self.now < end, "{} connections never end", self.live.len());
+            self.pass_time(u32::MAX);
+        }
+        self.check_nothing_left();
+    }
+
+    /// A signal came: nobody is accepted any more, and everybody is closed.
+    pub(crate) fn begin_shutdown(&mut self) {
+        if !std::mem::take(&mut self.is_shutdown_wanted) {
+            return;
+        }
+        self.note(|| "shutdown".into());
+        for index in std::mem::take(&mut self.backlog) {
+            self.peers[index].stage = Stage::Gone;
+            self.live.retain(|&other| other != index);
+        }
+        self.relay.handle_shutdown(self.random.between(0, 20));
+        self.shutdown = Some(self.now);
+        self.follow_shutdown();
+    }
+
+    /// Counts since `before`.
+    pub(crate) fn counted(&self, before: &Counters) -> Counters {
+        let now = self.relay.counters();
+        Counters {
+            opened: now.opened - before.opened,
+            refused: now.refused - before.refused,
+            messages: now.messages - before.messages,
+            lapped: now.lapped - before.lapped,
+            skips: now.skips - before.skips,
+            messages_skipped: now.messages_skipped - before.messages_skipped,
+            failed: now.failed - before.failed,
+            dead: now.dead - before.dead,
+            stalled: now.stalled - before.stalled,
+        }
+    }
+}
