@@ -15,6 +15,7 @@
 //!   nothing per reader; [`wheel`] counts time. None of them does I/O or knows a clock.
 //! - [`http`] says what a request is for; [`relay`] takes every decision. They do no I/O either.
 //! - [`sys`] and [`server`] are the only rooms of the relay that touch the kernel.
+//! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.
 //! - `bench` is the load generator, for any WebSocket server: a customer of [`proto`] in the
 //!   client's role. The feature of the same name takes it out.
 

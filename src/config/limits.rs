@@ -1,6 +1,7 @@
 //! What settings mean together: the bounds that the relay keeps, unless they contradict each other
 //! or the system.
 
+use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::Count;
@@ -24,6 +25,7 @@ const MESSAGES_PER_LOG: u64 = 4;
 impl Config {
     /// The relay's bounds, if the settings fit together.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
+        self.check_addresses()?;
         let message = self.message_bytes_max;
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
@@ -71,6 +73,21 @@ impl Config {
         })
     }
 
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let cite = self.cite("listen");
+        if self.listen.is_empty() {
+            return Err(format!("{cite}: expected an address to listen on").into());
+        }
+        let twice = self.listen.iter().enumerate().find(|(index, address)| {
+            // Each free port is another one.
+            !matches!(address, Address::Tcp(_, 0)) && self.listen[..*index].contains(address)
+        });
+        match twice {
+            Some((_, address)) => Err(format!("{cite}: {address} is there twice").into()),
+            None => Ok(()),
+        }
+    }
+
     /// Sockets of clients that may be open at a time, given how many files the process may have open,
     /// and how many sockets it listens on.
     pub fn sockets_max(
@@ -84,7 +101,7 @@ impl Config {
             return match available {
                 0 => Err(format!(
                     "the process may have {descriptors_max} files open, and needs more than \
-                     {reserved}: raise the limit (ulimit -n)"
+                     {reserved}: raise the limit (ulimit -n, LimitNOFILE= of a service)"
                 )
                 .into()),
                 available => Ok(available),
@@ -94,7 +111,7 @@ impl Config {
         if needed > available {
             return Err(format!(
                 "{} takes {} open files, and the process may have {descriptors_max}: raise the \
-                 limit (ulimit -n), or lower the setting to {}",
+                 limit (ulimit -n, LimitNOFILE= of a service), or lower the setting to {}",
                 self.cite("connections_max"),
                 needed.saturating_add(reserved),
                 available.saturating_sub(SOCKETS_SPARE),
