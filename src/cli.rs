@@ -90,8 +90,8 @@ fn check(file: &Path) -> ExitCode {
 }
 
 fn show(flags: &Flags) -> ExitCode {
-    match Config::load(flags).and_then(|config| config.limits().map(|_| config)) {
-        Ok(config) => print(&config.to_toml()),
+    match Config::load(flags).and_then(|config| config.report()) {
+        Ok(report) => print(&report),
         Err(error) => reject(&error),
     }
 }

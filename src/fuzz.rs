@@ -4,11 +4,15 @@
 //! fuzzer. They are no part of the interface; `fuzz/README.md` says how to run them.
 
 mod head;
+mod log;
 mod session;
+mod wheel;
 mod wire;
 
 pub use head::head;
+pub use log::log_ops;
 pub use session::{Said, hear, session};
+pub use wheel::wheel_ops;
 pub use wire::{frame, mask, utf8};
 
 /// Where to cut `bytes` bytes into reads, ascending: a few ways, told apart by `seed`. What a
@@ -51,8 +55,10 @@ mod tests {
     fn seeds_hold() {
         replay("frame", super::frame);
         replay("head", super::head);
+        replay("log_ops", super::log_ops);
         replay("mask", super::mask);
         replay("session", super::session);
         replay("utf8", super::utf8);
+        replay("wheel_ops", super::wheel_ops);
     }
 }

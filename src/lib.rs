@@ -19,6 +19,7 @@
 //!   no I/O either.
 //! - [`journal`] is how the process logs.
 //! - [`sys`] and [`server`] are the only rooms of the relay that touch the kernel.
+//! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.
 //! - `bench` is the load generator, for any WebSocket server: a customer of [`proto`] in the
 //!   client's role. The feature of the same name takes it out.
 

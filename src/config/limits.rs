@@ -25,6 +25,7 @@ const MESSAGES_PER_LOG: u64 = 4;
 impl Config {
     /// The relay's bounds, if the settings fit together.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
+        self.check_addresses()?;
         self.check_admin()?;
         let message = self.message_bytes_max;
         let topic_log = self.topic_log_bytes_max;
@@ -73,6 +74,21 @@ impl Config {
         })
     }
 
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let cite = self.cite("listen");
+        if self.listen.is_empty() {
+            return Err(format!("{cite}: expected an address to listen on").into());
+        }
+        let twice = self.listen.iter().enumerate().find(|(index, address)| {
+            // Each free port is another one.
+            !matches!(address, Address::Tcp(_, 0)) && self.listen[..*index].contains(address)
+        });
+        match twice {
+            Some((_, address)) => Err(format!("{cite}: {address} is there twice").into()),
+            None => Ok(()),
+        }
+    }
+
     /// What the operator sees is not for the public: their listener has an address of its own.
     fn check_admin(&self) -> Result<(), ConfigError> {
         let Some(admin) = &self.admin else {
@@ -106,7 +122,7 @@ impl Config {
             return match available {
                 0 => Err(format!(
                     "the process may have {descriptors_max} files open, and needs more than \
-                     {reserved}: raise the limit (ulimit -n)"
+                     {reserved}: raise the limit (ulimit -n, LimitNOFILE= of a service)"
                 )
                 .into()),
                 available => Ok(available),
@@ -116,7 +132,7 @@ impl Config {
         if needed > available {
             return Err(format!(
                 "{} takes {} open files, and the process may have {descriptors_max}: raise the \
-                 limit (ulimit -n), or lower the setting to {}",
+                 limit (ulimit -n, LimitNOFILE= of a service), or lower the setting to {}",
                 self.cite("connections_max"),
                 needed.saturating_add(reserved),
                 available.saturating_sub(SOCKETS_SPARE),

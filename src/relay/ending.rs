@@ -114,7 +114,7 @@ impl Relay {
             extra.session = None;
         }
         extra.gather = Default::default();
-        extra.input = Vec::new();
+        let mut input = std::mem::take(&mut extra.input);
         if self.pass_over_own(slot) < at {
             // The walk goes on without it: it has a cursor, and an end, of its own.
             self.lag(slot);
@@ -122,6 +122,11 @@ impl Relay {
             self.leave_topic(slot);
         }
         self.queue_output(slot);
+        if peer == Peer::Talking {
+            // What had to wait is still the beginning of what comes: a close frame may be in it, and
+            // it may end in the middle of a frame.
+            self.on_frames(slot, &mut input);
+        }
     }
 
     /// All that a closing connection was owed has been sent: its close frame follows, and the

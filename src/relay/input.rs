@@ -231,7 +231,7 @@ impl Relay {
         }
     }
 
-    fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
+    pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
         let extra = self.connections[slot as usize].extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
@@ -278,8 +278,9 @@ impl Relay {
         }
         let extra = connection.extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
+        let held = extra.gather.heap_bytes_after(fragment.payload.len());
         let others = self.private_bytes - extra.charged;
-        if gathered > GATHER_BYTES_FREE && gathered + others > self.limits.private_bytes_max {
+        if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
             let reason = "the relay has no memory for so large a message now";
             let code = CloseCode::TRY_AGAIN_LATER;
             return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);

@@ -301,9 +301,11 @@ impl Relay {
             let at = extra.outbox.at();
             if let Some(log) = log {
                 let before: usize = log.slices(cursor, at, reader).map(<[u8]>::len).sum();
+                if left.min(before) > 0 {
+                    connection.active = self.now;
+                }
                 if left < before {
                     connection.cursor = log.advance(cursor, at, reader, left);
-                    connection.active = self.now;
                     return;
                 }
                 left -= before;
@@ -353,6 +355,7 @@ impl Relay {
     /// Nothing is pending: the connection is at the tail, or at its end.
     fn on_all_sent(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
+        connection.probing = false;
         let key = connection.topic;
         if connection.lagging != NONE {
             self.topics[key].plain.catch_up(&mut self.connections, slot);

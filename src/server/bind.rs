@@ -59,9 +59,10 @@ pub(super) fn open_public(config: &Config) -> Result<Vec<Listener>, StartError> 
     for address in &config.listen {
         listeners.extend(open(address, "--listen", config)?);
     }
-    if listeners.is_empty() {
-        let why = "there is no address to listen on: give one with --listen";
-        return Err(StartError::usage(why.into()));
+    if listen::is_handed_over() {
+        log::warn!(
+            "systemd handed over sockets, and nobody is accepted there: --listen systemd is missing"
+        );
     }
     Ok(listeners)
 }
