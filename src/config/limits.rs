@@ -5,7 +5,7 @@ use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::Count;
-use crate::relay::{Limits, Pace};
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Limits, Pace};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -26,6 +26,7 @@ impl Config {
     /// The relay's bounds, if the settings fit together.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
         self.check_addresses()?;
+        self.check_admin()?;
         let message = self.message_bytes_max;
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
@@ -88,6 +89,25 @@ impl Config {
         }
     }
 
+    /// What the operator sees is not for the public: their listener has an address of its own.
+    fn check_admin(&self) -> Result<(), ConfigError> {
+        let Some(admin) = &self.admin else {
+            return Ok(());
+        };
+        if *admin == Address::Systemd {
+            let why = "all sockets that systemd hands over are for the public: give an address";
+            return Err(format!("{}: {why}", self.cite("admin")).into());
+        }
+        match self.listen.iter().find(|public| public.overlaps(admin)) {
+            Some(public) => Err(format!(
+                "{} is where the public is let in (--listen {public}): choose another one for it",
+                self.cite("admin")
+            )
+            .into()),
+            None => Ok(()),
+        }
+    }
+
     /// Sockets of clients that may be open at a time, given how many files the process may have open,
     /// and how many sockets it listens on.
     pub fn sockets_max(
@@ -95,7 +115,8 @@ impl Config {
         descriptors_max: usize,
         listeners: usize,
     ) -> Result<usize, ConfigError> {
-        let reserved = DESCRIPTORS_RESERVED + listeners;
+        let admin = self.admin.as_ref().map_or(0, |_| ADMIN_CONNECTIONS_MAX);
+        let reserved = DESCRIPTORS_RESERVED + listeners + admin;
         let available = descriptors_max.saturating_sub(reserved);
         let Some(Count(connections_max)) = self.connections_max else {
             return match available {

@@ -4,12 +4,9 @@ use super::connection::Pending;
 use super::connection::{ConnId, Peer, Phase};
 use super::limits::GATHER_BYTES_FREE;
 use super::{Decision, Reading, Relay, UpgradeRequest};
-use crate::http::{self, Answer, Join, Response, Status};
+use crate::http::{self, Answer, Join, Reason, Response, Status};
+use crate::metrics::Cause;
 use crate::proto::{CloseCode, Event, Fragment, Head, HeadError, Role, Session};
-
-/// How often a refusal is logged where everybody sees it: once a second. An attacker shall not
-/// fill the disk.
-const REFUSAL_LOG_TICKS: u32 = 10;
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now.
@@ -49,6 +46,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         let connection = &mut self.connections[slot as usize];
         connection.heard = self.now;
+        self.counters.received_bytes += input.len() as u64;
         connection.awaiting_pong = false;
         match connection.phase {
             Phase::Head => self.on_request_bytes(slot, input),
@@ -73,7 +71,7 @@ impl Relay {
             return;
         }
         let mut input = std::mem::take(&mut extra.input);
-        connection.phase = Phase::Head;
+        self.census.set(connection, Phase::Head);
         connection.served = true;
         connection.since = self.now;
         self.resumes.push(id);
@@ -85,11 +83,15 @@ impl Relay {
     /// Answers a request.
     pub(super) fn respond(&mut self, slot: u32, response: Response) {
         if response.status != Status::Ok {
-            self.counters.refused += 1;
-            self.log_refusal(&response);
+            self.note_refusal(slot, &response);
         }
+        self.send_response(slot, response);
+    }
+
+    /// Lets a response leave.
+    pub(super) fn send_response(&mut self, slot: u32, response: Response) {
         let connection = &mut self.connections[slot as usize];
-        connection.phase = Phase::Respond;
+        self.census.set(connection, Phase::Respond);
         connection.since = self.now;
         let extra = connection.extra();
         extra.outbox.push(&response.encode_head());
@@ -145,23 +147,29 @@ impl Relay {
     }
 
     fn on_bad_head(&mut self, slot: u32, error: HeadError) {
-        let status = match error.status() {
-            431 => Status::RequestHeaderFieldsTooLarge,
-            _ => Status::BadRequest,
+        let (status, reason) = match error.status() {
+            431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
+            _ => (Status::BadRequest, Reason::MalformedHead),
         };
-        self.respond(slot, Response::error(status, &error.to_string(), &[]));
+        let response = Response::error(status, &error.to_string(), &[]);
+        self.respond(slot, response.because(reason));
     }
 
     fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
+        if self.is_admin(self.id(slot)) {
+            return self.on_admin_request(slot, head, rest);
+        }
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
-                self.respond(
-                    slot,
-                    Response::error(Status::ServiceUnavailable, why, &headers),
-                );
+                let response = Response::error(Status::ServiceUnavailable, why, &headers);
+                let reason = match self.shutdown {
+                    Some(_) => Reason::ShuttingDown,
+                    None => Reason::Full,
+                };
+                self.respond(slot, response.because(reason));
             }
             Answer::Respond(response) => {
                 // What follows is the next request: it waits until this one is answered.
@@ -181,7 +189,8 @@ impl Relay {
                 Decision::Accept => {}
                 Decision::Topic(name) => join.topic = name.into(),
                 Decision::Refuse(status, why) => {
-                    return self.respond(slot, Response::error(status, &why, &[]));
+                    let response = Response::error(status, &why, &[]);
+                    return self.respond(slot, response.because(Reason::Hook));
                 }
             }
         }
@@ -189,16 +198,16 @@ impl Relay {
     }
 
     fn has_place(&self) -> bool {
-        self.open < self.limits.connections_max && self.shutdown.is_none()
+        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
     fn join(&mut self, slot: u32, join: &Join, rest: &mut [u8]) {
         let id = self.id(slot);
-        let key = self.topics.find_or_insert(&join.topic);
+        let key = self.topics.find_or_insert(&join.topic, self.now);
         let (cursor, member) = self.topics[key].plain.join(slot);
         let connection = &mut self.connections[slot as usize];
-        connection.phase = Phase::Open;
+        self.census.set(connection, Phase::Open);
         connection.topic = key;
         connection.member = member;
         connection.cursor = cursor;
@@ -209,7 +218,6 @@ impl Relay {
         join.upgrade.write_response(None, &mut head);
         extra.outbox.push(&head);
         extra.outbox.enter_at(cursor);
-        self.open += 1;
         self.counters.opened += 1;
         self.queue_output(slot);
         if let Some(hooks) = &mut self.hooks.0 {
@@ -238,6 +246,7 @@ impl Relay {
             match received.event {
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) => {
+                    self.counters.pings_received += 1;
                     if self.connections[slot as usize].phase == Phase::Open {
                         self.pong(slot, payload);
                     }
@@ -245,7 +254,8 @@ impl Relay {
                 Some(Event::Close(close)) => {
                     return self.on_close_frame(slot, close.map(|close| close.code));
                 }
-                Some(Event::Pong(_)) | None => {}
+                Some(Event::Pong(_)) => self.counters.pongs_received += 1,
+                None => {}
             }
             input = &mut input[consumed..];
         }
@@ -272,32 +282,13 @@ impl Relay {
         let others = self.private_bytes - extra.charged;
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
             let reason = "the relay has no memory for so large a message now";
-            return self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+            let code = CloseCode::TRY_AGAIN_LATER;
+            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
         }
         let mut gather = std::mem::take(&mut extra.gather);
         if let Some(message) = gather.push(fragment) {
             return self.publish(slot, message.kind, message.payload);
         }
         self.connections[slot as usize].extra().gather = gather;
-    }
-
-    /// Names a refusal in the log: once in a while where everybody sees it.
-    fn log_refusal(&mut self, response: &Response) {
-        let why = String::from_utf8_lossy(&response.body);
-        let why = why.trim_end();
-        // Others are the client's affair; these are about how the relay is set up.
-        let concerns_us = matches!(
-            response.status,
-            Status::Forbidden | Status::ServiceUnavailable
-        );
-        let is_due = self
-            .refusal_logged
-            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS);
-        if concerns_us && is_due {
-            self.refusal_logged = Some(self.now);
-            log::warn!("refused a request: {why}");
-        } else {
-            log::debug!("refused a request: {why}");
-        }
     }
 }

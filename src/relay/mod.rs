@@ -13,7 +13,8 @@
 //!    [`poll_transmit`](Relay::poll_transmit) names, one write of what
 //!    [`transmit`](Relay::transmit) holds for it, reported to
 //!    [`handle_sent`](Relay::handle_sent);
-//! 4. [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
+//! 4. [`poll_notice`](Relay::poll_notice) if anybody wants to know,
+//!    [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
 //!    empty;
 //! 5. [`end_turn`](Relay::end_turn), which frees what closed: until then, no slot is used again,
 //!    so that events of the same turn can't reach a stranger.
@@ -26,13 +27,16 @@
 //! nobody else anything; control frames enter between frames only; nothing that a peer sends
 //! makes it allocate more than the peer did send.
 
+mod admin;
+mod census;
 mod connection;
 mod control;
-mod counters;
 mod ending;
 mod hooks;
 mod input;
 mod limits;
+mod meter;
+mod notice;
 mod outbox;
 mod output;
 mod publish;
@@ -41,16 +45,20 @@ mod timers;
 mod topic;
 mod variant;
 
+pub use crate::metrics::Counters;
+pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use connection::ConnId;
-pub use counters::Counters;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Limits, Pace, SlowPolicy};
+pub use notice::Notice;
 pub use output::{Output, Slices};
 
 use crate::http::Site;
 use crate::log::Pool;
 use crate::wheel::{Tick, Wheel};
+use census::Census;
 use connection::{Connection, Phase};
+use notice::Notices;
 use slab::Slab;
 use std::collections::VecDeque;
 use topic::Topics;
@@ -62,6 +70,8 @@ pub enum Action {
     ShutdownWrite,
     /// Close it. The connection is gone.
     Close,
+    /// Hand this back to [`Relay::handle_report`], with what the system knows of the process.
+    Report(Scrape),
 }
 
 /// Whether a connection's socket is to be read now.
@@ -83,8 +93,10 @@ pub struct Relay {
     now: Tick,
     connections: Slab<Connection>,
     next_generation: u32,
-    /// Connections that are WebSockets and have not begun to close.
-    open: usize,
+    /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
+    census: Census,
+    /// Connections that came by the admin listener, the oldest first.
+    admins: Vec<ConnId>,
     topics: Topics,
     pool: Pool,
     wheel: Wheel,
@@ -99,6 +111,9 @@ pub struct Relay {
     touched: Vec<u32>,
     /// Topics with lagging members, each once.
     retaining: Vec<u32>,
+    /// Members of all topics that lag, as of the end of the last turn.
+    lagging: usize,
+    notices: Notices,
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
@@ -109,8 +124,6 @@ pub struct Relay {
     budget: output::Budget,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
-    /// When a refusal was last logged where everybody sees it.
-    refusal_logged: Option<Tick>,
     /// Timers were left over for the next turn.
     timers_left: bool,
 }
@@ -129,7 +142,8 @@ impl Relay {
             now,
             connections: Slab::new(),
             next_generation: 0,
-            open: 0,
+            census: Census::default(),
+            admins: Vec::new(),
             topics: Topics::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
@@ -137,6 +151,8 @@ impl Relay {
             dirty: VecDeque::new(),
             touched: Vec::new(),
             retaining: Vec::new(),
+            lagging: 0,
+            notices: Notices::new(),
             actions: VecDeque::new(),
             resumes: Vec::new(),
             closed: Vec::new(),
@@ -145,7 +161,6 @@ impl Relay {
             budget: output::Budget::default(),
             shutdown: None,
             hooks: hooks::Hooked::default(),
-            refusal_logged: None,
             timers_left: false,
         }
     }
@@ -168,18 +183,27 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
+        self.notices.clear();
         self.step_shutdown();
     }
 
     /// Takes in a connection.
-    pub fn handle_accept(&mut self) -> ConnId {
+    pub fn handle_accept(&mut self, side: Side) -> ConnId {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
-        let slot = self
-            .connections
-            .insert(Connection::new(generation, self.now)) as u32;
+        let connection = Connection::new(generation, self.now);
+        self.census.enter(&connection);
+        let slot = self.connections.insert(connection) as u32;
         self.rearm(slot);
-        ConnId { slot, generation }
+        let id = ConnId { slot, generation };
+        match side {
+            Side::Public => self.counters.accepted += 1,
+            Side::Admin => {
+                self.counters.admin_accepted += 1;
+                self.admit_admin(id);
+            }
+        }
+        id
     }
 
     /// The next thing to do with a socket.
@@ -195,7 +219,8 @@ impl Relay {
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
-            self.connections.remove(slot as usize);
+            let connection = self.connections.remove(slot as usize);
+            self.census.leave(&connection);
         }
         if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
             self.connections.shrink_to_fit();

@@ -4,6 +4,7 @@
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
 use crate::log::Position;
+use crate::metrics::Cause;
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
@@ -84,8 +85,7 @@ impl Relay {
             }
             let Some(slot) = self.topics[key].plain.visit() else {
                 self.dirty.pop_front();
-                self.topics[key].dirty = false;
-                self.touch(key);
+                self.on_walk_complete(key);
                 self.next_topic();
                 continue;
             };
@@ -149,6 +149,7 @@ impl Relay {
     /// [`handle_writable`](Relay::handle_writable) is expected when it is not any more.
     pub fn handle_sent(&mut self, id: ConnId, sent: usize, offered: usize) {
         let slot = id.slot;
+        self.counters.sent_bytes += sent as u64;
         let connection = &mut self.connections[slot as usize];
         let before = connection.cursor;
         if connection.extra.is_none() && connection.is_member() {
@@ -165,12 +166,15 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         if std::mem::take(&mut connection.probing) && sent == 0 {
             self.counters.stalled += 1;
-            self.drop_now(slot);
+            self.abort(slot, Cause::Stalled);
             return;
         }
         let key = connection.topic;
         if connection.lagging != NONE && connection.cursor != before {
-            self.topics[key].plain.moved(before);
+            let plain = &mut self.topics[key].plain;
+            plain.moved(before);
+            let lag_bytes = plain.log.tail().since(before);
+            self.counters.lag_bytes.observe(lag_bytes, 1);
             self.touch(key);
         }
         if sent < offered {
@@ -249,10 +253,11 @@ impl Relay {
             return false;
         }
         let tail = self.topics[connection.topic].plain.log.tail();
-        if self.pass_over_own(slot) == tail {
+        let (cursor, is_blocked) = (connection.cursor, connection.blocked);
+        if cursor == tail || !connection.echo && self.pass_over_own(slot) == tail {
             return false;
         }
-        if self.connections[slot as usize].blocked {
+        if is_blocked {
             self.lag(slot);
             return false;
         }

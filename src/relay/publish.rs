@@ -2,8 +2,9 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Peer, Phase};
-use super::limits::SlowPolicy;
+use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use crate::log::Position;
+use crate::metrics::Cause;
 use crate::proto::{CloseCode, Header, MessageKind};
 
 impl Relay {
@@ -41,18 +42,23 @@ impl Relay {
             mask: None,
             payload_bytes: payload.len() as u64,
         };
+        if !self.topics[key].dirty {
+            self.topics[key].dirty = true;
+            self.dirty.push_back(key);
+            self.touch(key);
+        }
         let topic = &mut self.topics[key];
         topic
             .plain
             .log
             .append(&mut self.pool, &header.encode(), payload, excluded);
         topic.plain.start_walk();
-        if !topic.dirty {
-            topic.dirty = true;
-            self.dirty.push_back(key);
-        }
+        let log_bytes = topic.plain.log.bytes();
+        let readers = topic.plain.members() - usize::from(excluded.is_some());
         self.counters.messages += 1;
-        if self.topics[key].plain.log.bytes() > self.limits.topic_log_bytes_max {
+        self.counters.message_bytes += payload.len() as u64;
+        self.counters.deliveries += readers as u64;
+        if log_bytes > self.limits.topic_log_bytes_max {
             let cut = self.topics[key]
                 .plain
                 .log
@@ -127,14 +133,16 @@ impl Relay {
             && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
         let messages_missed = log.messages() - boundary.message;
         let tail = log.tail();
+        self.counters.lag_bytes.observe(tail.since(cursor), 1);
         if self.limits.slow_policy == SlowPolicy::Skip && connection.phase == Phase::Open {
             self.counters.skips += 1;
             self.counters.messages_skipped += messages_missed;
         } else {
             self.counters.lapped += 1;
+            self.counters.messages_lost += messages_missed;
         }
         if !is_rescued {
-            self.drop_now(slot);
+            self.abort(slot, Cause::Lapped);
             return;
         }
         let connection = &mut self.connections[slot as usize];
@@ -155,9 +163,21 @@ impl Relay {
         self.topics[connection.topic].plain.moved(before);
         if self.limits.slow_policy == SlowPolicy::Close && !closing {
             let reason = "too slow: more was missed than the topic retains";
-            self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+            let code = CloseCode::TRY_AGAIN_LATER;
+            self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
         }
         self.queue_output(slot);
+    }
+
+    /// Everybody who keeps up was visited, and sent what has come since the last time.
+    pub(super) fn on_walk_complete(&mut self, key: u32) {
+        let topic = &mut self.topics[key];
+        topic.dirty = false;
+        let messages = topic.plain.log.messages();
+        let members = topic.plain.members() as u64;
+        let since = messages - std::mem::replace(&mut topic.walked, messages);
+        self.counters.messages_per_write.observe(since, members);
+        self.touch(key);
     }
 
     /// A topic is to be tidied at the end of the turn.
@@ -165,13 +185,15 @@ impl Relay {
         let topic = &mut self.topics[key];
         if !topic.touched {
             topic.touched = true;
+            topic.roll_meter(self.now);
             self.touched.push(key);
         }
     }
 
     /// Trims the logs of the topics of this turn, and forgets those that everybody has left.
     pub(super) fn tidy_topics(&mut self) {
-        for key in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for key in touched.drain(..) {
             self.topics[key].touched = false;
             self.trim(key);
             self.note_retaining(key);
@@ -179,6 +201,10 @@ impl Relay {
             if topic.plain.is_empty() && !topic.dirty {
                 self.topics.remove(key);
             }
+        }
+        // The list is used in every turn; what a crowd of topics made of it is given back.
+        if touched.capacity() <= TOUCHED_AT_REST_MAX {
+            self.touched = touched;
         }
     }
 
@@ -188,10 +214,21 @@ impl Relay {
         plain.log.trim(&mut self.pool, head);
     }
 
-    /// Keeps the list of topics with lagging members.
+    /// How far the last of all lagging members is behind; of the first topics that have some, if
+    /// those are too many for a turn.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        let retaining = self.retaining.iter().take(TOPIC_SLOTS_PER_PAGE);
+        let lags = retaining.map(|&key| self.topics[key].plain.lag_bytes_max());
+        lags.max().unwrap_or_default()
+    }
+
+    /// Keeps the list of topics with lagging members, and their number.
     pub(super) fn note_retaining(&mut self, key: u32) {
         let topic = &mut self.topics[key];
-        let retains = !topic.plain.lagging().is_empty();
+        let lagging = topic.plain.lagging().len() as u32;
+        let noted = std::mem::replace(&mut topic.lagging_noted, lagging);
+        self.lagging = self.lagging + lagging as usize - noted as usize;
+        let retains = lagging > 0;
         if retains && topic.retaining == NONE {
             topic.retaining = self.retaining.len() as u32;
             self.retaining.push(key);
@@ -204,6 +241,9 @@ impl Relay {
         }
     }
 }
+
+/// Topics that memory is kept for in the list of those to tidy: 4 KiB.
+const TOUCHED_AT_REST_MAX: usize = 1024;
 
 /// Size of the frame that begins here, as our own log encodes it.
 pub(super) fn frame_bytes(bytes: &[u8]) -> usize {

@@ -1,6 +1,8 @@
 //! Topics by name. A topic exists while it has a member.
 
+use super::meter::{Meter, Rate};
 use super::variant::Variant;
+use crate::wheel::Tick;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::hash_map::RandomState;
@@ -22,6 +24,11 @@ pub(super) struct Topic {
     pub(super) touched: bool,
     /// Its index among the topics with lagging members.
     pub(super) retaining: u32,
+    /// Its members that lagged at the end of the last turn in which something happened.
+    pub(super) lagging_noted: u32,
+    /// The number of its messages when the walk over its members was last complete.
+    pub(super) walked: u64,
+    meter: Meter,
 }
 
 /// All topics, by key and by name. Names are chosen by strangers, so they are hashed with a key
@@ -37,11 +44,33 @@ impl Topic {
     pub(super) fn name(&self) -> &str {
         &self.name
     }
+
+    /// To be told before the first thing that happens in a turn.
+    pub(super) fn roll_meter(&mut self, now: Tick) {
+        let log = &self.plain.log;
+        self.meter.roll(now, log.messages(), log.tail().0);
+    }
+
+    /// What it takes in.
+    pub(super) fn rate(&self, now: Tick) -> Rate {
+        let log = &self.plain.log;
+        self.meter.rate(now, log.messages(), log.tail().0)
+    }
 }
 
 impl Topics {
     pub(super) fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    /// The topic in that slot, if there is one.
+    pub(super) fn get(&self, slot: usize) -> Option<&Topic> {
+        self.slab.get(slot)
+    }
+
+    /// Slots beyond which there is no topic.
+    pub(super) fn slots(&self) -> usize {
+        self.slab.capacity()
     }
 
     /// The topic of that name, if it exists.
@@ -53,7 +82,7 @@ impl Topics {
     }
 
     /// The topic of that name, which begins to exist if it did not.
-    pub(super) fn find_or_insert(&mut self, name: &str) -> u32 {
+    pub(super) fn find_or_insert(&mut self, name: &str, now: Tick) -> u32 {
         if let Some(key) = self.find(name) {
             return key;
         }
@@ -64,6 +93,9 @@ impl Topics {
             dirty: false,
             touched: false,
             retaining: super::connection::NONE,
+            lagging_noted: 0,
+            walked: 0,
+            meter: Meter::new(now),
         }) as u32;
         let (slab, hasher) = (&self.slab, &self.hasher);
         self.by_name
@@ -105,9 +137,9 @@ mod tests {
     fn names_map_to_one_topic_each() {
         let mut topics = Topics::default();
         let keys: Vec<u32> = (0..1000)
-            .map(|n| topics.find_or_insert(&format!("room {n}")))
+            .map(|n| topics.find_or_insert(&format!("room {n}"), Tick(0)))
             .collect();
-        assert!((0..1000).all(|n| topics.find_or_insert(&format!("room {n}")) == keys[n]));
+        assert!((0..1000).all(|n| topics.find_or_insert(&format!("room {n}"), Tick(0)) == keys[n]));
         keys.iter().for_each(|&key| topics.remove(key));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
     }

@@ -55,6 +55,16 @@ impl Variant {
         self.members.is_empty()
     }
 
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How far the last of those who lag is behind. As of the end of the last turn in which
+    /// something happened.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        self.log.tail().since(self.floor)
+    }
+
     pub(super) fn lagging(&self) -> &[u32] {
         &self.lagging
     }

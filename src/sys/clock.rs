@@ -1,7 +1,7 @@
-//! Monotonic time, in ticks.
+//! Monotonic time, in ticks, and the time of day.
 
 use crate::wheel::Tick;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a tick is: short enough for timeouts of a second, long enough that 100,000 connections
 /// seldom share one.
@@ -20,10 +20,16 @@ impl Clock {
         Clock { start: now() }
     }
 
-    /// The tick that has begun.
+    /// The time that has passed.
     #[must_use]
-    pub fn tick(&self) -> Tick {
-        let ticks = now().duration_since(self.start).as_millis() / TICK.as_millis();
+    pub fn elapsed(&self) -> Duration {
+        now().duration_since(self.start)
+    }
+
+    /// The tick in which so much time has passed.
+    #[must_use]
+    pub fn tick(elapsed: Duration) -> Tick {
+        let ticks = elapsed.as_millis() / TICK.as_millis();
         Tick(u32::try_from(ticks).unwrap_or(u32::MAX))
     }
 
@@ -33,6 +39,13 @@ impl Clock {
         let begins = self.start + TICK * tick.0;
         begins.saturating_duration_since(now())
     }
+}
+
+/// The time of day.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+pub fn time_of_day() -> SystemTime {
+    SystemTime::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]

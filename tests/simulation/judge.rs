@@ -2,6 +2,7 @@
 
 use crate::peer::{Peer, Stage};
 use crate::world::World;
+use fanfare::metrics::Levels;
 use fanfare::relay::{Counters, Reading, SlowPolicy};
 use fanfare::wheel::Tick;
 
@@ -359,6 +360,10 @@ impl World {
         assert_eq!(self.relay.log_bytes(), 0, "log bytes are left");
         assert_eq!(self.relay.private_bytes(), 0, "private bytes are left");
         assert!(self.relay.poll_timeout().is_none() || self.shutdown.is_some());
+        let counters = self.relay.counters();
+        let closed = counters.closed();
+        assert_eq!(counters.opened, closed, "each is closed for one cause");
+        assert_eq!(self.relay.levels(), Levels::default());
         assert!(!self.relay.has_work());
     }
 }

@@ -5,7 +5,7 @@ use crate::tap::KEY;
 use fanfare::http::Site;
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{OpCode, Role};
-use fanfare::relay::{Action, ConnId, Limits, Output, Pace, Relay, SlowPolicy};
+use fanfare::relay::{Action, ConnId, Limits, Output, Pace, Relay, Side, SlowPolicy};
 use fanfare::wheel::Tick;
 use std::collections::HashMap;
 
@@ -78,7 +78,7 @@ impl Script {
 
     /// A client that has just connected.
     pub(crate) fn connect(&mut self) -> ConnId {
-        let id = self.relay.handle_accept();
+        let id = self.relay.handle_accept(Side::Public);
         self.sockets.insert(id, Socket::default());
         self.give_room(id, usize::MAX);
         id
@@ -149,6 +149,7 @@ impl Script {
             match action {
                 Action::ShutdownWrite => socket.is_shut = true,
                 Action::Close => socket.is_closed = true,
+                Action::Report(_) => panic!("nobody here is an operator"),
             }
         }
         while self.relay.poll_resume().is_some() {}

@@ -2,7 +2,7 @@
 
 use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
-use fanfare::relay::{Action, ConnId, Output, Reading, Relay, SlowPolicy};
+use fanfare::relay::{Action, ConnId, Output, Reading, Relay, Side, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
 /// Turns in a row that may change nothing, besides those that it takes to visit everybody.
@@ -66,7 +66,7 @@ impl World {
             let Some(index) = self.backlog.pop_front() else {
                 return;
             };
-            let id = self.relay.handle_accept();
+            let id = self.relay.handle_accept(Side::Public);
             let freed_in = self.freed_in.get(&id.slot).copied();
             assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
             let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
@@ -255,6 +255,7 @@ impl World {
             self.note(|| format!("client {index}: {action:?}"));
             match action {
                 Action::ShutdownWrite => self.on_shutdown_write(index),
+                Action::Report(_) => panic!("client {index} is no operator"),
                 Action::Close => {
                     self.on_close(index);
                     self.by_id.remove(&id);
