@@ -6,7 +6,9 @@ use super::limits::GATHER_BYTES_FREE;
 use super::{Decision, Reading, Relay, UpgradeRequest};
 use crate::http::{self, Answer, Join, Reason, Response, Status};
 use crate::metrics::Cause;
+use crate::proto::handshake::choose_subprotocol;
 use crate::proto::{CloseCode, Event, Fragment, Head, HeadError, Role, Session};
+use crate::proxy::PeerAddress;
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now.
@@ -63,9 +65,14 @@ impl Relay {
     pub(super) fn on_response_sent(&mut self, slot: u32) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
+        let is_crowded = self.is_door_crowded();
         let connection = &mut self.connections[slot as usize];
         let extra = connection.extra();
         let response = extra.response.take();
+        let at_door = response.as_ref().is_some_and(|response| response.at_door);
+        if at_door && is_crowded {
+            return self.drop_now(slot);
+        }
         if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
             self.shut(slot);
             return;
@@ -104,12 +111,20 @@ impl Relay {
             body,
             sent: 0,
             keep_alive: response.keep_alive,
+            at_door: false,
         });
         self.queue_output(slot);
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
     fn on_request_bytes(&mut self, slot: u32, input: &mut [u8]) {
+        if self.awaits_header(slot) {
+            let mut rest = self.on_header_bytes(slot, input);
+            if !rest.is_empty() {
+                self.on_request_bytes(slot, &mut rest);
+            }
+            return;
+        }
         let extra = self.connections[slot as usize].extra();
         if extra.input.is_empty() {
             extra.scanner = Default::default();
@@ -159,6 +174,7 @@ impl Relay {
         if self.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }
+        let proxy = self.begin_forward(slot, head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
@@ -173,19 +189,32 @@ impl Relay {
             }
             Answer::Respond(response) => {
                 // What follows is the next request: it waits until this one is answered.
-                if response.keep_alive {
+                let keep_alive = response.keep_alive;
+                if keep_alive {
                     self.connections[slot as usize].extra().input = rest.to_vec();
                 }
                 self.respond(slot, response);
+                if keep_alive {
+                    self.end_forward(slot, proxy);
+                }
             }
         }
     }
 
     /// A request passed all checks of ours: a hook may have another opinion.
     fn on_join_request(&mut self, slot: u32, head: &Head, mut join: Join, rest: &mut [u8]) {
+        if !self.admit_forwarded(slot) {
+            return;
+        }
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = &*join.topic;
-            match hooks.on_upgrade(&UpgradeRequest { head, topic }) {
+            let client = self.guests.client(slot).unwrap_or(PeerAddress::Unknown);
+            let request = UpgradeRequest {
+                head,
+                topic,
+                client,
+            };
+            match hooks.on_upgrade(&request) {
                 Decision::Accept => {}
                 Decision::Topic(name) => join.topic = name.into(),
                 Decision::Refuse(status, why) => {
@@ -194,7 +223,20 @@ impl Relay {
                 }
             }
         }
-        self.join(slot, &join, rest);
+        if !self.has_topic_for(&join.topic) {
+            let why = "There are as many topics as there may be. Join one that exists, or try again \
+                       later.";
+            let headers = [("Retry-After", "10")];
+            let response = Response::error(Status::ServiceUnavailable, why, &headers);
+            return self.respond(slot, response.because(Reason::TopicsFull));
+        }
+        let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
+        self.join(slot, &join, subprotocol, rest);
+    }
+
+    /// Whether somebody may join that topic, which may have to begin.
+    fn has_topic_for(&self, name: &str) -> bool {
+        self.topics.len() < self.limits.topics_max || self.topics.find(name).is_some()
     }
 
     fn has_place(&self) -> bool {
@@ -202,12 +244,13 @@ impl Relay {
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
-    fn join(&mut self, slot: u32, join: &Join, rest: &mut [u8]) {
+    fn join(&mut self, slot: u32, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
         let id = self.id(slot);
         let key = self.topics.find_or_insert(&join.topic, self.now);
         let (cursor, member) = self.topics[key].plain.join(slot);
         let connection = &mut self.connections[slot as usize];
         self.census.set(connection, Phase::Open);
+        self.spending.enter(slot);
         connection.topic = key;
         connection.member = member;
         connection.cursor = cursor;
@@ -215,7 +258,7 @@ impl Relay {
         connection.active = self.now;
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
-        join.upgrade.write_response(None, &mut head);
+        join.upgrade.write_response(subprotocol, &mut head);
         extra.outbox.push(&head);
         extra.outbox.enter_at(cursor);
         self.counters.opened += 1;
@@ -232,6 +275,7 @@ impl Relay {
     }
 
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
+        self.spend_bytes(slot, input.len());
         let extra = self.connections[slot as usize].extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
@@ -247,7 +291,7 @@ impl Relay {
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) => {
                     self.counters.pings_received += 1;
-                    if self.connections[slot as usize].phase == Phase::Open {
+                    if self.spend_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
@@ -270,12 +314,13 @@ impl Relay {
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
         let connection = &mut self.connections[slot as usize];
-        if connection.phase != Phase::Open {
+        if connection.phase != Phase::Open || fragment.last && !self.spend_message(slot) {
             return;
         }
         if fragment.first && fragment.last {
             return self.publish(slot, fragment.kind, fragment.payload);
         }
+        let connection = &mut self.connections[slot as usize];
         let extra = connection.extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());

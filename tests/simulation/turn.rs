@@ -2,6 +2,7 @@
 
 use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
+use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Output, Reading, Relay, Side, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
@@ -66,7 +67,7 @@ impl World {
             let Some(index) = self.backlog.pop_front() else {
                 return;
             };
-            let id = self.relay.handle_accept(Side::Public);
+            let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
             let freed_in = self.freed_in.get(&id.slot).copied();
             assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
             let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
