@@ -247,8 +247,7 @@ fn bounds_change_at_a_reload() {
 /// reason of the close.
 fn send_until_closed(relay: &Relay, bytes: &[u8]) -> (usize, String) {
     let mut client = Client::join(relay, "/ws/rates");
-    let mut heard = 0;
-    for _ in 0..10_000 {
+    for heard in 0..10_000 {
         client.try_send(bytes);
         let frame = client.frame();
         if frame.first == FIN | CLOSE {
@@ -256,7 +255,6 @@ fn send_until_closed(relay: &Relay, bytes: &[u8]) -> (usize, String) {
             let reason = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
             return (heard, reason);
         }
-        heard += 1;
     }
     panic!("it is never too much");
 }
