@@ -3,10 +3,14 @@
 //! They live in the library so that `cargo test` can replay `fuzz/seeds/` through them without a
 //! fuzzer. They are no part of the interface; `fuzz/README.md` says how to run them.
 
+mod deflate;
+mod extension;
 mod head;
 mod session;
 mod wire;
 
+pub use deflate::inflate;
+pub use extension::extension;
 pub use head::head;
 pub use session::{Said, hear, session};
 pub use wire::{frame, mask, utf8};
@@ -49,8 +53,10 @@ mod tests {
 
     #[test]
     fn seeds_hold() {
+        replay("extension", super::extension);
         replay("frame", super::frame);
         replay("head", super::head);
+        replay("inflate", super::inflate);
         replay("mask", super::mask);
         replay("session", super::session);
         replay("utf8", super::utf8);
