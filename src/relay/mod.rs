@@ -26,6 +26,7 @@
 //! nobody else anything; control frames enter between frames only; nothing that a peer sends
 //! makes it allocate more than the peer did send.
 
+mod compression;
 mod connection;
 mod control;
 mod counters;
@@ -41,10 +42,11 @@ mod timers;
 mod topic;
 mod variant;
 
+pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use counters::Counters;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Limits, Pace, SlowPolicy};
+pub use limits::{Compression, Limits, Pace, SlowPolicy};
 pub use output::{Output, Slices};
 
 use crate::http::Site;
@@ -53,7 +55,7 @@ use crate::wheel::{Tick, Wheel};
 use connection::{Connection, Phase};
 use slab::Slab;
 use std::collections::VecDeque;
-use topic::Topics;
+use topic::{Topics, VariantKey};
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,18 +89,19 @@ pub struct Relay {
     open: usize,
     topics: Topics,
     pool: Pool,
+    codec: compression::Codec,
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
-    /// Topics whose walk is not complete, each once.
-    dirty: VecDeque<u32>,
-    /// Topics to tidy at the end of the turn, each once.
-    touched: Vec<u32>,
-    /// Topics with lagging members, each once.
-    retaining: Vec<u32>,
+    /// Variants whose walk is not complete, each once.
+    dirty: VecDeque<VariantKey>,
+    /// Variants to tidy at the end of the turn, each once.
+    touched: Vec<VariantKey>,
+    /// Variants with lagging members, each once.
+    retaining: Vec<VariantKey>,
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
@@ -131,6 +134,7 @@ impl Relay {
             next_generation: 0,
             open: 0,
             topics: Topics::default(),
+            codec: compression::Codec::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             unfinished: None,
@@ -158,6 +162,7 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
+        self.codec.forget_level();
     }
 
     /// Sets the hooks of a program that embeds the relay.
@@ -168,6 +173,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
+        self.codec.begin_turn();
         self.step_shutdown();
     }
 
@@ -201,6 +207,7 @@ impl Relay {
             self.connections.shrink_to_fit();
         }
         self.tidy_topics();
+        self.codec.end_turn();
     }
 
     /// The next turn is due at once.

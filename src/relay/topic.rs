@@ -1,6 +1,9 @@
-//! Topics by name. A topic exists while it has a member.
+//! Topics by name, and the variants that their messages are encoded in.
+//!
+//! A topic exists while one of its variants does, and a variant while it has a member: so nothing
+//! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
-use super::variant::Variant;
+use super::variant::{ENCODINGS, Encoding, Variant};
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::hash_map::RandomState;
@@ -10,105 +13,166 @@ use std::ops::{Index, IndexMut};
 /// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
 const AT_REST_MAX: usize = 64;
 
-/// A topic: a name and its messages.
+/// Names a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TopicKey(u32);
+
+/// Names a variant of a topic, which names the topic too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct VariantKey(u32);
+
+impl VariantKey {
+    /// No variant.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
+
+/// A topic: a name, and its messages as far as somebody reads them.
 #[derive(Debug)]
-pub(super) struct Topic {
+struct Topic {
     name: Box<str>,
-    /// The messages as they are.
-    pub(super) plain: Variant,
-    /// It stands in the queue of topics whose walk is not complete.
-    pub(super) dirty: bool,
-    /// It stands in the list of topics to tidy at the end of the turn.
-    pub(super) touched: bool,
-    /// Its index among the topics with lagging members.
-    pub(super) retaining: u32,
+    /// By the number of the encoding, `NONE` where there is none.
+    variants: [VariantKey; ENCODINGS],
 }
 
 /// All topics, by key and by name. Names are chosen by strangers, so they are hashed with a key
 /// that those can't know; the table holds keys only, so that each name is stored once.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    slab: Slab<Topic>,
+    topics: Slab<Topic>,
+    variants: Slab<Variant>,
     by_name: HashTable<u32>,
     hasher: RandomState,
 }
 
-impl Topic {
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 impl Topics {
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.topics.len()
+    }
+
+    pub(super) fn name(&self, key: TopicKey) -> &str {
+        &self.topics[key.0 as usize].name
     }
 
     /// The topic of that name, if it exists.
-    pub(super) fn find(&self, name: &str) -> Option<u32> {
-        let is_named = |&key: &u32| &*self.slab[key as usize].name == name;
+    pub(super) fn find(&self, name: &str) -> Option<TopicKey> {
+        let is_named = |&key: &u32| &*self.topics[key as usize].name == name;
         self.by_name
             .find(self.hasher.hash_one(name), is_named)
-            .copied()
+            .map(|&key| TopicKey(key))
     }
 
-    /// The topic of that name, which begins to exist if it did not.
-    pub(super) fn find_or_insert(&mut self, name: &str) -> u32 {
-        if let Some(key) = self.find(name) {
-            return key;
+    /// The variants of a topic.
+    pub(super) fn variants(&self, key: TopicKey) -> impl Iterator<Item = VariantKey> + use<> {
+        let variants = self.topics[key.0 as usize].variants;
+        variants
+            .into_iter()
+            .filter(|&variant| variant != VariantKey::NONE)
+    }
+
+    /// The variant of that topic with that encoding. Both begin to exist if they did not.
+    pub(super) fn find_or_insert(&mut self, name: &str, encoding: Encoding) -> VariantKey {
+        let topic = self.find(name).unwrap_or_else(|| self.insert(name));
+        let variant = self.topics[topic.0 as usize].variants[encoding as usize];
+        if variant != VariantKey::NONE {
+            return variant;
         }
-        let hash = self.hasher.hash_one(name);
-        let key = self.slab.insert(Topic {
-            name: name.into(),
-            plain: Variant::new(),
-            dirty: false,
-            touched: false,
-            retaining: super::connection::NONE,
-        }) as u32;
-        let (slab, hasher) = (&self.slab, &self.hasher);
-        self.by_name
-            .insert_unique(hash, key, |&key| hasher.hash_one(&*slab[key as usize].name));
-        key
+        // All variants number the messages alike, so that positions map from one to the other.
+        let messages = self
+            .variants(topic)
+            .map(|key| self[key].log.messages())
+            .next()
+            .unwrap_or_default();
+        let variant = Variant::new(topic, encoding, messages);
+        let variant = VariantKey(self.variants.insert(variant) as u32);
+        self.topics[topic.0 as usize].variants[encoding as usize] = variant;
+        variant
     }
 
-    pub(super) fn remove(&mut self, key: u32) {
-        let topic = self.slab.remove(key as usize);
+    fn insert(&mut self, name: &str) -> TopicKey {
+        let hash = self.hasher.hash_one(name);
+        let key = self.topics.insert(Topic {
+            name: name.into(),
+            variants: [VariantKey::NONE; ENCODINGS],
+        }) as u32;
+        let (topics, hasher) = (&self.topics, &self.hasher);
+        self.by_name.insert_unique(hash, key, |&key| {
+            hasher.hash_one(&*topics[key as usize].name)
+        });
+        TopicKey(key)
+    }
+
+    /// Removes a variant, and the topic along with its last one.
+    pub(super) fn remove(&mut self, key: VariantKey) {
+        let variant = self.variants.remove(key.0 as usize);
+        let topic = &mut self.topics[variant.topic.0 as usize];
+        topic.variants[variant.encoding as usize] = VariantKey::NONE;
+        if topic.variants == [VariantKey::NONE; ENCODINGS] {
+            self.remove_topic(variant.topic.0);
+        }
+    }
+
+    fn remove_topic(&mut self, key: u32) {
+        let topic = self.topics.remove(key as usize);
         let hash = self.hasher.hash_one(&*topic.name);
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
             entry.remove();
         }
-        if self.slab.is_empty() && self.slab.capacity() > AT_REST_MAX {
-            self.slab = Slab::new();
+        if self.topics.is_empty() && self.topics.capacity() > AT_REST_MAX {
+            self.topics = Slab::new();
+            self.variants = Slab::new();
             self.by_name = HashTable::new();
         }
     }
 }
 
-impl Index<u32> for Topics {
-    type Output = Topic;
-    fn index(&self, key: u32) -> &Topic {
-        &self.slab[key as usize]
+impl Index<VariantKey> for Topics {
+    type Output = Variant;
+    fn index(&self, key: VariantKey) -> &Variant {
+        &self.variants[key.0 as usize]
     }
 }
 
-impl IndexMut<u32> for Topics {
-    fn index_mut(&mut self, key: u32) -> &mut Topic {
-        &mut self.slab[key as usize]
+impl IndexMut<VariantKey> for Topics {
+    fn index_mut(&mut self, key: VariantKey) -> &mut Variant {
+        &mut self.variants[key.0 as usize]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Pool;
 
     #[test]
     fn names_map_to_one_topic_each() {
         let mut topics = Topics::default();
-        let keys: Vec<u32> = (0..1000)
-            .map(|n| topics.find_or_insert(&format!("room {n}")))
+        let keys: Vec<VariantKey> = (0..1000)
+            .map(|n| topics.find_or_insert(&format!("room {n}"), Encoding::Plain))
             .collect();
-        assert!((0..1000).all(|n| topics.find_or_insert(&format!("room {n}")) == keys[n]));
+        assert!(
+            (0..1000).all(|n| {
+                topics.find_or_insert(&format!("room {n}"), Encoding::Plain) == keys[n]
+            })
+        );
         keys.iter().for_each(|&key| topics.remove(key));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_topic_lasts_as_long_as_its_variants() {
+        let mut topics = Topics::default();
+        let mut pool = Pool::new(1 << 16, 1 << 20);
+        let plain = topics.find_or_insert("lobby", Encoding::Plain);
+        topics[plain].log.append(&mut pool, &[1], &[], None);
+        let compressed = topics.find_or_insert("lobby", Encoding::Deflate15);
+        assert_ne!(plain, compressed);
+        assert_eq!(topics[compressed].log.messages(), 1, "they count alike");
+        let topic = topics.find("lobby").unwrap();
+        assert_eq!(topics.variants(topic).count(), 2);
+        topics.remove(plain);
+        assert_eq!(topics.find("lobby"), Some(topic));
+        assert!(topics.variants(topic).eq([compressed]));
+        topics.remove(compressed);
+        assert_eq!(topics.find("lobby"), None);
     }
 }

@@ -22,7 +22,7 @@ pub use handle::{Gone, Handle};
 use crate::config::Config;
 use crate::http::Site;
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
-use crate::sys::clock::Clock;
+use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
 use crate::sys::notify::Notifier;
@@ -97,8 +97,10 @@ impl Server {
         let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
+        let mut relay = Relay::new(limits, Site::embedded(), clock.tick());
+        relay.set_stopwatch(clock::nanoseconds);
         Ok(Server {
-            relay: Relay::new(limits, Site::embedded(), clock.tick()),
+            relay,
             clock,
             poll,
             signals: None,

@@ -1,6 +1,7 @@
 //! Monotonic time, in ticks.
 
 use crate::wheel::Tick;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How long a tick is: short enough for timeouts of a second, long enough that 100,000 connections
@@ -35,6 +36,14 @@ impl Clock {
     }
 }
 
+/// Nanoseconds since it was first asked: for measuring how long something takes.
+#[must_use]
+pub fn nanoseconds() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(now);
+    let start = *START;
+    u64::try_from(now().duration_since(start).as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 fn now() -> Instant {
     Instant::now()
@@ -57,6 +66,12 @@ pub fn ticks(duration: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nanoseconds_never_go_back() {
+        let readings: Vec<u64> = (0..100).map(|_| nanoseconds()).collect();
+        assert!(readings.is_sorted());
+    }
 
     #[test]
     fn durations_round_up() {

@@ -382,6 +382,7 @@ impl World {
             failed: now.failed - before.failed,
             dead: now.dead - before.dead,
             stalled: now.stalled - before.stalled,
+            ..Counters::default()
         }
     }
 }
