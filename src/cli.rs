@@ -3,6 +3,7 @@
 #[cfg(feature = "bench")]
 use crate::bench;
 use crate::config::{self, Config, ConfigError, Flags};
+use crate::journal;
 use crate::relay::Counters;
 use crate::server::{Ended, LocalAddress, Server};
 use clap::{Parser, Subcommand};
@@ -89,8 +90,8 @@ fn check(file: &Path) -> ExitCode {
 }
 
 fn show(flags: &Flags) -> ExitCode {
-    match Config::load(flags).and_then(|config| config.limits().map(|_| config)) {
-        Ok(config) => print(&config.to_toml()),
+    match Config::load(flags).and_then(|config| config.report()) {
+        Ok(report) => print(&report),
         Err(error) => reject(&error),
     }
 }
@@ -100,15 +101,7 @@ fn serve(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return reject(&error),
     };
-    // What is logged is decided by the level in force, which a reload may change.
-    env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Trace)
-        .format(|out, record| {
-            let level = record.level().as_str().to_ascii_lowercase();
-            writeln!(out, "fanfare: {level}: {}", record.args())
-        })
-        .init();
-    log::set_max_level(config.log_level.0);
+    journal::start(config.log_level.0, config.log_format);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
         if let Err(error) = server.notify_manager() {
@@ -124,6 +117,9 @@ fn serve(flags: &Flags) -> ExitCode {
         Err(error) => return fail(EXIT_FAILED, &error),
     };
     announce(server.addresses());
+    for address in server.admin_addresses() {
+        log::info!("the admin listener is at {address}");
+    }
     let ended = server.run();
     summarize(server.counters());
     match ended {
@@ -163,7 +159,7 @@ fn summarize(counters: &Counters) {
         "ended: {} connections opened, {} requests refused, {} messages published, {} readers \
          lapped, {} skips over {} messages, {} dead, {} stalled, {} broke the protocol",
         counters.opened,
-        counters.refused,
+        counters.refused(),
         counters.messages,
         counters.lapped,
         counters.skips,

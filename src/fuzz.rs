@@ -6,13 +6,17 @@
 mod deflate;
 mod extension;
 mod head;
+mod log;
 mod session;
+mod wheel;
 mod wire;
 
 pub use deflate::inflate;
 pub use extension::extension;
 pub use head::head;
+pub use log::log_ops;
 pub use session::{Said, hear, session};
+pub use wheel::wheel_ops;
 pub use wire::{frame, mask, utf8};
 
 /// Where to cut `bytes` bytes into reads, ascending: a few ways, told apart by `seed`. What a
@@ -57,8 +61,10 @@ mod tests {
         replay("frame", super::frame);
         replay("head", super::head);
         replay("inflate", super::inflate);
+        replay("log_ops", super::log_ops);
         replay("mask", super::mask);
         replay("session", super::session);
         replay("utf8", super::utf8);
+        replay("wheel_ops", super::wheel_ops);
     }
 }

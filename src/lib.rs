@@ -5,16 +5,21 @@
 //!
 //! ```text
 //!   main ─► cli ─► server ─► relay ─► http ─► proto
+//!                    │         ├────► metrics
 //!                    │         ├────► log
 //!                    │         └────► wheel
 //!            │       └─► sys
+//!            ├► journal
 //!            └► bench ─► proto, sys
 //! ```
 //!
 //! - [`proto`] is RFC 6455 as a library, for both roles; [`log`] is what makes a broadcast cost
 //!   nothing per reader; [`wheel`] counts time. None of them does I/O or knows a clock.
-//! - [`http`] says what a request is for; [`relay`] takes every decision. They do no I/O either.
+//! - [`http`] says what a request is for; [`metrics`] counts; [`relay`] takes every decision. They do
+//!   no I/O either.
+//! - [`journal`] is how the process logs.
 //! - [`sys`] and [`server`] are the only rooms of the relay that touch the kernel.
+//! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.
 //! - `bench` is the load generator, for any WebSocket server: a customer of [`proto`] in the
 //!   client's role. The feature of the same name takes it out.
 
@@ -27,7 +32,9 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod http;
+pub mod journal;
 pub mod log;
+pub mod metrics;
 pub mod proto;
 pub mod relay;
 pub mod server;

@@ -226,6 +226,17 @@ fn more_connections_than_descriptors() {
 }
 
 #[test]
+fn variables_that_are_no_settings_are_shown() {
+    let mut command = fanfare(&["config"]);
+    command
+        .env("FANFARE_LISTN", "8080")
+        .env("FANFARE_LISTEN", "8080");
+    let shown = printed(command);
+    let last = shown.lines().last().unwrap_or_default();
+    assert_eq!(last, "# The variable \"FANFARE_LISTN\" is no setting.");
+}
+
+#[test]
 fn the_manual_s_table_is_what_the_code_says() {
     let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
     let written = fs::read_to_string(manual).expect("the manual is there");

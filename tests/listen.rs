@@ -271,6 +271,50 @@ fn what_systemd_hands_over_and_can_t_be_used() {
 }
 
 #[test]
+fn sockets_that_nobody_asked_for_are_told_of() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let relay = Relay::start_with_socket(listener.into(), &["--listen", "127.0.0.1:0"]);
+    let stderr = relay.terminated().stderr;
+    assert!(stderr.contains("--listen systemd is missing"), "{stderr}");
+    // None were handed over, or they were asked for.
+    assert!(!Relay::start(&[]).terminated().stderr.contains("systemd"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let relay = Relay::start_with_socket(listener.into(), &["--listen", "systemd"]);
+    assert!(!relay.terminated().stderr.contains("systemd"));
+}
+
+#[test]
+fn a_port_that_takes_a_privilege() {
+    let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let first: u32 = first
+        .ok()
+        .and_then(|port| port.trim().parse().ok())
+        .unwrap_or(1024);
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--bounding-set=-net_bind_service",
+            "--inh-caps=-net_bind_service",
+        ])
+        .arg(env!("CARGO_BIN_EXE_fanfare"))
+        .args(["--listen", "127.0.0.1:1"]);
+    let can_drop_it = Command::new("setpriv")
+        .args(["--bounding-set=-net_bind_service", "true"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if first <= 1 || !can_drop_it {
+        eprintln!("SKIPPED: every port is free for all here, or no privilege can be dropped");
+        return;
+    }
+    let (code, error) = refused(command);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(
+        error.contains("127.0.0.1:1") && error.contains("CAP_NET_BIND_SERVICE"),
+        "{error}"
+    );
+}
+
+#[test]
 fn sockets_for_another_process_are_not_taken() {
     let mut command = command();
     command

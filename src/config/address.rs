@@ -125,6 +125,30 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether a socket address may be meant by both. A name that means nothing now does not count:
+    /// to listen on it fails anyway.
+    #[must_use]
+    pub fn overlaps(&self, other: &Address) -> bool {
+        match (self, other) {
+            (Address::Unix(ours), Address::Unix(theirs)) => return ours == theirs,
+            (Address::Tcp(_, ours), Address::Tcp(_, theirs)) if ours == theirs && *ours != 0 => {}
+            _ => return false,
+        }
+        let addresses = |address: &Address| match address.resolve() {
+            Ok(Binding::All(addresses) | Binding::First(addresses)) => addresses,
+            _ => Vec::new(),
+        };
+        let ours = addresses(self);
+        addresses(other).iter().any(|theirs| {
+            let theirs = theirs.ip();
+            ours.iter()
+                .map(SocketAddr::ip)
+                .any(|ours| ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
+        })
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -177,6 +201,22 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn addresses_that_mean_the_same() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+        assert!(overlap("8080", "127.0.0.1:8080"));
+        assert!(overlap("8080", "localhost:8080"));
+        assert!(overlap("8080", ":8080"));
+        assert!(overlap("0.0.0.0:8080", "[::1]:8080"));
+        assert!(!overlap("8080", "8081"));
+        assert!(!overlap("127.0.0.1:8080", "127.0.0.2:8080"));
+        assert!(!overlap("127.0.0.1:0", "127.0.0.1:0"));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What settings mean together: the bounds that the relay keeps, unless they contradict each other
 //! or the system.
 
+use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::{Count, Switch};
-use crate::relay::{Compression, Limits, Pace};
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Compression, Limits, Pace};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -24,6 +25,8 @@ const MESSAGES_PER_LOG: u64 = 4;
 impl Config {
     /// The relay's bounds, if the settings fit together.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
+        self.check_addresses()?;
+        self.check_admin()?;
         let message = self.message_bytes_max;
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
@@ -75,6 +78,40 @@ impl Config {
         })
     }
 
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let cite = self.cite("listen");
+        if self.listen.is_empty() {
+            return Err(format!("{cite}: expected an address to listen on").into());
+        }
+        let twice = self.listen.iter().enumerate().find(|(index, address)| {
+            // Each free port is another one.
+            !matches!(address, Address::Tcp(_, 0)) && self.listen[..*index].contains(address)
+        });
+        match twice {
+            Some((_, address)) => Err(format!("{cite}: {address} is there twice").into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What the operator sees is not for the public: their listener has an address of its own.
+    fn check_admin(&self) -> Result<(), ConfigError> {
+        let Some(admin) = &self.admin else {
+            return Ok(());
+        };
+        if *admin == Address::Systemd {
+            let why = "all sockets that systemd hands over are for the public: give an address";
+            return Err(format!("{}: {why}", self.cite("admin")).into());
+        }
+        match self.listen.iter().find(|public| public.overlaps(admin)) {
+            Some(public) => Err(format!(
+                "{} is where the public is let in (--listen {public}): choose another one for it",
+                self.cite("admin")
+            )
+            .into()),
+            None => Ok(()),
+        }
+    }
+
     /// Sockets of clients that may be open at a time, given how many files the process may have open,
     /// and how many sockets it listens on.
     pub fn sockets_max(
@@ -82,13 +119,14 @@ impl Config {
         descriptors_max: usize,
         listeners: usize,
     ) -> Result<usize, ConfigError> {
-        let reserved = DESCRIPTORS_RESERVED + listeners;
+        let admin = self.admin.as_ref().map_or(0, |_| ADMIN_CONNECTIONS_MAX);
+        let reserved = DESCRIPTORS_RESERVED + listeners + admin;
         let available = descriptors_max.saturating_sub(reserved);
         let Some(Count(connections_max)) = self.connections_max else {
             return match available {
                 0 => Err(format!(
                     "the process may have {descriptors_max} files open, and needs more than \
-                     {reserved}: raise the limit (ulimit -n)"
+                     {reserved}: raise the limit (ulimit -n, LimitNOFILE= of a service)"
                 )
                 .into()),
                 available => Ok(available),
@@ -98,7 +136,7 @@ impl Config {
         if needed > available {
             return Err(format!(
                 "{} takes {} open files, and the process may have {descriptors_max}: raise the \
-                 limit (ulimit -n), or lower the setting to {}",
+                 limit (ulimit -n, LimitNOFILE= of a service), or lower the setting to {}",
                 self.cite("connections_max"),
                 needed.saturating_add(reserved),
                 available.saturating_sub(SOCKETS_SPARE),

@@ -15,6 +15,7 @@
 use super::address::Address;
 use super::table::settings;
 use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Switch};
+use crate::journal::LogFormat;
 use crate::relay::SlowPolicy;
 
 settings! {
@@ -28,6 +29,11 @@ settings! {
         /// Who may connect to a `unix:PATH`, as the mode of that file
         unix_mode: Mode = "0660", Restart,
             "the relay's user and group, which a proxy in front of it shares";
+
+        /// Address on which the operator may ask how things stand (/healthz, /readyz, /metrics,
+        /// /topics), or `off`. Not one that the public reaches
+        admin: Option<Address> = "off", Restart,
+            "names of rooms and numbers of visitors are nobody else's affair";
 
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
         /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
@@ -140,5 +146,9 @@ settings! {
         /// What is logged to standard error: off, error, warn, info, debug
         log_level: Level = "info", Live,
             "what an operator wants to know, and nothing for each connection";
+
+        /// How it is written: `human` for people, `json` for machines, one object a line
+        log_format: LogFormat = "human", Restart,
+            "whoever starts it by hand reads it with their eyes";
     }
 }

@@ -1,10 +1,33 @@
 //! Settings as people read them: what is in force, and the manual's table.
 
+use super::error::ConfigError;
+use super::flags::CONFIG_VARIABLE;
 use super::settings::{Config, SETTINGS};
-use super::table::{Setting, Source, TakesEffect};
+use super::table::{PREFIX, Setting, Source, TakesEffect};
+use crate::sys::descriptors;
+use std::env;
 use std::fmt::Write;
 
 impl Config {
+    /// [`to_toml`](Config::to_toml), and what this process makes of it: how many connections it can
+    /// hold, and which variables of its environment are no settings.
+    pub fn report(&self) -> Result<String, ConfigError> {
+        self.limits()?;
+        let descriptors_max = descriptors::raise_limit();
+        let sockets_max = self.sockets_max(descriptors_max, self.listen.len())?;
+        let mut out = self.to_toml();
+        let _ = write!(
+            out,
+            "\n# {descriptors_max} open files are allowed here: enough for {sockets_max} connections.\n"
+        );
+        for (name, _) in env::vars_os() {
+            if is_stray(&name.to_string_lossy()) {
+                let _ = writeln!(out, "# The variable {name:?} is no setting.");
+            }
+        }
+        Ok(out)
+    }
+
     /// What is in force and where each value came from, as a file that says the same.
     #[must_use]
     pub fn to_toml(&self) -> String {
@@ -47,6 +70,15 @@ impl Config {
             Source::Flag => format!("--{} {value}", setting.flag()),
         }
     }
+}
+
+/// Whether a variable looks like a setting, and is none.
+fn is_stray(variable: &str) -> bool {
+    variable.starts_with(PREFIX)
+        && variable != CONFIG_VARIABLE
+        && !SETTINGS
+            .iter()
+            .any(|setting| setting.variable() == variable)
 }
 
 fn describe(setting: &Setting, source: &Source) -> String {
@@ -141,6 +173,26 @@ from; what it prints is a file, too. `fanfare check FILE` says what is wrong wit
 A variable that is empty counts as not set. Several values are separated by commas in a variable, a
 flag is repeated, and a file has an array: `origin = [\"https://a.example\", \"https://b.example\"]`.
 Sizes take `KiB`, `MiB` and `GiB`, times `ms`, `s`, `m` and `h`; a bare number is bytes or seconds.
-What changes *live* does so when the relay is told to reload its file; the rest when it is started
-again.
+What changes *live* does so at SIGHUP, when the relay loads its settings again; the rest when it is
+started again. If anything is wrong with the new settings, all of the old ones stay.
+
+## Where it listens
+
+`--listen` takes any number of these:
+
+| address | means |
+|---|---|
+| `8080` | that port, on this machine only |
+| `:8080` | that port, on every interface, IPv4 and IPv6 |
+| `192.0.2.1:8080`, `[2001:db8::1]:8080` | that address |
+| `localhost:8080` | all addresses that the name has |
+| `unix:/run/fanfare.sock` | a Unix domain socket, for a proxy on the same machine |
+| `systemd` | all sockets that systemd hands over (`LISTEN_FDS`) |
+
+Port 0 is a free port, which the relay's first line names. The path of a Unix domain socket has at
+most 107 bytes. If there is a socket at that path already, it is replaced when nobody answers there,
+and left alone when somebody does; anything else there is left alone, too. The relay removes its own
+at a clean end. Sockets of systemd's are used if `systemd` is among the addresses, and not otherwise:
+[contrib/fanfare.service](../contrib/fanfare.service) says so, and
+[contrib/fanfare.socket](../contrib/fanfare.socket) says which.
 ";

@@ -3,6 +3,9 @@
 use super::settings::{Config, SETTINGS};
 use std::sync::Arc;
 
+/// What every environment variable of ours begins with.
+pub(super) const PREFIX: &str = "FANFARE_";
+
 /// One setting, and how to get at its place in a [`Config`].
 #[derive(Debug)]
 pub struct Setting {
@@ -69,7 +72,7 @@ impl Setting {
     /// Its environment variable.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("FANFARE_{}", self.name.to_ascii_uppercase())
+        format!("{PREFIX}{}", self.name.to_ascii_uppercase())
     }
 }
 

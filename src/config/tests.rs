@@ -202,6 +202,25 @@ fn contradictions_name_both_sides_and_where_they_stand() {
 }
 
 #[test]
+fn addresses_that_are_missing_or_there_twice() {
+    for (text, expected) in [
+        (
+            "listen = [':80', 'unix:a', 'unix:a']",
+            "f.toml:1: listen = [\":80\", \"unix:a\", \"unix:a\"]: unix:a is there twice",
+        ),
+        (
+            "listen = []",
+            "f.toml:1: listen = []: expected an address to listen on",
+        ),
+    ] {
+        let error = from_file(text).unwrap().limits().unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    let free_ports = from_file("listen = [0, 0]").unwrap();
+    free_ports.limits().expect("each is another one");
+}
+
+#[test]
 fn what_a_program_set_is_not_called_a_default() {
     let config = Config {
         message_bytes_max: Bytes(8 << 20),
@@ -217,7 +236,7 @@ fn what_a_program_set_is_not_called_a_default() {
 #[test]
 fn what_is_shown_is_a_file_that_says_the_same() {
     let flags = flags(&[
-        "--listen=:80,[::1]:81",
+        "--listen=:80,[::1]:81,unix:a \"b\\c\td",
         "--origin=https://a.example",
         "--connections-max=5000",
         "--idle-timeout=90",
@@ -231,7 +250,7 @@ fn what_is_shown_is_a_file_that_says_the_same() {
         assert_eq!((setting.values)(&config), (setting.values)(&again));
     }
     let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap();
-    assert!(line("listen").starts_with("listen = [\":80\", \"[::1]:81\"]"));
+    assert!(line("listen").starts_with(r#"listen = [":80", "[::1]:81", "unix:a \"b\\c\u0009d"]"#));
     assert!(line("listen").ends_with("  # --listen"));
     assert!(line("connections_max").starts_with("connections_max = 5000 "));
     assert!(line("idle_timeout").starts_with("idle_timeout = \"1m 30s\""));

@@ -1,5 +1,6 @@
 //! Values as people write them, the same on the command line, in the environment and in a file.
 
+use crate::journal::LogFormat;
 use crate::relay::SlowPolicy;
 use bytesize::ByteSize;
 use log::LevelFilter;
@@ -336,6 +337,8 @@ choice! {
     "debug" => Level(LevelFilter::Debug),
     "trace" => Level(LevelFilter::Trace),
 }
+
+choice!(LogFormat, "FORMAT", "human" => LogFormat::Human, "json" => LogFormat::Json);
 
 #[cfg(test)]
 mod tests {

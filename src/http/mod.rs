@@ -1,9 +1,13 @@
 //! HTTP as far as a relay speaks it: what a request is for, and what to answer. No I/O.
 
+mod admin;
 mod asset;
+mod reason;
 mod response;
 mod route;
 
+pub use admin::{AdminRequest, TopicsQuery, route_admin};
 pub use asset::{Body, Site};
+pub use reason::Reason;
 pub use response::{Response, Status};
 pub use route::{Answer, Join, route};

@@ -1,5 +1,6 @@
 //! Responses: status, headers, and errors as people read them.
 
+use super::Reason;
 use super::asset::Body;
 use std::io::Write;
 
@@ -52,6 +53,8 @@ impl Status {
 pub struct Response {
     /// What it says first.
     pub status: Status,
+    /// Why, if it is an error.
+    pub reason: Reason,
     /// Headers besides those that every response has.
     headers: Vec<(&'static str, &'static str)>,
     content_type: &'static str,
@@ -71,6 +74,7 @@ impl Response {
     ) -> Self {
         Response {
             status: Status::Ok,
+            reason: Reason::Other,
             headers: headers.to_vec(),
             content_type,
             body,
@@ -79,18 +83,36 @@ impl Response {
         }
     }
 
+    /// What is old at once, and so is kept by nobody.
+    #[must_use]
+    pub fn fresh(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = [
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ];
+        Response::ok(content_type, &headers, body.into().into())
+    }
+
     /// An error, explained in a sentence, after which the connection is closed.
     #[must_use]
     pub fn error(status: Status, why: &str, headers: &[(&'static str, &'static str)]) -> Self {
         let (number, name) = status.line();
         Response {
             status,
+            reason: Reason::Other,
             headers: headers.to_vec(),
             content_type: "text/plain; charset=utf-8",
             body: format!("{number} {name}: {why}\n").into_bytes().into(),
             head_only: false,
             keep_alive: false,
         }
+    }
+
+    /// Says why it is an error, for those who count.
+    #[must_use]
+    pub fn because(mut self, reason: Reason) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// The head as it goes on the wire.

@@ -1,6 +1,7 @@
 //! What a request is for.
 
 use super::asset::Site;
+use super::reason::Reason;
 use super::response::{Response, Status};
 use crate::proto::Head;
 use crate::proto::handshake::{self, Refusal};
@@ -59,8 +60,8 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
         }
         let upgrade = handshake::check(head).map_err(refused)?;
         check_origin(&upgrade, origins)?;
-        let topic =
-            decode_topic(name).map_err(|why| Response::error(Status::BadRequest, why, &[]))?;
+        let topic = decode_topic(name)
+            .map_err(|why| Response::error(Status::BadRequest, why, &[]).because(Reason::Topic))?;
         return Ok(Answer::Join(Join {
             upgrade,
             topic,
@@ -69,15 +70,21 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
     }
     let Some(response) = site.find(head.path()) else {
         let why = "There is nothing here. The page is at /, WebSockets are at /ws and /ws/TOPIC.";
-        return Err(Response::error(Status::NotFound, why, &[]));
+        return Err(Response::error(Status::NotFound, why, &[]).because(Reason::NotFound));
     };
-    if !matches!(head.method, "GET" | "HEAD") {
-        let why = "This can be read with GET and HEAD only.";
-        let headers = [("Allow", "GET, HEAD")];
-        return Err(Response::error(Status::MethodNotAllowed, why, &headers));
-    }
+    check_method(head)?;
     checked.map_err(refused)?;
     Ok(Answer::Respond(response))
+}
+
+/// Whether a request only reads.
+pub(super) fn check_method(head: &Head) -> Result<(), Response> {
+    if matches!(head.method, "GET" | "HEAD") {
+        return Ok(());
+    }
+    let why = "This can be read with GET and HEAD only.";
+    let headers = [("Allow", "GET, HEAD")];
+    Err(Response::error(Status::MethodNotAllowed, why, &headers).because(Reason::Method))
 }
 
 /// The topic's name in a path that leads to one, not decoded yet.
@@ -108,7 +115,7 @@ fn wants_echo(head: &Head) -> bool {
     !form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "echo" && value == "0")
 }
 
-fn wants_keep_alive(head: &Head) -> bool {
+pub(super) fn wants_keep_alive(head: &Head) -> bool {
     let has = |token| head.headers.has_token("Connection", token);
     if head.minor_version == 0 {
         has("keep-alive")
@@ -120,15 +127,19 @@ fn wants_keep_alive(head: &Head) -> bool {
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {
     handshake::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
         let why = format!("{refusal} Allow it with --origin.");
-        Response::error(Status::Forbidden, &why, &[])
+        Response::error(Status::Forbidden, &why, &[]).because(Reason::Origin)
     })
 }
 
-fn refused(refusal: Refusal) -> Response {
-    let status = match refusal.status() {
-        405 => Status::MethodNotAllowed,
-        426 => Status::UpgradeRequired,
-        _ => Status::BadRequest,
+pub(super) fn refused(refusal: Refusal) -> Response {
+    let (status, reason) = match refusal {
+        Refusal::Method => (Status::MethodNotAllowed, Reason::Method),
+        Refusal::HttpVersion | Refusal::NoUpgrade => (Status::UpgradeRequired, Reason::NoUpgrade),
+        Refusal::Version => (Status::UpgradeRequired, Reason::Version),
+        Refusal::Body => (Status::BadRequest, Reason::Body),
+        Refusal::Missing(_) | Refusal::Repeated(_) | Refusal::Malformed(_) => {
+            (Status::BadRequest, Reason::Header)
+        }
     };
-    Response::error(status, &refusal.to_string(), refusal.headers())
+    Response::error(status, &refusal.to_string(), refusal.headers()).because(reason)
 }

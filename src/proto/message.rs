@@ -69,6 +69,8 @@ impl Gather {
                 payload,
             });
         }
+        let heap_bytes = self.heap_bytes_after(payload.len());
+        self.buffer.reserve_exact(heap_bytes - self.buffer.len());
         self.buffer.extend_from_slice(payload);
         self.handed_out = last;
         last.then_some(Message {
@@ -99,6 +101,16 @@ impl Gather {
     /// The bytes of heap in use.
     pub fn heap_bytes(&self) -> usize {
         self.buffer.capacity()
+    }
+
+    /// The bytes of heap in use once `more` bytes of the same message were pushed: it grows to twice
+    /// its size at a time, so that each byte is moved once or twice in all.
+    pub fn heap_bytes_after(&self, more: usize) -> usize {
+        let needed = self.buffer.len() + more;
+        match self.buffer.capacity() {
+            capacity if needed <= capacity => capacity,
+            capacity => needed.max(2 * capacity),
+        }
     }
 }
 

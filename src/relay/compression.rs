@@ -9,8 +9,8 @@
 //! before the next one.
 
 use super::Relay;
-use super::counters::Counters;
 use super::limits::Compression;
+use crate::metrics::Counters;
 use crate::proto::deflate::{Deflater, Inflater, Window};
 use crate::proto::{Message, ProtocolError};
 
@@ -77,7 +77,7 @@ impl Codec {
         counters: &mut Counters,
     ) -> Option<&[u8]> {
         let Some(settings) = settings.filter(|settings| payload.len() >= settings.bytes_min) else {
-            counters.deflate_passed += 1;
+            counters.deflate_small += 1;
             return None;
         };
         let deflater = match window {
@@ -90,12 +90,8 @@ impl Codec {
             .deflate(payload);
         counters.deflate_nanoseconds += (self.stopwatch)().saturating_sub(began);
         match compressed {
-            Some(compressed) => {
-                counters.deflated += 1;
-                counters.deflated_bytes_before += payload.len() as u64;
-                counters.deflated_bytes_after += compressed.len() as u64;
-            }
-            None => counters.deflate_passed += 1,
+            Some(compressed) => counters.deflated.count(payload.len(), compressed.len()),
+            None => counters.deflate_vain += 1,
         }
         compressed
     }
@@ -123,9 +119,7 @@ impl Relay {
         let opened = opened.map(|message| {
             let bytes_after = message.payload.len();
             self.codec.inflated_bytes += bytes_after;
-            self.counters.inflated += 1;
-            self.counters.inflated_bytes_before += bytes_before as u64;
-            self.counters.inflated_bytes_after += bytes_after as u64;
+            self.counters.inflated.count(bytes_before, bytes_after);
             self.publish(slot, message.kind, message.payload);
         });
         if opened.is_err() {

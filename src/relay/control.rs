@@ -22,6 +22,7 @@ impl Relay {
     pub(super) fn ping(&mut self, slot: u32) {
         self.enter_outbox(slot);
         let connection = &mut self.connections[slot as usize];
+        self.counters.pings_sent += 1;
         connection.awaiting_pong = true;
         connection.since = self.now;
         connection.extra().outbox.push_control(OpCode::Ping, &[]);

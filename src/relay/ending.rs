@@ -16,6 +16,7 @@ use super::connection::{Close, ConnId, Peer, Phase};
 use super::limits::LINGER_BYTES_MAX;
 use super::topic::VariantKey;
 use super::{Action, Relay};
+use crate::metrics::Cause;
 use crate::proto::frame::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
@@ -26,8 +27,14 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         connection.peer = Peer::Ended;
         match connection.phase {
-            Phase::Head | Phase::AwaitClose | Phase::Linger => self.drop_now(slot),
-            Phase::Open => self.start_close(slot, CloseCode::NORMAL, "", Peer::Ended),
+            Phase::Head => {
+                self.note_disconnect(slot);
+                self.drop_now(slot);
+            }
+            Phase::AwaitClose | Phase::Linger => self.drop_now(slot),
+            Phase::Open => {
+                self.start_close(slot, Cause::Ended, CloseCode::NORMAL, "", Peer::Ended);
+            }
             Phase::Respond | Phase::Closing | Phase::Closed => {}
         }
         self.settle(slot);
@@ -36,12 +43,26 @@ impl Relay {
     /// The socket is broken.
     pub fn handle_reset(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id) {
-            self.drop_now(slot);
+            self.note_disconnect(slot);
+            self.abort(slot, Cause::Reset);
         }
     }
 
     /// Begins the closing handshake, whoever wants it: `peer` says what may still come.
-    pub(super) fn start_close(&mut self, slot: u32, code: CloseCode, reason: &str, peer: Peer) {
+    pub(super) fn start_close(
+        &mut self,
+        slot: u32,
+        cause: Cause,
+        code: CloseCode,
+        reason: &str,
+        peer: Peer,
+    ) {
+        let counted = match cause {
+            // No close frame came, and ours finds nobody who wants it.
+            Cause::Ended => cause.code(),
+            _ => code.as_u16(),
+        };
+        self.note_close(slot, cause, counted, reason);
         let payload = CloseFrame { code, reason }.encode().to_vec();
         self.start_close_with(slot, payload, peer);
     }
@@ -51,6 +72,8 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         match connection.phase {
             Phase::Open => {
+                let counted = code.map_or(NO_CODE, CloseCode::as_u16);
+                self.note_close(slot, Cause::Peer, counted, "");
                 let answer = code.map(|code| CloseFrame { code, reason: "" }.encode().to_vec());
                 self.start_close_with(slot, answer.unwrap_or_default(), Peer::Done);
             }
@@ -66,8 +89,8 @@ impl Relay {
         match connection.phase {
             Phase::Open => {
                 self.counters.failed += 1;
-                log::debug!("connection {slot} failed: {error}");
-                self.start_close(slot, error.close_code(), &error.to_string(), Peer::Failed);
+                let (code, why) = (error.close_code(), error.to_string());
+                self.start_close(slot, Cause::Protocol, code, &why, Peer::Failed);
             }
             Phase::Closing => connection.peer = Peer::Failed,
             Phase::AwaitClose => self.shut(slot),
@@ -78,10 +101,9 @@ impl Relay {
     fn start_close_with(&mut self, slot: u32, payload: Vec<u8>, peer: Peer) {
         let connection = &mut self.connections[slot as usize];
         debug_assert_eq!(connection.phase, Phase::Open);
-        connection.phase = Phase::Closing;
+        self.census.set(connection, Phase::Closing);
         connection.peer = peer;
         connection.since = self.now;
-        self.open -= 1;
         let key = connection.variant;
         let at = self.topics[key].log.tail();
         let extra = connection.extra();
@@ -93,7 +115,7 @@ impl Relay {
             extra.session = None;
         }
         extra.gather = Default::default();
-        extra.input = Vec::new();
+        let mut input = std::mem::take(&mut extra.input);
         if self.pass_over_own(slot) < at {
             // The walk goes on without it: it has a cursor, and an end, of its own.
             self.lag(slot);
@@ -101,6 +123,11 @@ impl Relay {
             self.leave_topic(slot);
         }
         self.queue_output(slot);
+        if peer == Peer::Talking {
+            // What had to wait is still the beginning of what comes: a close frame may be in it, and
+            // it may end in the middle of a frame.
+            self.on_frames(slot, &mut input);
+        }
     }
 
     /// All that a closing connection was owed has been sent: its close frame follows, and the
@@ -116,7 +143,7 @@ impl Relay {
         }
         extra.close = None;
         if connection.peer == Peer::Talking {
-            connection.phase = Phase::AwaitClose;
+            self.census.set(connection, Phase::AwaitClose);
             return;
         }
         self.shut(slot);
@@ -131,7 +158,7 @@ impl Relay {
             self.drop_now(slot);
             return;
         }
-        connection.phase = Phase::Linger;
+        self.census.set(connection, Phase::Linger);
         connection.since = self.now;
         connection.extra().session = None;
         self.actions.push_back((id, Action::ShutdownWrite));
@@ -149,19 +176,26 @@ impl Relay {
         }
     }
 
-    /// Ends a connection at once. Its slot stays taken until the end of the turn.
+    /// Ends a connection at once, be it open or not.
+    pub(super) fn abort(&mut self, slot: u32, cause: Cause) {
+        if self.connections[slot as usize].phase == Phase::Open {
+            self.note_close(slot, cause, cause.code(), "");
+        }
+        self.drop_now(slot);
+    }
+
+    /// Ends a connection at once, for whose end there is a cause already if it was open. Its slot
+    /// stays taken until the end of the turn.
     pub(super) fn drop_now(&mut self, slot: u32) {
         self.leave_topic(slot);
         self.wheel.disarm(&mut self.connections, slot);
         let id = self.id(slot);
         let connection = &mut self.connections[slot as usize];
-        if connection.phase == Phase::Open {
-            self.open -= 1;
-        }
         if let Some(extra) = connection.extra.take() {
             self.private_bytes -= extra.charged;
         }
-        connection.phase = Phase::Closed;
+        self.census.set(connection, Phase::Closed);
+        self.forget_admin(id);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
     }
@@ -178,8 +212,11 @@ impl Relay {
         self.touch(key);
         if let Some(hooks) = &mut self.hooks.0 {
             let generation = self.connections[slot as usize].generation;
-            let name = self.topics.name(self.topics[key].topic);
-            hooks.on_leave(ConnId { slot, generation }, name);
+            let topic = self.topics[key].topic;
+            hooks.on_leave(ConnId { slot, generation }, self.topics[topic].name());
         }
     }
 }
+
+/// What a close frame without a code is counted as (RFC 6455 §7.1.5).
+const NO_CODE: u16 = 1005;

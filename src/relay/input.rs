@@ -4,14 +4,11 @@ use super::connection::{ConnId, Peer, Pending, Phase, Terms};
 use super::limits::GATHER_BYTES_FREE;
 use super::variant::Encoding;
 use super::{Decision, Reading, Relay, UpgradeRequest};
-use crate::http::{self, Answer, Join, Response, Status};
+use crate::http::{self, Answer, Join, Reason, Response, Status};
+use crate::metrics::Cause;
 use crate::proto::{
-    CloseCode, Event, Fragment, Head, HeadError, Message, ProtocolError, Role, Session,
+    CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
 };
-
-/// How often a refusal is logged where everybody sees it: once a second. An attacker shall not
-/// fill the disk.
-const REFUSAL_LOG_TICKS: u32 = 10;
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now.
@@ -50,6 +47,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         let connection = &mut self.connections[slot as usize];
         connection.heard = self.now;
+        self.counters.received_bytes += input.len() as u64;
         connection.awaiting_pong = false;
         match connection.phase {
             Phase::Head => self.on_request_bytes(slot, input),
@@ -74,7 +72,7 @@ impl Relay {
             return;
         }
         let mut input = std::mem::take(&mut extra.input);
-        connection.phase = Phase::Head;
+        self.census.set(connection, Phase::Head);
         connection.served = true;
         connection.since = self.now;
         self.resumes.push(id);
@@ -86,11 +84,15 @@ impl Relay {
     /// Answers a request.
     pub(super) fn respond(&mut self, slot: u32, response: Response) {
         if response.status != Status::Ok {
-            self.counters.refused += 1;
-            self.log_refusal(&response);
+            self.note_refusal(slot, &response);
         }
+        self.send_response(slot, response);
+    }
+
+    /// Lets a response leave.
+    pub(super) fn send_response(&mut self, slot: u32, response: Response) {
         let connection = &mut self.connections[slot as usize];
-        connection.phase = Phase::Respond;
+        self.census.set(connection, Phase::Respond);
         connection.since = self.now;
         let extra = connection.extra();
         extra.outbox.push(&response.encode_head());
@@ -146,23 +148,29 @@ impl Relay {
     }
 
     fn on_bad_head(&mut self, slot: u32, error: HeadError) {
-        let status = match error.status() {
-            431 => Status::RequestHeaderFieldsTooLarge,
-            _ => Status::BadRequest,
+        let (status, reason) = match error.status() {
+            431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
+            _ => (Status::BadRequest, Reason::MalformedHead),
         };
-        self.respond(slot, Response::error(status, &error.to_string(), &[]));
+        let response = Response::error(status, &error.to_string(), &[]);
+        self.respond(slot, response.because(reason));
     }
 
     fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
+        if self.is_admin(self.id(slot)) {
+            return self.on_admin_request(slot, head, rest);
+        }
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
-                self.respond(
-                    slot,
-                    Response::error(Status::ServiceUnavailable, why, &headers),
-                );
+                let response = Response::error(Status::ServiceUnavailable, why, &headers);
+                let reason = match self.shutdown {
+                    Some(_) => Reason::ShuttingDown,
+                    None => Reason::Full,
+                };
+                self.respond(slot, response.because(reason));
             }
             Answer::Respond(response) => {
                 // What follows is the next request: it waits until this one is answered.
@@ -182,7 +190,8 @@ impl Relay {
                 Decision::Accept => {}
                 Decision::Topic(name) => join.topic = name.into(),
                 Decision::Refuse(status, why) => {
-                    return self.respond(slot, Response::error(status, &why, &[]));
+                    let response = Response::error(status, &why, &[]);
+                    return self.respond(slot, response.because(Reason::Hook));
                 }
             }
         }
@@ -190,7 +199,7 @@ impl Relay {
     }
 
     fn has_place(&self) -> bool {
-        self.open < self.limits.connections_max && self.shutdown.is_none()
+        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
@@ -203,10 +212,10 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let key = self.topics.find_or_insert(&join.topic, encoding);
+        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
         let (cursor, member) = self.topics[key].join(slot);
         let connection = &mut self.connections[slot as usize];
-        connection.phase = Phase::Open;
+        self.census.set(connection, Phase::Open);
         connection.variant = key;
         connection.member = member;
         connection.cursor = cursor;
@@ -218,8 +227,8 @@ impl Relay {
             .write_response(None, deflate.as_ref(), &mut head);
         extra.outbox.push(&head);
         extra.outbox.enter_at(cursor);
-        self.open += 1;
         self.counters.opened += 1;
+        self.counters.opened_compressed += u64::from(deflate.is_some());
         self.queue_output(slot);
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
@@ -231,7 +240,7 @@ impl Relay {
         }
     }
 
-    fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
+    pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
         let connection = &mut self.connections[slot as usize];
         let compression = connection.terms.compression();
         let extra = connection.extra.as_deref_mut();
@@ -246,18 +255,20 @@ impl Relay {
             };
             let consumed = received.consumed;
             match received.event {
-                Some(Event::Fragment(fragment)) => {
-                    let is_inflated = fragment.compressed && fragment.last;
-                    if let Err(error) = self.on_fragment(slot, fragment) {
+                Some(Event::Fragment(fragment)) if fragment.compressed => {
+                    let is_whole = fragment.last;
+                    if let Err(error) = self.on_compressed_fragment(slot, fragment) {
                         return self.fail(slot, error);
                     }
                     let is_open = self.connections[slot as usize].phase == Phase::Open;
-                    if is_inflated && is_open && self.room_for(slot) == 0 {
+                    if is_whole && is_open && self.room_for(slot) == 0 {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
                 }
+                Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) => {
+                    self.counters.pings_received += 1;
                     if self.connections[slot as usize].phase == Phase::Open {
                         self.pong(slot, payload);
                     }
@@ -265,7 +276,8 @@ impl Relay {
                 Some(Event::Close(close)) => {
                     return self.on_close_frame(slot, close.map(|close| close.code));
                 }
-                Some(Event::Pong(_)) | None => {}
+                Some(Event::Pong(_)) => self.counters.pongs_received += 1,
+                None => {}
             }
             input = &mut input[consumed..];
         }
@@ -278,36 +290,57 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
-    fn on_fragment(&mut self, slot: u32, fragment: Fragment) -> Result<(), ProtocolError> {
-        let connection = &mut self.connections[slot as usize];
-        if connection.phase != Phase::Open {
+    fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
+        if self.connections[slot as usize].phase != Phase::Open {
+            return;
+        }
+        if fragment.first && fragment.last {
+            return self.publish(slot, fragment.kind, fragment.payload);
+        }
+        let Some(mut gather) = self.take_gather(slot, &fragment) else {
+            return;
+        };
+        match gather.push(fragment) {
+            Some(message) => self.publish(slot, message.kind, message.payload),
+            None => self.connections[slot as usize].extra().gather = gather,
+        }
+    }
+
+    /// A piece of a compressed message, which is inflated once it is whole.
+    fn on_compressed_fragment(
+        &mut self,
+        slot: u32,
+        fragment: Fragment,
+    ) -> Result<(), ProtocolError> {
+        if self.connections[slot as usize].phase != Phase::Open {
             return Ok(());
         }
         if fragment.first && fragment.last {
-            return self.on_message(slot, fragment.into());
+            return self.on_compressed(slot, fragment.into());
         }
-        let extra = connection.extra();
-        let gathered = extra.gather.bytes() + fragment.payload.len();
-        let others = self.private_bytes - extra.charged;
-        if gathered > GATHER_BYTES_FREE && gathered + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+        let Some(mut gather) = self.take_gather(slot, &fragment) else {
             return Ok(());
+        };
+        match gather.push(fragment) {
+            Some(message) => self.on_compressed(slot, message)?,
+            None => self.connections[slot as usize].extra().gather = gather,
         }
-        let mut gather = std::mem::take(&mut extra.gather);
-        if let Some(message) = gather.push(fragment) {
-            return self.on_message(slot, message);
-        }
-        self.connections[slot as usize].extra().gather = gather;
         Ok(())
     }
 
-    fn on_message(&mut self, slot: u32, message: Message) -> Result<(), ProtocolError> {
-        if message.compressed {
-            return self.on_compressed(slot, message);
+    /// What was gathered of a message so far, unless the relay has no memory for another piece.
+    fn take_gather(&mut self, slot: u32, fragment: &Fragment) -> Option<Gather> {
+        let extra = self.connections[slot as usize].extra();
+        let gathered = extra.gather.bytes() + fragment.payload.len();
+        let held = extra.gather.heap_bytes_after(fragment.payload.len());
+        let others = self.private_bytes - extra.charged;
+        if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
+            let reason = "the relay has no memory for so large a message now";
+            let code = CloseCode::TRY_AGAIN_LATER;
+            self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return None;
         }
-        self.publish(slot, message.kind, message.payload);
-        Ok(())
+        Some(std::mem::take(&mut extra.gather))
     }
 
     /// Bytes that may be taken in of a member now.
@@ -326,26 +359,6 @@ impl Relay {
             let id = self.id(slot);
             self.connections[slot as usize].extra().input = input.to_vec();
             self.resumes.push(id);
-        }
-    }
-
-    /// Names a refusal in the log: once in a while where everybody sees it.
-    fn log_refusal(&mut self, response: &Response) {
-        let why = String::from_utf8_lossy(&response.body);
-        let why = why.trim_end();
-        // Others are the client's affair; these are about how the relay is set up.
-        let concerns_us = matches!(
-            response.status,
-            Status::Forbidden | Status::ServiceUnavailable
-        );
-        let is_due = self
-            .refusal_logged
-            .is_none_or(|logged| self.now.since(logged) >= REFUSAL_LOG_TICKS);
-        if concerns_us && is_due {
-            self.refusal_logged = Some(self.now);
-            log::warn!("refused a request: {why}");
-        } else {
-            log::debug!("refused a request: {why}");
         }
     }
 }

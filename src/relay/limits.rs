@@ -103,3 +103,7 @@ pub(super) const GATHER_BYTES_FREE: usize = 16 * 1024;
 /// nothing. To read and forget costs us less than the messages of whoever keeps to the rules.
 pub(super) const LINGER_BYTES_MAX: u32 = 32 << 20;
 pub(super) const LINGER_TICKS: u32 = 20;
+
+/// Places of topics, taken or free, that an answer to the operator looks at: a turn has other things
+/// to do.
+pub(super) const TOPIC_SLOTS_PER_PAGE: usize = 8192;

@@ -13,7 +13,8 @@
 //!    [`poll_transmit`](Relay::poll_transmit) names, one write of what
 //!    [`transmit`](Relay::transmit) holds for it, reported to
 //!    [`handle_sent`](Relay::handle_sent);
-//! 4. [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
+//! 4. [`poll_notice`](Relay::poll_notice) if anybody wants to know,
+//!    [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
 //!    empty;
 //! 5. [`end_turn`](Relay::end_turn), which frees what closed: until then, no slot is used again,
 //!    so that events of the same turn can't reach a stranger.
@@ -26,14 +27,17 @@
 //! nobody else anything; control frames enter between frames only; nothing that a peer sends
 //! makes it allocate more than the peer did send.
 
+mod admin;
+mod census;
 mod compression;
 mod connection;
 mod control;
-mod counters;
 mod ending;
 mod hooks;
 mod input;
 mod limits;
+mod meter;
+mod notice;
 mod outbox;
 mod output;
 mod publish;
@@ -42,17 +46,21 @@ mod timers;
 mod topic;
 mod variant;
 
+pub use crate::metrics::Counters;
+pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use compression::Stopwatch;
 pub use connection::ConnId;
-pub use counters::Counters;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Compression, Limits, Pace, SlowPolicy};
+pub use notice::Notice;
 pub use output::{Output, Slices};
 
 use crate::http::Site;
 use crate::log::Pool;
 use crate::wheel::{Tick, Wheel};
+use census::Census;
 use connection::{Connection, Phase};
+use notice::Notices;
 use slab::Slab;
 use std::collections::VecDeque;
 use topic::{Topics, VariantKey};
@@ -64,6 +72,8 @@ pub enum Action {
     ShutdownWrite,
     /// Close it. The connection is gone.
     Close,
+    /// Hand this back to [`Relay::handle_report`], with what the system knows of the process.
+    Report(Scrape),
 }
 
 /// Whether a connection's socket is to be read now.
@@ -85,8 +95,10 @@ pub struct Relay {
     now: Tick,
     connections: Slab<Connection>,
     next_generation: u32,
-    /// Connections that are WebSockets and have not begun to close.
-    open: usize,
+    /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
+    census: Census,
+    /// Connections that came by the admin listener, the oldest first.
+    admins: Vec<ConnId>,
     topics: Topics,
     pool: Pool,
     codec: compression::Codec,
@@ -102,6 +114,9 @@ pub struct Relay {
     touched: Vec<VariantKey>,
     /// Variants with lagging members, each once.
     retaining: Vec<VariantKey>,
+    /// Members of all topics that lag, as of the end of the last turn.
+    lagging: usize,
+    notices: Notices,
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
@@ -112,8 +127,6 @@ pub struct Relay {
     budget: output::Budget,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
-    /// When a refusal was last logged where everybody sees it.
-    refusal_logged: Option<Tick>,
     /// Timers were left over for the next turn.
     timers_left: bool,
 }
@@ -132,7 +145,8 @@ impl Relay {
             now,
             connections: Slab::new(),
             next_generation: 0,
-            open: 0,
+            census: Census::default(),
+            admins: Vec::new(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
             wheel: Wheel::new(now),
@@ -141,6 +155,8 @@ impl Relay {
             dirty: VecDeque::new(),
             touched: Vec::new(),
             retaining: Vec::new(),
+            lagging: 0,
+            notices: Notices::new(),
             actions: VecDeque::new(),
             resumes: Vec::new(),
             closed: Vec::new(),
@@ -149,7 +165,6 @@ impl Relay {
             budget: output::Budget::default(),
             shutdown: None,
             hooks: hooks::Hooked::default(),
-            refusal_logged: None,
             timers_left: false,
         }
     }
@@ -174,18 +189,27 @@ impl Relay {
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
         self.codec.begin_turn();
+        self.notices.clear();
         self.step_shutdown();
     }
 
     /// Takes in a connection.
-    pub fn handle_accept(&mut self) -> ConnId {
+    pub fn handle_accept(&mut self, side: Side) -> ConnId {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
-        let slot = self
-            .connections
-            .insert(Connection::new(generation, self.now)) as u32;
+        let connection = Connection::new(generation, self.now);
+        self.census.enter(&connection);
+        let slot = self.connections.insert(connection) as u32;
         self.rearm(slot);
-        ConnId { slot, generation }
+        let id = ConnId { slot, generation };
+        match side {
+            Side::Public => self.counters.accepted += 1,
+            Side::Admin => {
+                self.counters.admin_accepted += 1;
+                self.admit_admin(id);
+            }
+        }
+        id
     }
 
     /// The next thing to do with a socket.
@@ -201,7 +225,8 @@ impl Relay {
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
-            self.connections.remove(slot as usize);
+            let connection = self.connections.remove(slot as usize);
+            self.census.leave(&connection);
         }
         if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
             self.connections.shrink_to_fit();

@@ -5,6 +5,7 @@ use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
 use super::topic::VariantKey;
 use crate::log::Position;
+use crate::metrics::Cause;
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
@@ -85,8 +86,7 @@ impl Relay {
             }
             let Some(slot) = self.topics[key].visit() else {
                 self.dirty.pop_front();
-                self.topics[key].dirty = false;
-                self.touch(key);
+                self.on_walk_complete(key);
                 self.next_topic();
                 continue;
             };
@@ -150,6 +150,7 @@ impl Relay {
     /// [`handle_writable`](Relay::handle_writable) is expected when it is not any more.
     pub fn handle_sent(&mut self, id: ConnId, sent: usize, offered: usize) {
         let slot = id.slot;
+        self.counters.sent_bytes += sent as u64;
         let connection = &mut self.connections[slot as usize];
         let before = connection.cursor;
         if connection.extra.is_none() && connection.is_member() {
@@ -166,12 +167,15 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         if std::mem::take(&mut connection.probing) && sent == 0 {
             self.counters.stalled += 1;
-            self.drop_now(slot);
+            self.abort(slot, Cause::Stalled);
             return;
         }
         let key = connection.variant;
         if connection.lagging != NONE && connection.cursor != before {
-            self.topics[key].moved(before);
+            let variant = &mut self.topics[key];
+            variant.moved(before);
+            let lag_bytes = variant.log.tail().since(before);
+            self.counters.lag_bytes.observe(lag_bytes, 1);
             self.touch(key);
         }
         if sent < offered {
@@ -250,10 +254,11 @@ impl Relay {
             return false;
         }
         let tail = self.topics[connection.variant].log.tail();
-        if self.pass_over_own(slot) == tail {
+        let (cursor, is_blocked) = (connection.cursor, connection.blocked);
+        if cursor == tail || !connection.terms.echo() && self.pass_over_own(slot) == tail {
             return false;
         }
-        if self.connections[slot as usize].blocked {
+        if is_blocked {
             self.lag(slot);
             return false;
         }
@@ -297,9 +302,11 @@ impl Relay {
             let at = extra.outbox.at();
             if let Some(log) = log {
                 let before: usize = log.slices(cursor, at, reader).map(<[u8]>::len).sum();
+                if left.min(before) > 0 {
+                    connection.active = self.now;
+                }
                 if left < before {
                     connection.cursor = log.advance(cursor, at, reader, left);
-                    connection.active = self.now;
                     return;
                 }
                 left -= before;
@@ -349,6 +356,7 @@ impl Relay {
     /// Nothing is pending: the connection is at the tail, or at its end.
     fn on_all_sent(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
+        connection.probing = false;
         let key = connection.variant;
         if connection.lagging != NONE {
             self.topics[key].catch_up(&mut self.connections, slot);

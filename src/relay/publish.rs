@@ -2,10 +2,11 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Peer, Phase};
-use super::limits::SlowPolicy;
+use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
 use super::variant::Variant;
 use crate::log::Position;
+use crate::metrics::Cause;
 use crate::proto::{CloseCode, Header, MessageKind};
 
 impl Relay {
@@ -19,7 +20,7 @@ impl Relay {
         if let Some(hooks) = &mut self.hooks.0 {
             let generation = self.connections[slot as usize].generation;
             let id = ConnId { slot, generation };
-            hooks.on_message(id, self.topics.name(topic), kind, payload);
+            hooks.on_message(id, self.topics[topic].name(), kind, payload);
         }
     }
 
@@ -38,7 +39,8 @@ impl Relay {
 
     /// Appends a message to a topic. Costs the same whatever the number of members.
     fn append(&mut self, topic: TopicKey, sender: Option<u32>, kind: MessageKind, payload: &[u8]) {
-        for key in self.topics.variants(topic) {
+        self.topics[topic].meter.count(self.now, payload.len());
+        for key in self.topics[topic].variants() {
             let variant = &mut self.topics[key];
             let compressed = variant.encoding.window().and_then(|window| {
                 let settings = self.limits.compression;
@@ -58,17 +60,20 @@ impl Relay {
                 .log
                 .append(&mut self.pool, &header.encode(), bytes, excluded);
             variant.start_walk();
+            let readers = variant.members() - usize::from(excluded.is_some());
+            self.counters.deliveries += readers as u64;
+            let bytes_max = self.limits.topic_log_bytes_max;
+            let cut = (variant.log.bytes() > bytes_max).then(|| variant.log.cut(bytes_max));
             if !variant.dirty {
                 variant.dirty = true;
                 self.dirty.push_back(key);
             }
-            let bytes_max = self.limits.topic_log_bytes_max;
-            if variant.log.bytes() > bytes_max {
-                let cut = variant.log.cut(bytes_max);
+            if let Some(cut) = cut {
                 self.lap(key, cut);
             }
         }
         self.counters.messages += 1;
+        self.counters.message_bytes += payload.len() as u64;
         if self.pool.bytes_in_use() > self.limits.log_bytes_max {
             self.relieve();
         }
@@ -77,9 +82,8 @@ impl Relay {
     /// Bytes that a topic may still take in before everybody in it was served: a quarter of what it
     /// retains, so that what a turn brings never laps a reader whose socket has room.
     pub(super) fn room(&self, topic: TopicKey) -> usize {
-        let unsettled_bytes = self
-            .topics
-            .variants(topic)
+        let unsettled_bytes = self.topics[topic]
+            .variants()
             .map(|key| &self.topics[key])
             .filter(|variant| !variant.is_walk_complete())
             .map(Variant::unsettled_bytes)
@@ -141,14 +145,16 @@ impl Relay {
             && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
         let messages_missed = log.messages() - boundary.message;
         let tail = log.tail();
+        self.counters.lag_bytes.observe(tail.since(cursor), 1);
         if self.limits.slow_policy == SlowPolicy::Skip && connection.phase == Phase::Open {
             self.counters.skips += 1;
             self.counters.messages_skipped += messages_missed;
         } else {
             self.counters.lapped += 1;
+            self.counters.messages_lost += messages_missed;
         }
         if !is_rescued {
-            self.drop_now(slot);
+            self.abort(slot, Cause::Lapped);
             return;
         }
         let connection = &mut self.connections[slot as usize];
@@ -169,9 +175,21 @@ impl Relay {
         self.topics[connection.variant].moved(before);
         if self.limits.slow_policy == SlowPolicy::Close && !closing {
             let reason = "too slow: more was missed than the topic retains";
-            self.start_close(slot, CloseCode::TRY_AGAIN_LATER, reason, Peer::Talking);
+            let code = CloseCode::TRY_AGAIN_LATER;
+            self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
         }
         self.queue_output(slot);
+    }
+
+    /// Everybody who keeps up was visited, and sent what has come since the last time.
+    pub(super) fn on_walk_complete(&mut self, key: VariantKey) {
+        let variant = &mut self.topics[key];
+        variant.dirty = false;
+        let messages = variant.log.messages();
+        let members = variant.members() as u64;
+        let since = messages - std::mem::replace(&mut variant.walked, messages);
+        self.counters.messages_per_write.observe(since, members);
+        self.touch(key);
     }
 
     /// A variant is to be tidied at the end of the turn.
@@ -185,7 +203,8 @@ impl Relay {
 
     /// Trims the logs of this turn, and forgets the variants, and topics, that everybody has left.
     pub(super) fn tidy_topics(&mut self) {
-        for key in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for key in touched.drain(..) {
             self.topics[key].touched = false;
             self.trim(key);
             self.note_retaining(key);
@@ -193,6 +212,10 @@ impl Relay {
             if variant.is_empty() && !variant.dirty {
                 self.topics.remove(key);
             }
+        }
+        // The list is used in every turn; what a crowd of topics made of it is given back.
+        if touched.capacity() <= TOUCHED_AT_REST_MAX {
+            self.touched = touched;
         }
     }
 
@@ -202,10 +225,21 @@ impl Relay {
         variant.log.trim(&mut self.pool, head);
     }
 
-    /// Keeps the list of variants with lagging members.
+    /// How far the last of all lagging members is behind; of the first variants that have some, if
+    /// those are too many for a turn.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        let retaining = self.retaining.iter().take(TOPIC_SLOTS_PER_PAGE);
+        let lags = retaining.map(|&key| self.topics[key].lag_bytes_max());
+        lags.max().unwrap_or_default()
+    }
+
+    /// Keeps the list of variants with lagging members, and the number of these.
     pub(super) fn note_retaining(&mut self, key: VariantKey) {
         let variant = &mut self.topics[key];
-        let retains = !variant.lagging().is_empty();
+        let lagging = variant.lagging().len() as u32;
+        let noted = std::mem::replace(&mut variant.lagging_noted, lagging);
+        self.lagging = self.lagging + lagging as usize - noted as usize;
+        let retains = lagging > 0;
         if retains && variant.retaining == NONE {
             variant.retaining = self.retaining.len() as u32;
             self.retaining.push(key);
@@ -218,6 +252,9 @@ impl Relay {
         }
     }
 }
+
+/// Variants that memory is kept for in the list of those to tidy: 4 KiB.
+const TOUCHED_AT_REST_MAX: usize = 1024;
 
 /// Size of the frame that begins here, as our own log encodes it.
 pub(super) fn frame_bytes(bytes: &[u8]) -> usize {

@@ -6,6 +6,7 @@
 
 use super::Relay;
 use super::connection::{Connection, Peer, Phase};
+use crate::metrics::Cause;
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
@@ -31,7 +32,7 @@ impl Relay {
     /// ticks that this takes. Who is not a WebSocket may finish what it has begun; new WebSockets
     /// are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
-        let open = self.open;
+        let open = self.census.count(Phase::Open);
         let per_tick = open
             .div_ceil(drain.max(1) as usize)
             .max(self.limits.pace.closes_per_tick);
@@ -83,7 +84,8 @@ impl Relay {
                 let delay = (u64::from(spread_ms) * u64::from(spread)) >> 32;
                 let retry_ms = u64::from(RETRY_MS_MIN) + delay;
                 let reason = format!("retry-ms={retry_ms} the relay goes down or restarts");
-                self.start_close(slot, CloseCode::SERVICE_RESTART, &reason, Peer::Talking);
+                let code = CloseCode::SERVICE_RESTART;
+                self.start_close(slot, Cause::Shutdown, code, &reason, Peer::Talking);
                 self.settle(slot);
                 return true;
             }

@@ -7,7 +7,8 @@
 use super::Relay;
 use super::connection::{Connection, Peer, Phase};
 use super::limits::LINGER_TICKS;
-use crate::http::{Response, Status};
+use crate::http::{Reason, Response, Status};
+use crate::metrics::Cause;
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
@@ -81,14 +82,9 @@ impl Relay {
         match connection.phase {
             Phase::Head if connection.served && connection.extra.is_none() => self.drop_now(slot),
             Phase::Head => {
-                self.respond(
-                    slot,
-                    Response::error(
-                        Status::RequestTimeout,
-                        "The request did not come in time.",
-                        &[],
-                    ),
-                );
+                let why = "The request did not come in time.";
+                let response = Response::error(Status::RequestTimeout, why, &[]);
+                self.respond(slot, response.because(Reason::Timeout));
             }
             Phase::Respond => self.probe(slot),
             Phase::Open => self.on_open_timer(slot),
@@ -106,12 +102,13 @@ impl Relay {
             .idle_timeout
             .is_some_and(|idle| connection.active.after(idle) <= self.now);
         if is_idle {
-            self.start_close(slot, CloseCode::GOING_AWAY, "idle", Peer::Talking);
+            let code = CloseCode::GOING_AWAY;
+            self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
         } else if connection.blocked {
             self.probe(slot);
         } else if connection.awaiting_pong {
             self.counters.dead += 1;
-            self.drop_now(slot);
+            self.abort(slot, Cause::Dead);
         } else {
             self.ping(slot);
         }

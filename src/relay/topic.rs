@@ -3,7 +3,9 @@
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
 //! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
+use super::meter::Meter;
 use super::variant::{ENCODINGS, Encoding, Variant};
+use crate::wheel::Tick;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::hash_map::RandomState;
@@ -28,10 +30,12 @@ impl VariantKey {
 
 /// A topic: a name, and its messages as far as somebody reads them.
 #[derive(Debug)]
-struct Topic {
+pub(super) struct Topic {
     name: Box<str>,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
+    /// Its messages as they were published, whatever they are encoded in.
+    pub(super) meter: Meter,
 }
 
 /// All topics, by key and by name. Names are chosen by strangers, so they are hashed with a key
@@ -44,13 +48,31 @@ pub(super) struct Topics {
     hasher: RandomState,
 }
 
+impl Topic {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its variants.
+    pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> + use<> {
+        let variants = self.variants.into_iter();
+        variants.filter(|&variant| variant != VariantKey::NONE)
+    }
+}
+
 impl Topics {
     pub(super) fn len(&self) -> usize {
         self.topics.len()
     }
 
-    pub(super) fn name(&self, key: TopicKey) -> &str {
-        &self.topics[key.0 as usize].name
+    /// The topic in that slot, if there is one.
+    pub(super) fn get(&self, slot: usize) -> Option<&Topic> {
+        self.topics.get(slot)
+    }
+
+    /// Slots beyond which there is no topic.
+    pub(super) fn slots(&self) -> usize {
+        self.topics.capacity()
     }
 
     /// The topic of that name, if it exists.
@@ -61,38 +83,30 @@ impl Topics {
             .map(|&key| TopicKey(key))
     }
 
-    /// The variants of a topic.
-    pub(super) fn variants(&self, key: TopicKey) -> impl Iterator<Item = VariantKey> + use<> {
-        let variants = self.topics[key.0 as usize].variants;
-        variants
-            .into_iter()
-            .filter(|&variant| variant != VariantKey::NONE)
-    }
-
     /// The variant of that topic with that encoding. Both begin to exist if they did not.
-    pub(super) fn find_or_insert(&mut self, name: &str, encoding: Encoding) -> VariantKey {
-        let topic = self.find(name).unwrap_or_else(|| self.insert(name));
-        let variant = self.topics[topic.0 as usize].variants[encoding as usize];
-        if variant != VariantKey::NONE {
-            return variant;
+    pub(super) fn find_or_insert(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        now: Tick,
+    ) -> VariantKey {
+        let key = self.find(name).unwrap_or_else(|| self.insert(name, now));
+        let topic = &mut self.topics[key.0 as usize];
+        let variant = &mut topic.variants[encoding as usize];
+        if *variant == VariantKey::NONE {
+            // All variants number the messages alike, so that positions map from one to the other.
+            let empty = Variant::new(key, encoding, topic.meter.messages());
+            *variant = VariantKey(self.variants.insert(empty) as u32);
         }
-        // All variants number the messages alike, so that positions map from one to the other.
-        let messages = self
-            .variants(topic)
-            .map(|key| self[key].log.messages())
-            .next()
-            .unwrap_or_default();
-        let variant = Variant::new(topic, encoding, messages);
-        let variant = VariantKey(self.variants.insert(variant) as u32);
-        self.topics[topic.0 as usize].variants[encoding as usize] = variant;
-        variant
+        *variant
     }
 
-    fn insert(&mut self, name: &str) -> TopicKey {
+    fn insert(&mut self, name: &str, now: Tick) -> TopicKey {
         let hash = self.hasher.hash_one(name);
         let key = self.topics.insert(Topic {
             name: name.into(),
             variants: [VariantKey::NONE; ENCODINGS],
+            meter: Meter::new(now),
         }) as u32;
         let (topics, hasher) = (&self.topics, &self.hasher);
         self.by_name.insert_unique(hash, key, |&key| {
@@ -125,6 +139,19 @@ impl Topics {
     }
 }
 
+impl Index<TopicKey> for Topics {
+    type Output = Topic;
+    fn index(&self, key: TopicKey) -> &Topic {
+        &self.topics[key.0 as usize]
+    }
+}
+
+impl IndexMut<TopicKey> for Topics {
+    fn index_mut(&mut self, key: TopicKey) -> &mut Topic {
+        &mut self.topics[key.0 as usize]
+    }
+}
+
 impl Index<VariantKey> for Topics {
     type Output = Variant;
     fn index(&self, key: VariantKey) -> &Variant {
@@ -141,19 +168,22 @@ impl IndexMut<VariantKey> for Topics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Pool;
+
+    /// Finds or inserts what reads a topic so.
+    fn find_or_insert(topics: &mut Topics, name: &str, encoding: Encoding) -> VariantKey {
+        topics.find_or_insert(name, encoding, Tick(0))
+    }
 
     #[test]
     fn names_map_to_one_topic_each() {
         let mut topics = Topics::default();
+        let name = |n: usize| format!("room {n}");
         let keys: Vec<VariantKey> = (0..1000)
-            .map(|n| topics.find_or_insert(&format!("room {n}"), Encoding::Plain))
+            .map(|n| find_or_insert(&mut topics, &name(n), Encoding::Plain))
             .collect();
-        assert!(
-            (0..1000).all(|n| {
-                topics.find_or_insert(&format!("room {n}"), Encoding::Plain) == keys[n]
-            })
-        );
+        for (n, &key) in keys.iter().enumerate() {
+            assert_eq!(find_or_insert(&mut topics, &name(n), Encoding::Plain), key);
+        }
         keys.iter().for_each(|&key| topics.remove(key));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
     }
@@ -161,17 +191,16 @@ mod tests {
     #[test]
     fn a_topic_lasts_as_long_as_its_variants() {
         let mut topics = Topics::default();
-        let mut pool = Pool::new(1 << 16, 1 << 20);
-        let plain = topics.find_or_insert("lobby", Encoding::Plain);
-        topics[plain].log.append(&mut pool, &[1], &[], None);
-        let compressed = topics.find_or_insert("lobby", Encoding::Deflate15);
+        let plain = find_or_insert(&mut topics, "lobby", Encoding::Plain);
+        let lobby = topics.find("lobby").unwrap();
+        topics[lobby].meter.count(Tick(0), 100);
+        let compressed = find_or_insert(&mut topics, "lobby", Encoding::Deflate15);
         assert_ne!(plain, compressed);
         assert_eq!(topics[compressed].log.messages(), 1, "they count alike");
-        let topic = topics.find("lobby").unwrap();
-        assert_eq!(topics.variants(topic).count(), 2);
+        assert_eq!(topics[lobby].variants().count(), 2);
         topics.remove(plain);
-        assert_eq!(topics.find("lobby"), Some(topic));
-        assert!(topics.variants(topic).eq([compressed]));
+        assert_eq!(topics.find("lobby"), Some(lobby));
+        assert!(topics[lobby].variants().eq([compressed]));
         topics.remove(compressed);
         assert_eq!(topics.find("lobby"), None);
     }

@@ -62,6 +62,10 @@ pub(super) struct Variant {
     pub(super) touched: bool,
     /// Its index among those with lagging members.
     pub(super) retaining: u32,
+    /// Its members that lagged at the end of the last turn in which something happened.
+    pub(super) lagging_noted: u32,
+    /// The number of the next message when the walk over its members was last complete.
+    pub(super) walked: u64,
     pub(super) log: Log,
     /// Slots of the members, in no order.
     members: Vec<u32>,
@@ -96,6 +100,8 @@ impl Variant {
             dirty: false,
             touched: false,
             retaining: NONE,
+            lagging_noted: 0,
+            walked: messages,
             log: Log::starting_at(messages),
             members: Vec::new(),
             laggards: None,
@@ -107,6 +113,18 @@ impl Variant {
 
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How far the last of those who lag is behind. As of the end of the last turn in which
+    /// something happened.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        self.laggards
+            .as_deref()
+            .map_or(0, |laggards| self.log.tail().since(laggards.floor))
     }
 
     pub(super) fn lagging(&self) -> &[u32] {

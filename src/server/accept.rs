@@ -2,7 +2,7 @@
 //! somebody leaves. It never spins, and it never ends the process.
 
 use super::table::{self, Table};
-use crate::relay::Relay;
+use crate::relay::{Relay, Side};
 use crate::sys::listen::Listener;
 use crate::sys::socket::{self, AcceptOutcome, Stream};
 use crate::wheel::Tick;
@@ -22,8 +22,11 @@ const FIRST_TOKEN: usize = usize::MAX - 2;
 /// The listeners, and whether they may be accepted from.
 #[derive(Debug)]
 pub(super) struct Acceptor {
+    /// Those for the operator first: they have their turn however many come by the others, and
+    /// stay when those are closed.
     doors: Vec<Door>,
-    /// Sockets that may be open at a time.
+    /// Sockets that may be open at a time before clients have to wait. The operator does not: for
+    /// their few connections there are descriptors to spare.
     sockets_max: usize,
     /// As many are open.
     is_full: bool,
@@ -34,23 +37,28 @@ pub(super) struct Acceptor {
 #[derive(Debug)]
 struct Door {
     listener: Listener,
+    side: Side,
     /// There may be connections in its backlog.
     ready: bool,
 }
 
 impl Acceptor {
     pub(super) fn new(
-        listeners: Vec<Listener>,
+        public: Vec<Listener>,
+        admin: Vec<Listener>,
         registry: &Registry,
         sockets_max: usize,
     ) -> io::Result<Self> {
-        let mut doors: Vec<Door> = listeners
-            .into_iter()
-            .map(|listener| Door {
+        let door = |side| {
+            move |listener| Door {
                 listener,
+                side,
                 ready: false,
-            })
-            .collect();
+            }
+        };
+        let admin = admin.into_iter().map(door(Side::Admin));
+        let public = public.into_iter().map(door(Side::Public));
+        let mut doors: Vec<Door> = admin.chain(public).collect();
         for (index, door) in doors.iter_mut().enumerate() {
             let token = Token(FIRST_TOKEN - index);
             registry.register(&mut door.listener, token, Interest::READABLE)?;
@@ -89,7 +97,9 @@ impl Acceptor {
 
     /// There are connections to accept, and nothing stands against it.
     pub(super) fn has_work(&self) -> bool {
-        !self.is_full && self.exhausted_until.is_none() && self.doors.iter().any(|door| door.ready)
+        let may_enter = |door: &Door| door.side == Side::Admin || !self.is_full;
+        let mut doors = self.doors.iter();
+        self.exhausted_until.is_none() && doors.any(|door| door.ready && may_enter(door))
     }
 
     /// When to try again, though nobody has left.
@@ -109,14 +119,17 @@ impl Acceptor {
         let mut budget = ACCEPTS_PER_TURN;
         for index in 0..self.doors.len() {
             while budget > 0 && self.exhausted_until.is_none() && self.doors[index].ready {
-                self.is_full = table.len() >= self.sockets_max;
-                if self.is_full {
-                    return;
+                let Door { listener, side, .. } = &self.doors[index];
+                if *side == Side::Public {
+                    self.is_full = table.len() >= self.sockets_max;
+                    if self.is_full {
+                        return;
+                    }
                 }
                 budget -= 1;
-                match socket::accept(&self.doors[index].listener) {
+                match socket::accept(listener) {
                     AcceptOutcome::Connection(stream) => {
-                        if let Err(error) = take_in(stream, relay, table, registry) {
+                        if let Err(error) = take_in(stream, *side, relay, table, registry) {
                             self.on_exhausted(now, &error);
                         }
                     }
@@ -128,9 +141,12 @@ impl Acceptor {
         }
     }
 
-    /// Stops listening: whoever comes is refused by the system.
+    /// Stops listening for clients: whoever comes is refused by the system. The operator may still
+    /// ask.
     pub(super) fn close(&mut self, registry: &Registry) {
-        for mut door in self.doors.drain(..) {
+        let is_admin = |door: &&Door| door.side == Side::Admin;
+        let admins = self.doors.iter().filter(is_admin).count();
+        for mut door in self.doors.drain(admins..) {
             // The descriptor is about to be closed, which takes it out of the poller too.
             let _ = registry.deregister(&mut door.listener);
         }
@@ -144,11 +160,12 @@ impl Acceptor {
 
 fn take_in(
     mut stream: Stream,
+    side: Side,
     relay: &mut Relay,
     table: &mut Table,
     registry: &Registry,
 ) -> io::Result<()> {
-    let id = relay.handle_accept();
+    let id = relay.handle_accept(side);
     let interest = Interest::READABLE | Interest::WRITABLE;
     let registered = registry.register(&mut stream, table::token(id), interest);
     table.insert(id, stream);

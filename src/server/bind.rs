@@ -53,21 +53,28 @@ impl fmt::Display for StartError {
 
 impl Error for StartError {}
 
-/// Listens on all addresses of a configuration.
-pub(super) fn open(config: &Config) -> Result<Vec<Listener>, StartError> {
+/// Listens on all addresses for clients.
+pub(super) fn open_public(config: &Config) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     for address in &config.listen {
-        listeners.extend(open_address(address, config)?);
+        listeners.extend(open(address, "--listen", config)?);
     }
-    if listeners.is_empty() {
-        let why = "there is no address to listen on: give one with --listen";
-        return Err(StartError::usage(why.into()));
+    if listen::is_handed_over() {
+        log::warn!(
+            "systemd handed over sockets, and nobody is accepted there: --listen systemd is missing"
+        );
     }
     Ok(listeners)
 }
 
-/// Listens on everything that an address means.
-fn open_address(address: &Address, config: &Config) -> Result<Vec<Listener>, StartError> {
+/// Listens on the address for the operator, if there is one.
+pub(super) fn open_admin(config: &Config) -> Result<Vec<Listener>, StartError> {
+    let address = config.admin.as_ref();
+    address.map_or(Ok(Vec::new()), |address| open(address, "--admin", config))
+}
+
+/// Listens on everything that an address means, which that flag gave.
+fn open(address: &Address, flag: &str, config: &Config) -> Result<Vec<Listener>, StartError> {
     let binding = address.resolve().map_err(|error| {
         StartError::usage(format!(
             "can't listen on {address}: there is no such host ({error})"
@@ -75,17 +82,18 @@ fn open_address(address: &Address, config: &Config) -> Result<Vec<Listener>, Sta
     })?;
     let send_buffer_bytes = config.send_buffer_bytes.as_usize();
     match binding {
-        Binding::First(candidates) => open_first(address, &candidates, send_buffer_bytes),
-        Binding::All(addresses) => open_all(addresses, send_buffer_bytes),
+        Binding::First(candidates) => open_first(address, flag, &candidates, send_buffer_bytes),
+        Binding::All(addresses) => open_all(addresses, flag, send_buffer_bytes),
         Binding::Unix(path) => listen::unix(&path, config.unix_mode.0, send_buffer_bytes)
             .map(|listener| vec![listener])
-            .map_err(|error| explain_unix(&path, &error)),
+            .map_err(|error| explain_unix(&path, flag, &error)),
         Binding::Inherited => open_inherited(send_buffer_bytes),
     }
 }
 
 fn open_first(
     address: &Address,
+    flag: &str,
     candidates: &[SocketAddr],
     send_buffer_bytes: usize,
 ) -> Result<Vec<Listener>, StartError> {
@@ -93,7 +101,7 @@ fn open_first(
     for &candidate in candidates {
         match listen::tcp(candidate, send_buffer_bytes) {
             Ok(listener) => return Ok(vec![listener]),
-            Err(error) => failed = explain(candidate, &error),
+            Err(error) => failed = explain(candidate, flag, &error),
         }
     }
     Err(failed)
@@ -101,6 +109,7 @@ fn open_first(
 
 fn open_all(
     addresses: Vec<SocketAddr>,
+    flag: &str,
     send_buffer_bytes: usize,
 ) -> Result<Vec<Listener>, StartError> {
     let mut listeners: Vec<Listener> = Vec::new();
@@ -116,7 +125,7 @@ fn open_all(
             Ok(listener) => listeners.push(listener),
             // `localhost` may have an address that this system does not.
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
-            Err(error) => return Err(explain(address, &error)),
+            Err(error) => return Err(explain(address, flag, &error)),
         }
     }
     Ok(listeners)
@@ -136,22 +145,24 @@ fn open_inherited(send_buffer_bytes: usize) -> Result<Vec<Listener>, StartError>
     }
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> StartError {
+fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> StartError {
     let (is_usage, advice) = match error.kind() {
         ErrorKind::AddrInUse => (
             false,
-            "another program listens there; stop it, or choose another port with --listen",
+            format!("another program listens there; stop it, or choose another port with {flag}"),
         ),
         ErrorKind::AddrNotAvailable => (
             true,
-            "this machine has no such address; 127.0.0.1, [::1] or 0.0.0.0 are always there",
+            "this machine has no such address; 127.0.0.1, [::1] or 0.0.0.0 are always there".into(),
         ),
         ErrorKind::PermissionDenied => (
             true,
-            "ports below 1024 need a privilege; choose a higher port with --listen, or give the \
-             program the capability CAP_NET_BIND_SERVICE",
+            format!(
+                "ports below 1024 need a privilege; choose a higher port with {flag}, or give the \
+                 program the capability CAP_NET_BIND_SERVICE"
+            ),
         ),
-        _ => (false, "the system said no"),
+        _ => (false, "the system said no".into()),
     };
     StartError {
         why: format!("can't listen on {address}: {advice} ({error})"),
@@ -159,21 +170,21 @@ fn explain(address: SocketAddr, error: &io::Error) -> StartError {
     }
 }
 
-fn explain_unix(path: &Path, error: &io::Error) -> StartError {
+fn explain_unix(path: &Path, flag: &str, error: &io::Error) -> StartError {
     let (is_usage, advice) = match error.kind() {
         ErrorKind::AddrInUse => (
             false,
-            "another program listens there; stop it, or choose another path with --listen",
+            format!("another program listens there; stop it, or choose another path with {flag}"),
         ),
         ErrorKind::AlreadyExists => (
             true,
-            "that name is taken; remove what is there, or choose another path with --listen",
+            format!("that name is taken; remove what is there, or choose another path with {flag}"),
         ),
-        ErrorKind::NotFound => (true, "there is no such folder"),
-        ErrorKind::NotADirectory => (true, "what leads there is no folder"),
-        ErrorKind::PermissionDenied => (true, "this user may not make files there"),
-        ErrorKind::InvalidInput => (true, "a socket's path has at most 107 bytes"),
-        _ => (false, "the system said no"),
+        ErrorKind::NotFound => (true, "there is no such folder".into()),
+        ErrorKind::NotADirectory => (true, "what leads there is no folder".into()),
+        ErrorKind::PermissionDenied => (true, "this user may not make files there".into()),
+        ErrorKind::InvalidInput => (true, "a socket's path has at most 107 bytes".into()),
+        _ => (false, "the system said no".into()),
     };
     StartError {
         why: format!(

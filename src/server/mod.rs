@@ -11,6 +11,7 @@
 
 mod accept;
 mod bind;
+mod digest;
 mod handle;
 mod signals;
 mod table;
@@ -21,14 +22,17 @@ pub use handle::{Gone, Handle};
 
 use crate::config::Config;
 use crate::http::Site;
+use crate::metrics::{Histogram, ProcessFigures};
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
 use crate::sys::notify::Notifier;
-use crate::sys::socket::{self, ReadOutcome};
+use crate::sys::process::Process;
+use crate::sys::socket::{self, PeerAddress, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
+use digest::Digest;
 use handle::{Command, Inbox};
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
@@ -62,6 +66,7 @@ pub struct Server {
     inbox: Inbox,
     acceptor: Acceptor,
     addresses: Vec<LocalAddress>,
+    admin_addresses: Vec<LocalAddress>,
     table: Table,
     /// Connections that have, or may have, something to read.
     ready: VecDeque<ConnId>,
@@ -71,6 +76,10 @@ pub struct Server {
     load: Option<Box<signals::Load>>,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
+    digest: Digest,
+    process: Process,
+    /// How long turns took, in microseconds.
+    turn_micros: Histogram<4>,
 }
 
 /// How the loop ended.
@@ -87,17 +96,16 @@ impl Server {
     /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
-        let listeners = bind::open(config)?;
-        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners.len())?;
-        let addresses = listeners
-            .iter()
-            .map(Listener::local_address)
-            .collect::<io::Result<_>>()?;
+        let public = bind::open_public(config)?;
+        let admin = bind::open_admin(config)?;
+        let listeners = public.len() + admin.len();
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners)?;
+        let (addresses, admin_addresses) = (local_addresses(&public)?, local_addresses(&admin)?);
         let poll = Poll::new()?;
-        let acceptor = Acceptor::new(listeners, poll.registry(), sockets_max)?;
+        let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
-        let mut relay = Relay::new(limits, Site::embedded(), clock.tick());
+        let mut relay = Relay::new(limits, Site::embedded(), Clock::tick(clock.elapsed()));
         relay.set_stopwatch(clock::nanoseconds);
         Ok(Server {
             relay,
@@ -108,11 +116,15 @@ impl Server {
             inbox,
             acceptor,
             addresses,
+            admin_addresses,
             table: Table::default(),
             ready: VecDeque::new(),
             config: config.clone(),
             load: None,
             ends: None,
+            digest: Digest::default(),
+            process: Process::observe(),
+            turn_micros: Histogram::default(),
         })
     }
 
@@ -133,6 +145,12 @@ impl Server {
         &self.addresses
     }
 
+    /// Where the admin listener is, if there is one.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[LocalAddress] {
+        &self.admin_addresses
+    }
+
     /// Runs until a signal ends it.
     pub fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
@@ -143,7 +161,8 @@ impl Server {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            let now = self.clock.tick();
+            let began = self.clock.elapsed();
+            let now = Clock::tick(began);
             self.notifier.handle_turn(now);
             self.relay.begin_turn(now);
             let mut is_signalled = false;
@@ -167,12 +186,16 @@ impl Server {
             self.read(&mut buffer);
             self.relay.handle_timers();
             self.flush();
+            self.hear(now);
             self.act();
             self.relay.end_turn();
             let is_over = self.ends.is_some_and(|ends| ends <= now);
-            if is_over || (self.ends.is_some() && self.relay.connections() == 0) {
+            if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
+                self.digest.close();
                 return Ok(Ended::Cleanly);
             }
+            let took = self.clock.elapsed().saturating_sub(began);
+            self.turn_micros.observe(took.as_micros() as u64, 1);
         }
     }
 
@@ -196,6 +219,7 @@ impl Server {
             self.acceptor.retry_at(),
             self.notifier.due(),
             self.ends,
+            self.digest.due(),
         ];
         let due = due.into_iter().flatten().min()?;
         Some(self.clock.until(due))
@@ -320,6 +344,27 @@ impl Server {
         }
     }
 
+    /// Hears of refusals and failures, as long as their sockets know whose they were.
+    fn hear(&mut self, now: Tick) {
+        while let Some((id, notice)) = self.relay.poll_notice() {
+            let socket = self.table.get(id);
+            let peer = || {
+                socket.map_or(PeerAddress::Unknown, |socket| {
+                    socket::peer_address(&socket.stream)
+                })
+            };
+            self.digest.hear(now, &notice, peer);
+        }
+        self.digest.handle_time(now);
+    }
+
+    fn process_figures(&self) -> ProcessFigures {
+        ProcessFigures {
+            turn_micros: self.turn_micros,
+            ..self.process.figures(self.table.len())
+        }
+    }
+
     fn act(&mut self) {
         while let Some((id, action)) = self.relay.poll_action() {
             match action {
@@ -332,10 +377,18 @@ impl Server {
                     self.table.remove(id);
                     self.acceptor.on_closed();
                 }
+                Action::Report(scrape) => {
+                    let figures = self.process_figures();
+                    self.relay.handle_report(id, scrape, &figures);
+                }
             }
         }
         while let Some(id) = self.relay.poll_resume() {
             self.mark_ready(id);
         }
     }
+}
+
+fn local_addresses(listeners: &[Listener]) -> io::Result<Vec<LocalAddress>> {
+    listeners.iter().map(Listener::local_address).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::{SIGNAL, Server};
 use crate::config::{Config, ConfigError};
+use crate::journal;
 use crate::sys::clock::ticks;
 use crate::sys::descriptors;
 use crate::sys::notify::Notifier;
@@ -93,7 +94,8 @@ impl Server {
         let mut config = self.config.clone();
         let held = config.adopt(&wanted);
         let limits = config.limits()?;
-        let sockets_max = config.sockets_max(descriptors::raise_limit(), self.addresses.len())?;
+        let listeners = self.addresses.len() + self.admin_addresses.len();
+        let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners)?;
         for held in held {
             log::warn!(
                 "{} changes with a restart only: it stays {}, and would be {}",
@@ -104,7 +106,7 @@ impl Server {
         }
         self.relay.set_limits(limits);
         self.acceptor.set_sockets_max(sockets_max);
-        log::set_max_level(config.log_level.0);
+        journal::set_level(config.log_level.0);
         self.config = config;
         log::info!("the settings were loaded again");
         Ok(())

@@ -1,8 +1,7 @@
-//! Monotonic time, in ticks.
+//! Monotonic time, in ticks, and the time of day.
 
 use crate::wheel::Tick;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a tick is: short enough for timeouts of a second, long enough that 100,000 connections
 /// seldom share one.
@@ -21,10 +20,16 @@ impl Clock {
         Clock { start: now() }
     }
 
-    /// The tick that has begun.
+    /// The time that has passed.
     #[must_use]
-    pub fn tick(&self) -> Tick {
-        let ticks = now().duration_since(self.start).as_millis() / TICK.as_millis();
+    pub fn elapsed(&self) -> Duration {
+        now().duration_since(self.start)
+    }
+
+    /// The tick in which so much time has passed.
+    #[must_use]
+    pub fn tick(elapsed: Duration) -> Tick {
+        let ticks = elapsed.as_millis() / TICK.as_millis();
         Tick(u32::try_from(ticks).unwrap_or(u32::MAX))
     }
 
@@ -36,17 +41,23 @@ impl Clock {
     }
 }
 
-/// Nanoseconds since it was first asked: for measuring how long something takes.
+/// The time of day.
 #[must_use]
-pub fn nanoseconds() -> u64 {
-    static START: LazyLock<Instant> = LazyLock::new(now);
-    let start = *START;
-    u64::try_from(now().duration_since(start).as_nanos()).unwrap_or(u64::MAX)
+#[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+pub fn time_of_day() -> SystemTime {
+    SystemTime::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// The system's monotonic time, in nanoseconds: for measuring how long something takes.
+#[must_use]
+pub fn nanoseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
 /// The system's monotonic time, in microseconds, as other processes of this machine see it too.

@@ -5,15 +5,17 @@ use listenfd::ListenFd;
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use rustix::net::sockopt::{set_socket_send_buffer_size, socket_acceptconn};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use std::env;
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 
 /// Connections that the kernel completes before they are accepted. A burst of clients that
 /// reconnect is larger than the usual 128; the kernel lowers it to `net.core.somaxconn`.
@@ -186,10 +188,28 @@ pub fn inherited(send_buffer_bytes: usize) -> io::Result<Vec<Listener>> {
         .collect()
 }
 
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: impl AsFd) -> io::Result<bool> {
+    Ok(rustix::net::sockopt::socket_acceptconn(socket)?)
+}
+
+/// This kernel does not tell.
+#[cfg(target_vendor = "apple")]
+fn listens(_: impl AsFd) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Whether the service manager handed over sockets that [`inherited`] did not take.
+#[must_use]
+pub fn is_handed_over() -> bool {
+    let pid = env::var("LISTEN_PID").ok().and_then(|pid| pid.parse().ok());
+    pid == Some(process::id()) && env::var_os("LISTEN_FDS").is_some()
+}
+
 fn inherit(sockets: &mut ListenFd, index: usize, send_buffer_bytes: usize) -> io::Result<Domained> {
     let refused = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
     if let Ok(Some(socket)) = sockets.take_tcp_listener(index) {
-        if !socket_acceptconn(&socket)? {
+        if !listens(&socket)? {
             return refused("a TCP socket that does not listen (is Accept=yes set?)");
         }
         socket.set_nonblocking(true)?;
@@ -197,7 +217,7 @@ fn inherit(sockets: &mut ListenFd, index: usize, send_buffer_bytes: usize) -> io
         return Ok(Domained::Tcp(TcpListener::from_std(socket)));
     }
     if let Ok(Some(socket)) = sockets.take_unix_listener(index) {
-        if !socket_acceptconn(&socket)? {
+        if !listens(&socket)? {
             return refused("a Unix socket that does not listen (is Accept=yes set?)");
         }
         socket.set_nonblocking(true)?;

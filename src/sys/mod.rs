@@ -6,4 +6,5 @@ pub mod descriptors;
 pub mod file;
 pub mod listen;
 pub mod notify;
+pub mod process;
 pub mod socket;

@@ -8,8 +8,11 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr, writev};
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown};
+use rustix::net::{getpeername, recv, send, shutdown};
+use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// A connection's socket. It never blocks.
@@ -103,6 +106,40 @@ fn sort(written: Result<usize, Errno>) -> Option<usize> {
 /// Shuts the writing side. A socket that is broken already says so elsewhere.
 pub fn shutdown_write(stream: impl AsFd) {
     let _ = shutdown(stream, Shutdown::Write);
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    /// Whoever has this address and port.
+    Tcp(SocketAddr),
+    /// A process of this machine.
+    Unix,
+    /// The kernel forgets the address when a connection is reset.
+    Unknown,
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerAddress::Tcp(address) => address.fmt(f),
+            PeerAddress::Unix => f.write_str("unix"),
+            PeerAddress::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// Asks the kernel who is at the other end.
+#[must_use]
+pub fn peer_address(stream: impl AsFd) -> PeerAddress {
+    match getpeername(stream) {
+        Ok(Some(address)) if address.address_family() == AddressFamily::UNIX => PeerAddress::Unix,
+        Ok(Some(address)) => {
+            SocketAddr::try_from(address).map_or(PeerAddress::Unknown, PeerAddress::Tcp)
+        }
+        Ok(None) => PeerAddress::Unix,
+        Err(_) => PeerAddress::Unknown,
+    }
 }
 
 /// What accepting brought.

@@ -3,7 +3,7 @@
 use super::{BINARY, CLOSE, DEADLINE, FIN, PING, PONG, Relay, TEXT, upgrade};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -48,7 +48,16 @@ pub(crate) struct Frame {
 
 impl Client {
     pub(crate) fn connect(relay: &Relay) -> Client {
-        Client::of(TcpStream::connect(relay.address).expect("the relay listens"))
+        Client::connect_to(relay.address)
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr) -> Client {
+        Client::of(TcpStream::connect(address).expect("the relay listens"))
+    }
+
+    /// Where it is reached.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().expect("a socket of ours")
     }
 
     /// A client on a Unix domain socket. Once it is open, the kernel makes no difference.

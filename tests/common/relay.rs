@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
@@ -16,7 +16,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
 pub(crate) struct Relay {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Lines of its log, as they come.
     stderr: mpsc::Receiver<String>,
+    log: String,
     witnesses: Vec<Client>,
     exchanges: usize,
 }
@@ -79,7 +81,7 @@ impl Relay {
             .spawn()
             .expect("the relay starts");
         let stdout = child.stdout.take().expect("it is piped");
-        let mut errors = child.stderr.take().expect("it is piped");
+        let errors = child.stderr.take().expect("it is piped");
         let (line, first_line) = mpsc::channel();
         thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
@@ -88,11 +90,17 @@ impl Relay {
             let _ = line.send(first);
             let _ = stdout.read_to_end(&mut Vec::new());
         });
-        let (end, stderr) = mpsc::channel();
+        let (lines, stderr) = mpsc::channel();
         thread::spawn(move || {
-            let mut read = Vec::new();
-            let _ = errors.read_to_end(&mut read);
-            let _ = end.send(String::from_utf8_lossy(&read).into_owned());
+            let mut errors = BufReader::new(errors);
+            let mut line = Vec::new();
+            while errors
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|bytes| bytes > 0)
+            {
+                let _ = lines.send(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
+            }
         });
         let line = first_line.recv_timeout(DEADLINE).expect("a first line");
         let address = line
@@ -101,13 +109,14 @@ impl Relay {
             .and_then(|rest| rest.replace("localhost", "127.0.0.1").parse().ok());
         let Some(address) = address else {
             let _ = child.kill();
-            let errors = stderr.recv_timeout(DEADLINE).unwrap_or_default();
+            let errors = rest(&stderr);
             panic!("no address in {line:?}; standard error:\n{errors}");
         };
         Relay {
             child,
             address,
             stderr,
+            log: String::new(),
             witnesses: Vec::new(),
             exchanges: 0,
         }
@@ -149,7 +158,7 @@ impl Relay {
         });
         Ended {
             code: status.and_then(|status| status.code()),
-            stderr: self.stderr.recv_timeout(DEADLINE).expect("it is closed"),
+            stderr: std::mem::take(&mut self.log) + &rest(&self.stderr),
         }
     }
 
@@ -163,6 +172,26 @@ impl Relay {
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
     }
+    /// What it has logged so far.
+    pub(crate) fn log(&mut self) -> &str {
+        self.log.extend(self.stderr.try_iter());
+        &self.log
+    }
+
+    /// Where its admin listener is.
+    pub(crate) fn admin_address(&mut self) -> SocketAddr {
+        const SAID: &str = "the admin listener is at ";
+        let mut address = None;
+        eventually("the relay says where its admin listener is", || {
+            let said = self.log().split_once(SAID);
+            let rest = said.filter(|(_, rest)| rest.contains('\n'));
+            let is_end = |c: char| c.is_whitespace() || c == '"';
+            address = rest.and_then(|(_, rest)| rest.split(is_end).next()?.parse().ok());
+            address.is_some()
+        });
+        address.expect("it was waited for")
+    }
+
     /// Resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = self.proc("status");
@@ -191,6 +220,18 @@ impl Relay {
     fn proc(&self, file: &str) -> String {
         let path = format!("/proc/{}/{file}", self.child.id());
         fs::read_to_string(path).expect("it runs")
+    }
+}
+
+/// All that is still said, until the end.
+fn rest(lines: &mpsc::Receiver<String>) -> String {
+    let mut said = String::new();
+    loop {
+        match lines.recv_timeout(DEADLINE) {
+            Ok(line) => said += &line,
+            Err(RecvTimeoutError::Disconnected) => return said,
+            Err(RecvTimeoutError::Timeout) => panic!("standard error is never closed: {said}"),
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::peer::{Peer, Stage};
 use crate::world::World;
+use fanfare::metrics::Levels;
 use fanfare::relay::{Counters, Reading, SlowPolicy};
+use fanfare::wheel::Tick;
 
 /// What the relay promises about the end of a connection.
 const LINGER_TICKS: u32 = 20;
@@ -47,7 +49,7 @@ impl World {
                     let is_due = peer.since.after(timeout) <= now;
                     let is_over = peer.is_reset_told || peer.is_end_told;
                     let has_begun = peer.handed > peer.judged;
-                    let is_asking = has_begun || !(served || self.shutdown.is_some());
+                    let is_asking = has_begun || !served;
                     // Whoever is to be answered is not read meanwhile.
                     let is_answered = self.relay.reading(id) == Reading::Later;
                     if is_due && is_answered && is_asking && !is_over {
@@ -61,13 +63,15 @@ impl World {
                     };
                     let is_due = peer.active.after(idle) <= now;
                     let is_overdue = peer.perhaps_active.after(idle) <= now && !is_more_due;
-                    let is_dead = counted.dead > 0 && self.is_dead(&self.peers[index]);
-                    if !self.is_open(index) && is_due && !is_dead {
-                        let peer = &mut self.peers[index];
-                        let owed = self.histories[peer.client.topic].len();
-                        peer.begin_closing(now, Some(1001), Some(owed), false);
-                    } else {
-                        assert!(!is_overdue || is_dead, "client {index} is idle, and stays");
+                    let Some(id) = peer.id else { continue };
+                    // One that is dropped instead is judged when its socket is closed.
+                    match self.relay.reading(id) {
+                        Reading::Later => {}
+                        Reading::Now(usize::MAX) if is_due => {
+                            let owed = self.histories[peer.client.topic].len();
+                            peer.begin_closing(now, Some(1001), Some(owed), false);
+                        }
+                        _ => assert!(!is_overdue, "client {index} is idle, and stays"),
                     }
                 }
                 _ => {}
@@ -108,10 +112,6 @@ impl World {
 
     /// The relay closes a socket: there has to be a reason.
     pub(crate) fn on_close(&mut self, index: usize) {
-        let peer = &mut self.peers[index];
-        let history = &mut self.histories[peer.client.topic];
-        let followed = peer.follow_what_was_put_off(self.now, history);
-        followed.expect("marks that can be followed");
         let reason = self.reason_to_close(&self.peers[index]);
         let Some(reason) = reason else {
             let peer = &self.peers[index];
@@ -141,6 +141,7 @@ impl World {
         let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
         let reasons = match peer.stage {
             _ if peer.is_reset_told => return Some("reset"),
+            _ if peer.put_off => return Some("who knows"),
             Stage::Head { served } => [
                 (peer.is_end_told, "ended"),
                 (is_shutdown, "shutdown"),
@@ -152,11 +153,11 @@ impl World {
             Stage::Respond { close } => [
                 (stalled, "stalled"),
                 (is_all_said && close && peer.is_end_told, "ended"),
-                (is_all_said && is_shutdown, "shutdown"),
+                (is_shutdown && (is_all_said || since == now), "shutdown"),
             ],
             Stage::Open => [
                 (stalled, "stalled"),
-                (self.dead > 0 && !peer.blocked && self.is_dead(peer), "dead"),
+                (self.dead > 0 && self.is_dead(peer), "dead"),
                 (false, ""),
             ],
             Stage::Closing => [
@@ -179,10 +180,12 @@ impl World {
         reasons.find(|reason| reason.0).map(|reason| reason.1)
     }
 
+    /// It owes a pong, and nothing stands against that. Of one that was moved to the live end,
+    /// nothing may be pending, though its socket is full.
     fn is_dead(&self, peer: &Peer) -> bool {
         let timeout = self.character.limits.pong_timeout;
-        peer.pong_awaited
-            .is_some_and(|since| since.after(timeout) <= self.now)
+        let is_due = |since: Tick| since.after(timeout) <= self.now;
+        (!peer.blocked || peer.lapped_in > 0) && peer.pong_awaited.is_some_and(is_due)
     }
 
     pub(crate) fn check_turn(&mut self) {
@@ -229,6 +232,7 @@ impl World {
             Stage::Open if peer.lapped_in > 0 && peer.tap.is_at_boundary() => return,
             Stage::Open if peer.blocked => (stall, "stalled"),
             Stage::Open => match peer.pong_awaited {
+                Some(_) if peer.is_pong_vague => return,
                 Some(since) => (since.after(limits.pong_timeout), "dead"),
                 None => (peer.heard.after(limits.heartbeat_interval), "silent"),
             },
@@ -356,6 +360,10 @@ impl World {
         assert_eq!(self.relay.log_bytes(), 0, "log bytes are left");
         assert_eq!(self.relay.private_bytes(), 0, "private bytes are left");
         assert!(self.relay.poll_timeout().is_none() || self.shutdown.is_some());
+        let counters = self.relay.counters();
+        let closed = counters.closed();
+        assert_eq!(counters.opened, closed, "each is closed for one cause");
+        assert_eq!(self.relay.levels(), Levels::default());
         assert!(!self.relay.has_work());
     }
 }

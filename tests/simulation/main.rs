@@ -30,7 +30,9 @@ mod message;
 mod network;
 mod peer;
 mod random;
+mod regressions;
 mod request;
+mod script;
 mod tap;
 mod turn;
 mod violation;
@@ -40,9 +42,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use world::World;
 
-/// Seeds that a test run looks at, unless it is told otherwise. The first 1,500 hold; beyond them, the
-/// model of who may be lapped or found stalled is not yet exact, see docs/hacking.md.
-const SEEDS: u64 = 1500;
+/// Seeds that a test run looks at, unless it is told otherwise.
+const SEEDS: u64 = 8000;
 
 #[test]
 fn the_relay_keeps_its_promises() {

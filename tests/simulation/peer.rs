@@ -49,6 +49,15 @@ pub(crate) enum News {
     Close(Option<u16>),
 }
 
+/// What there is room for when a request comes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Room {
+    /// Another member.
+    pub(crate) place: bool,
+    /// Bytes that the topic takes at once; 0 where that can't be known.
+    pub(crate) bytes: usize,
+}
+
 pub(crate) struct Peer {
     pub(crate) client: Client,
     pub(crate) socket: Socket,
@@ -86,6 +95,7 @@ pub(crate) struct Peer {
     pub(crate) progress: Tick,
     /// Since when the answer to a ping is awaited.
     pub(crate) pong_awaited: Option<Tick>,
+    pub(crate) is_pong_vague: bool,
     pub(crate) reader: Option<Reader>,
     pub(crate) ending: Option<Ending>,
     /// The close frame was written.
@@ -138,6 +148,7 @@ impl Peer {
             judged: 0,
             progress: Tick(0),
             pong_awaited: None,
+            is_pong_vague: false,
             reader: None,
             ending: None,
             is_close_written: false,
@@ -180,6 +191,7 @@ impl Peer {
     ) {
         // What was put off may have been taken in at any time since it joined.
         let put_off_at = self.put_off_at.take();
+        let owed = owed.filter(|_| !self.may_be_lapped);
         let owed = owed.map(|owed| (put_off_at.map_or(owed, |at| at.1), owed));
         self.is_since_vague = put_off_at.is_some_and(|at| at.0 != now);
         self.since = put_off_at.map_or(now, |at| at.0);
@@ -188,7 +200,7 @@ impl Peer {
             code,
             owed,
             is_peer_done,
-            or_try_again: self.may_lack_memory,
+            or_try_again: self.may_lack_memory || self.may_be_lapped,
         });
     }
 
@@ -201,7 +213,7 @@ impl Peer {
         history: &mut History,
         mut opened: bool,
         mut published: u64,
-        may_refuse: bool,
+        room: Room,
     ) -> Result<(), String> {
         if published > 0 {
             (self.put_off, self.put_off_at) = (false, None);
@@ -229,10 +241,11 @@ impl Peer {
                             let reader =
                                 Reader::join(self.client.number, self.client.echo, history);
                             self.reader = Some(reader);
-                            self.put_off = self.handed > end && published == 0;
+                            let rest_bytes = (self.handed - end) as usize;
+                            self.put_off = published == 0 && rest_bytes > room.bytes;
                             self.put_off_at = self.put_off.then_some((now, history.len()));
                         }
-                        Answer::Upgrade if !may_refuse => {
+                        Answer::Upgrade if room.place => {
                             return Err("an upgrade was refused though there is room".into());
                         }
                         Answer::Upgrade => self.respond(503, true),
@@ -367,6 +380,8 @@ impl Peer {
                 return Err("a ping before its time".into());
             }
             self.pong_awaited = Some(now);
+            // The peer may have been heard of since the relay wanted to send it.
+            self.is_pong_vague = self.is_behind;
         }
         self.tap = tap;
         Ok(())
@@ -379,7 +394,7 @@ impl Peer {
         history: &mut History,
     ) -> Result<(), String> {
         if std::mem::take(&mut self.put_off) {
-            self.follow_marks(now, history, false, 0, false)?;
+            self.follow_marks(now, history, false, 0, Room::default())?;
         }
         Ok(())
     }

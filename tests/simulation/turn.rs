@@ -1,8 +1,8 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
-use crate::peer::Stage;
+use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
-use fanfare::relay::{Action, ConnId, Output, Reading, Relay, SlowPolicy};
+use fanfare::relay::{Action, ConnId, Output, Reading, Relay, Side, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
 /// Turns in a row that may change nothing, besides those that it takes to visit everybody.
@@ -66,7 +66,7 @@ impl World {
             let Some(index) = self.backlog.pop_front() else {
                 return;
             };
-            let id = self.relay.handle_accept();
+            let id = self.relay.handle_accept(Side::Public);
             let freed_in = self.freed_in.get(&id.slot).copied();
             assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
             let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
@@ -91,7 +91,9 @@ impl World {
             let Some(&index) = self.by_id.get(&id) else {
                 continue;
             };
-            let bytes_max = match self.call(index, |relay| relay.reading(id)) {
+            let reading = self.call(index, |relay| relay.reading(id));
+            self.follow_what_was_put_off(index, reading);
+            let bytes_max = match reading {
                 Reading::Now(bytes_max) => bytes_max.min(buffer.len()),
                 Reading::NextTurn => {
                     self.ready.push_back(id);
@@ -103,12 +105,6 @@ impl World {
                 }
             };
             assert!(bytes_max > 0, "a read of nothing");
-            let peer = &mut self.peers[index];
-            // Frames that were put off have been taken in by now.
-            let history = &mut self.histories[peer.client.topic];
-            let followed = peer.follow_what_was_put_off(self.now, history);
-            followed.expect("marks that can be followed");
-            self.follow_memory(index);
             let peer = &mut self.peers[index];
             match peer.socket.read(&mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
@@ -136,6 +132,23 @@ impl World {
             }
         }
         self.buffer = buffer;
+    }
+
+    /// Frames that were put off have been taken in by now.
+    fn follow_what_was_put_off(&mut self, index: usize, reading: Reading) {
+        let peer = &mut self.peers[index];
+        if !peer.put_off || reading == Reading::NextTurn {
+            return;
+        }
+        if peer.may_be_lapped && reading == Reading::Now(usize::MAX) {
+            peer.put_off = false;
+            peer.begin_closing(self.now, Some(1013), None, false);
+        }
+        let history = &mut self.histories[peer.client.topic];
+        peer.put_off = false;
+        let followed = peer.follow_marks(self.now, history, false, 0, Room::default());
+        followed.expect("marks that can be followed");
+        self.follow_memory(index);
     }
 
     fn hand_over(&mut self, index: usize, id: ConnId, bytes: &mut [u8]) {
@@ -242,6 +255,7 @@ impl World {
             self.note(|| format!("client {index}: {action:?}"));
             match action {
                 Action::ShutdownWrite => self.on_shutdown_write(index),
+                Action::Report(_) => panic!("client {index} is no operator"),
                 Action::Close => {
                     self.on_close(index);
                     self.by_id.remove(&id);
@@ -267,20 +281,19 @@ impl World {
 
     /// Calls the relay for a connection, and draws conclusions from what its counters say then.
     fn call<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
+        let room = self.room_for(index);
         let before = *self.relay.counters();
         let log_bytes = self.relay.log_bytes();
         let result = call(&mut self.relay);
         let counted = self.counted(&before);
         self.stalled += counted.stalled;
         self.peers[index].is_stalled |= counted.stalled > 0;
-        let is_full = self.by_id.len() > self.character.limits.connections_max;
-        let may_refuse = is_full || self.shutdown.is_some();
         let peer = &mut self.peers[index];
         let topic = peer.client.topic;
         let history = &mut self.histories[topic];
         let length = history.len();
         let (opened, messages) = (counted.opened > 0, counted.messages);
-        let followed = peer.follow_marks(self.now, history, opened, messages, may_refuse);
+        let followed = peer.follow_marks(self.now, history, opened, messages, room);
         if let Err(fault) = followed {
             panic!("client {index}: {fault}");
         }
@@ -311,6 +324,39 @@ impl World {
         }
         self.follow_memory(index);
         result
+    }
+
+    /// Whether there is room for one who asks, and for what it sends at once.
+    fn room_for(&mut self, index: usize) -> Room {
+        let peer = &self.peers[index];
+        if !matches!(
+            peer.stage,
+            Stage::Head { .. } | Stage::Respond { close: false }
+        ) {
+            return Room::default();
+        }
+        let topic = peer.client.topic;
+        let mut room = Room {
+            // Whose end is decided counts no more, but that is for the relay to say first.
+            place: self.shutdown.is_none()
+                && self.by_id.len() <= self.character.limits.connections_max,
+            bytes: self.character.limits.topic_log_bytes_max / 4,
+        };
+        for other in self.live.clone() {
+            let peer = &self.peers[other];
+            if !peer.is_member() || peer.client.topic != topic {
+                continue;
+            }
+            room.bytes = 0;
+            if peer.stage == Stage::Open && !peer.put_off {
+                let id = peer.id.expect("a member was accepted");
+                if let Reading::Now(bytes) = self.relay.reading(id) {
+                    room.bytes = bytes;
+                }
+                break;
+            }
+        }
+        room
     }
 
     /// Readers were lapped: that may happen to those whose sockets are full. `cause` published
@@ -399,7 +445,7 @@ impl World {
         let owed = (!peer.may_be_lapped).then_some(owed);
         peer.begin_closing(self.now, Some(1013), owed, false);
         let history = &mut self.histories[peer.client.topic];
-        let followed = peer.follow_marks(self.now, history, false, 0, false);
+        let followed = peer.follow_marks(self.now, history, false, 0, Room::default());
         followed.expect("marks that can be followed");
     }
 

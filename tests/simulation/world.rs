@@ -374,7 +374,6 @@ impl World {
         let now = self.relay.counters();
         Counters {
             opened: now.opened - before.opened,
-            refused: now.refused - before.refused,
             messages: now.messages - before.messages,
             lapped: now.lapped - before.lapped,
             skips: now.skips - before.skips,
@@ -382,7 +381,7 @@ impl World {
             failed: now.failed - before.failed,
             dead: now.dead - before.dead,
             stalled: now.stalled - before.stalled,
-            ..Counters::default()
+            ..*now
         }
     }
 }

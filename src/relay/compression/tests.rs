@@ -5,7 +5,7 @@ use crate::http::Site;
 use crate::proto::mask;
 use crate::proto::{Event, Gather, Header, MessageKind, OpCode, Role, Session};
 use crate::relay::limits::SlowPolicy;
-use crate::relay::{Action, ConnId, Limits, Output, Pace, Reading};
+use crate::relay::{Action, ConnId, Limits, Output, Pace, Reading, Side};
 use crate::wheel::Tick;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl World {
     }
 
     fn join(&mut self, reads: Reads, target: &str) -> u32 {
-        let id = self.relay.handle_accept();
+        let id = self.relay.handle_accept(Side::Public);
         let offer = match reads {
             Reads::Plain => String::new(),
             Reads::Window(bits) => format!(
@@ -292,9 +292,9 @@ fn a_turn_inflates_its_part_and_no_more() {
     for &sender in &senders {
         world.say(sender, true, &vec![0; MESSAGE_BYTES_MAX]);
     }
-    let before = world.relay.counters().inflated_bytes_after;
+    let before = world.relay.counters().inflated.bytes_after;
     world.turn();
-    let inflated = world.relay.counters().inflated_bytes_after - before;
+    let inflated = world.relay.counters().inflated.bytes_after - before;
     assert_eq!(inflated as usize, Pace::default().inflated_bytes_per_turn);
     world.settle();
     for sender in senders {
@@ -308,15 +308,16 @@ fn a_variant_lasts_as_long_as_its_members() {
     let plain = world.join(Reads::Plain, "/ws");
     world.say(plain, false, &payload(1, 1000));
     world.settle();
-    assert_eq!(world.relay.counters().deflated, 0, "nobody reads it");
+    let deflated = |world: &World| world.relay.counters().deflated.messages;
+    assert_eq!(deflated(&world), 0, "nobody reads it");
     let compressed = [9, 12, 15].map(|bits| world.join(Reads::Window(bits), "/ws"));
     world.say(plain, false, &payload(1, 1000));
     world.settle();
-    assert_eq!(world.relay.counters().deflated, 2, "once for each window");
+    assert_eq!(deflated(&world), 2, "once for each window");
     compressed.into_iter().for_each(|slot| world.leave(slot));
     world.say(plain, false, &payload(1, 1000));
     world.settle();
-    assert_eq!(world.relay.counters().deflated, 2);
+    assert_eq!(deflated(&world), 2);
     world.leave(plain);
     assert_eq!((world.relay.topics(), world.relay.log_bytes()), (0, 0));
 }
@@ -341,7 +342,7 @@ fn settings_may_change_under_connections() {
     let kind = MessageKind::Binary;
     assert_eq!(world.client(reader).heard, vec![(kind, said); 3]);
     let counters = world.relay.counters();
-    assert_eq!((counters.deflated, counters.deflate_passed), (2, 1));
+    assert_eq!((counters.deflated.messages, counters.deflate_small), (2, 1));
 }
 
 #[test]
@@ -357,16 +358,49 @@ fn what_was_compressed_is_counted() {
     world.say(reader, false, &payload(0, 1000));
     world.settle();
     let counters = *world.relay.counters();
-    assert_eq!((counters.deflated, counters.deflate_passed), (1, 2));
-    assert_eq!(counters.deflated_bytes_before, 1000);
-    assert!((1..100).contains(&counters.deflated_bytes_after));
+    assert_eq!((counters.deflate_small, counters.deflate_vain), (1, 1));
+    assert_eq!((counters.opened, counters.opened_compressed), (1, 1));
+    assert_eq!(counters.deflated.messages, 1);
+    assert_eq!(counters.deflated.bytes_before, 1000);
+    assert!((1..100).contains(&counters.deflated.bytes_after));
     assert_eq!(
-        (counters.inflated, counters.inflated_bytes_after),
+        (counters.inflated.messages, counters.inflated.bytes_after),
         (1, 1000)
     );
-    assert!((1..100).contains(&counters.inflated_bytes_before));
+    assert!((1..100).contains(&counters.inflated.bytes_before));
     assert_eq!(counters.deflate_nanoseconds, 14, "two were tried");
     assert_eq!(counters.inflate_nanoseconds, 7);
+}
+
+#[test]
+fn a_topic_is_counted_over_all_that_is_read_of_it() {
+    let mut world = World::new(usize::MAX);
+    let sender = world.join(Reads::Plain, "/ws?echo=0");
+    for reads in [
+        Reads::Plain,
+        Reads::Window(15),
+        Reads::Window(15),
+        Reads::Window(9),
+    ] {
+        world.join(reads, "/ws");
+    }
+    let said = payload(1, 1000);
+    (0..3).for_each(|_| world.say(sender, false, &said));
+    world.settle();
+    let counters = *world.relay.counters();
+    assert_eq!(counters.messages, 3);
+    assert_eq!(counters.message_bytes, 3 * said.len() as u64);
+    assert_eq!(counters.deliveries, 3 * 4, "the sender wants none back");
+    let writes = counters.messages_per_write;
+    assert_eq!((writes.count(), writes.sum()), (5, 3 * 5));
+
+    // Who joins a variant that begins to exist is owed what comes from then on, and no more.
+    world.join(Reads::Window(12), "/ws");
+    world.join(Reads::Plain, "/ws/other");
+    world.say(sender, false, &said);
+    world.settle();
+    let writes = world.relay.counters().messages_per_write;
+    assert_eq!((writes.count(), writes.sum()), (5 + 6, 3 * 5 + 6));
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! What a request to the admin listener is for. Nothing of what is served to the public is served
+//! there, and nothing of this to the public.
+
+use super::reason::Reason;
+use super::response::{Response, Status};
+use super::route::{check_method, refused, wants_keep_alive};
+use crate::proto::Head;
+use crate::proto::handshake;
+use std::borrow::Cow;
+
+/// Topics that one page lists, at most, and unless told otherwise.
+const TOPICS_LISTED_MAX: usize = 1000;
+const TOPICS_LISTED: usize = 100;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+const INDEX: &str = "\
+fanfare, admin listener
+
+/healthz  200 while the loop turns
+/readyz   200 while clients are welcome, 503 once the relay goes down
+/metrics  for Prometheus
+/topics   rooms, as JSON: ?limit=100 (at most 1000), ?from=N (the last page's `next`), ?topic=NAME
+";
+
+/// What is wanted.
+#[derive(Debug)]
+pub enum AdminRequest<'a> {
+    /// Whether clients are welcome.
+    Readiness,
+    /// The metrics, in OpenMetrics if that is accepted.
+    Metrics {
+        /// In OpenMetrics rather than in Prometheus's own format.
+        open_metrics: bool,
+    },
+    /// Some of the topics.
+    Topics(TopicsQuery<'a>),
+    /// This is the answer already.
+    Respond(Response),
+}
+
+/// Which topics are wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TopicsQuery<'a> {
+    /// How many, at most.
+    pub limit: usize,
+    /// Where to begin: 0, or what the page before said is next.
+    pub from: usize,
+    /// This one only.
+    pub topic: Option<Cow<'a, str>>,
+}
+
+/// Finds out what a request to the admin listener is for, and whether its connection may be used
+/// for another one.
+pub fn route_admin<'a>(head: &Head<'a>) -> (AdminRequest<'a>, bool) {
+    let request = answer(head).unwrap_or_else(AdminRequest::Respond);
+    (request, wants_keep_alive(head))
+}
+
+fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
+    handshake::check_request(head).map_err(refused)?;
+    let request = match head.path() {
+        "/" => AdminRequest::Respond(Response::fresh(TEXT, INDEX)),
+        "/healthz" => AdminRequest::Respond(Response::fresh(TEXT, "ok\n")),
+        "/readyz" => AdminRequest::Readiness,
+        "/metrics" => AdminRequest::Metrics {
+            open_metrics: accepts_open_metrics(head),
+        },
+        "/topics" => AdminRequest::Topics(parse_query(head)?),
+        _ => {
+            let why = "There is nothing here; / says what there is.";
+            let response = Response::error(Status::NotFound, why, &[]);
+            return Err(response.because(Reason::NotFound));
+        }
+    };
+    check_method(head)?;
+    Ok(request)
+}
+
+/// Whoever names it can read it. How much it is preferred is of no interest: nothing differs but
+/// the spelling.
+fn accepts_open_metrics(head: &Head) -> bool {
+    let mut ranges = head
+        .headers
+        .values("Accept")
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .map(|range| range.split(|&byte| byte == b';').next().unwrap_or_default());
+    ranges.any(|range| {
+        range
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"application/openmetrics-text")
+    })
+}
+
+fn parse_query<'a>(head: &Head<'a>) -> Result<TopicsQuery<'a>, Response> {
+    let mut query = TopicsQuery {
+        limit: TOPICS_LISTED,
+        from: 0,
+        topic: None,
+    };
+    let text = head.query().unwrap_or_default();
+    for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+        let number = value.parse::<usize>().map_err(|_| {
+            let why = "`limit` and `from` are numbers.";
+            Response::error(Status::BadRequest, why, &[])
+        });
+        match &*key {
+            "limit" => query.limit = number?.min(TOPICS_LISTED_MAX),
+            "from" => query.from = number?,
+            "topic" => query.topic = Some(value),
+            _ => {}
+        }
+    }
+    Ok(query)
+}

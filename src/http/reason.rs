@@ -1,0 +1,110 @@
+//! Why requests are refused: what is counted, and logged, beside the sentence that the client gets.
+
+use super::Status;
+
+/// Why a request was refused, or never came whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It is not HTTP, or HTTP of a kind that two servers may read in two ways.
+    MalformedHead,
+    /// Its head is over the limit.
+    HeadTooLarge,
+    /// It did not come whole in time.
+    Timeout,
+    /// It announces a body.
+    Body,
+    /// A header is missing, repeated or has a value that it can't have.
+    Header,
+    /// Nothing is served there.
+    NotFound,
+    /// Another method than what is served there takes.
+    Method,
+    /// It does not ask for the upgrade that is all there is.
+    NoUpgrade,
+    /// It asks for another version of the WebSocket protocol.
+    Version,
+    /// Pages of its origin may not connect.
+    Origin,
+    /// It names no topic that can be.
+    Topic,
+    /// There are as many WebSockets as there may be.
+    Full,
+    /// The relay goes down.
+    ShuttingDown,
+    /// The program that embeds the relay said no.
+    Hook,
+    /// Whatever else it was answered with an error for.
+    Other,
+    /// Nobody refused it: the client left before it was whole.
+    Disconnected,
+}
+
+impl Reason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Reason; 16] = [
+        Reason::MalformedHead,
+        Reason::HeadTooLarge,
+        Reason::Timeout,
+        Reason::Body,
+        Reason::Header,
+        Reason::NotFound,
+        Reason::Method,
+        Reason::NoUpgrade,
+        Reason::Version,
+        Reason::Origin,
+        Reason::Topic,
+        Reason::Full,
+        Reason::ShuttingDown,
+        Reason::Hook,
+        Reason::Other,
+        Reason::Disconnected,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::MalformedHead => "malformed_head",
+            Reason::HeadTooLarge => "head_too_large",
+            Reason::Timeout => "timeout",
+            Reason::Body => "body",
+            Reason::Header => "header",
+            Reason::NotFound => "not_found",
+            Reason::Method => "method",
+            Reason::NoUpgrade => "no_upgrade",
+            Reason::Version => "version",
+            Reason::Origin => "origin",
+            Reason::Topic => "topic",
+            Reason::Full => "full",
+            Reason::ShuttingDown => "shutting_down",
+            Reason::Hook => "hook",
+            Reason::Other => "other",
+            Reason::Disconnected => "disconnected",
+        }
+    }
+
+    /// The status that it is answered with, unless that depends.
+    #[must_use]
+    pub fn status(self) -> Option<Status> {
+        Some(match self {
+            Reason::MalformedHead | Reason::Body | Reason::Header | Reason::Topic => {
+                Status::BadRequest
+            }
+            Reason::HeadTooLarge => Status::RequestHeaderFieldsTooLarge,
+            Reason::Timeout => Status::RequestTimeout,
+            Reason::NotFound => Status::NotFound,
+            Reason::Method => Status::MethodNotAllowed,
+            Reason::NoUpgrade | Reason::Version => Status::UpgradeRequired,
+            Reason::Origin => Status::Forbidden,
+            Reason::Full | Reason::ShuttingDown => Status::ServiceUnavailable,
+            Reason::Hook | Reason::Other | Reason::Disconnected => return None,
+        })
+    }
+
+    /// Whether it says something of how the relay is set up: its operator wants to hear of the
+    /// first one. The others are the client's affair, unless there are many.
+    #[must_use]
+    pub fn concerns_operator(self) -> bool {
+        matches!(self, Reason::Origin | Reason::Full)
+    }
+}

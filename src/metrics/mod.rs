@@ -1,0 +1,31 @@
+//! What happened, and how things stand, in numbers; and how Prometheus gets to see them.
+//!
+//! The relay counts in plain integers, [`Counters`], since it has one thread. When somebody asks,
+//! they become a [`Snapshot`], together with how things stand ([`Levels`]) and what the system says
+//! of the process ([`ProcessFigures`]), and [`Snapshot::render`] turns that into a page by the
+//! official client library. No metric has a label whose values strangers choose.
+
+mod counters;
+mod figures;
+mod histogram;
+mod page;
+mod render;
+
+pub use counters::{CLOSE_CODES, Cause, Counters, STATES, close_code_index};
+pub use figures::{Levels, ProcessFigures};
+pub use histogram::{BUCKETS, Histogram};
+pub use render::Format;
+
+/// Everything that a scrape shows.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// What happened since the start.
+    pub counters: Counters,
+    /// How things stand.
+    pub levels: Levels,
+    /// What the system says.
+    pub process: ProcessFigures,
+}
+
+#[cfg(test)]
+mod tests;
