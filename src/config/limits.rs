@@ -4,9 +4,9 @@
 use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
-use super::value::Count;
+use super::value::{Count, Switch};
 use crate::proxy::ClientAddress;
-use crate::relay::{ADMIN_CONNECTIONS_MAX, Admission, Limits, Pace, Rates};
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -71,6 +71,10 @@ impl Config {
                 messages_per_second_max: self.messages_per_second_max.map(count_u32),
                 bytes_per_second_max: self.bytes_per_second_max.map(|bytes| bytes.0),
             },
+            compression: (self.compression == Switch::On).then(|| Compression {
+                level: self.compression_level.0,
+                bytes_min: self.compression_bytes_min.as_usize(),
+            }),
             origins: self.origin.iter().map(ToString::to_string).collect(),
             handshake_timeout: ticks(self.handshake_timeout.0),
             keep_alive_timeout: ticks(self.keep_alive_timeout.0),

@@ -1,14 +1,13 @@
 //! What comes in: requests, and frames.
 
-use super::connection::Pending;
-use super::connection::{ConnId, Peer, Phase};
+use super::connection::{ConnId, Peer, Pending, Phase};
 use super::limits::GATHER_BYTES_FREE;
-use super::{Decision, Reading, Relay, UpgradeRequest};
-use crate::http::{self, Answer, Join, Reason, Response, Status};
+use super::{Reading, Relay};
+use crate::http::{self, Answer, Reason, Response, Status};
 use crate::metrics::Cause;
-use crate::proto::handshake::choose_subprotocol;
-use crate::proto::{CloseCode, Event, Fragment, Head, HeadError, Role, Session};
-use crate::proxy::PeerAddress;
+use crate::proto::{
+    CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
+};
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now.
@@ -24,8 +23,7 @@ impl Relay {
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
             Phase::Closing | Phase::AwaitClose | Phase::Linger => Reading::Now(usize::MAX),
             Phase::Open => {
-                let key = connection.topic;
-                let room = self.room(key);
+                let room = self.room_for(slot);
                 if room == 0 {
                     return Reading::NextTurn;
                 }
@@ -202,85 +200,14 @@ impl Relay {
         }
     }
 
-    /// A request passed all checks of ours: a hook may have another opinion.
-    fn on_join_request(&mut self, slot: u32, head: &Head, mut join: Join, rest: &mut [u8]) {
-        if !self.admit_forwarded(slot) {
-            return;
-        }
-        if let Some(hooks) = &mut self.hooks.0 {
-            let topic = &*join.topic;
-            let client = self.guests.client(slot).unwrap_or(PeerAddress::Unknown);
-            let request = UpgradeRequest {
-                head,
-                topic,
-                client,
-            };
-            match hooks.on_upgrade(&request) {
-                Decision::Accept => {}
-                Decision::Topic(name) => join.topic = name.into(),
-                Decision::Refuse(status, why) => {
-                    let response = Response::error(status, &why, &[]);
-                    return self.respond(slot, response.because(Reason::Hook));
-                }
-            }
-        }
-        if !self.has_topic_for(&join.topic) {
-            let why = "There are as many topics as there may be. Join one that exists, or try again \
-                       later.";
-            let headers = [("Retry-After", "10")];
-            let response = Response::error(Status::ServiceUnavailable, why, &headers);
-            return self.respond(slot, response.because(Reason::TopicsFull));
-        }
-        let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
-        self.join(slot, &join, subprotocol, rest);
-    }
-
-    /// Whether somebody may join that topic, which may have to begin.
-    fn has_topic_for(&self, name: &str) -> bool {
-        self.topics.len() < self.limits.topics_max || self.topics.find(name).is_some()
-    }
-
-    fn has_place(&self) -> bool {
-        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
-    }
-
-    /// Makes a connection a WebSocket. The first frames may have come with the request.
-    fn join(&mut self, slot: u32, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
-        let id = self.id(slot);
-        let key = self.topics.find_or_insert(&join.topic, self.now);
-        let (cursor, member) = self.topics[key].plain.join(slot);
-        let connection = &mut self.connections[slot as usize];
-        self.census.set(connection, Phase::Open);
-        self.spending.enter(slot);
-        connection.topic = key;
-        connection.member = member;
-        connection.cursor = cursor;
-        connection.echo = join.echo;
-        connection.active = self.now;
-        let extra = connection.extra();
-        let mut head = Vec::with_capacity(256);
-        join.upgrade.write_response(subprotocol, &mut head);
-        extra.outbox.push(&head);
-        extra.outbox.enter_at(cursor);
-        self.counters.opened += 1;
-        self.queue_output(slot);
-        if let Some(hooks) = &mut self.hooks.0 {
-            hooks.on_join(id, &join.topic);
-        }
-        if self.room(key) >= rest.len() {
-            self.on_frames(slot, rest);
-        } else {
-            self.connections[slot as usize].extra().input = rest.to_vec();
-            self.resumes.push(id);
-        }
-    }
-
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
         self.spend_bytes(slot, input.len());
-        let extra = self.connections[slot as usize].extra.as_deref_mut();
+        let connection = &mut self.connections[slot as usize];
+        let compression = connection.terms.compression();
+        let extra = connection.extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
-            .unwrap_or_else(|| Session::new(Role::Server));
+            .unwrap_or_else(|| Session::new(Role::Server).with_compression(compression));
         let message_bytes_max = self.limits.message_bytes_max;
         while !input.is_empty() {
             let received = match session.receive(input, message_bytes_max) {
@@ -289,6 +216,17 @@ impl Relay {
             };
             let consumed = received.consumed;
             match received.event {
+                Some(Event::Fragment(fragment)) if fragment.compressed => {
+                    let is_whole = fragment.last;
+                    if let Err(error) = self.on_compressed_fragment(slot, fragment) {
+                        return self.fail(slot, error);
+                    }
+                    let is_open = self.connections[slot as usize].phase == Phase::Open;
+                    if is_whole && is_open && self.room_for(slot) == 0 {
+                        self.keep_input(slot, &input[consumed..]);
+                        break;
+                    }
+                }
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) => {
                     self.counters.pings_received += 1;
@@ -314,27 +252,80 @@ impl Relay {
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
-        let connection = &mut self.connections[slot as usize];
-        if connection.phase != Phase::Open || fragment.last && !self.spend_message(slot) {
+        if !self.may_go_on(slot, &fragment) {
             return;
         }
         if fragment.first && fragment.last {
             return self.publish(slot, fragment.kind, fragment.payload);
         }
-        let connection = &mut self.connections[slot as usize];
-        let extra = connection.extra();
+        let Some(mut gather) = self.take_gather(slot, &fragment) else {
+            return;
+        };
+        match gather.push(fragment) {
+            Some(message) => self.publish(slot, message.kind, message.payload),
+            None => self.connections[slot as usize].extra().gather = gather,
+        }
+    }
+
+    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
+    fn may_go_on(&mut self, slot: u32, fragment: &Fragment) -> bool {
+        self.connections[slot as usize].phase == Phase::Open
+            && (!fragment.last || self.spend_message(slot))
+    }
+
+    /// A piece of a compressed message, which is inflated once it is whole.
+    fn on_compressed_fragment(
+        &mut self,
+        slot: u32,
+        fragment: Fragment,
+    ) -> Result<(), ProtocolError> {
+        if !self.may_go_on(slot, &fragment) {
+            return Ok(());
+        }
+        if fragment.first && fragment.last {
+            return self.on_compressed(slot, fragment.into());
+        }
+        let Some(mut gather) = self.take_gather(slot, &fragment) else {
+            return Ok(());
+        };
+        match gather.push(fragment) {
+            Some(message) => self.on_compressed(slot, message)?,
+            None => self.connections[slot as usize].extra().gather = gather,
+        }
+        Ok(())
+    }
+
+    /// What was gathered of a message so far, unless the relay has no memory for another piece.
+    fn take_gather(&mut self, slot: u32, fragment: &Fragment) -> Option<Gather> {
+        let extra = self.connections[slot as usize].extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());
         let others = self.private_bytes - extra.charged;
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
             let reason = "the relay has no memory for so large a message now";
             let code = CloseCode::TRY_AGAIN_LATER;
-            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return None;
         }
-        let mut gather = std::mem::take(&mut extra.gather);
-        if let Some(message) = gather.push(fragment) {
-            return self.publish(slot, message.kind, message.payload);
+        Some(std::mem::take(&mut extra.gather))
+    }
+
+    /// Bytes that may be taken in of a member now.
+    pub(super) fn room_for(&self, slot: u32) -> usize {
+        let connection = &self.connections[slot as usize];
+        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
+        if connection.terms.compression() && has_inflated {
+            return 0;
         }
-        self.connections[slot as usize].extra().gather = gather;
+        self.room(self.topics[connection.variant].topic)
+    }
+
+    /// Keeps bytes of a member until there is room for what they may inflate to.
+    pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
+        if !input.is_empty() {
+            let id = self.id(slot);
+            self.connections[slot as usize].extra().input = input.to_vec();
+            self.resumes.push(id);
+        }
     }
 }

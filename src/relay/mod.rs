@@ -30,6 +30,7 @@
 mod admin;
 mod admission;
 mod census;
+mod compression;
 mod connection;
 mod control;
 mod crowd;
@@ -37,6 +38,7 @@ mod ending;
 mod guests;
 mod hooks;
 mod input;
+mod join;
 mod limits;
 mod meter;
 mod notice;
@@ -52,9 +54,10 @@ mod variant;
 
 pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
+pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Admission, Limits, Pace, Rates, SlowPolicy};
+pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use output::{Output, Slices};
 
@@ -70,7 +73,7 @@ use notice::Notices;
 use slab::Slab;
 use spending::Spending;
 use std::collections::VecDeque;
-use topic::Topics;
+use topic::{Topics, VariantKey};
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,18 +116,19 @@ pub struct Relay {
     spending: Spending,
     topics: Topics,
     pool: Pool,
+    codec: compression::Codec,
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
-    /// Topics whose walk is not complete, each once.
-    dirty: VecDeque<u32>,
-    /// Topics to tidy at the end of the turn, each once.
-    touched: Vec<u32>,
-    /// Topics with lagging members, each once.
-    retaining: Vec<u32>,
+    /// Variants whose walk is not complete, each once.
+    dirty: VecDeque<VariantKey>,
+    /// Variants to tidy at the end of the turn, each once.
+    touched: Vec<VariantKey>,
+    /// Variants with lagging members, each once.
+    retaining: Vec<VariantKey>,
     /// Members of all topics that lag, as of the end of the last turn.
     lagging: usize,
     notices: Notices,
@@ -163,6 +167,7 @@ impl Relay {
             arrivals: None,
             spending: Spending::default(),
             topics: Topics::default(),
+            codec: compression::Codec::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             unfinished: None,
@@ -196,6 +201,7 @@ impl Relay {
         self.limits = limits;
         self.keep_guests();
         self.keep_spending();
+        self.codec.forget_level();
     }
 
     /// Sets the hooks of a program that embeds the relay.
@@ -207,6 +213,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
+        self.codec.begin_turn();
         self.notices.clear();
         self.step_shutdown();
     }
@@ -258,6 +265,7 @@ impl Relay {
             self.spending.shrink();
         }
         self.tidy_topics();
+        self.codec.end_turn();
     }
 
     /// The next turn is due at once.

@@ -107,6 +107,7 @@ impl Character {
             slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
             admission: Admission::default(),
             rates: Rates::default(),
+            compression: None,
             origins: Vec::new(),
             subprotocols: Vec::new(),
             handshake_timeout: random.between(5, 100),
@@ -119,6 +120,7 @@ impl Character {
             pace: Pace {
                 topic_visits_per_turn: random.pick(&[1, 3, 1024]),
                 visits_per_turn: random.pick(&[1, 5, 4096]),
+                inflated_bytes_per_turn: 1 << 20,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
             },

@@ -42,6 +42,7 @@ pub(crate) fn limits() -> Limits {
         slow_policy: SlowPolicy::Close,
         admission: Admission::default(),
         rates: Rates::default(),
+        compression: None,
         origins: Vec::new(),
         subprotocols: Vec::new(),
         handshake_timeout: 100_000,
