@@ -559,6 +559,11 @@ fn topic_names() {
         "/ws/",
         "/ws/a/b",
         "/ws/a%2Fb",
+        "/ws/%",
+        "/ws/%zz",
+        "/ws/a%4",
+        "/ws/%%41",
+        "/ws/%-1",
         "/ws/%2f",
         "/ws/%00",
         "/ws/a%0Ab",
@@ -608,7 +613,7 @@ fn the_answer_is_the_rfcs() {
     let mut client = Client::connect(&relay);
     client.send(&upgrade_and(&[
         "Sec-WebSocket-Protocol: chat, superchat",
-        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-unknown",
+        "Sec-WebSocket-Extensions: permessage-bzip2, x-unknown",
         "Origin: http://localhost",
     ]));
     let response = client.response_to_head();

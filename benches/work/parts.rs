@@ -38,6 +38,7 @@ pub(super) fn all() -> Vec<Work> {
 fn header(payload_bytes: u64, mask: Option<[u8; 4]>) -> Header {
     Header {
         fin: true,
+        compressed: false,
         opcode: OpCode::Binary,
         mask,
         payload_bytes,

@@ -29,6 +29,7 @@
 
 mod admin;
 mod census;
+mod compression;
 mod connection;
 mod control;
 mod ending;
@@ -47,9 +48,10 @@ mod variant;
 
 pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
+pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Limits, Pace, SlowPolicy};
+pub use limits::{Compression, Limits, Pace, SlowPolicy};
 pub use notice::Notice;
 pub use output::{Output, Slices};
 
@@ -61,7 +63,7 @@ use connection::{Connection, Phase};
 use notice::Notices;
 use slab::Slab;
 use std::collections::VecDeque;
-use topic::Topics;
+use topic::{Topics, VariantKey};
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,18 +101,19 @@ pub struct Relay {
     admins: Vec<ConnId>,
     topics: Topics,
     pool: Pool,
+    codec: compression::Codec,
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
-    /// Topics whose walk is not complete, each once.
-    dirty: VecDeque<u32>,
-    /// Topics to tidy at the end of the turn, each once.
-    touched: Vec<u32>,
-    /// Topics with lagging members, each once.
-    retaining: Vec<u32>,
+    /// Variants whose walk is not complete, each once.
+    dirty: VecDeque<VariantKey>,
+    /// Variants to tidy at the end of the turn, each once.
+    touched: Vec<VariantKey>,
+    /// Variants with lagging members, each once.
+    retaining: Vec<VariantKey>,
     /// Members of all topics that lag, as of the end of the last turn.
     lagging: usize,
     notices: Notices,
@@ -145,6 +148,7 @@ impl Relay {
             census: Census::default(),
             admins: Vec::new(),
             topics: Topics::default(),
+            codec: compression::Codec::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             unfinished: None,
@@ -173,6 +177,7 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
+        self.codec.forget_level();
     }
 
     /// Sets the hooks of a program that embeds the relay.
@@ -183,6 +188,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
+        self.codec.begin_turn();
         self.notices.clear();
         self.step_shutdown();
     }
@@ -226,6 +232,7 @@ impl Relay {
             self.connections.shrink_to_fit();
         }
         self.tidy_topics();
+        self.codec.end_turn();
     }
 
     /// The next turn is due at once.

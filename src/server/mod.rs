@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::http::Site;
 use crate::metrics::{Histogram, ProcessFigures};
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
-use crate::sys::clock::Clock;
+use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
 use crate::sys::notify::Notifier;
@@ -105,8 +105,10 @@ impl Server {
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
+        let mut relay = Relay::new(limits, Site::embedded(), Clock::tick(clock.elapsed()));
+        relay.set_stopwatch(clock::nanoseconds);
         Ok(Server {
-            relay: Relay::new(limits, Site::embedded(), Clock::tick(clock.elapsed())),
+            relay,
             clock,
             poll,
             signals: None,

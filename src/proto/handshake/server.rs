@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str;
 
-use super::super::head::Head;
+use super::super::extension::{self, Deflate};
+use super::super::head::{Head, is_percent_encoded};
 use super::{VERSION, accept_key};
 
 /// What a request has to offer that opens a WebSocket connection.
@@ -16,6 +18,8 @@ pub struct Upgrade<'a> {
     pub host: &'a str,
     /// The origin of the page that opens the connection; browsers always say it.
     pub origin: Option<&'a str>,
+    /// Compression as it can be agreed on, if the client offers it.
+    pub deflate: Option<Deflate>,
 }
 
 /// Why a request opens no WebSocket connection.
@@ -138,13 +142,24 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Upgrade<'a>, Refusal> {
         return Err(Refusal::Malformed("Sec-WebSocket-Key"));
     }
     let origin = text(head, "Origin")?;
-    Ok(Upgrade { key, host, origin })
+    Ok(Upgrade {
+        key,
+        host,
+        origin,
+        deflate: Deflate::accept(&head.headers),
+    })
 }
 
 impl Upgrade<'_> {
     /// Appends the response that opens the connection: from here on, frames are spoken. A
-    /// subprotocol is chosen among those that the client offers in `Sec-WebSocket-Protocol`.
-    pub fn write_response(&self, subprotocol: Option<&str>, out: &mut Vec<u8>) {
+    /// subprotocol is chosen among those that the client offers in `Sec-WebSocket-Protocol`, and
+    /// compression is agreed on by answering with what [`deflate`](Self::deflate) says.
+    pub fn write_response(
+        &self,
+        subprotocol: Option<&str>,
+        deflate: Option<&Deflate>,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\n\
               Upgrade: websocket\r\n\
@@ -155,6 +170,10 @@ impl Upgrade<'_> {
         if let Some(subprotocol) = subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
+        }
+        if let Some(deflate) = deflate {
+            let line = format!("\r\n{}: {deflate}", extension::HEADER);
+            out.extend_from_slice(line.as_bytes());
         }
         out.extend_from_slice(b"\r\n\r\n");
     }
@@ -171,19 +190,37 @@ fn text<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a str>, Refu
     }
 }
 
-/// Whether this may be a host with or without a port (RFC 3986 §3.2, less user information and
-/// commas). What host it names is of no interest here; but a list of two, or a URL, is two ways to
-/// be understood.
-fn is_authority(host: &str) -> bool {
+/// Whether this is a host with or without a port (RFC 3986 §3.2, less user information and commas).
+/// What host it names is of no interest here; but a list of two, a URL, or a port that is none is two
+/// ways to be understood.
+fn is_authority(authority: &str) -> bool {
+    let (host_is_good, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else {
+            return false;
+        };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        (is_name(name), port)
+    };
+    let port_is_good = match port.strip_prefix(':') {
+        None => port.is_empty(),
+        Some("") => true,
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        }
+    };
+    host_is_good && port_is_good
+}
+
+/// Whether this is a registered name or an IPv4 address (RFC 3986 §3.2.2), and not empty.
+fn is_name(name: &str) -> bool {
     let may_stand = |byte: u8| {
         byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
-            || matches!(
-                byte,
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
-            )
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&')
+            || matches!(byte, b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
     };
-    !host.is_empty() && host.bytes().all(may_stand)
+    !name.is_empty() && name.bytes().all(may_stand) && is_percent_encoded(name)
 }
 
 /// Whether this is base64 of 16 bytes: 22 characters of the alphabet and two of padding. The four
