@@ -189,7 +189,7 @@ impl Server {
             self.relay.end_turn();
             let is_over = self.ends.is_some_and(|ends| ends <= now);
             if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
-                self.digest.close();
+                self.digest.close(now);
                 return Ok(Ended::Cleanly);
             }
             let took = self.clock.elapsed().saturating_sub(began);
