@@ -5,12 +5,14 @@
 
 mod head;
 mod log;
+mod path;
 mod session;
 mod wheel;
 mod wire;
 
 pub use head::head;
 pub use log::log_ops;
+pub use path::path;
 pub use session::{Said, hear, session};
 pub use wheel::wheel_ops;
 pub use wire::{frame, mask, utf8};
@@ -57,6 +59,7 @@ mod tests {
         replay("head", super::head);
         replay("log_ops", super::log_ops);
         replay("mask", super::mask);
+        replay("path", super::path);
         replay("session", super::session);
         replay("utf8", super::utf8);
         replay("wheel_ops", super::wheel_ops);

@@ -14,7 +14,7 @@
 
 use super::address::Address;
 use super::table::settings;
-use super::value::{Bytes, Count, Level, Mode, Origin, Period};
+use super::value::{Bytes, Count, Folder, Level, Mode, Origin, Period};
 use crate::journal::LogFormat;
 use crate::relay::SlowPolicy;
 
@@ -39,6 +39,17 @@ settings! {
         /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
         origin: Vec<Origin> = "", Live,
             "a browser lets any page connect, with the user's cookies: who may is to be said";
+    }
+
+    "Files" {
+        /// Folder to serve at `/` in place of the chat page, or `off`. It is read at the start and at
+        /// each reload; hidden files are left out, and links that lead out of it
+        public: Option<Folder> = "off", Live,
+            "the chat page is there to try it, and no folder is served by accident";
+
+        /// What the files may take, each 1 KiB besides its bytes; more is an error
+        public_bytes_max: Bytes = "64MiB", Live,
+            "a site with its pictures: all of it is kept in memory, so that nobody waits for a disk";
     }
 
     "Slow readers" {

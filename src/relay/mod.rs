@@ -40,6 +40,7 @@ mod notice;
 mod outbox;
 mod output;
 mod publish;
+mod responses;
 mod shutdown;
 mod timers;
 mod topic;
@@ -59,6 +60,7 @@ use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
 use notice::Notices;
+use responses::Responses;
 use slab::Slab;
 use std::collections::VecDeque;
 use topic::Topics;
@@ -102,6 +104,7 @@ pub struct Relay {
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
+    responses: Responses,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
@@ -147,6 +150,7 @@ impl Relay {
             topics: Topics::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
+            responses: Responses::default(),
             unfinished: None,
             dirty: VecDeque::new(),
             touched: Vec::new(),
@@ -173,6 +177,17 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
+    }
+
+    /// The files that are served.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Serves other files from now on. A download that is under way goes on with what it began with.
+    pub fn set_site(&mut self, site: Site) {
+        self.site = site;
     }
 
     /// Sets the hooks of a program that embeds the relay.
@@ -231,7 +246,8 @@ impl Relay {
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.timers_left || !self.outputs.is_empty() || !self.dirty.is_empty()
+        let is_owed = !self.outputs.is_empty() || !self.responses.is_empty();
+        self.timers_left || is_owed || !self.dirty.is_empty()
     }
 
     /// When the next turn is due, though nothing happens.

@@ -13,15 +13,16 @@ mod accept;
 mod bind;
 mod digest;
 mod handle;
+mod public;
 mod signals;
 mod table;
 
 pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle};
+pub use public::read_site;
 
 use crate::config::Config;
-use crate::http::Site;
 use crate::metrics::{Histogram, ProcessFigures};
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::Clock;
@@ -36,6 +37,7 @@ use digest::Digest;
 use handle::{Command, Inbox};
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
+use signals::Reloads;
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -72,8 +74,7 @@ pub struct Server {
     ready: VecDeque<ConnId>,
     /// The settings in force.
     config: Config,
-    /// Where settings come from when they are to be loaded again.
-    load: Option<Box<signals::Load>>,
+    reloads: Reloads,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
     digest: Digest,
@@ -93,9 +94,10 @@ pub enum Ended {
 
 impl Server {
     /// Listens on the addresses of a configuration. Nobody is accepted before
-    /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
+    /// [`run`](Server::run). Reads the folder that is to be served, and raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
+        let site = read_site(config)?;
         let public = bind::open_public(config)?;
         let admin = bind::open_admin(config)?;
         let listeners = public.len() + admin.len();
@@ -106,7 +108,7 @@ impl Server {
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
         Ok(Server {
-            relay: Relay::new(limits, Site::embedded(), Clock::tick(clock.elapsed())),
+            relay: Relay::new(limits, site, Clock::tick(clock.elapsed())),
             clock,
             poll,
             signals: None,
@@ -118,7 +120,7 @@ impl Server {
             table: Table::default(),
             ready: VecDeque::new(),
             config: config.clone(),
-            load: None,
+            reloads: Reloads::default(),
             ends: None,
             digest: Digest::default(),
             process: Process::observe(),
@@ -253,6 +255,7 @@ impl Server {
             match command {
                 Command::Stop => self.shut_down(now),
                 // Who asked may have gone without waiting for the answer.
+                Command::Reload(loaded) => self.on_loaded(*loaded),
                 Command::Count(reply) => drop(reply.try_send(*self.relay.counters())),
                 Command::Publish {
                     ref topic,
