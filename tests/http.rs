@@ -200,7 +200,12 @@ fn requests_may_be_cut_at_any_byte() {
 #[test]
 fn http_1_0() {
     let relay = Relay::start(&[]);
-    for headers in [&[][..], &[HOST], &[HOST, "Connection: close"]] {
+    for headers in [
+        &[][..],
+        &[HOST],
+        &[HOST, "Connection: close"],
+        &[HOST, "Connection: keep-alive, close"],
+    ] {
         let mut client = Client::connect(&relay);
         client.send(&request("GET / HTTP/1.0", headers));
         let response = client.response();
@@ -218,6 +223,19 @@ fn http_1_0() {
             (response.status, response.header("Connection")),
             (200, Some("keep-alive"))
         );
+    }
+}
+
+/// The answer to HEAD has no body, though the rest of the head was no good (RFC 9110 §9.3.2).
+#[test]
+fn a_malformed_head_request_is_answered_without_a_body() {
+    let relay = Relay::start(&["--head-bytes-max", "1KiB"]);
+    let long = format!("X: {}", "x".repeat(1024));
+    for (header, status) in [("a b: c", 400), (&*long, 431)] {
+        let mut client = Client::connect(&relay);
+        client.send(&request("HEAD / HTTP/1.1", &[HOST, header]));
+        assert_eq!(client.response_to_head().status, status);
+        client.expect_end();
     }
 }
 

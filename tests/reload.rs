@@ -39,6 +39,22 @@ fn limits_change_without_touching_a_connection() {
     assert_eq!(relay.terminated().code, Some(0));
 }
 
+/// The head's scanner had looked at more bytes than the new limit has, and looked on behind the end.
+#[test]
+fn a_lower_limit_for_heads_ends_one_that_is_half_there() {
+    let file = settings("heads", "head_bytes_max = '16KiB'");
+    let mut relay = start(&file);
+    let mut client = Client::connect(&relay);
+    client.send(format!("GET /{}", "a".repeat(8000)).as_bytes());
+    settings("heads", "head_bytes_max = '2KiB'");
+    relay.signal(Signal::HUP);
+    // The signal is taken in before the next connection is, and what was sent before it is read.
+    relay.assert_others_exchange();
+    client.send(b"a");
+    assert_eq!(client.response().status, 431);
+    relay.assert_others_exchange();
+}
+
 #[test]
 fn a_failed_reload_keeps_what_was_in_force() {
     let file = settings("failed", "message_bytes_max = '1KiB'");

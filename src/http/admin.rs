@@ -20,7 +20,7 @@ fanfare, admin listener
 /healthz  200 while the loop turns
 /readyz   200 while clients are welcome, 503 once the relay goes down
 /metrics  for Prometheus
-/topics   rooms, as JSON: ?limit=100 (at most 1000), ?from=N (the last page's `next`), ?topic=NAME
+/topics   rooms, as JSON: ?limit=100 (1 to 1000), ?from=N (the last page's `next`), ?topic=NAME
 ";
 
 /// What is wanted.
@@ -105,7 +105,7 @@ fn parse_query<'a>(head: &Head<'a>) -> Result<TopicsQuery<'a>, Response> {
             Response::error(Status::BadRequest, why, &[])
         });
         match &*key {
-            "limit" => query.limit = number?.min(TOPICS_LISTED_MAX),
+            "limit" => query.limit = number?.clamp(1, TOPICS_LISTED_MAX),
             "from" => query.from = number?,
             "topic" => query.topic = Some(value),
             _ => {}

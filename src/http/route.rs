@@ -5,6 +5,7 @@ use super::reason::Reason;
 use super::response::{Response, Status};
 use crate::proto::Head;
 use crate::proto::handshake::{self, Refusal};
+use crate::proto::head::is_percent_encoded;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -103,6 +104,10 @@ fn socket_path(path: &str) -> Option<&str> {
 
 /// Decodes the name of a topic: 1 to 128 bytes of UTF-8 without control characters and `/`.
 fn decode_topic(name: &str) -> Result<Cow<'_, str>, &'static str> {
+    // A decoder would let such a `%` pass, and two addresses that differ would be one topic.
+    if !is_percent_encoded(name) {
+        return Err("The topic's name has a `%` that no two hexadecimal digits follow.");
+    }
     let Ok(name) = percent_decode_str(name).decode_utf8() else {
         return Err("The topic's name is not UTF-8.");
     };
@@ -123,11 +128,8 @@ fn wants_echo(head: &Head) -> bool {
 
 pub(super) fn wants_keep_alive(head: &Head) -> bool {
     let has = |token| head.headers.has_token("Connection", token);
-    if head.minor_version == 0 {
-        has("keep-alive")
-    } else {
-        !has("close")
-    }
+    // Who asks for both gets a close, whatever the version (RFC 9112 §9.3).
+    !has("close") && (head.minor_version > 0 || has("keep-alive"))
 }
 
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {

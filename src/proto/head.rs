@@ -186,6 +186,14 @@ fn split_target<'a>(
     Ok((Some(authority), path))
 }
 
+/// Whether each `%` of a part of a URI begins an escape (RFC 3986 §2.1).
+pub fn is_percent_encoded(part: &str) -> bool {
+    part.split('%').skip(1).all(|after| {
+        let digits = after.as_bytes().first_chunk::<2>();
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
 /// The head of a response.
 #[derive(Clone, Debug)]
 pub struct ResponseHead<'a> {

@@ -137,21 +137,22 @@ impl Relay {
     ) {
         let head_bytes = match scanned {
             Ok(head_bytes) => head_bytes.unwrap_or(input.len()),
-            Err(error) => return self.on_bad_head(slot, error),
+            Err(error) => return self.on_bad_head(slot, input, error),
         };
         let (head, rest) = input.split_at_mut(head_bytes);
         match Head::parse(head) {
             Ok(head) => self.on_request(slot, &head, rest),
-            Err(error) => self.on_bad_head(slot, error),
+            Err(error) => self.on_bad_head(slot, head, error),
         }
     }
 
-    fn on_bad_head(&mut self, slot: u32, error: HeadError) {
+    fn on_bad_head(&mut self, slot: u32, head: &[u8], error: HeadError) {
         let (status, reason) = match error.status() {
             431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
             _ => (Status::BadRequest, Reason::MalformedHead),
         };
-        let response = Response::error(status, &error.to_string(), &[]);
+        let mut response = Response::error(status, &error.to_string(), &[]);
+        response.head_only = head.trim_ascii_start().starts_with(b"HEAD ");
         self.respond(slot, response.because(reason));
     }
 

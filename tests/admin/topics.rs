@@ -73,7 +73,10 @@ fn many_rooms_come_in_pages() {
         }
     }
     assert_eq!(names.len(), ROOMS);
-    assert_eq!(topics(admin, "?limit=0")["next"], 0);
+    // A page of none would have whoever follows `next` go round for ever.
+    let least = topics(admin, "?limit=0");
+    assert_eq!(least["rooms"].as_array().map(Vec::len), Some(1));
+    assert_ne!(least["next"], 0);
     assert_eq!(
         topics(admin, "?from=18446744073709551615")["next"],
         Value::Null

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str;
 
-use super::super::head::Head;
+use super::super::head::{Head, is_percent_encoded};
 use super::{VERSION, accept_key};
 
 /// What a request has to offer that opens a WebSocket connection.
@@ -171,19 +172,37 @@ fn text<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a str>, Refu
     }
 }
 
-/// Whether this may be a host with or without a port (RFC 3986 §3.2, less user information and
-/// commas). What host it names is of no interest here; but a list of two, or a URL, is two ways to
-/// be understood.
-fn is_authority(host: &str) -> bool {
+/// Whether this is a host with or without a port (RFC 3986 §3.2, less user information and commas).
+/// What host it names is of no interest here; but a list of two, a URL, or a port that is none is two
+/// ways to be understood.
+fn is_authority(authority: &str) -> bool {
+    let (host_is_good, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else {
+            return false;
+        };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        (is_name(name), port)
+    };
+    let port_is_good = match port.strip_prefix(':') {
+        None => port.is_empty(),
+        Some("") => true,
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        }
+    };
+    host_is_good && port_is_good
+}
+
+/// Whether this is a registered name or an IPv4 address (RFC 3986 §3.2.2), and not empty.
+fn is_name(name: &str) -> bool {
     let may_stand = |byte: u8| {
         byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
-            || matches!(
-                byte,
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
-            )
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&')
+            || matches!(byte, b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
     };
-    !host.is_empty() && host.bytes().all(may_stand)
+    !name.is_empty() && name.bytes().all(may_stand) && is_percent_encoded(name)
 }
 
 /// Whether this is base64 of 16 bytes: 22 characters of the alphabet and two of padding. The four

@@ -67,10 +67,26 @@ fn good_requests_pass_in_each_of_their_forms() {
         (&["Upgrade"], &["Upgrade: h2c", "Upgrade: websocket"]),
         (&["GET"], &["GET http://example.com/ws HTTP/1.1"]),
         (&["Host"], &["Host: [::1]:8080"]),
+        (&["Host"], &["Host: [::ffff:192.0.2.1]"]),
+        (&["Host"], &["Host: example.com:"]),
+        (&["Host"], &["Host: my_host-1.example.:65535"]),
+        (&["Host"], &["Host: caf%C3%A9"]),
         (&[], &["Content-Length: 0"]),
         (&[], &["Sec-WebSocket-Extensions: permessage-deflate"]),
     ] {
         assert_eq!(verdict(&request(without, with)), Ok(()), "{with:?}");
+    }
+}
+
+#[test]
+fn a_host_is_a_name_or_an_address_and_a_port_a_number() {
+    for host in [
+        "a:b", "a:80:80", "a:-1", "a:+1", "a:65536", "[::1", "::1", "[]", "[x]", "[::1]x",
+        "[::1]:x", "a]b", "a[", "]", ":", ":80", "%", "a%zz", "a%1",
+    ] {
+        let host = format!("Host: {host}");
+        let refused = Err(Refusal::Malformed("Host"));
+        assert_eq!(verdict(&request(&["Host"], &[&host])), refused, "{host}");
     }
 }
 

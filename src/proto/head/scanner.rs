@@ -69,6 +69,10 @@ impl HeadScanner {
         bytes: &[u8],
         head_bytes_max: usize,
     ) -> Result<Option<usize>, HeadError> {
+        if self.scanned > head_bytes_max {
+            // The limit was lowered meanwhile.
+            return Err(HeadError::TooLong);
+        }
         let bytes = &bytes[..bytes.len().min(head_bytes_max)];
         loop {
             if matches!(self.place, Place::FirstLine | Place::Line) {

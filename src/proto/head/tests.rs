@@ -120,6 +120,16 @@ fn the_limit_counts_the_head_and_not_what_follows() {
 }
 
 #[test]
+fn the_limit_may_be_lowered_in_the_middle_of_a_line() {
+    let head = [b"GET /", vec![b'a'; 8000].as_slice()].concat();
+    for limit in [0, 100, 8004] {
+        let mut scanner = HeadScanner::default();
+        assert_eq!(scanner.scan(&head, 16 << 10), Ok(None));
+        assert_eq!(scanner.scan(&head, limit), Err(HeadError::TooLong));
+    }
+}
+
+#[test]
 fn a_response_has_a_status_line() {
     let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\0";
     let head_bytes = HeadScanner::response()

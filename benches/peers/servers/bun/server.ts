@@ -1,0 +1,29 @@
+// Broadcast with Bun's own WebSocket server and its pub/sub.
+
+const port = Number(process.argv[2]);
+
+const server = Bun.serve<{ topic: string }>({
+  hostname: "127.0.0.1",
+  port,
+  fetch(request, server) {
+    const { pathname } = new URL(request.url);
+    const topic = pathname.slice("/ws/".length) || "lobby";
+    if (server.upgrade(request, { data: { topic } })) return;
+    return new Response("expected a WebSocket", { status: 426 });
+  },
+  websocket: {
+    maxPayloadLength: 1024 * 1024,
+    idleTimeout: 120,
+    // As much as fanfare keeps for whoever is behind, and the same end for who is further.
+    backpressureLimit: 8 * 1024 * 1024,
+    closeOnBackpressureLimit: true,
+    perMessageDeflate: false,
+    open(ws) {
+      ws.subscribe(ws.data.topic);
+    },
+    // Not ws.publish(), which leaves out the sender.
+    message(ws, message) {
+      server.publish(ws.data.topic, message);
+    },
+  },
+});

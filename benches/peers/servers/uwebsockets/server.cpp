@@ -1,0 +1,64 @@
+/* Broadcast with uWebSockets: its own pub/sub, which sends once per reader and turn of the loop.
+ * `/echo` answers without it, the cheapest way there is to send a message back. */
+
+#include "App.h"
+
+#include <cstdlib>
+#include <iostream>
+
+struct PerSocketData {
+    std::string topic;
+};
+
+using Behavior = uWS::App::WebSocketBehavior<PerSocketData>;
+
+static Behavior limits() {
+    return {
+        .maxPayloadLength = 1024 * 1024,
+        .idleTimeout = 120,
+        /* As much as fanfare keeps for whoever is behind, and the same end for who is further. */
+        .maxBackpressure = 8 * 1024 * 1024,
+        .closeOnBackpressureLimit = true,
+    };
+}
+
+static Behavior broadcast(uWS::App &app) {
+    Behavior behavior = limits();
+    behavior.upgrade = [](auto *res, auto *req, auto *context) {
+        std::string_view url = req->getUrl();
+        std::string topic(url.size() > 4 ? url.substr(4) : "lobby");
+        res->template upgrade<PerSocketData>({std::move(topic)},
+                                             req->getHeader("sec-websocket-key"),
+                                             req->getHeader("sec-websocket-protocol"),
+                                             req->getHeader("sec-websocket-extensions"), context);
+    };
+    behavior.open = [](auto *ws) { ws->subscribe(ws->getUserData()->topic); };
+    /* Not ws->publish(), which leaves out the sender. */
+    behavior.message = [&app](auto *ws, std::string_view message, uWS::OpCode opCode) {
+        app.publish(ws->getUserData()->topic, message, opCode);
+    };
+    return behavior;
+}
+
+static Behavior echo() {
+    Behavior behavior = limits();
+    behavior.message = [](auto *ws, std::string_view message, uWS::OpCode opCode) {
+        ws->send(message, opCode);
+    };
+    return behavior;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        std::cerr << "usage: server PORT" << std::endl;
+        return 2;
+    }
+    uWS::App app;
+    bool isListening = false;
+    app.ws<PerSocketData>("/ws", broadcast(app))
+        .ws<PerSocketData>("/ws/*", broadcast(app))
+        .ws<PerSocketData>("/echo", echo())
+        .listen("127.0.0.1", std::atoi(argv[1]), [&](auto *socket) { isListening = socket; })
+        .run();
+    return isListening ? 0 : 1;
+}

@@ -1,0 +1,33 @@
+// Broadcast with `ws` on Node, as its README does it.
+
+import { WebSocketServer } from "ws";
+
+// As much as fanfare keeps for whoever is behind, and the same end for who is further.
+const BACKPRESSURE_MAX = 8 * 1024 * 1024;
+
+const topics = new Map();
+
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: Number(process.argv[2]),
+  backlog: 4096,
+  maxPayload: 1024 * 1024,
+  perMessageDeflate: false,
+});
+
+server.on("connection", (client, request) => {
+  const name = request.url.slice("/ws/".length) || "lobby";
+  if (!topics.has(name)) topics.set(name, new Set());
+  const members = topics.get(name).add(client);
+  client.on("error", () => client.terminate());
+  client.on("close", () => {
+    members.delete(client);
+    if (members.size === 0) topics.delete(name);
+  });
+  client.on("message", (message, isBinary) => {
+    for (const member of members) {
+      if (member.bufferedAmount > BACKPRESSURE_MAX) member.terminate();
+      else member.send(message, { binary: isBinary });
+    }
+  });
+});
