@@ -104,6 +104,7 @@ fn frames(messages: usize) -> Vec<u8> {
     let key = [1, 2, 3, 4];
     let header = Header {
         fin: true,
+        compressed: false,
         opcode: OpCode::Binary,
         mask: Some(key),
         payload_bytes: PAYLOAD_BYTES as u64,

@@ -3,6 +3,8 @@
 //! They live in the library so that `cargo test` can replay `fuzz/seeds/` through them without a
 //! fuzzer. They are no part of the interface; `fuzz/README.md` says how to run them.
 
+mod deflate;
+mod extension;
 mod head;
 mod log;
 mod path;
@@ -10,6 +12,8 @@ mod session;
 mod wheel;
 mod wire;
 
+pub use deflate::inflate;
+pub use extension::extension;
 pub use head::head;
 pub use log::log_ops;
 pub use path::path;
@@ -55,8 +59,10 @@ mod tests {
 
     #[test]
     fn seeds_hold() {
+        replay("extension", super::extension);
         replay("frame", super::frame);
         replay("head", super::head);
+        replay("inflate", super::inflate);
         replay("log_ops", super::log_ops);
         replay("mask", super::mask);
         replay("path", super::path);

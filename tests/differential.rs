@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write};
 
 use fanfare::fuzz::{Said, hear};
-use fanfare::proto::handshake::{self, Refusal, Request};
+use fanfare::proto::handshake::{self, Agreed, Refusal, Request};
 use fanfare::proto::{
     CloseCode, CloseFrame, Head, HeadScanner, Header, MessageKind, OpCode, ProtocolError, Role,
     Session, head::ResponseHead,
@@ -153,6 +153,7 @@ fn frame(role: Role, fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mask = (role == Role::Client).then_some([0x37, 0xfa, 0x21, 0x3d]);
     let mut header = Header {
         fin,
+        compressed: false,
         opcode,
         mask,
         payload_bytes: 0,
@@ -163,6 +164,7 @@ fn frame(role: Role, fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     // Lengths that no header of ours would have are wanted too.
     let long = Header {
         fin: true,
+        compressed: false,
         opcode: OpCode::Binary,
         mask,
         payload_bytes: payload.len() as u64,
@@ -448,7 +450,7 @@ fn our_answer(request: &[u8]) -> Vec<u8> {
         ("/ws", Some("echo=0"), "example.com:81")
     );
     let mut out = Vec::new();
-    upgrade.write_response(None, &mut out);
+    upgrade.write_response(None, None, &mut out);
     // The first frame may share a segment with the response.
     Session::new(Role::Server)
         .send_text("welcome", &mut out)
@@ -489,7 +491,7 @@ fn our_client_opens_a_connection_to_their_server() {
     );
     assert_eq!(
         request.verify(&ResponseHead::parse(answer).unwrap()),
-        Ok(None)
+        Ok(Agreed::default())
     );
 }
 

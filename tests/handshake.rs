@@ -613,7 +613,7 @@ fn the_answer_is_the_rfcs() {
     let mut client = Client::connect(&relay);
     client.send(&upgrade_and(&[
         "Sec-WebSocket-Protocol: chat, superchat",
-        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-unknown",
+        "Sec-WebSocket-Extensions: permessage-bzip2, x-unknown",
         "Origin: http://localhost",
     ]));
     let response = client.response_to_head();

@@ -144,7 +144,7 @@ fn shake_hands(socket: &mut TcpStream) -> Result<(), Failure> {
     let head = Head::parse(&request[..end]).map_err(Failure::new)?;
     let upgrade = handshake::check(&head).map_err(Failure::new)?;
     let mut response = Vec::new();
-    upgrade.write_response(None, &mut response);
+    upgrade.write_response(None, None, &mut response);
     socket.write_all(&response)?;
     Ok(())
 }

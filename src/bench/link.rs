@@ -145,11 +145,9 @@ impl Link {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let request = Request {
-            host: route.url.authority(),
-            target: &target,
-            key: &key,
             subprotocols: &subprotocols,
             headers: &headers,
+            ..Request::new(route.url.authority(), &target, &key)
         };
         let mut out = Vec::new();
         request

@@ -64,6 +64,7 @@ impl Script {
         let cycle = sizes.iter().map(|&payload_bytes| {
             let header = Header {
                 fin: true,
+                compressed: false,
                 opcode: kind.opcode(),
                 mask: None,
                 payload_bytes: payload_bytes as u64,

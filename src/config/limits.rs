@@ -4,8 +4,8 @@
 use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
-use super::value::Count;
-use crate::relay::{ADMIN_CONNECTIONS_MAX, Limits, Pace};
+use super::value::{Count, Switch};
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Compression, Limits, Pace};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -62,6 +62,10 @@ impl Config {
             rescue_bytes_max: self.rescue_bytes_max.as_usize(),
             private_bytes_max: self.private_bytes_max.as_usize(),
             slow_policy: self.slow_policy,
+            compression: (self.compression == Switch::On).then(|| Compression {
+                level: self.compression_level.0,
+                bytes_min: self.compression_bytes_min.as_usize(),
+            }),
             origins: self.origin.iter().map(ToString::to_string).collect(),
             handshake_timeout: ticks(self.handshake_timeout.0),
             keep_alive_timeout: ticks(self.keep_alive_timeout.0),

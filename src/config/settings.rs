@@ -14,7 +14,7 @@
 
 use super::address::Address;
 use super::table::settings;
-use super::value::{Bytes, Count, Folder, Level, Mode, Origin, Period};
+use super::value::{Bytes, CompressionLevel, Count, Folder, Level, Mode, Origin, Period, Switch};
 use crate::journal::LogFormat;
 use crate::relay::SlowPolicy;
 
@@ -58,7 +58,8 @@ settings! {
         slow_policy: SlowPolicy = "close", Live,
             "a reader that was closed knows that it missed something";
 
-        /// What a topic retains for its slowest reader; at least 4 times the largest message
+        /// What a topic retains for its slowest reader, in each encoding that is read; at least 4
+        /// times the largest message
         topic_log_bytes_max: Bytes = "8MiB", Live,
             "a reader may pause for seconds at 1,000 messages of 1 KiB a second";
 
@@ -75,6 +76,21 @@ settings! {
         /// reader. The system caps it (net.core.wmem_max)
         send_buffer_bytes: Bytes = "256KiB", Restart,
             "left to itself, the kernel holds up to 4 MiB for each reader that stalls";
+    }
+
+    "Compression" {
+        /// Whether permessage-deflate is agreed on with clients that offer it. A message is
+        /// compressed once, whatever the number of its readers
+        compression: Switch = "on", Live,
+            "JSON leaves as a third of itself, whatever the number of readers, for the time of some ten writes";
+
+        /// How much time is spent to make messages smaller: 1, the least, to 9
+        compression_level: CompressionLevel = "2", Live,
+            "higher ones take up to three times as long for a tenth less";
+
+        /// Smaller messages are sent as they are
+        compression_bytes_min: Bytes = "512", Live,
+            "smaller ones fit into one packet anyway, and shrink by less than a half";
     }
 
     "Limits" {

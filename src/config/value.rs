@@ -256,6 +256,32 @@ impl fmt::Display for Folder {
     }
 }
 
+/// How much time is spent to make messages smaller: 1, the least, to 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompressionLevel(pub u8);
+
+impl Value for CompressionLevel {
+    const UNIT: &'static str = "LEVEL";
+    const IS_NUMBER: bool = true;
+}
+
+impl FromStr for CompressionLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(level @ 1..=9) => Ok(CompressionLevel(level)),
+            _ => Err("expected a level from 1 to 9".into()),
+        }
+    }
+}
+
+impl fmt::Display for CompressionLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 /// Who may do what with a file, in octal: `0660`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
@@ -312,6 +338,17 @@ macro_rules! choice {
 }
 
 choice!(SlowPolicy, "POLICY", "close" => SlowPolicy::Close, "skip" => SlowPolicy::Skip);
+
+/// Whether something is done at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// No.
+    Off,
+    /// Yes.
+    On,
+}
+
+choice!(Switch, "SWITCH", "off" => Switch::Off, "on" => Switch::On);
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,6 +407,17 @@ mod tests {
     }
 
     #[test]
+    fn compression_levels() {
+        for level in 1..=9 {
+            let written = CompressionLevel(level).to_string();
+            assert_eq!(written.parse(), Ok(CompressionLevel(level)));
+        }
+        for text in ["", "0", "10", "-1", "1.5", "best"] {
+            assert!(text.parse::<CompressionLevel>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn origins() {
         for text in [
             "*",
@@ -405,6 +453,9 @@ mod tests {
     fn choices_are_written_as_they_are_read() {
         for text in ["close", "skip"] {
             assert_eq!(text.parse::<SlowPolicy>().unwrap().to_string(), text);
+        }
+        for text in ["off", "on"] {
+            assert_eq!(text.parse::<Switch>().unwrap().to_string(), text);
         }
         assert_eq!("INFO".parse(), Ok(Level(LevelFilter::Info)));
         let error = "loud".parse::<Level>().unwrap_err();

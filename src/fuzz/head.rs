@@ -2,7 +2,7 @@
 //! finds; the parser and the handshake stand whatever it lets through.
 
 use super::cuts;
-use crate::proto::handshake::{self, Request};
+use crate::proto::handshake::{self, Agreed, Request};
 use crate::proto::head::{Head, HeadError, HeadScanner, ResponseHead};
 
 const END: &[u8] = b"\r\n\r\n";
@@ -80,7 +80,7 @@ fn request(bytes: &[u8]) {
     };
     // Whoever we upgrade would have been understood as a client of ours, and gets our answer.
     let mut answer = Vec::new();
-    upgrade.write_response(None, &mut answer);
+    upgrade.write_response(None, None, &mut answer);
     assert_eq!(
         HeadScanner::response().scan(&answer, answer.len() + 1),
         Ok(Some(answer.len()))
@@ -88,7 +88,7 @@ fn request(bytes: &[u8]) {
     let answer = ResponseHead::parse(&answer).expect("our own response");
     assert_eq!(
         Request::new(upgrade.host, "/", upgrade.key).verify(&answer),
-        Ok(None)
+        Ok(Agreed::default())
     );
     assert!(handshake::check_origin(upgrade.origin, upgrade.host, ["*"]).is_ok());
     let none: [&str; 0] = [];

@@ -55,7 +55,7 @@ pub struct Log {
     /// Oldest first, each starting where the one before ends; none of them is empty.
     segments: VecDeque<Segment>,
     tail: Position,
-    /// Number of the next message, counted from 0 since the log began.
+    /// Number of the next message.
     messages: u64,
     /// Memory of all segments together.
     bytes: usize,
@@ -66,6 +66,15 @@ pub struct Log {
 }
 
 impl Log {
+    /// An empty log whose next message has that number.
+    #[must_use]
+    pub fn starting_at(message: u64) -> Self {
+        Log {
+            messages: message,
+            ..Log::default()
+        }
+    }
+
     /// Where the next message will be.
     #[must_use]
     pub fn tail(&self) -> Position {
@@ -80,7 +89,8 @@ impl Log {
             .map_or(self.tail, |segment| segment.start)
     }
 
-    /// Messages appended since the log began.
+    /// Number of the next message: how many were appended, and how many there were before the log
+    /// began.
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.messages

@@ -123,6 +123,20 @@ pub struct Counters {
     pub received_bytes: u64,
     /// Bytes written to connections.
     pub sent_bytes: u64,
+    /// WebSockets that agreed on compression.
+    pub opened_compressed: u64,
+    /// Messages compressed, once for each window that somebody reads.
+    pub deflated: Sizes,
+    /// Messages left as they are for those who read them compressed, since they are small.
+    pub deflate_small: u64,
+    /// The same, since they would not shrink.
+    pub deflate_vain: u64,
+    /// Time spent on compressing.
+    pub deflate_nanoseconds: u64,
+    /// Messages that came compressed.
+    pub inflated: Sizes,
+    /// Time spent on inflating.
+    pub inflate_nanoseconds: u64,
     /// Readers closed because they lagged by more than their topic retains.
     pub lapped: u64,
     /// Times that a reader went on at the live end instead.
@@ -147,6 +161,26 @@ pub struct Counters {
     pub messages_per_write: Histogram<0>,
     /// How far readers who lag were behind whenever they went on or were lapped, in bytes.
     pub lag_bytes: Histogram<10>,
+}
+
+/// Messages that became smaller or larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// How many.
+    pub messages: u64,
+    /// Bytes of their payloads before.
+    pub bytes_before: u64,
+    /// And after.
+    pub bytes_after: u64,
+}
+
+impl Sizes {
+    /// Counts a message.
+    pub fn count(&mut self, bytes_before: usize, bytes_after: usize) {
+        self.messages += 1;
+        self.bytes_before += bytes_before as u64;
+        self.bytes_after += bytes_after as u64;
+    }
 }
 
 impl Counters {

@@ -8,6 +8,7 @@
 mod counters;
 mod figures;
 mod histogram;
+mod page;
 mod render;
 
 pub use counters::{CLOSE_CODES, Cause, Counters, STATES, close_code_index};

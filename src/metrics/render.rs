@@ -4,18 +4,12 @@
 //! scrapes, differs in a few lines only: see [`to_text`].
 
 use super::Snapshot;
-use super::counters::{CLOSE_CODES, Cause, Counters, STATES, close_code_index};
+use super::counters::{CLOSE_CODES, Cause, Counters, STATES, Sizes, close_code_index};
 use super::figures::{Levels, ProcessFigures};
-use super::histogram::{BUCKETS, Histogram};
+use super::page::Page;
 use crate::http::Reason;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelValue, EncodeMetric,
-    MetricEncoder, NoLabelSet, text,
-};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use std::fmt;
 
@@ -60,18 +54,16 @@ const PAGE_BYTES: usize = 16 * 1024;
 
 impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut page = Page(encoder);
+        let mut page = Page::new(encoder);
         page.connections(&self.counters, &self.levels)?;
         page.requests(&self.counters)?;
         page.messages(&self.counters)?;
+        page.compression(&self.counters)?;
         page.slow_readers(&self.counters, &self.levels)?;
         page.memory(&self.levels, &self.process)?;
         page.process(&self.process)
     }
 }
-
-/// The page as it grows.
-struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
     fn connections(&mut self, counters: &Counters, levels: &Levels) -> fmt::Result {
@@ -183,6 +175,55 @@ impl Page<'_> {
         )
     }
 
+    fn compression(&mut self, counters: &Counters) -> fmt::Result {
+        let sizes = |sizes: &Sizes| {
+            [
+                ([("size", "before")], sizes.bytes_before),
+                ([("size", "after")], sizes.bytes_after),
+            ]
+        };
+        self.counter(
+            "fanfare_websockets_compressed",
+            "WebSockets opened that agreed on compression",
+            counters.opened_compressed,
+        )?;
+        self.counters(
+            "fanfare_compression_messages",
+            "Messages for readers who agreed on compression, once for each window that is read: \
+             compressed, or left as they are because they are small or would not shrink",
+            [
+                ([("outcome", "compressed")], counters.deflated.messages),
+                ([("outcome", "small")], counters.deflate_small),
+                ([("outcome", "in_vain")], counters.deflate_vain),
+            ],
+        )?;
+        self.counters(
+            "fanfare_compression_bytes",
+            "Bytes of the messages that were compressed, before and after",
+            sizes(&counters.deflated),
+        )?;
+        self.counter(
+            "fanfare_compression_seconds",
+            "Time spent on compressing",
+            counters.deflate_nanoseconds as f64 * 1e-9,
+        )?;
+        self.counter(
+            "fanfare_decompression_messages",
+            "Messages that came compressed and were inflated",
+            counters.inflated.messages,
+        )?;
+        self.counters(
+            "fanfare_decompression_bytes",
+            "Bytes of the messages that were inflated, before and after",
+            sizes(&counters.inflated),
+        )?;
+        self.counter(
+            "fanfare_decompression_seconds",
+            "Time spent on inflating",
+            counters.inflate_nanoseconds as f64 * 1e-9,
+        )
+    }
+
     fn slow_readers(&mut self, counters: &Counters, levels: &Levels) -> fmt::Result {
         self.counter(
             "fanfare_lapped",
@@ -291,78 +332,6 @@ impl Page<'_> {
             "When the process was started, in seconds since 1970",
             process.start_time_seconds,
         )
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl EncodeCounterValue) -> fmt::Result {
-        let encoder = self.describe(name, help, MetricType::Counter)?;
-        ConstCounter::new(value).encode(encoder)
-    }
-
-    fn counters<V: EncodeLabelValue, const LABELS: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = ([(&'static str, V); LABELS], u64)>,
-    ) -> fmt::Result {
-        let mut encoder = self.describe(name, help, MetricType::Counter)?;
-        for (labels, value) in series {
-            ConstCounter::new(value).encode(encoder.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
-        let encoder = self.describe(name, help, MetricType::Gauge)?;
-        ConstGauge::new(value).encode(encoder)
-    }
-
-    fn gauges<const LABELS: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = ([(&'static str, &'static str); LABELS], usize)>,
-    ) -> fmt::Result {
-        let mut encoder = self.describe(name, help, MetricType::Gauge)?;
-        for (labels, value) in series {
-            ConstGauge::new(value).encode(encoder.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    /// A gauge, if its value is known.
-    fn optional(
-        &mut self,
-        name: &str,
-        help: &str,
-        value: Option<impl EncodeGaugeValue>,
-    ) -> fmt::Result {
-        value.map_or(Ok(()), |value| self.gauge(name, help, value))
-    }
-
-    /// A histogram whose values are in a unit of `scale`.
-    fn histogram<const FIRST: u32>(
-        &mut self,
-        name: &str,
-        help: &str,
-        histogram: &Histogram<FIRST>,
-        scale: f64,
-    ) -> fmt::Result {
-        let mut buckets = [(0.0, 0); BUCKETS];
-        for (bucket, (bound, count)) in buckets.iter_mut().zip(histogram.buckets()) {
-            *bucket = (bound * scale, count);
-        }
-        let sum = histogram.sum() as f64 * scale;
-        let mut encoder = self.describe(name, help, MetricType::Histogram)?;
-        encoder.encode_histogram::<NoLabelSet>(sum, histogram.count(), &buckets, None)
-    }
-
-    fn describe<'s>(
-        &'s mut self,
-        name: &'s str,
-        help: &str,
-        metric_type: MetricType,
-    ) -> Result<MetricEncoder<'s>, fmt::Error> {
-        self.0.encode_descriptor(name, help, None, metric_type)
     }
 }
 

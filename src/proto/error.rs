@@ -9,7 +9,9 @@ use super::close::CloseCode;
 /// carries [`close_code`](Self::close_code), and read no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProtocolError {
-    /// RSV1, RSV2 or RSV3 is set and no extension gave it a meaning (§5.2).
+    /// RSV1, RSV2 or RSV3 is set and no extension gave it a meaning there (§5.2).
+    ///
+    /// RSV1 has one on the first frame of a message, if compression was agreed on (RFC 7692 §6).
     ReservedBit,
     /// Opcode 3 to 7 or 11 to 15 (§5.2).
     ReservedOpCode,
@@ -37,6 +39,8 @@ pub enum ProtocolError {
     CloseReasonNotUtf8,
     /// A text message that is not UTF-8 (§8.1).
     TextNotUtf8,
+    /// The payload of a compressed message that can't be inflated (RFC 7692 §7.2.2).
+    CompressedDataInvalid,
     /// A message over the receiver's limit (§7.4.1, status 1009).
     MessageTooBig,
 }
@@ -45,7 +49,9 @@ impl ProtocolError {
     /// The status code with which the connection is failed (§7.1.7): 1002, 1007 or 1009.
     pub fn close_code(self) -> CloseCode {
         match self {
-            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 | Self::CompressedDataInvalid => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -55,7 +61,9 @@ impl ProtocolError {
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ReservedBit => "a reserved header bit is set without an extension",
+            Self::ReservedBit => {
+                "a reserved header bit is set, and no extension says that it may be"
+            }
             Self::ReservedOpCode => "the opcode is reserved",
             Self::FragmentedControl => "a control frame must not be fragmented",
             Self::ControlTooLong => "a control frame carries at most 125 bytes",
@@ -69,6 +77,7 @@ impl fmt::Display for ProtocolError {
             Self::CloseCodeInvalid => "this close code must not be sent",
             Self::CloseReasonNotUtf8 => "the close reason is not UTF-8",
             Self::TextNotUtf8 => "the text is not UTF-8",
+            Self::CompressedDataInvalid => "the message can not be inflated",
             Self::MessageTooBig => "the message is over the limit",
         })
     }

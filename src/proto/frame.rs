@@ -11,8 +11,8 @@
 //! +-+-+-+-+-------+-+-------------+----------------+-----------+
 //! ```
 //!
-//! This module knows what one header may say on its own. Who has to mask, and which frame may
-//! follow which, is the [session](super::session)'s affair.
+//! This module knows what one header may say on its own. Who has to mask, which frame may follow
+//! which, and whether compression was agreed on, is the [session](super::session)'s affair.
 
 use std::fmt;
 use std::ops::Deref;
@@ -27,6 +27,8 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// RSV1, which permessage-deflate gave a meaning (RFC 7692 §6).
+const COMPRESSED: u8 = 0x40;
 const OPCODE: u8 = 0x0f;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
@@ -65,7 +67,13 @@ impl OpCode {
 /// ```
 /// use fanfare::proto::{Header, OpCode};
 ///
-/// let header = Header { fin: true, opcode: OpCode::Text, mask: None, payload_bytes: 300 };
+/// let header = Header {
+///     fin: true,
+///     compressed: false,
+///     opcode: OpCode::Text,
+///     mask: None,
+///     payload_bytes: 300,
+/// };
 /// assert_eq!(&header.encode()[..], b"\x81\x7e\x01\x2c");
 /// assert_eq!(Header::decode(b"\x81\x7e\x01\x2c..."), Ok(Some((header, 4))));
 /// assert_eq!(Header::decode(b"\x81\x7e\x01"), Ok(None)); // more bytes are needed
@@ -74,6 +82,9 @@ impl OpCode {
 pub struct Header {
     /// Whether this frame ends its message.
     pub fin: bool,
+    /// RSV1: this frame begins a message whose payload is compressed (RFC 7692 §6). Only a text or
+    /// binary frame may say so.
+    pub compressed: bool,
     /// What the frame is for.
     pub opcode: OpCode,
     /// The key that the payload is masked with; frames from a server have none.
@@ -91,7 +102,11 @@ impl Header {
         let Some((&first, bytes_after)) = bytes.split_first() else {
             return Ok(None);
         };
-        let (fin, opcode) = decode_first_byte(first)?;
+        let First {
+            fin,
+            compressed,
+            opcode,
+        } = First::decode(first)?;
         let Some((&second, extended)) = bytes_after.split_first() else {
             return Ok(None);
         };
@@ -120,6 +135,7 @@ impl Header {
         };
         let header = Self {
             fin,
+            compressed,
             opcode,
             mask,
             payload_bytes,
@@ -131,12 +147,15 @@ impl Header {
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
         debug_assert!(self.payload_bytes < 1 << 63);
+        debug_assert!(!self.compressed || begins_message(self.opcode));
         debug_assert!(
             !self.opcode.is_control()
                 || (self.fin && self.payload_bytes <= CONTROL_BYTES_MAX as u64)
         );
         let mut bytes = [0; HEADER_BYTES_MAX];
-        bytes[0] = self.opcode as u8 | if self.fin { FIN } else { 0 };
+        bytes[0] = self.opcode as u8
+            | if self.fin { FIN } else { 0 }
+            | if self.compressed { COMPRESSED } else { 0 };
         let mut len = match self.payload_bytes {
             0..=125 => {
                 bytes[1] = self.payload_bytes as u8;
@@ -165,26 +184,52 @@ impl Header {
     }
 }
 
-/// What the first byte of a header says.
+/// Whether a reserved bit is set in the first byte of a header.
 #[inline]
-pub(super) fn decode_first_byte(first: u8) -> Result<(bool, OpCode), ProtocolError> {
-    if first & RESERVED != 0 {
-        return Err(ProtocolError::ReservedBit);
+pub(super) fn has_reserved(first: u8) -> bool {
+    first & RESERVED != 0
+}
+
+/// What the first byte of a header says.
+pub(super) struct First {
+    pub(super) fin: bool,
+    pub(super) compressed: bool,
+    pub(super) opcode: OpCode,
+}
+
+impl First {
+    #[inline]
+    pub(super) fn decode(first: u8) -> Result<Self, ProtocolError> {
+        let compressed = first & RESERVED == COMPRESSED;
+        if has_reserved(first) && !compressed {
+            return Err(ProtocolError::ReservedBit);
+        }
+        let opcode = match first & OPCODE {
+            0x0 => OpCode::Continuation,
+            0x1 => OpCode::Text,
+            0x2 => OpCode::Binary,
+            0x8 => OpCode::Close,
+            0x9 => OpCode::Ping,
+            0xa => OpCode::Pong,
+            _ => return Err(ProtocolError::ReservedOpCode),
+        };
+        if compressed && !begins_message(opcode) {
+            return Err(ProtocolError::ReservedBit);
+        }
+        let fin = first & FIN != 0;
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::FragmentedControl);
+        }
+        Ok(Self {
+            fin,
+            compressed,
+            opcode,
+        })
     }
-    let opcode = match first & OPCODE {
-        0x0 => OpCode::Continuation,
-        0x1 => OpCode::Text,
-        0x2 => OpCode::Binary,
-        0x8 => OpCode::Close,
-        0x9 => OpCode::Ping,
-        0xa => OpCode::Pong,
-        _ => return Err(ProtocolError::ReservedOpCode),
-    };
-    let fin = first & FIN != 0;
-    if opcode.is_control() && !fin {
-        return Err(ProtocolError::FragmentedControl);
-    }
-    Ok((fin, opcode))
+}
+
+fn begins_message(opcode: OpCode) -> bool {
+    matches!(opcode, OpCode::Text | OpCode::Binary)
 }
 
 /// Whether the second byte of a header announces a masking key.

@@ -17,10 +17,10 @@
 //! let head = Head::parse(&to_server)?;
 //! let upgrade = handshake::check(&head)?;
 //! let mut to_client = Vec::new();
-//! upgrade.write_response(None, &mut to_client);
+//! upgrade.write_response(None, None, &mut to_client);
 //!
-//! let subprotocol = request.verify(&ResponseHead::parse(&to_client)?)?;
-//! assert_eq!(subprotocol, None);
+//! let agreed = request.verify(&ResponseHead::parse(&to_client)?)?;
+//! assert_eq!(agreed.subprotocol, None);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -34,7 +34,7 @@ mod client;
 mod origin;
 mod server;
 
-pub use client::{Request, RequestError, ResponseError};
+pub use client::{Agreed, Request, RequestError, ResponseError};
 pub use origin::{OriginRefusal, check_origin};
 pub use server::{Refusal, Upgrade, check, check_request};
 

@@ -7,8 +7,22 @@ use super::session::{Fragment, MessageKind};
 pub struct Message<'a> {
     /// Whether it is text or binary.
     pub kind: MessageKind,
-    /// All of it; UTF-8 if it is text.
+    /// Whether the payload is compressed.
+    pub compressed: bool,
+    /// All of it; UTF-8 if it is text that is not compressed.
     pub payload: &'a [u8],
+}
+
+/// A fragment that is a whole message.
+impl<'a> From<Fragment<'a>> for Message<'a> {
+    fn from(fragment: Fragment<'a>) -> Self {
+        debug_assert!(fragment.first && fragment.last);
+        Self {
+            kind: fragment.kind,
+            compressed: fragment.compressed,
+            payload: fragment.payload,
+        }
+    }
 }
 
 /// Gathers the pieces of one message after the other. A message that came in one piece goes
@@ -19,7 +33,9 @@ pub struct Message<'a> {
 /// use fanfare::proto::{Fragment, Gather, MessageKind};
 ///
 /// let mut gather = Gather::default();
-/// let piece = |first, last, payload| Fragment { kind: MessageKind::Text, first, last, payload };
+/// let piece = |first, last, payload| {
+///     Fragment { kind: MessageKind::Text, compressed: false, first, last, payload }
+/// };
 /// assert!(gather.push(piece(true, false, b"Hel")).is_none());
 /// assert_eq!(gather.push(piece(false, true, b"lo")).unwrap().payload, b"Hello");
 /// ```
@@ -37,6 +53,7 @@ impl Gather {
     pub fn push<'a>(&'a mut self, fragment: Fragment<'a>) -> Option<Message<'a>> {
         let Fragment {
             kind,
+            compressed,
             first,
             last,
             payload,
@@ -46,7 +63,11 @@ impl Gather {
             self.discard();
         }
         if first && last {
-            return Some(Message { kind, payload });
+            return Some(Message {
+                kind,
+                compressed,
+                payload,
+            });
         }
         let heap_bytes = self.heap_bytes_after(payload.len());
         self.buffer.reserve_exact(heap_bytes - self.buffer.len());
@@ -54,6 +75,7 @@ impl Gather {
         self.handed_out = last;
         last.then_some(Message {
             kind,
+            compressed,
             payload: &self.buffer,
         })
     }
@@ -100,6 +122,7 @@ mod tests {
     fn piece(first: bool, last: bool, payload: &[u8]) -> Fragment<'_> {
         Fragment {
             kind: MessageKind::Binary,
+            compressed: false,
             first,
             last,
             payload,

@@ -7,6 +7,8 @@
 //! | [`head`] | HTTP/1.x heads: where one ends, and what it says | RFC 9112 |
 //! | [`handshake`] | whether a request opens a connection, and the answer; the client's side too | §4 |
 //! | [`session`] | one peer's state machine: bytes to events, messages to bytes | §5 to §7 |
+//! | [`extension`] | whether permessage-deflate is agreed on, and how | §9, RFC 7692 §7.1 |
+//! | [`deflate`] | one message compressed, and inflated | RFC 7692 §7.2 |
 //! | [`message`] | fragments put together, for whoever wants whole messages | §5.4 |
 //! | [`frame`] | the header of one frame | §5.2 |
 //! | [`mask`] | masking | §5.3 |
@@ -81,7 +83,9 @@
 //! How the connection is opened shows [`handshake`].
 
 pub mod close;
+pub mod deflate;
 pub mod error;
+pub mod extension;
 pub mod frame;
 pub mod handshake;
 pub mod head;

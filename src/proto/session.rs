@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use super::close::CloseFrame;
 use super::error::ProtocolError;
-use super::frame::{self, Header, OpCode};
+use super::frame::{self, First, Header, OpCode, has_reserved};
 use super::mask;
 use super::utf8;
 
@@ -50,10 +50,18 @@ pub enum Role {
 pub struct Session {
     /// What is cut: None at rest.
     partial: Option<Box<Partial>>,
-    role: Role,
+    terms: Terms,
     sending: Sending,
     /// A close frame came, or an error: the rest of the input is noise.
     deaf: bool,
+}
+
+/// What the opening handshake settled.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    role: Role,
+    /// Messages may be compressed (RFC 7692).
+    compression: bool,
 }
 
 /// What one step of receiving found, in terms of positions. Events borrow; this doesn't, so that
@@ -64,16 +72,19 @@ struct Step {
 }
 
 enum Found {
-    Data {
-        kind: MessageKind,
-        first: bool,
-        last: bool,
-        payload: Range<usize>,
-    },
+    Data(Piece, Range<usize>),
     /// A control frame whose payload is at this place of the input.
     Control(OpCode, Range<usize>),
     /// A control frame that was cut: its payload was gathered in the box.
     Gathered(OpCode),
+}
+
+/// A [`Fragment`] without its payload.
+struct Piece {
+    kind: MessageKind,
+    compressed: bool,
+    first: bool,
+    last: bool,
 }
 
 impl Session {
@@ -81,15 +92,24 @@ impl Session {
     pub fn new(role: Role) -> Self {
         Self {
             partial: None,
-            role,
+            terms: Terms {
+                role,
+                compression: false,
+            },
             sending: Sending::default(),
             deaf: false,
         }
     }
 
+    /// The same session, where the handshake agreed on permessage-deflate or not.
+    pub fn with_compression(mut self, is_agreed: bool) -> Self {
+        self.terms.compression = is_agreed;
+        self
+    }
+
     /// Which side this session speaks for.
     pub fn role(&self) -> Role {
-        self.role
+        self.terms.role
     }
 
     /// Whether nothing is cut: the last byte that came was the last one of a message or of a
@@ -146,15 +166,11 @@ impl Session {
         };
         let event = match step.found {
             None => None,
-            Some(Found::Data {
-                kind,
-                first,
-                last,
-                payload,
-            }) => Some(Event::Fragment(Fragment {
-                kind,
-                first,
-                last,
+            Some(Found::Data(piece, payload)) => Some(Event::Fragment(Fragment {
+                kind: piece.kind,
+                compressed: piece.compressed,
+                first: piece.first,
+                last: piece.last,
                 payload: &input[payload],
             })),
             Some(Found::Control(opcode, payload)) => {
@@ -195,14 +211,14 @@ impl Session {
             .map_or(0, |partial| size_of_val(&**partial))
     }
 
-    /// A whole message or control frame at rest is dealt with here; what is cut or fragmented, or
-    /// comes while something is, in `step_cut`.
+    /// A whole message or control frame at rest is dealt with here; what is cut, fragmented or
+    /// compressed, or comes while something is cut, in `step_cut`.
     #[inline]
     fn step(&mut self, input: &mut [u8], bytes_max: usize) -> Result<Step, ProtocolError> {
-        if self.partial.is_some() {
+        if self.partial.is_some() || input.first().is_some_and(|&first| has_reserved(first)) {
             return self.step_cut(input, bytes_max);
         }
-        check_start(self.role, input, false)?;
+        self.terms.check_start(input, false)?;
         let Some((header, start)) = Header::decode(input)? else {
             return self.step_cut(input, bytes_max);
         };
@@ -220,12 +236,13 @@ impl Session {
                 if kind == MessageKind::Text && !utf8::is_valid(payload) {
                     return Err(ProtocolError::TextNotUtf8);
                 }
-                Found::Data {
+                let piece = Piece {
                     kind,
+                    compressed: false,
                     first: true,
                     last: true,
-                    payload: start..end,
-                }
+                };
+                Found::Data(piece, start..end)
             }
             None => Found::Control(header.opcode, start..end),
         };
@@ -245,7 +262,7 @@ impl Session {
             });
         }
         let partial = self.partial.get_or_insert_default();
-        let step = partial.step(self.role, input, bytes_max)?;
+        let step = partial.step(self.terms, input, bytes_max)?;
         if partial.is_at_rest() && partial.gathered().is_empty() {
             self.partial = None;
         }
@@ -253,24 +270,32 @@ impl Session {
     }
 }
 
-/// Checks what a header's first two bytes say that depends on who sent it, and when. It goes byte
-/// by byte, so that the same error comes out whether the header is whole or cut.
-#[inline]
-fn check_start(role: Role, bytes: &[u8], mid_message: bool) -> Result<(), ProtocolError> {
-    let Some(&first) = bytes.first() else {
-        return Ok(());
-    };
-    match frame::decode_first_byte(first)?.1 {
-        OpCode::Continuation if !mid_message => return Err(ProtocolError::UnexpectedContinuation),
-        OpCode::Text | OpCode::Binary if mid_message => {
-            return Err(ProtocolError::UnfinishedMessage);
+impl Terms {
+    /// Checks what a header's first two bytes say that depends on who sent it, and when. It goes
+    /// byte by byte, so that the same error comes out whether the header is whole or cut.
+    #[inline]
+    fn check_start(self, bytes: &[u8], mid_message: bool) -> Result<(), ProtocolError> {
+        let Some(&first) = bytes.first() else {
+            return Ok(());
+        };
+        let first = First::decode(first)?;
+        if first.compressed && !self.compression {
+            return Err(ProtocolError::ReservedBit);
         }
-        _ => {}
-    }
-    match bytes.get(1).map(|&second| frame::is_masked(second)) {
-        Some(false) if role == Role::Server => Err(ProtocolError::Unmasked),
-        Some(true) if role == Role::Client => Err(ProtocolError::Masked),
-        _ => Ok(()),
+        match first.opcode {
+            OpCode::Continuation if !mid_message => {
+                return Err(ProtocolError::UnexpectedContinuation);
+            }
+            OpCode::Text | OpCode::Binary if mid_message => {
+                return Err(ProtocolError::UnfinishedMessage);
+            }
+            _ => {}
+        }
+        match bytes.get(1).map(|&second| frame::is_masked(second)) {
+            Some(false) if self.role == Role::Server => Err(ProtocolError::Unmasked),
+            Some(true) if self.role == Role::Client => Err(ProtocolError::Masked),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -282,5 +307,7 @@ fn control(opcode: OpCode, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
     })
 }
 
+#[cfg(test)]
+mod compression_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use super::connection::{ConnId, Phase};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
 use super::topic::Topic;
+use super::variant::Encoding;
 use super::{Action, Relay};
 use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
@@ -166,19 +167,29 @@ impl Relay {
     }
 
     fn room_of<'a>(&self, topic: &'a Topic) -> Room<'a> {
-        let log = &topic.plain.log;
-        let rate = topic.rate(self.now);
-        Room {
+        let rate = topic.meter.rate(self.now);
+        let mut room = Room {
             name: topic.name(),
-            members: topic.plain.members(),
-            messages: log.messages(),
-            bytes: log.tail().0,
+            members: 0,
+            members_compressed: 0,
+            messages: topic.meter.messages(),
+            bytes: topic.meter.bytes(),
             messages_per_second: rate.messages,
             bytes_per_second: rate.bytes,
-            log_bytes: log.bytes(),
-            lagging: topic.plain.lagging().len(),
-            lag_bytes_max: topic.plain.lag_bytes_max(),
+            log_bytes: 0,
+            lagging: 0,
+            lag_bytes_max: 0,
+        };
+        for variant in topic.variants().map(|key| &self.topics[key]) {
+            room.members += variant.members();
+            if variant.encoding != Encoding::Plain {
+                room.members_compressed += variant.members();
+            }
+            room.log_bytes += variant.log.bytes();
+            room.lagging += variant.lagging().len();
+            room.lag_bytes_max = room.lag_bytes_max.max(variant.lag_bytes_max());
         }
+        room
     }
 }
 
@@ -196,12 +207,14 @@ struct Page<'a> {
 struct Room<'a> {
     name: &'a str,
     members: usize,
-    /// Since it exists: messages, and bytes as they go on the wire.
+    /// Those who agreed on compression.
+    members_compressed: usize,
+    /// Since it exists: messages, and bytes of their payloads, before compression.
     messages: u64,
     bytes: u64,
     messages_per_second: f64,
     bytes_per_second: f64,
-    /// Memory that its log holds.
+    /// Memory that its logs hold.
     log_bytes: usize,
     /// Members behind the live end, and how far the last of them is.
     lagging: usize,

@@ -2,6 +2,7 @@
 
 use super::outbox::Outbox;
 use super::responses::Pending;
+use super::topic::VariantKey;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::wheel::{Link, Links, Tick};
@@ -48,6 +49,30 @@ pub(super) enum Peer {
     Ended,
 }
 
+/// What was settled when a connection joined. In one byte: it has no other to spare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms(u8);
+
+impl Terms {
+    const ECHO: u8 = 1;
+    const COMPRESSION: u8 = 2;
+
+    pub(super) fn new(echo: bool, compression: bool) -> Self {
+        let bit = |is_set, bit| if is_set { bit } else { 0 };
+        Terms(bit(echo, Self::ECHO) | bit(compression, Self::COMPRESSION))
+    }
+
+    /// It wants its own messages back.
+    pub(super) fn echo(self) -> bool {
+        self.0 & Self::ECHO != 0
+    }
+
+    /// Permessage-deflate was agreed on: its messages may come compressed.
+    pub(super) fn compression(self) -> bool {
+        self.0 & Self::COMPRESSION != 0
+    }
+}
+
 /// No index.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -63,19 +88,18 @@ pub(super) struct Connection {
     /// When the last message went either way.
     pub(super) active: Tick,
     pub(super) generation: u32,
-    /// Its topic, `NONE` before it joined and after it left.
-    pub(super) topic: u32,
-    /// Its index among the topic's members.
+    /// What it reads of its topic, `NONE` before it joined and after it left.
+    pub(super) variant: VariantKey,
+    /// Its index among the variant's members.
     pub(super) member: u32,
-    /// Its index among the topic's lagging members, `NONE` while it is at the tail or will be
+    /// Its index among the variant's lagging members, `NONE` while it is at the tail or will be
     /// served by the walk.
     pub(super) lagging: u32,
-    /// What it has yet to be sent of the topic's log begins here.
+    /// What it has yet to be sent of the variant's log begins here.
     pub(super) cursor: Position,
     pub(super) extra: Option<Box<Extra>>,
     pub(super) phase: Phase,
-    /// It wants its own messages back.
-    pub(super) echo: bool,
+    pub(super) terms: Terms,
     /// Its socket took less than was offered, and has not said that there is room again.
     pub(super) blocked: bool,
     /// It was blocked for too long: a write is to tell whether it takes anything at all.
@@ -125,13 +149,13 @@ impl Connection {
             since: now,
             active: now,
             generation,
-            topic: NONE,
+            variant: VariantKey::NONE,
             member: NONE,
             lagging: NONE,
             cursor: Position(0),
             extra: None,
             phase: Phase::Head,
-            echo: true,
+            terms: Terms::new(true, false),
             blocked: false,
             probing: false,
             queued: false,
@@ -146,12 +170,12 @@ impl Connection {
     }
 
     pub(super) fn is_member(&self) -> bool {
-        self.topic != NONE
+        self.variant != VariantKey::NONE
     }
 
     /// The reader that the log must know, for it to pass over the frames of its own.
     pub(super) fn excluded(&self, slot: u32) -> Option<u32> {
-        (!self.echo).then_some(slot)
+        (!self.terms.echo()).then_some(slot)
     }
 
     pub(super) fn outbox(&self) -> Option<&Outbox> {

@@ -40,8 +40,7 @@ impl Relay {
         let at = match connection.lagging {
             NONE => cursor,
             _ => {
-                self.topics[connection.topic]
-                    .plain
+                self.topics[connection.variant]
                     .log
                     .boundary(cursor, frame_bytes)
                     .position

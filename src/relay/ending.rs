@@ -12,8 +12,9 @@
 //! comes is discarded for a while, since closing a socket with unread bytes resets it, and a reset
 //! may eat our last words at the other end.
 
-use super::connection::{Close, ConnId, NONE, Peer, Phase};
+use super::connection::{Close, ConnId, Peer, Phase};
 use super::limits::LINGER_BYTES_MAX;
+use super::topic::VariantKey;
 use super::{Action, Relay};
 use crate::metrics::Cause;
 use crate::proto::frame::OpCode;
@@ -103,8 +104,8 @@ impl Relay {
         self.census.set(connection, Phase::Closing);
         connection.peer = peer;
         connection.since = self.now;
-        let key = connection.topic;
-        let at = self.topics[key].plain.log.tail();
+        let key = connection.variant;
+        let at = self.topics[key].log.tail();
         let extra = connection.extra();
         extra.close = Some(Close {
             at,
@@ -200,15 +201,19 @@ impl Relay {
     }
 
     pub(super) fn leave_topic(&mut self, slot: u32) {
-        let key = std::mem::replace(&mut self.connections[slot as usize].topic, NONE);
-        if key == NONE {
+        let key = std::mem::replace(
+            &mut self.connections[slot as usize].variant,
+            VariantKey::NONE,
+        );
+        if key == VariantKey::NONE {
             return;
         }
-        self.topics[key].plain.leave(&mut self.connections, slot);
+        self.topics[key].leave(&mut self.connections, slot);
         self.touch(key);
         if let Some(hooks) = &mut self.hooks.0 {
             let generation = self.connections[slot as usize].generation;
-            hooks.on_leave(ConnId { slot, generation }, self.topics[key].name());
+            let topic = self.topics[key].topic;
+            hooks.on_leave(ConnId { slot, generation }, self.topics[topic].name());
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What comes in: requests, and frames.
 
-use super::connection::{ConnId, Peer, Phase};
+use super::connection::{ConnId, Peer, Phase, Terms};
 use super::limits::GATHER_BYTES_FREE;
 use super::responses::Pending;
+use super::variant::Encoding;
 use super::{Decision, Reading, Relay, UpgradeRequest};
 use crate::http::{self, Answer, Join, Reason, Response, Status};
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, Event, Fragment, Head, HeadError, Role, Session};
+use crate::proto::{
+    CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
+};
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now.
@@ -22,8 +25,7 @@ impl Relay {
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
             Phase::Closing | Phase::AwaitClose | Phase::Linger => Reading::Now(usize::MAX),
             Phase::Open => {
-                let key = connection.topic;
-                let room = self.room(key);
+                let room = self.room_for(slot);
                 if room == 0 {
                     return Reading::NextTurn;
                 }
@@ -205,38 +207,48 @@ impl Relay {
     /// Makes a connection a WebSocket. The first frames may have come with the request.
     fn join(&mut self, slot: u32, join: &Join, rest: &mut [u8]) {
         let id = self.id(slot);
-        let key = self.topics.find_or_insert(&join.topic, self.now);
-        let (cursor, member) = self.topics[key].plain.join(slot);
+        let deflate = join
+            .upgrade
+            .deflate
+            .filter(|_| self.limits.compression.is_some());
+        let encoding = deflate.map_or(Encoding::Plain, |deflate| {
+            Encoding::deflate(deflate.server_window())
+        });
+        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
+        let (cursor, member) = self.topics[key].join(slot);
         let connection = &mut self.connections[slot as usize];
         self.census.set(connection, Phase::Open);
-        connection.topic = key;
+        connection.variant = key;
         connection.member = member;
         connection.cursor = cursor;
-        connection.echo = join.echo;
+        connection.terms = Terms::new(join.echo, deflate.is_some());
         connection.active = self.now;
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
-        join.upgrade.write_response(None, &mut head);
+        join.upgrade
+            .write_response(None, deflate.as_ref(), &mut head);
         extra.outbox.push(&head);
         extra.outbox.enter_at(cursor);
         self.counters.opened += 1;
+        self.counters.opened_compressed += u64::from(deflate.is_some());
         self.queue_output(slot);
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }
-        if self.room(key) >= rest.len() {
+        if self.room_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {
-            self.connections[slot as usize].extra().input = rest.to_vec();
-            self.resumes.push(id);
+            self.keep_input(slot, rest);
         }
     }
 
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let extra = self.connections[slot as usize].extra.as_deref_mut();
+        let connection = &mut self.connections[slot as usize];
+        let compression = connection.terms.compression();
+        let extra = connection.extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
-            .unwrap_or_else(|| Session::new(Role::Server));
+            .unwrap_or_else(|| Session::new(Role::Server).with_compression(compression));
         let message_bytes_max = self.limits.message_bytes_max;
         while !input.is_empty() {
             let received = match session.receive(input, message_bytes_max) {
@@ -245,6 +257,17 @@ impl Relay {
             };
             let consumed = received.consumed;
             match received.event {
+                Some(Event::Fragment(fragment)) if fragment.compressed => {
+                    let is_whole = fragment.last;
+                    if let Err(error) = self.on_compressed_fragment(slot, fragment) {
+                        return self.fail(slot, error);
+                    }
+                    let is_open = self.connections[slot as usize].phase == Phase::Open;
+                    if is_whole && is_open && self.room_for(slot) == 0 {
+                        self.keep_input(slot, &input[consumed..]);
+                        break;
+                    }
+                }
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) => {
                     self.counters.pings_received += 1;
@@ -270,26 +293,74 @@ impl Relay {
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
-        let connection = &mut self.connections[slot as usize];
-        if connection.phase != Phase::Open {
+        if self.connections[slot as usize].phase != Phase::Open {
             return;
         }
         if fragment.first && fragment.last {
             return self.publish(slot, fragment.kind, fragment.payload);
         }
-        let extra = connection.extra();
+        let Some(mut gather) = self.take_gather(slot, &fragment) else {
+            return;
+        };
+        match gather.push(fragment) {
+            Some(message) => self.publish(slot, message.kind, message.payload),
+            None => self.connections[slot as usize].extra().gather = gather,
+        }
+    }
+
+    /// A piece of a compressed message, which is inflated once it is whole.
+    fn on_compressed_fragment(
+        &mut self,
+        slot: u32,
+        fragment: Fragment,
+    ) -> Result<(), ProtocolError> {
+        if self.connections[slot as usize].phase != Phase::Open {
+            return Ok(());
+        }
+        if fragment.first && fragment.last {
+            return self.on_compressed(slot, fragment.into());
+        }
+        let Some(mut gather) = self.take_gather(slot, &fragment) else {
+            return Ok(());
+        };
+        match gather.push(fragment) {
+            Some(message) => self.on_compressed(slot, message)?,
+            None => self.connections[slot as usize].extra().gather = gather,
+        }
+        Ok(())
+    }
+
+    /// What was gathered of a message so far, unless the relay has no memory for another piece.
+    fn take_gather(&mut self, slot: u32, fragment: &Fragment) -> Option<Gather> {
+        let extra = self.connections[slot as usize].extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());
         let others = self.private_bytes - extra.charged;
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
             let reason = "the relay has no memory for so large a message now";
             let code = CloseCode::TRY_AGAIN_LATER;
-            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return None;
         }
-        let mut gather = std::mem::take(&mut extra.gather);
-        if let Some(message) = gather.push(fragment) {
-            return self.publish(slot, message.kind, message.payload);
+        Some(std::mem::take(&mut extra.gather))
+    }
+
+    /// Bytes that may be taken in of a member now.
+    fn room_for(&self, slot: u32) -> usize {
+        let connection = &self.connections[slot as usize];
+        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
+        if connection.terms.compression() && has_inflated {
+            return 0;
         }
-        self.connections[slot as usize].extra().gather = gather;
+        self.room(self.topics[connection.variant].topic)
+    }
+
+    /// Keeps bytes of a member until there is room for what they may inflate to.
+    fn keep_input(&mut self, slot: u32, input: &[u8]) {
+        if !input.is_empty() {
+            let id = self.id(slot);
+            self.connections[slot as usize].extra().input = input.to_vec();
+            self.resumes.push(id);
+        }
     }
 }

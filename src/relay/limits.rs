@@ -9,6 +9,15 @@ pub enum SlowPolicy {
     Skip,
 }
 
+/// How messages are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// 1, the fastest, to 9.
+    pub level: u8,
+    /// Smaller messages are not worth the time.
+    pub bytes_min: usize,
+}
+
 /// The bounds in force. Sizes are in bytes, times in ticks of 100 ms.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -18,7 +27,8 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// A message, all its fragments together. At most a quarter of `topic_log_bytes_max`.
     pub message_bytes_max: usize,
-    /// What a topic retains for its slowest reader.
+    /// What a topic retains for its slowest reader, in each encoding that somebody reads: so it
+    /// makes no difference to a reader what others have agreed on.
     pub topic_log_bytes_max: usize,
     /// What all topics retain together.
     pub log_bytes_max: usize,
@@ -30,6 +40,8 @@ pub struct Limits {
     pub private_bytes_max: usize,
     /// What becomes of a lapped reader.
     pub slow_policy: SlowPolicy,
+    /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
+    pub compression: Option<Compression>,
     /// Origins whose pages may connect besides the one that the request is for; `*` for all.
     pub origins: Vec<String>,
     /// From the accept to the whole request.
@@ -58,6 +70,8 @@ pub struct Pace {
     pub topic_visits_per_turn: u32,
     /// Members that a turn visits in all topics together.
     pub visits_per_turn: u32,
+    /// Bytes that a turn inflates before it goes on to writing; one message may exceed it.
+    pub inflated_bytes_per_turn: usize,
     /// Timers that a turn fires.
     pub timers_per_turn: u32,
     /// Connections that a shutdown closes in each tick, though the drain time would allow to spread
@@ -70,6 +84,8 @@ impl Default for Pace {
         Pace {
             topic_visits_per_turn: 1024,
             visits_per_turn: 4096,
+            // As much as a turn reads.
+            inflated_bytes_per_turn: 1 << 20,
             timers_per_turn: 1024,
             closes_per_tick: 100,
         }

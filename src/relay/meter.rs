@@ -1,9 +1,9 @@
-//! How many messages and bytes a second a topic takes in, at no cost to those that are quiet.
+//! How many messages and bytes a topic takes in, in all and in a second, at no cost to those that
+//! are quiet.
 //!
 //! There are two windows of time: the one before, and this one so far. The rate is that of the last
 //! ten seconds, as far as they reach into the window before its messages are taken as evenly
-//! spread. Nothing is counted here: the log counts, and the meter remembers what it had counted
-//! when the window began.
+//! spread.
 
 use crate::wheel::Tick;
 
@@ -11,10 +11,12 @@ use crate::wheel::Tick;
 const WINDOW_TICKS: u32 = 100;
 const TICKS_PER_SECOND: f64 = 10.0;
 
-/// Meters what a topic's log counts anyway.
+/// Counts a topic's messages, and the bytes of their payloads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
-    /// When this window began, and what the log had counted by then.
+    messages: u64,
+    bytes: u64,
+    /// When this window began, and what had come by then.
     began: Tick,
     /// Wraps around.
     messages_at: u32,
@@ -34,6 +36,8 @@ pub(super) struct Rate {
 impl Meter {
     pub(super) fn new(now: Tick) -> Self {
         Meter {
+            messages: 0,
+            bytes: 0,
             began: now,
             messages_at: 0,
             bytes_at: 0,
@@ -42,28 +46,45 @@ impl Meter {
         }
     }
 
-    /// Something is about to come: begins another window if this one is over.
-    pub(super) fn roll(&mut self, now: Tick, messages: u64, bytes: u64) {
+    /// A message has come.
+    pub(super) fn count(&mut self, now: Tick, payload_bytes: usize) {
         let age = now.since(self.began);
-        if age < WINDOW_TICKS {
-            return;
+        if age >= WINDOW_TICKS {
+            self.begin_window(now, age);
         }
+        self.messages += 1;
+        self.bytes += payload_bytes as u64;
+    }
+
+    #[cold]
+    fn begin_window(&mut self, now: Tick, age: u32) {
         // Whatever came after the window's end would have begun another.
         let is_next = age < 2 * WINDOW_TICKS;
-        let (messages_before, bytes_before) = self.since(messages, bytes);
+        let (messages_before, bytes_before) = self.in_window();
         *self = Meter {
             began: now,
-            messages_at: messages as u32,
-            bytes_at: bytes,
+            messages_at: self.messages as u32,
+            bytes_at: self.bytes,
             messages_before: if is_next { messages_before as f32 } else { 0.0 },
             bytes_before: if is_next { bytes_before as f32 } else { 0.0 },
+            ..*self
         };
     }
 
+    /// Messages since the topic exists.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Bytes of their payloads.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The rate at the moment.
-    pub(super) fn rate(&self, now: Tick, messages: u64, bytes: u64) -> Rate {
+    pub(super) fn rate(&self, now: Tick) -> Rate {
         let age = f64::from(now.since(self.began)) / f64::from(WINDOW_TICKS);
-        let (messages, bytes) = self.since(messages, bytes);
+        let (messages, bytes) = self.in_window();
         let seconds = f64::from(WINDOW_TICKS) / TICKS_PER_SECOND;
         // This window counts whole until it is as long as a window, and then fades as the one
         // before it does.
@@ -78,9 +99,9 @@ impl Meter {
     }
 
     /// What came since this window began.
-    fn since(&self, messages: u64, bytes: u64) -> (f64, f64) {
-        let messages = (messages as u32).wrapping_sub(self.messages_at);
-        (f64::from(messages), (bytes - self.bytes_at) as f64)
+    fn in_window(&self) -> (f64, f64) {
+        let messages = (self.messages as u32).wrapping_sub(self.messages_at);
+        (f64::from(messages), (self.bytes - self.bytes_at) as f64)
     }
 }
 
@@ -88,40 +109,25 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// A log that counts, and its meter.
-    struct Metered {
-        meter: Meter,
-        messages: u64,
+    fn publish(topic: &mut Meter, now: u32, messages: u64) {
+        for _ in 0..messages {
+            topic.count(Tick(now), 100);
+        }
     }
 
-    impl Metered {
-        fn new() -> Self {
-            let meter = Meter::new(Tick(0));
-            Metered { meter, messages: 0 }
-        }
-
-        fn publish(&mut self, now: u32, messages: u64) {
-            let bytes = self.messages * 100;
-            self.meter.roll(Tick(now), self.messages, bytes);
-            self.messages += messages;
-        }
-
-        fn rate(&self, now: u32) -> f64 {
-            let rate = self
-                .meter
-                .rate(Tick(now), self.messages, self.messages * 100);
-            assert!((rate.bytes - rate.messages * 100.0).abs() < 1e-3);
-            rate.messages
-        }
+    fn rate(topic: &Meter, now: u32) -> f64 {
+        let rate = topic.rate(Tick(now));
+        assert!((rate.bytes - rate.messages * 100.0).abs() < 1e-3);
+        rate.messages
     }
 
     #[test]
     fn a_steady_rate_is_seen_as_it_is() {
-        let mut topic = Metered::new();
+        let mut topic = Meter::new(Tick(0));
         for tick in 0..1000 {
-            topic.publish(tick, 5);
+            publish(&mut topic, tick, 5);
             if tick > WINDOW_TICKS {
-                let rate = topic.rate(tick);
+                let rate = rate(&topic, tick);
                 assert!((rate - 50.0).abs() < 1.0, "{rate} at {tick}");
             }
         }
@@ -129,22 +135,22 @@ mod tests {
 
     #[test]
     fn what_was_is_forgotten() {
-        let mut topic = Metered::new();
-        topic.publish(0, 1000);
-        assert_eq!(topic.rate(0), 100.0);
-        assert_eq!(topic.rate(100), 100.0);
-        assert_eq!(topic.rate(150), 50.0);
-        assert_eq!(topic.rate(200), 0.0);
-        assert_eq!(topic.rate(100_000), 0.0);
+        let mut topic = Meter::new(Tick(0));
+        publish(&mut topic, 0, 1000);
+        assert_eq!(rate(&topic, 0), 100.0);
+        assert_eq!(rate(&topic, 100), 100.0);
+        assert_eq!(rate(&topic, 150), 50.0);
+        assert_eq!(rate(&topic, 200), 0.0);
+        assert_eq!(rate(&topic, 100_000), 0.0);
     }
 
     #[test]
     fn a_burst_after_a_long_silence_counts() {
-        let mut topic = Metered::new();
-        topic.publish(0, 1_000_000);
-        topic.publish(5000, 1000);
-        assert_eq!(topic.rate(5000), 100.0);
-        topic.publish(5120, 10);
-        assert!((topic.rate(5120) - 101.0).abs() < 1e-3);
+        let mut topic = Meter::new(Tick(0));
+        publish(&mut topic, 0, 1_000_000);
+        publish(&mut topic, 5000, 1000);
+        assert_eq!(rate(&topic, 5000), 100.0);
+        publish(&mut topic, 5120, 10);
+        assert!((rate(&topic, 5120) - 101.0).abs() < 1e-3);
     }
 }

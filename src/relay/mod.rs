@@ -29,6 +29,7 @@
 
 mod admin;
 mod census;
+mod compression;
 mod connection;
 mod control;
 mod ending;
@@ -48,9 +49,10 @@ mod variant;
 
 pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
+pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Limits, Pace, SlowPolicy};
+pub use limits::{Compression, Limits, Pace, SlowPolicy};
 pub use notice::Notice;
 pub use output::{Output, Slices};
 
@@ -63,7 +65,7 @@ use notice::Notices;
 use responses::Responses;
 use slab::Slab;
 use std::collections::VecDeque;
-use topic::Topics;
+use topic::{Topics, VariantKey};
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,7 @@ pub struct Relay {
     admins: Vec<ConnId>,
     topics: Topics,
     pool: Pool,
+    codec: compression::Codec,
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
@@ -108,12 +111,12 @@ pub struct Relay {
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
-    /// Topics whose walk is not complete, each once.
-    dirty: VecDeque<u32>,
-    /// Topics to tidy at the end of the turn, each once.
-    touched: Vec<u32>,
-    /// Topics with lagging members, each once.
-    retaining: Vec<u32>,
+    /// Variants whose walk is not complete, each once.
+    dirty: VecDeque<VariantKey>,
+    /// Variants to tidy at the end of the turn, each once.
+    touched: Vec<VariantKey>,
+    /// Variants with lagging members, each once.
+    retaining: Vec<VariantKey>,
     /// Members of all topics that lag, as of the end of the last turn.
     lagging: usize,
     notices: Notices,
@@ -148,6 +151,7 @@ impl Relay {
             census: Census::default(),
             admins: Vec::new(),
             topics: Topics::default(),
+            codec: compression::Codec::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             responses: Responses::default(),
@@ -177,6 +181,7 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
+        self.codec.forget_level();
     }
 
     /// The files that are served.
@@ -198,6 +203,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
+        self.codec.begin_turn();
         self.notices.clear();
         self.step_shutdown();
     }
@@ -241,6 +247,7 @@ impl Relay {
             self.connections.shrink_to_fit();
         }
         self.tidy_topics();
+        self.codec.end_turn();
     }
 
     /// The next turn is due at once.

@@ -60,6 +60,7 @@ impl Outbox {
         self.last_pong = None;
         let header = Header {
             fin: true,
+            compressed: false,
             opcode,
             mask: None,
             payload_bytes: payload.len() as u64,

@@ -4,6 +4,7 @@
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
 use super::responses::Pending;
+use super::topic::VariantKey;
 use crate::log::Position;
 use crate::metrics::Cause;
 use arrayvec::ArrayVec;
@@ -81,7 +82,7 @@ impl Relay {
                 self.next_topic();
                 continue;
             }
-            let Some(slot) = self.topics[key].plain.visit() else {
+            let Some(slot) = self.topics[key].visit() else {
                 self.dirty.pop_front();
                 self.on_walk_complete(key);
                 self.next_topic();
@@ -119,8 +120,8 @@ impl Relay {
     #[must_use]
     pub fn transmit(&self, id: ConnId) -> Output<'_> {
         let connection = &self.connections[id.slot as usize];
-        if connection.extra.is_none() && connection.is_member() && connection.echo {
-            let log = &self.topics[connection.topic].plain.log;
+        if connection.extra.is_none() && connection.is_member() && connection.terms.echo() {
+            let log = &self.topics[connection.variant].log;
             let bytes = log.read(connection.cursor);
             if connection.cursor.after(bytes.len()) == log.tail() {
                 return Output::One(bytes);
@@ -147,7 +148,7 @@ impl Relay {
                 .map(IoSlice::new)
                 .collect();
         }
-        let log = &self.topics[connection.topic].plain.log;
+        let log = &self.topics[connection.variant].log;
         let reader = connection.excluded(id.slot);
         let end = connection.end(log.tail());
         let Some(outbox) = outbox else {
@@ -171,7 +172,7 @@ impl Relay {
         let is_response = connection.phase == Phase::Respond;
         let before = connection.cursor;
         if connection.extra.is_none() && connection.is_member() {
-            let log = &self.topics[connection.topic].plain.log;
+            let log = &self.topics[connection.variant].log;
             let tail = log.tail();
             connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
             connection.active = self.now;
@@ -190,11 +191,11 @@ impl Relay {
             self.abort(slot, Cause::Stalled);
             return;
         }
-        let key = connection.topic;
+        let key = connection.variant;
         if connection.lagging != NONE && connection.cursor != before {
-            let plain = &mut self.topics[key].plain;
-            plain.moved(before);
-            let lag_bytes = plain.log.tail().since(before);
+            let variant = &mut self.topics[key];
+            variant.moved(before);
+            let lag_bytes = variant.log.tail().since(before);
             self.counters.lag_bytes.observe(lag_bytes, 1);
             self.touch(key);
         }
@@ -242,9 +243,9 @@ impl Relay {
 
     /// A member has a cursor, and a place on its topic's list, of its own.
     pub(super) fn lag(&mut self, slot: u32) {
-        let key = self.connections[slot as usize].topic;
-        if key != NONE {
-            self.topics[key].plain.lag(&mut self.connections, slot);
+        let key = self.connections[slot as usize].variant;
+        if key != VariantKey::NONE {
+            self.topics[key].lag(&mut self.connections, slot);
             self.touch(key);
         }
     }
@@ -253,13 +254,13 @@ impl Relay {
     /// waits for a boundary among them goes along: a cursor never stands beyond it.
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
-        let (key, before) = (connection.topic, connection.cursor);
-        if connection.echo {
+        let (key, before) = (connection.variant, connection.cursor);
+        if connection.terms.echo() {
             return before;
         }
-        let plain = &mut self.topics[key].plain;
-        let end = connection.end(plain.log.tail());
-        let cursor = plain.log.advance(before, end, Some(slot), 0);
+        let variant = &mut self.topics[key];
+        let end = connection.end(variant.log.tail());
+        let cursor = variant.log.advance(before, end, Some(slot), 0);
         if cursor == before {
             return before;
         }
@@ -268,7 +269,7 @@ impl Relay {
             extra.outbox.enter_at(extra.outbox.at().max(cursor));
         }
         if connection.lagging != NONE {
-            plain.moved(before);
+            variant.moved(before);
             self.touch(key);
         }
         cursor
@@ -280,9 +281,9 @@ impl Relay {
         if connection.lagging != NONE {
             return false;
         }
-        let tail = self.topics[connection.topic].plain.log.tail();
+        let tail = self.topics[connection.variant].log.tail();
         let (cursor, is_blocked) = (connection.cursor, connection.blocked);
-        if cursor == tail || !connection.echo && self.pass_over_own(slot) == tail {
+        if cursor == tail || !connection.terms.echo() && self.pass_over_own(slot) == tail {
             return false;
         }
         if is_blocked {
@@ -303,7 +304,7 @@ impl Relay {
             return true;
         }
         if connection.is_member() {
-            let end = connection.end(self.topics[connection.topic].plain.log.tail());
+            let end = connection.end(self.topics[connection.variant].log.tail());
             return self.pass_over_own(slot) < end;
         }
         let response = connection
@@ -318,9 +319,9 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         let reader = connection.excluded(slot);
         let mut left = sent;
-        let log = match connection.topic {
-            NONE => None,
-            key => Some(&self.topics[key].plain.log),
+        let log = match connection.variant {
+            VariantKey::NONE => None,
+            key => Some(&self.topics[key].log),
         };
         let end = log.map(|log| connection.end(log.tail()));
         let cursor = connection.cursor;
@@ -376,7 +377,7 @@ impl Relay {
         if !connection.is_member() {
             return false;
         }
-        let end = connection.end(self.topics[connection.topic].plain.log.tail());
+        let end = connection.end(self.topics[connection.variant].log.tail());
         self.pass_over_own(slot) < end
     }
 
@@ -384,9 +385,9 @@ impl Relay {
     fn on_all_sent(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.probing = false;
-        let key = connection.topic;
+        let key = connection.variant;
         if connection.lagging != NONE {
-            self.topics[key].plain.catch_up(&mut self.connections, slot);
+            self.topics[key].catch_up(&mut self.connections, slot);
             self.touch(key);
         }
         let connection = &mut self.connections[slot as usize];

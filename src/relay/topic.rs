@@ -1,7 +1,10 @@
-//! Topics by name. A topic exists while it has a member.
+//! Topics by name, and the variants that their messages are encoded in.
+//!
+//! A topic exists while one of its variants does, and a variant while it has a member: so nothing
+//! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
-use super::meter::{Meter, Rate};
-use super::variant::Variant;
+use super::meter::Meter;
+use super::variant::{ENCODINGS, Encoding, Variant};
 use crate::wheel::Tick;
 use hashbrown::HashTable;
 use slab::Slab;
@@ -12,30 +15,35 @@ use std::ops::{Index, IndexMut};
 /// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
 const AT_REST_MAX: usize = 64;
 
-/// A topic: a name and its messages.
+/// Names a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TopicKey(u32);
+
+/// Names a variant of a topic, which names the topic too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct VariantKey(u32);
+
+impl VariantKey {
+    /// No variant.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
+
+/// A topic: a name, and its messages as far as somebody reads them.
 #[derive(Debug)]
 pub(super) struct Topic {
     name: Box<str>,
-    /// The messages as they are.
-    pub(super) plain: Variant,
-    /// It stands in the queue of topics whose walk is not complete.
-    pub(super) dirty: bool,
-    /// It stands in the list of topics to tidy at the end of the turn.
-    pub(super) touched: bool,
-    /// Its index among the topics with lagging members.
-    pub(super) retaining: u32,
-    /// Its members that lagged at the end of the last turn in which something happened.
-    pub(super) lagging_noted: u32,
-    /// The number of its messages when the walk over its members was last complete.
-    pub(super) walked: u64,
-    meter: Meter,
+    /// By the number of the encoding, `NONE` where there is none.
+    variants: [VariantKey; ENCODINGS],
+    /// Its messages as they were published, whatever they are encoded in.
+    pub(super) meter: Meter,
 }
 
 /// All topics, by key and by name. Names are chosen by strangers, so they are hashed with a key
 /// that those can't know; the table holds keys only, so that each name is stored once.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    slab: Slab<Topic>,
+    topics: Slab<Topic>,
+    variants: Slab<Variant>,
     by_name: HashTable<u32>,
     hasher: RandomState,
 }
@@ -45,87 +53,115 @@ impl Topic {
         &self.name
     }
 
-    /// To be told before the first thing that happens in a turn.
-    pub(super) fn roll_meter(&mut self, now: Tick) {
-        let log = &self.plain.log;
-        self.meter.roll(now, log.messages(), log.tail().0);
-    }
-
-    /// What it takes in.
-    pub(super) fn rate(&self, now: Tick) -> Rate {
-        let log = &self.plain.log;
-        self.meter.rate(now, log.messages(), log.tail().0)
+    /// Its variants.
+    pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> + use<> {
+        let variants = self.variants.into_iter();
+        variants.filter(|&variant| variant != VariantKey::NONE)
     }
 }
 
 impl Topics {
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.topics.len()
     }
 
     /// The topic in that slot, if there is one.
     pub(super) fn get(&self, slot: usize) -> Option<&Topic> {
-        self.slab.get(slot)
+        self.topics.get(slot)
     }
 
     /// Slots beyond which there is no topic.
     pub(super) fn slots(&self) -> usize {
-        self.slab.capacity()
+        self.topics.capacity()
     }
 
     /// The topic of that name, if it exists.
-    pub(super) fn find(&self, name: &str) -> Option<u32> {
-        let is_named = |&key: &u32| &*self.slab[key as usize].name == name;
+    pub(super) fn find(&self, name: &str) -> Option<TopicKey> {
+        let is_named = |&key: &u32| &*self.topics[key as usize].name == name;
         self.by_name
             .find(self.hasher.hash_one(name), is_named)
-            .copied()
+            .map(|&key| TopicKey(key))
     }
 
-    /// The topic of that name, which begins to exist if it did not.
-    pub(super) fn find_or_insert(&mut self, name: &str, now: Tick) -> u32 {
-        if let Some(key) = self.find(name) {
-            return key;
+    /// The variant of that topic with that encoding. Both begin to exist if they did not.
+    pub(super) fn find_or_insert(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        now: Tick,
+    ) -> VariantKey {
+        let key = self.find(name).unwrap_or_else(|| self.insert(name, now));
+        let topic = &mut self.topics[key.0 as usize];
+        let variant = &mut topic.variants[encoding as usize];
+        if *variant == VariantKey::NONE {
+            // All variants number the messages alike, so that positions map from one to the other.
+            let empty = Variant::new(key, encoding, topic.meter.messages());
+            *variant = VariantKey(self.variants.insert(empty) as u32);
         }
+        *variant
+    }
+
+    fn insert(&mut self, name: &str, now: Tick) -> TopicKey {
         let hash = self.hasher.hash_one(name);
-        let key = self.slab.insert(Topic {
+        let key = self.topics.insert(Topic {
             name: name.into(),
-            plain: Variant::new(),
-            dirty: false,
-            touched: false,
-            retaining: super::connection::NONE,
-            lagging_noted: 0,
-            walked: 0,
+            variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
-        let (slab, hasher) = (&self.slab, &self.hasher);
-        self.by_name
-            .insert_unique(hash, key, |&key| hasher.hash_one(&*slab[key as usize].name));
-        key
+        let (topics, hasher) = (&self.topics, &self.hasher);
+        self.by_name.insert_unique(hash, key, |&key| {
+            hasher.hash_one(&*topics[key as usize].name)
+        });
+        TopicKey(key)
     }
 
-    pub(super) fn remove(&mut self, key: u32) {
-        let topic = self.slab.remove(key as usize);
+    /// Removes a variant, and the topic along with its last one.
+    pub(super) fn remove(&mut self, key: VariantKey) {
+        let variant = self.variants.remove(key.0 as usize);
+        let topic = &mut self.topics[variant.topic.0 as usize];
+        topic.variants[variant.encoding as usize] = VariantKey::NONE;
+        if topic.variants == [VariantKey::NONE; ENCODINGS] {
+            self.remove_topic(variant.topic.0);
+        }
+    }
+
+    fn remove_topic(&mut self, key: u32) {
+        let topic = self.topics.remove(key as usize);
         let hash = self.hasher.hash_one(&*topic.name);
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
             entry.remove();
         }
-        if self.slab.is_empty() && self.slab.capacity() > AT_REST_MAX {
-            self.slab = Slab::new();
+        if self.topics.is_empty() && self.topics.capacity() > AT_REST_MAX {
+            self.topics = Slab::new();
+            self.variants = Slab::new();
             self.by_name = HashTable::new();
         }
     }
 }
 
-impl Index<u32> for Topics {
+impl Index<TopicKey> for Topics {
     type Output = Topic;
-    fn index(&self, key: u32) -> &Topic {
-        &self.slab[key as usize]
+    fn index(&self, key: TopicKey) -> &Topic {
+        &self.topics[key.0 as usize]
     }
 }
 
-impl IndexMut<u32> for Topics {
-    fn index_mut(&mut self, key: u32) -> &mut Topic {
-        &mut self.slab[key as usize]
+impl IndexMut<TopicKey> for Topics {
+    fn index_mut(&mut self, key: TopicKey) -> &mut Topic {
+        &mut self.topics[key.0 as usize]
+    }
+}
+
+impl Index<VariantKey> for Topics {
+    type Output = Variant;
+    fn index(&self, key: VariantKey) -> &Variant {
+        &self.variants[key.0 as usize]
+    }
+}
+
+impl IndexMut<VariantKey> for Topics {
+    fn index_mut(&mut self, key: VariantKey) -> &mut Variant {
+        &mut self.variants[key.0 as usize]
     }
 }
 
@@ -133,14 +169,39 @@ impl IndexMut<u32> for Topics {
 mod tests {
     use super::*;
 
+    /// Finds or inserts what reads a topic so.
+    fn find_or_insert(topics: &mut Topics, name: &str, encoding: Encoding) -> VariantKey {
+        topics.find_or_insert(name, encoding, Tick(0))
+    }
+
     #[test]
     fn names_map_to_one_topic_each() {
         let mut topics = Topics::default();
-        let keys: Vec<u32> = (0..1000)
-            .map(|n| topics.find_or_insert(&format!("room {n}"), Tick(0)))
+        let name = |n: usize| format!("room {n}");
+        let keys: Vec<VariantKey> = (0..1000)
+            .map(|n| find_or_insert(&mut topics, &name(n), Encoding::Plain))
             .collect();
-        assert!((0..1000).all(|n| topics.find_or_insert(&format!("room {n}"), Tick(0)) == keys[n]));
+        for (n, &key) in keys.iter().enumerate() {
+            assert_eq!(find_or_insert(&mut topics, &name(n), Encoding::Plain), key);
+        }
         keys.iter().for_each(|&key| topics.remove(key));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_topic_lasts_as_long_as_its_variants() {
+        let mut topics = Topics::default();
+        let plain = find_or_insert(&mut topics, "lobby", Encoding::Plain);
+        let lobby = topics.find("lobby").unwrap();
+        topics[lobby].meter.count(Tick(0), 100);
+        let compressed = find_or_insert(&mut topics, "lobby", Encoding::Deflate15);
+        assert_ne!(plain, compressed);
+        assert_eq!(topics[compressed].log.messages(), 1, "they count alike");
+        assert_eq!(topics[lobby].variants().count(), 2);
+        topics.remove(plain);
+        assert_eq!(topics.find("lobby"), Some(lobby));
+        assert!(topics[lobby].variants().eq([compressed]));
+        topics.remove(compressed);
+        assert_eq!(topics.find("lobby"), None);
     }
 }

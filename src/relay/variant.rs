@@ -13,17 +13,64 @@
 //! ```
 
 use super::connection::{Connection, NONE};
+use super::topic::TopicKey;
 use crate::log::{Log, Position};
+use crate::proto::deflate::Window;
 use slab::Slab;
+
+/// How messages are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// As they are.
+    Plain,
+    /// Compressed where that makes them smaller, with the smallest window.
+    Deflate9,
+    /// The same with the largest window.
+    Deflate15,
+}
+
+/// Number of encodings.
+pub(super) const ENCODINGS: usize = 3;
+
+impl Encoding {
+    /// What a reader gets that agreed on this window.
+    pub(super) fn deflate(window: Window) -> Self {
+        match window {
+            Window::Bits9 => Self::Deflate9,
+            Window::Bits15 => Self::Deflate15,
+        }
+    }
+
+    /// The window that messages are compressed with, if they are.
+    pub(super) fn window(self) -> Option<Window> {
+        match self {
+            Self::Plain => None,
+            Self::Deflate9 => Some(Window::Bits9),
+            Self::Deflate15 => Some(Window::Bits15),
+        }
+    }
+}
 
 /// One encoding of a topic. See the [module](self).
 #[derive(Debug)]
 pub(super) struct Variant {
+    pub(super) topic: TopicKey,
+    pub(super) encoding: Encoding,
+    /// It stands in the queue of those whose walk is not complete.
+    pub(super) dirty: bool,
+    /// It stands in the list of those to tidy at the end of the turn.
+    pub(super) touched: bool,
+    /// Its index among those with lagging members.
+    pub(super) retaining: u32,
+    /// Its members that lagged at the end of the last turn in which something happened.
+    pub(super) lagging_noted: u32,
+    /// The number of the next message when the walk over its members was last complete.
+    pub(super) walked: u64,
     pub(super) log: Log,
     /// Slots of the members, in no order.
     members: Vec<u32>,
-    /// Slots of the lagging members, in no order.
-    lagging: Vec<u32>,
+    /// The lagging members, if there are any: in most topics there never are.
+    laggards: Option<Box<Laggards>>,
     /// Index of the member that the walk visits next.
     next: u32,
     /// Members that the walk has yet to visit. It may count some that are at the tail already,
@@ -31,23 +78,36 @@ pub(super) struct Variant {
     left: u32,
     /// The tail when the walk was last complete: no member with the walk is behind it.
     settled: Position,
-    /// No lagging member's cursor is before it.
+}
+
+/// Members with a cursor of their own.
+#[derive(Debug)]
+struct Laggards {
+    /// Their slots, in no order; never empty.
+    slots: Vec<u32>,
+    /// None of their cursors is before it.
     floor: Position,
     /// Whoever stood at `floor` may have moved.
     floor_stale: bool,
 }
 
 impl Variant {
-    pub(super) fn new() -> Self {
+    /// A variant without members, whose next message has that number.
+    pub(super) fn new(topic: TopicKey, encoding: Encoding, messages: u64) -> Self {
         Variant {
-            log: Log::default(),
+            topic,
+            encoding,
+            dirty: false,
+            touched: false,
+            retaining: NONE,
+            lagging_noted: 0,
+            walked: messages,
+            log: Log::starting_at(messages),
             members: Vec::new(),
-            lagging: Vec::new(),
+            laggards: None,
             next: 0,
             left: 0,
             settled: Position(0),
-            floor: Position(u64::MAX),
-            floor_stale: false,
         }
     }
 
@@ -62,11 +122,15 @@ impl Variant {
     /// How far the last of those who lag is behind. As of the end of the last turn in which
     /// something happened.
     pub(super) fn lag_bytes_max(&self) -> u64 {
-        self.log.tail().since(self.floor)
+        self.laggards
+            .as_deref()
+            .map_or(0, |laggards| self.log.tail().since(laggards.floor))
     }
 
     pub(super) fn lagging(&self) -> &[u32] {
-        &self.lagging
+        self.laggards
+            .as_deref()
+            .map_or(&[], |laggards| &laggards.slots)
     }
 
     /// Bytes that a member with the walk may have yet to be sent.
@@ -144,41 +208,50 @@ impl Variant {
     pub(super) fn lag(&mut self, connections: &mut Slab<Connection>, slot: u32) {
         let connection = &mut connections[slot as usize];
         if connection.lagging == NONE {
-            connection.lagging = self.lagging.len() as u32;
-            self.lagging.push(slot);
-            self.floor = self.floor.min(connection.cursor);
+            let laggards = self.laggards.get_or_insert_with(|| {
+                Box::new(Laggards {
+                    slots: Vec::new(),
+                    floor: connection.cursor,
+                    floor_stale: false,
+                })
+            });
+            connection.lagging = laggards.slots.len() as u32;
+            laggards.slots.push(slot);
+            laggards.floor = laggards.floor.min(connection.cursor);
         }
     }
 
     /// A lagging member's cursor moved on from `before`.
     pub(super) fn moved(&mut self, before: Position) {
-        self.floor_stale |= before <= self.floor;
+        if let Some(laggards) = &mut self.laggards {
+            laggards.floor_stale |= before <= laggards.floor;
+        }
     }
 
     /// Takes a member from the list of those who lag: it is at the tail, or leaves.
     pub(super) fn catch_up(&mut self, connections: &mut Slab<Connection>, slot: u32) {
         let index = std::mem::replace(&mut connections[slot as usize].lagging, NONE);
-        if index == NONE {
+        let Some(laggards) = self.laggards.as_mut().filter(|_| index != NONE) else {
             return;
-        }
-        self.lagging.swap_remove(index as usize);
-        if let Some(&moved) = self.lagging.get(index as usize) {
+        };
+        laggards.slots.swap_remove(index as usize);
+        if let Some(&moved) = laggards.slots.get(index as usize) {
             connections[moved as usize].lagging = index;
         }
-        self.floor_stale = true;
+        laggards.floor_stale = true;
+        if laggards.slots.is_empty() {
+            self.laggards = None;
+        }
     }
 
     /// The oldest position that somebody still needs.
     pub(super) fn needed_from(&mut self, connections: &Slab<Connection>) -> Position {
-        if self.floor_stale {
-            let cursors = self
-                .lagging
-                .iter()
-                .map(|&slot| connections[slot as usize].cursor);
-            self.floor = cursors.min().unwrap_or(Position(u64::MAX));
-            self.floor_stale = false;
-        }
-        self.walk_from().min(self.floor)
+        let walk = self.walk_from();
+        let floor = self
+            .laggards
+            .as_mut()
+            .map(|laggards| laggards.floor(connections));
+        floor.map_or(walk, |floor| walk.min(floor))
     }
 
     /// The oldest position that a member with the walk may stand at.
@@ -188,6 +261,20 @@ impl Variant {
         } else {
             self.settled
         }
+    }
+}
+
+impl Laggards {
+    fn floor(&mut self, connections: &Slab<Connection>) -> Position {
+        if self.floor_stale {
+            let cursors = self
+                .slots
+                .iter()
+                .map(|&slot| connections[slot as usize].cursor);
+            self.floor = cursors.min().unwrap_or(self.floor);
+            self.floor_stale = false;
+        }
+        self.floor
     }
 }
 
@@ -205,7 +292,7 @@ mod tests {
         #[test]
         fn a_walk_misses_nobody(ops in prop::collection::vec((0u8..8, any::<prop::sample::Index>()), 1..300)) {
             let mut connections = Slab::new();
-            let mut variant = Variant::new();
+            let mut variant = Variant::new(TopicKey::default(), Encoding::Plain, 0);
             let mut pool = Pool::new(64 << 10, 1 << 20);
             let mut members: Vec<u32> = Vec::new();
             let mut owed: BTreeSet<u32> = BTreeSet::new();

@@ -25,7 +25,7 @@ pub use public::read_site;
 use crate::config::Config;
 use crate::metrics::{Histogram, ProcessFigures};
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
-use crate::sys::clock::Clock;
+use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
 use crate::sys::notify::Notifier;
@@ -107,8 +107,10 @@ impl Server {
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
+        let mut relay = Relay::new(limits, site, Clock::tick(clock.elapsed()));
+        relay.set_stopwatch(clock::nanoseconds);
         Ok(Server {
-            relay: Relay::new(limits, site, Clock::tick(clock.elapsed())),
+            relay,
             clock,
             poll,
             signals: None,

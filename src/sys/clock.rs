@@ -53,6 +53,13 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// The system's monotonic time, in nanoseconds: for measuring how long something takes.
+#[must_use]
+pub fn nanoseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
 /// The system's monotonic time, in microseconds, as other processes of this machine see it too.
 #[must_use]
 pub fn monotonic_micros() -> i64 {
@@ -70,6 +77,12 @@ pub fn ticks(duration: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nanoseconds_never_go_back() {
+        let readings: Vec<u64> = (0..100).map(|_| nanoseconds()).collect();
+        assert!(readings.is_sorted());
+    }
 
     #[test]
     fn durations_round_up() {

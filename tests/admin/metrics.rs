@@ -58,6 +58,22 @@ const MESSAGES: &str = "fanfare_messages_published_total";
 const DELIVERIES: &str = "fanfare_deliveries_total";
 const OPEN: &str = "fanfare_connections{state=\"open\"}";
 
+/// A member that agreed on compression: `parameters` of it.
+pub(crate) fn join_compressed(relay: &Relay, path: &str, parameters: &str) -> Client {
+    let mut client = Client::connect(relay);
+    offer_compression(&mut client, path, parameters);
+    client
+}
+
+pub(crate) fn offer_compression(client: &mut Client, path: &str, parameters: &str) {
+    let offer = format!("Sec-WebSocket-Extensions: permessage-deflate{parameters}");
+    client.send(&request(
+        &format!("GET {path} HTTP/1.1"),
+        &[&UPGRADE[..], &[&offer]].concat(),
+    ));
+    client.expect_upgraded();
+}
+
 #[test]
 fn messages_and_their_bytes() {
     let (relay, admin) = start(&[]);
@@ -346,4 +362,92 @@ fn the_process_and_its_turns() {
     eventually("their descriptors are closed", || {
         scrape(admin)["process_open_fds"] == before["process_open_fds"]
     });
+}
+
+/// "Hello", compressed: RFC 7692 §7.2.3.1.
+const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+#[test]
+fn compression() {
+    const BEFORE: &str = "fanfare_compression_bytes_total{size=\"before\"}";
+    const AFTER: &str = "fanfare_compression_bytes_total{size=\"after\"}";
+    let (relay, admin) = start(&[]);
+    let mut watch = Watch::begin(admin);
+    let mut plain = Client::join(&relay, "/ws/room");
+    let mut small = join_compressed(&relay, "/ws/room", "; server_max_window_bits=9");
+    let mut large = join_compressed(&relay, "/ws/room?echo=0", "");
+    watch.expect(&[
+        ("fanfare_websockets_opened_total", 3.0),
+        ("fanfare_websockets_compressed_total", 2.0),
+    ]);
+    let story = "abc".repeat(400);
+    plain.send(&text(&story));
+    plain.expect_text(&story);
+    let after: usize = [&mut small, &mut large]
+        .into_iter()
+        .map(|member| {
+            let (first, payload) = member.any_frame();
+            assert_eq!(first, FIN | 0x40 | TEXT);
+            payload.len()
+        })
+        .sum();
+    watch.expect(&[
+        (MESSAGES, 1.0),
+        ("fanfare_messages_published_bytes_total", 1200.0),
+        (DELIVERIES, 3.0),
+        ("fanfare_messages_per_write_count", 3.0),
+        ("fanfare_messages_per_write_sum", 3.0),
+        (
+            "fanfare_compression_messages_total{outcome=\"compressed\"}",
+            2.0,
+        ),
+        (BEFORE, 2400.0),
+        (AFTER, after as f64),
+    ]);
+    let spent = value(
+        &ask(admin, "/metrics").text(),
+        "fanfare_compression_seconds_total",
+    );
+    assert!(spent > 0.0);
+
+    // What comes compressed is counted as what it says, and what is small stays as it is.
+    large.send(&frame(FIN | 0x40 | TEXT, HELLO));
+    plain.expect_text("Hello");
+    small.expect_text("Hello");
+    watch.expect(&[
+        (MESSAGES, 1.0),
+        ("fanfare_messages_published_bytes_total", 5.0),
+        (DELIVERIES, 2.0),
+        ("fanfare_compression_messages_total{outcome=\"small\"}", 2.0),
+        ("fanfare_decompression_messages_total", 1.0),
+        (
+            "fanfare_decompression_bytes_total{size=\"before\"}",
+            HELLO.len() as f64,
+        ),
+        ("fanfare_decompression_bytes_total{size=\"after\"}", 5.0),
+        (BEFORE, 0.0),
+    ]);
+    let spent = value(
+        &ask(admin, "/metrics").text(),
+        "fanfare_decompression_seconds_total",
+    );
+    assert!(spent > 0.0);
+
+    // Noise does not shrink.
+    let mut state = 1u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(1000)
+    .collect();
+    plain.send(&binary(&noise));
+    large.expect_frame(FIN | BINARY, &noise);
+    watch.expect(&[
+        (DELIVERIES, 3.0),
+        (
+            "fanfare_compression_messages_total{outcome=\"in_vain\"}",
+            2.0,
+        ),
+    ]);
 }

@@ -1,5 +1,6 @@
 //! `/topics`: rooms as JSON.
 
+use super::metrics::{join_compressed, offer_compression, value};
 use super::{ask, start};
 use crate::common::*;
 use serde_json::Value;
@@ -33,13 +34,14 @@ fn a_room_is_shown_with_what_happens_in_it() {
     assert_eq!(room["name"], "rö\"m");
     assert_eq!(room["members"], 3);
     assert_eq!(room["messages"], 10);
-    assert_eq!(room["bytes"], 10 * (2 + 9));
+    assert_eq!(room["members_compressed"], 0);
+    assert_eq!(room["bytes"], 10 * 9);
     assert_eq!(room["lagging"], 0);
     assert_eq!(room["lag_bytes_max"], 0);
     let rate = room["messages_per_second"].as_f64().expect("a number");
     assert!(rate > 0.0 && rate <= 1.0, "{rate}");
     let byte_rate = room["bytes_per_second"].as_f64().expect("a number");
-    assert!((byte_rate - 11.0 * rate).abs() < 1e-6, "{byte_rate}");
+    assert!((byte_rate - 9.0 * rate).abs() < 1e-6, "{byte_rate}");
     assert_eq!(
         &topics(admin, "?topic=r%C3%B6%22m")["rooms"][0]["name"],
         "rö\"m"
@@ -101,4 +103,68 @@ fn a_reader_that_lags_is_seen() {
     let lag = room["lag_bytes_max"].as_u64().expect("a number");
     let held = room["log_bytes"].as_u64().expect("a number");
     assert!(lag > 0 && held >= lag, "{room}");
+}
+
+#[test]
+fn a_room_is_one_whatever_its_members_read() {
+    let (relay, admin) = start(&[]);
+    let mut plain = Client::join(&relay, "/ws/room?echo=0");
+    let mut others = [
+        Client::join(&relay, "/ws/room"),
+        join_compressed(&relay, "/ws/room", ""),
+        join_compressed(&relay, "/ws/room", "; server_max_window_bits=9"),
+    ];
+    for _ in 0..10 {
+        plain.send(&text(&"story ".repeat(500)));
+    }
+    for member in &mut others {
+        (0..10).for_each(|_| drop(member.any_frame()));
+    }
+    let room = &topics(admin, "")["rooms"][0];
+    assert_eq!(room["members"], 4);
+    assert_eq!(room["members_compressed"], 2);
+    assert_eq!(room["messages"], 10);
+    assert_eq!(room["bytes"], 10 * 3000, "as they were published");
+    let rate = room["messages_per_second"].as_f64().expect("a number");
+    assert!(rate > 0.0 && rate <= 1.0, "{rate}");
+
+    // Who joins later, and reads what nobody read, changes nothing of that.
+    drop(plain);
+    let [first, ..] = others;
+    drop(first);
+    eventually("only compressed members are left", || {
+        topics(admin, "")["rooms"][0]["members"] == 2
+    });
+    let _late = Client::join(&relay, "/ws/room");
+    eventually("it is there", || {
+        let room = &topics(admin, "")["rooms"][0];
+        room["members"] == 3 && room["messages"] == 10 && room["lagging"] == 0
+    });
+}
+
+#[test]
+fn laggards_of_every_encoding_are_seen() {
+    let (relay, admin) = start(&["--compression-bytes-min", "1"]);
+    let mut publisher = Client::join(&relay, "/ws/room?echo=0");
+    let _slow = Client::join_small(&relay, "/ws/room");
+    let mut slow = Client::connect_small(&relay);
+    offer_compression(&mut slow, "/ws/room", "");
+    let mut state = 1u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"abcd"[(state >> 30) as usize]
+    };
+    let message: Vec<u8> = std::iter::repeat_with(&mut letter).take(60_000).collect();
+    eventually("both slow readers lag", || {
+        publisher.send(&binary(&message));
+        topics(admin, "")["rooms"][0]["lagging"] == 2
+    });
+    let page = ask(admin, "/metrics").text();
+    assert_eq!(value(&page, "fanfare_lagging_members"), 2.0);
+    let lag = topics(admin, "")["rooms"][0]["lag_bytes_max"].as_f64();
+    assert_eq!(lag, Some(value(&page, "fanfare_lag_max_bytes")));
+    drop(slow);
+    eventually("one is left", || {
+        value(&ask(admin, "/metrics").text(), "fanfare_lagging_members") == 1.0
+    });
 }

@@ -254,6 +254,7 @@ fn fragment(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
 fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         fin: true,
+        compressed: false,
         opcode,
         mask: Some([0; 4]),
         payload_bytes: payload.len() as u64,

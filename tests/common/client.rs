@@ -186,6 +186,12 @@ impl Client {
         }
     }
 
+    /// The first byte and the payload of the next frame.
+    pub(crate) fn any_frame(&mut self) -> (u8, Vec<u8>) {
+        let frame = self.frame();
+        (frame.first, frame.payload)
+    }
+
     pub(crate) fn expect_frame(&mut self, first: u8, payload: &[u8]) {
         let frame = self.frame();
         let shown = String::from_utf8_lossy(&frame.payload);

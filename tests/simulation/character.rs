@@ -104,6 +104,7 @@ impl Character {
             rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
             slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+            compression: None,
             origins: Vec::new(),
             handshake_timeout: random.between(5, 100),
             keep_alive_timeout: random.between(5, 100),
@@ -115,6 +116,7 @@ impl Character {
             pace: Pace {
                 topic_visits_per_turn: random.pick(&[1, 3, 1024]),
                 visits_per_turn: random.pick(&[1, 5, 4096]),
+                inflated_bytes_per_turn: 1 << 20,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
             },

@@ -36,6 +36,7 @@ pub(crate) fn limits() -> Limits {
         rescue_bytes_max: 64 << 10,
         private_bytes_max: 1 << 20,
         slow_policy: SlowPolicy::Close,
+        compression: None,
         origins: Vec::new(),
         handshake_timeout: 100_000,
         keep_alive_timeout: 100_000,

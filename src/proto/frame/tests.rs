@@ -6,6 +6,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 fn header(fin: bool, opcode: OpCode, mask: Option<[u8; 4]>, payload_bytes: u64) -> Header {
     Header {
         fin,
+        compressed: false,
         opcode,
         mask,
         payload_bytes,
@@ -65,11 +66,32 @@ fn every_length_boundary() {
 
 #[test]
 fn every_reserved_bit_is_refused_by_the_first_byte() {
-    for bit in [0x40, 0x20, 0x10] {
+    for bits in [0x20, 0x10, 0x30, 0x50, 0x60, 0x70] {
         assert_eq!(
-            Header::decode(&[0x81 | bit]),
+            Header::decode(&[0x81 | bits]),
             Err(ProtocolError::ReservedBit)
         );
+    }
+}
+
+#[test]
+fn only_what_begins_a_message_may_be_compressed() {
+    for opcode in [0x0, 0x8, 0x9, 0xa] {
+        assert_eq!(
+            Header::decode(&[0xc0 | opcode]),
+            Err(ProtocolError::ReservedBit)
+        );
+    }
+    for opcode in [OpCode::Text, OpCode::Binary] {
+        for fin in [false, true] {
+            let header = Header {
+                compressed: true,
+                ..header(fin, opcode, None, 7)
+            };
+            let encoded = header.encode();
+            assert_eq!(encoded[0] & 0x70, 0x40);
+            assert_eq!(Header::decode(&encoded), Ok(Some((header, 2))));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::super::extension::{self, Deflate};
 use super::super::head::ResponseHead;
 use super::{VERSION, accept_key};
 
@@ -17,8 +18,19 @@ pub struct Request<'a> {
     pub key: &'a str,
     /// The subprotocols that the client offers, the best one first.
     pub subprotocols: &'a [&'a str],
+    /// Whether the client offers compression, without context takeover.
+    pub deflate: bool,
     /// Further headers, such as Origin or Authorization.
     pub headers: &'a [(&'a str, &'a str)],
+}
+
+/// What a response chose of that which the client offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreed<'r> {
+    /// The subprotocol.
+    pub subprotocol: Option<&'r str>,
+    /// Compression.
+    pub deflate: Option<Deflate>,
 }
 
 /// A part of the request holds a character that would end a line, or the request line too early.
@@ -47,7 +59,7 @@ pub enum ResponseError {
     /// The accept key is not the one that belongs to the key: the server did not mean it, or an
     /// old response came out of a cache.
     WrongAcceptKey,
-    /// The server uses an extension that was not offered.
+    /// The server uses an extension, or a parameter of one, that was not offered.
     Extension,
     /// The server chose a subprotocol that was not offered.
     Subprotocol,
@@ -78,6 +90,7 @@ impl<'a> Request<'a> {
             target,
             key,
             subprotocols: &[],
+            deflate: false,
             headers: &[],
         }
     }
@@ -109,6 +122,9 @@ impl<'a> Request<'a> {
         if !self.subprotocols.is_empty() {
             line(&["Sec-WebSocket-Protocol: ", &self.subprotocols.join(", ")]);
         }
+        if self.deflate {
+            line(&[extension::HEADER, ": ", extension::OFFER]);
+        }
         for (name, value) in self.headers {
             line(&[name, ": ", value]);
         }
@@ -116,8 +132,8 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// Whether this response opens the connection (§4.1), and the subprotocol that it chose.
-    pub fn verify<'r>(&self, head: &ResponseHead<'r>) -> Result<Option<&'r str>, ResponseError> {
+    /// Whether this response opens the connection (§4.1), and what it chose.
+    pub fn verify<'r>(&self, head: &ResponseHead<'r>) -> Result<Agreed<'r>, ResponseError> {
         if head.status != 101 {
             return Err(ResponseError::Status(head.status));
         }
@@ -131,14 +147,20 @@ impl<'a> Request<'a> {
             Ok(Some(_)) => return Err(ResponseError::WrongAcceptKey),
             Ok(None) | Err(_) => return Err(ResponseError::NoAcceptKey),
         }
-        if headers.tokens("Sec-WebSocket-Extensions").next().is_some() {
-            return Err(ResponseError::Extension);
-        }
+        let deflate = match Deflate::verify(headers) {
+            Ok(None) => None,
+            Ok(deflate) if self.deflate => deflate,
+            _ => return Err(ResponseError::Extension),
+        };
         let mut chosen = headers.tokens("Sec-WebSocket-Protocol");
-        match (chosen.next(), chosen.next()) {
-            (None, _) => Ok(None),
-            (Some(one), None) if self.subprotocols.contains(&one) => Ok(Some(one)),
-            _ => Err(ResponseError::Subprotocol),
-        }
+        let subprotocol = match (chosen.next(), chosen.next()) {
+            (None, _) => None,
+            (Some(one), None) if self.subprotocols.contains(&one) => Some(one),
+            _ => return Err(ResponseError::Subprotocol),
+        };
+        Ok(Agreed {
+            subprotocol,
+            deflate,
+        })
     }
 }

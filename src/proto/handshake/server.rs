@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str;
 
+use super::super::extension::{self, Deflate};
 use super::super::head::{Head, is_percent_encoded};
 use super::{VERSION, accept_key};
 
@@ -17,6 +18,8 @@ pub struct Upgrade<'a> {
     pub host: &'a str,
     /// The origin of the page that opens the connection; browsers always say it.
     pub origin: Option<&'a str>,
+    /// Compression as it can be agreed on, if the client offers it.
+    pub deflate: Option<Deflate>,
 }
 
 /// Why a request opens no WebSocket connection.
@@ -139,13 +142,24 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Upgrade<'a>, Refusal> {
         return Err(Refusal::Malformed("Sec-WebSocket-Key"));
     }
     let origin = text(head, "Origin")?;
-    Ok(Upgrade { key, host, origin })
+    Ok(Upgrade {
+        key,
+        host,
+        origin,
+        deflate: Deflate::accept(&head.headers),
+    })
 }
 
 impl Upgrade<'_> {
     /// Appends the response that opens the connection: from here on, frames are spoken. A
-    /// subprotocol is chosen among those that the client offers in `Sec-WebSocket-Protocol`.
-    pub fn write_response(&self, subprotocol: Option<&str>, out: &mut Vec<u8>) {
+    /// subprotocol is chosen among those that the client offers in `Sec-WebSocket-Protocol`, and
+    /// compression is agreed on by answering with what [`deflate`](Self::deflate) says.
+    pub fn write_response(
+        &self,
+        subprotocol: Option<&str>,
+        deflate: Option<&Deflate>,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\n\
               Upgrade: websocket\r\n\
@@ -156,6 +170,10 @@ impl Upgrade<'_> {
         if let Some(subprotocol) = subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
+        }
+        if let Some(deflate) = deflate {
+            let line = format!("\r\n{}: {deflate}", extension::HEADER);
+            out.extend_from_slice(line.as_bytes());
         }
         out.extend_from_slice(b"\r\n\r\n");
     }

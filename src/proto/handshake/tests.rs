@@ -44,7 +44,7 @@ fn the_example_of_the_rfc() {
     assert_eq!(upgrade.host, "server.example.com");
     assert_eq!(upgrade.origin, Some("http://example.com"));
     let mut response = Vec::new();
-    upgrade.write_response(Some("chat"), &mut response);
+    upgrade.write_response(Some("chat"), None, &mut response);
     assert_eq!(
         String::from_utf8(response).unwrap(),
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -356,6 +356,7 @@ fn a_client_asks_and_verifies() {
     let key = fresh_key();
     let request = Request {
         subprotocols: &["chat", "superchat"],
+        deflate: true,
         headers: &[("Origin", "http://example.com")],
         ..Request::new("example.com", "/ws?echo=0", &key)
     };
@@ -372,9 +373,12 @@ fn a_client_asks_and_verifies() {
     let offered: Vec<_> = head.headers.tokens("Sec-WebSocket-Protocol").collect();
     assert_eq!(offered, request.subprotocols);
     let mut response = Vec::new();
-    upgrade.write_response(Some("superchat"), &mut response);
+    upgrade.write_response(Some("superchat"), upgrade.deflate.as_ref(), &mut response);
     let response = ResponseHead::parse(&response).unwrap();
-    assert_eq!(request.verify(&response), Ok(Some("superchat")));
+    let agreed = request.verify(&response).unwrap();
+    assert_eq!(agreed.subprotocol, Some("superchat"));
+    assert_eq!(agreed.deflate, upgrade.deflate);
+    assert!(agreed.deflate.is_some());
 }
 
 #[test]
@@ -420,7 +424,7 @@ fn each_bad_response_has_its_error() {
         let bytes = format!("{}\r\n\r\n", lines.join("\r\n"));
         request
             .verify(&ResponseHead::parse(bytes.as_bytes()).unwrap())
-            .map(|subprotocol| subprotocol.map(str::to_owned))
+            .map(|agreed| agreed.subprotocol.map(str::to_owned))
     };
     let all = good.len();
     assert_eq!(verify(all, &[]), Ok(None));

@@ -31,10 +31,14 @@ pub enum Event<'a> {
 /// Of each message exactly one piece is `first` and exactly one is `last`; a message that came
 /// whole is both at once. Pieces are not empty, except for a last one that has nothing to add.
 /// A piece of text may end inside a character; all that came so far is the start of valid text.
+/// That does not hold if it is compressed: then whoever inflates it has to check it, as
+/// [`Inflater::open`](super::super::deflate::Inflater::open) does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
     /// Whether the message is text or binary; the same for all of its pieces.
     pub kind: MessageKind,
+    /// Whether the message is compressed; the same for all of its pieces.
+    pub compressed: bool,
     /// Whether the message begins here.
     pub first: bool,
     /// Whether the message ends here.

@@ -15,7 +15,7 @@ use super::super::error::ProtocolError;
 use super::super::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, OpCode};
 use super::super::mask;
 use super::super::utf8::Utf8;
-use super::{Found, MessageKind, Role, Step, check_start};
+use super::{Found, MessageKind, Piece, Step, Terms};
 
 #[derive(Debug)]
 pub(super) struct Partial {
@@ -34,6 +34,7 @@ pub(super) struct Partial {
 #[derive(Debug)]
 pub(super) struct Message {
     kind: MessageKind,
+    compressed: bool,
     /// What the headers so far announced: the limit is held against this, not against what came.
     announced_bytes: u64,
     /// Text up to here.
@@ -85,7 +86,7 @@ impl Partial {
     /// Consumes input up to the next thing worth telling, or all of it.
     pub(super) fn step(
         &mut self,
-        role: Role,
+        terms: Terms,
         input: &mut [u8],
         bytes_max: usize,
     ) -> Result<Step, ProtocolError> {
@@ -93,7 +94,7 @@ impl Partial {
         loop {
             if self.frame.is_none() {
                 let rest = &input[consumed..];
-                let (header_bytes, header) = self.take_header(role, rest)?;
+                let (header_bytes, header) = self.take_header(terms, rest)?;
                 consumed += header_bytes;
                 let Some(header) = header else {
                     return Ok(Step {
@@ -114,14 +115,14 @@ impl Partial {
     /// Takes the bytes of a header, as many as there are and it has.
     fn take_header(
         &mut self,
-        role: Role,
+        terms: Terms,
         input: &[u8],
     ) -> Result<(usize, Option<Header>), ProtocolError> {
         let before = usize::from(self.header_bytes);
         let taken = input.len().min(HEADER_BYTES_MAX - before);
         self.header[before..before + taken].copy_from_slice(&input[..taken]);
         let bytes = &self.header[..before + taken];
-        check_start(role, bytes, self.message.is_some())?;
+        terms.check_start(bytes, self.message.is_some())?;
         match Header::decode(bytes)? {
             Some((header, header_bytes)) => {
                 self.header_bytes = 0;
@@ -141,6 +142,7 @@ impl Partial {
         if !header.opcode.is_control() {
             let message = self.message.get_or_insert(Message {
                 kind: MessageKind::of(header.opcode).unwrap_or(MessageKind::Binary),
+                compressed: header.compressed,
                 announced_bytes: 0,
                 utf8: Utf8::default(),
                 begun: false,
@@ -186,12 +188,7 @@ impl Partial {
                 })
         } else {
             self.take_data(&frame, payload)?
-                .map(|(kind, first, last)| Found::Data {
-                    kind,
-                    first,
-                    last,
-                    payload: range,
-                })
+                .map(|piece| Found::Data(piece, range))
         };
         if frame.remaining_bytes > 0 {
             self.frame = Some(frame);
@@ -215,18 +212,14 @@ impl Partial {
         Ok(whole)
     }
 
-    /// Kind, first and last of the piece, if it is worth to be yielded.
-    fn take_data(
-        &mut self,
-        frame: &Frame,
-        payload: &[u8],
-    ) -> Result<Option<(MessageKind, bool, bool)>, ProtocolError> {
+    /// What is to be said of the piece, if it is worth to be yielded.
+    fn take_data(&mut self, frame: &Frame, payload: &[u8]) -> Result<Option<Piece>, ProtocolError> {
         let message = self
             .message
             .as_mut()
             .expect("a data frame begins or continues a message");
         let last = frame.fin && frame.remaining_bytes == 0;
-        if message.kind == MessageKind::Text {
+        if message.kind == MessageKind::Text && !message.compressed {
             let valid = message.utf8.push(payload).is_ok();
             if !valid || (last && !message.utf8.is_complete()) {
                 return Err(ProtocolError::TextNotUtf8);
@@ -235,7 +228,12 @@ impl Partial {
         if payload.is_empty() && !last {
             return Ok(None);
         }
-        let piece = (message.kind, !message.begun, last);
+        let piece = Piece {
+            kind: message.kind,
+            compressed: message.compressed,
+            first: !message.begun,
+            last,
+        };
         message.begun = true;
         if last {
             self.message = None;

@@ -64,8 +64,13 @@ impl Role {
     /// # Ok::<(), fanfare::proto::ProtocolError>(())
     /// ```
     pub fn write_frame(self, fin: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+        self.write(fin, false, opcode, payload, out);
+    }
+
+    fn write(self, fin: bool, compressed: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
         let header = Header {
             fin,
+            compressed,
             opcode,
             mask: (self == Self::Client).then(mask::fresh_key),
             payload_bytes: payload.len() as u64,
@@ -92,6 +97,35 @@ impl Session {
     /// Sends a whole binary message.
     pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.send_message(MessageKind::Binary, payload, out)
+    }
+
+    /// Sends a whole message whose payload a [`Deflater`](super::super::deflate::Deflater) has
+    /// compressed. The peer has to have agreed on that.
+    ///
+    /// ```
+    /// use fanfare::proto::deflate::{Deflater, Window};
+    /// use fanfare::proto::{MessageKind, Role, Session};
+    ///
+    /// let mut session = Session::new(Role::Server).with_compression(true);
+    /// let mut deflater = Deflater::new(Window::Bits15, 6);
+    /// let mut out = Vec::new();
+    /// if let Some(compressed) = deflater.deflate(b"fan fan fan fan fanfare") {
+    ///     session.send_compressed(MessageKind::Text, compressed, &mut out)?;
+    /// }
+    /// assert_eq!(out[0], 0xc1); // FIN, RSV1 and the opcode of text
+    /// # Ok::<(), fanfare::proto::SendError>(())
+    /// ```
+    pub fn send_compressed(
+        &mut self,
+        kind: MessageKind,
+        compressed: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        debug_assert!(self.terms.compression, "the peer has not agreed on it");
+        self.check_between_messages()?;
+        let role = self.terms.role;
+        role.write(true, true, kind.opcode(), compressed, out);
+        Ok(())
     }
 
     /// Sends the next piece of a message, which ends with the `last` one. Between two pieces, pings
@@ -128,7 +162,7 @@ impl Session {
         } else {
             Sending::Message(kind)
         };
-        self.role.write_frame(last, opcode, payload, out);
+        self.terms.role.write_frame(last, opcode, payload, out);
         Ok(())
     }
 
@@ -163,8 +197,13 @@ impl Session {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        self.check_between_messages()?;
+        self.send_fragment(kind, payload, true, out)
+    }
+
+    fn check_between_messages(&self) -> Result<(), SendError> {
         match self.sending {
-            Sending::Idle => self.send_fragment(kind, payload, true, out),
+            Sending::Idle => Ok(()),
             Sending::Message(_) => Err(SendError::UnfinishedMessage),
             Sending::Closed => Err(SendError::Closed),
         }
@@ -182,7 +221,7 @@ impl Session {
         if payload.len() > CONTROL_BYTES_MAX {
             return Err(SendError::ControlTooLong);
         }
-        self.role.write_frame(true, opcode, payload, out);
+        self.terms.role.write_frame(true, opcode, payload, out);
         Ok(())
     }
 }

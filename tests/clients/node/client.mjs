@@ -1,14 +1,14 @@
-// npm `ws` as a child process: joins the address given as its argument, does what each line of
-// standard input says, and says what happened in a line of standard output each, as JSON.
-// It ends when standard input does.
+// npm `ws` as a child process: joins the address given as its first argument, with the options that
+// the second one holds as JSON, does what each line of standard input says, and says what happened
+// in a line of standard output each, as JSON. It ends when standard input does.
 
 import { createInterface } from 'node:readline';
 import { WebSocket } from 'ws';
 
-const socket = new WebSocket(process.argv[2]);
+const socket = new WebSocket(process.argv[2], JSON.parse(process.argv[3] ?? '{}'));
 const say = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 
-socket.on('open', () => say({ event: 'open' }));
+socket.on('open', () => say({ event: 'open', extensions: socket.extensions }));
 socket.on('unexpected-response', (_request, response) => {
   say({ event: 'refused', status: response.statusCode });
   socket.terminate();

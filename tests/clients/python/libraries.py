@@ -45,13 +45,18 @@ class Websockets:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def join(cls, url):
+    async def join(cls, url, **options):
         try:
-            connection = await websockets.connect(url)
+            connection = await websockets.connect(url, **options)
         except websockets.InvalidStatus as refusal:
             raise Refused(refusal.response.status_code) from refusal
         async with connection:
             yield cls(connection)
+
+    @property
+    def is_compressed(self):
+        """Whether permessage-deflate was agreed on."""
+        return bool(self._connection.protocol.extensions)
 
     async def send(self, message):
         await self._connection.send(message)
@@ -88,15 +93,19 @@ class Aiohttp:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def join(cls, url):
+    async def join(cls, url, **options):
         async with aiohttp.ClientSession() as session:
             try:
                 # Without autoping, pongs are handed to us, and pings are ours to answer.
-                connection = await session.ws_connect(url, autoping=False)
+                connection = await session.ws_connect(url, autoping=False, **options)
             except aiohttp.WSServerHandshakeError as refusal:
                 raise Refused(refusal.status) from refusal
             async with connection:
                 yield cls(connection)
+
+    @property
+    def is_compressed(self):
+        return self._connection.compress > 0
 
     async def send(self, message):
         if isinstance(message, str):
@@ -131,14 +140,16 @@ class Ws:
 
     def __init__(self, process):
         self._process = process
+        self.is_compressed = False
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def join(cls, url):
+    async def join(cls, url, **options):
         process = await asyncio.create_subprocess_exec(
             "node",
             NODE_CLIENT,
             url,
+            json.dumps(options),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 24,
@@ -148,6 +159,7 @@ class Ws:
             event = await client._event("open", "refused")
             if event["event"] == "refused":
                 raise Refused(event["status"])
+            client.is_compressed = "permessage-deflate" in event["extensions"]
             yield client
         finally:
             process.stdin.close()

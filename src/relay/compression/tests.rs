@@ -1,0 +1,484 @@
+//! A relay whose sockets are buffers: mixed topics, and what compressed messages may cost a turn.
+
+use super::*;
+use crate::http::Site;
+use crate::proto::mask;
+use crate::proto::{Event, Gather, Header, MessageKind, OpCode, Role, Session};
+use crate::relay::limits::SlowPolicy;
+use crate::relay::{Action, ConnId, Limits, Output, Pace, Reading, Side};
+use crate::wheel::Tick;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+const TOPIC_LOG_BYTES_MAX: usize = 1 << 20;
+
+fn limits() -> Limits {
+    Limits {
+        connections_max: usize::MAX,
+        head_bytes_max: 16 << 10,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        topic_log_bytes_max: TOPIC_LOG_BYTES_MAX,
+        log_bytes_max: 64 << 20,
+        outbox_bytes_max: 4 << 10,
+        rescue_bytes_max: 64 << 10,
+        private_bytes_max: 64 << 20,
+        slow_policy: SlowPolicy::Close,
+        compression: Some(Compression {
+            level: 1,
+            bytes_min: 64,
+        }),
+        origins: Vec::new(),
+        handshake_timeout: 100,
+        keep_alive_timeout: 100,
+        heartbeat_interval: 1000,
+        pong_timeout: 100,
+        idle_timeout: None,
+        stalled_write_timeout: 300,
+        close_timeout: 50,
+        pace: Pace::default(),
+    }
+}
+
+/// What a client reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    Plain,
+    Window(u8),
+}
+
+/// A client, and what the network holds of its bytes.
+struct Client {
+    reads: Reads,
+    /// What the relay has not read yet.
+    sent: Vec<u8>,
+    /// What the relay wrote and the client has not looked at: a response's head first.
+    received: Vec<u8>,
+    is_open: bool,
+    session: Session,
+    gather: Gather,
+    inflater: Inflater,
+    heard: Vec<(MessageKind, Vec<u8>)>,
+    closed: Option<u16>,
+}
+
+struct World {
+    relay: Relay,
+    clients: BTreeMap<u32, (ConnId, Client)>,
+    /// Bytes that a write takes at most, so that it may end anywhere.
+    write_bytes_max: usize,
+}
+
+impl World {
+    fn new(write_bytes_max: usize) -> Self {
+        let relay = Relay::new(limits(), Site::embedded(), Tick(0));
+        World {
+            relay,
+            clients: BTreeMap::new(),
+            write_bytes_max,
+        }
+    }
+
+    fn join(&mut self, reads: Reads, target: &str) -> u32 {
+        let id = self.relay.handle_accept(Side::Public);
+        let offer = match reads {
+            Reads::Plain => String::new(),
+            Reads::Window(bits) => format!(
+                "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={bits}\r\n"
+            ),
+        };
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+        );
+        let client = Client {
+            reads,
+            sent: request.into_bytes(),
+            received: Vec::new(),
+            is_open: false,
+            session: Session::new(Role::Client).with_compression(reads != Reads::Plain),
+            gather: Gather::default(),
+            inflater: Inflater::default(),
+            heard: Vec::new(),
+            closed: None,
+        };
+        self.clients.insert(id.slot, (id, client));
+        self.turn();
+        id.slot
+    }
+
+    fn client(&mut self, slot: u32) -> &mut Client {
+        &mut self.clients.get_mut(&slot).expect("it joined").1
+    }
+
+    /// Sends a message, compressed if that was agreed on and `compressed` says so.
+    fn say(&mut self, slot: u32, compressed: bool, payload: &[u8]) {
+        let client = self.client(slot);
+        let mut deflater = Deflater::new(Window::Bits15, 6);
+        let compressed = deflater
+            .deflate(payload)
+            .filter(|_| compressed && client.reads != Reads::Plain);
+        let mut out = Vec::new();
+        match compressed {
+            Some(compressed) => {
+                client
+                    .session
+                    .send_compressed(MessageKind::Binary, compressed, &mut out)
+            }
+            None => client.session.send_binary(payload, &mut out),
+        }
+        .expect("it is open");
+        client.sent.extend(out);
+    }
+
+    fn leave(&mut self, slot: u32) {
+        if let Some((id, _)) = self.clients.remove(&slot) {
+            self.relay.handle_reset(id);
+        }
+        self.turn();
+    }
+
+    fn turn(&mut self) {
+        self.relay.begin_turn(Tick(0));
+        for (id, client) in self.clients.values_mut() {
+            if client.sent.is_empty() && !self.relay.connections.contains(id.slot as usize) {
+                continue;
+            }
+            if let Reading::Now(bytes_max) = self.relay.reading(*id)
+                && !client.sent.is_empty()
+            {
+                let bytes = client.sent.len().min(bytes_max);
+                let mut read: Vec<u8> = client.sent.drain(..bytes).collect();
+                self.relay.handle_input(*id, &mut read);
+            }
+        }
+        self.relay.begin_flush();
+        while let Some(id) = self.relay.poll_transmit() {
+            let offered: Vec<u8> = match self.relay.transmit(id) {
+                Output::One(bytes) => bytes.to_vec(),
+                Output::Many(slices) => slices.iter().flat_map(|slice| slice.to_vec()).collect(),
+            };
+            let sent = offered.len().min(self.write_bytes_max);
+            if let Some((_, client)) = self.clients.get_mut(&id.slot) {
+                client.received.extend_from_slice(&offered[..sent]);
+            }
+            self.relay.handle_sent(id, sent, offered.len());
+        }
+        while let Some((id, action)) = self.relay.poll_action() {
+            if action == Action::Close
+                && let Some((_, client)) = self.clients.get_mut(&id.slot)
+            {
+                client.sent.clear();
+            }
+        }
+        while self.relay.poll_resume().is_some() {}
+        self.relay.end_turn();
+        for (id, client) in self.clients.values_mut() {
+            client.look();
+            self.relay.handle_writable(*id);
+        }
+    }
+
+    /// Turns until all that was sent has reached everybody.
+    fn settle(&mut self) {
+        let mut turns = 0;
+        loop {
+            self.turn();
+            let is_idle = |(_, client): &(ConnId, Client)| client.sent.is_empty();
+            let waits = self.relay.private_bytes() > 0;
+            if !self.relay.has_work() && !waits && self.clients.values().all(is_idle) {
+                return;
+            }
+            turns += 1;
+            assert!(turns < 100_000, "it never comes to rest");
+        }
+    }
+}
+
+impl Client {
+    /// Looks at what came.
+    fn look(&mut self) {
+        if !self.is_open {
+            let head = self.received.windows(4).position(|end| end == b"\r\n\r\n");
+            let Some(head) = head else { return };
+            let head: Vec<u8> = self.received.drain(..head + 4).collect();
+            let head = String::from_utf8(head).expect("a head");
+            assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+            assert_eq!(
+                head.contains("permessage-deflate"),
+                self.reads != Reads::Plain
+            );
+            self.is_open = true;
+        }
+        let mut rest = &mut self.received[..];
+        while !rest.is_empty() {
+            let received = self
+                .session
+                .receive(rest, usize::MAX)
+                .expect("in order, and compressed only if that was agreed on");
+            let consumed = received.consumed;
+            match received.event {
+                Some(Event::Fragment(fragment)) => {
+                    if let Some(message) = self.gather.push(fragment) {
+                        let message = self.inflater.open(message, usize::MAX).expect("in order");
+                        self.heard.push((message.kind, message.payload.to_vec()));
+                    }
+                }
+                Some(Event::Close(close)) => {
+                    self.closed = Some(close.map_or(0, |close| close.code.as_u16()));
+                }
+                _ => {}
+            }
+            rest = &mut rest[consumed..];
+        }
+        self.received.clear();
+    }
+}
+
+/// Something that shrinks, or does not, told apart by its number.
+fn payload(number: usize, bytes: usize) -> Vec<u8> {
+    let mut state = number as u32 + 1;
+    let mut payload = (number as u32).to_be_bytes().to_vec();
+    payload.extend((0..bytes).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        match number % 3 {
+            0 => (state >> 24) as u8,
+            _ => b"abcd"[(state >> 30) as usize],
+        }
+    }));
+    payload
+}
+
+#[test]
+fn messages_that_swell_lap_nobody_whose_socket_has_room() {
+    let mut world = World::new(usize::MAX);
+    let plain = world.join(Reads::Plain, "/ws");
+    let compressed = world.join(Reads::Window(15), "/ws");
+    let sender = world.join(Reads::Window(15), "/ws?echo=0");
+    let zeros = vec![0; MESSAGE_BYTES_MAX];
+    let count = 200;
+    for _ in 0..count {
+        world.say(sender, true, &zeros);
+    }
+    assert!(world.client(sender).sent.len() < 64 << 10);
+    let mut turns = 0;
+    while world.client(plain).heard.len() < count {
+        world.turn();
+        turns += 1;
+        // A turn appends a quarter of what is retained, and one message more at most.
+        let heard = world.client(plain).heard.len();
+        let bytes_max = TOPIC_LOG_BYTES_MAX / 4 + MESSAGE_BYTES_MAX;
+        assert!(
+            heard * MESSAGE_BYTES_MAX <= turns * bytes_max,
+            "turn {turns}"
+        );
+    }
+    world.settle();
+    for slot in [plain, compressed] {
+        let client = world.client(slot);
+        assert_eq!((client.heard.len(), client.closed), (count, None));
+    }
+    assert_eq!(world.relay.counters().lapped, 0);
+    assert_eq!(world.relay.private_bytes(), 0);
+}
+
+#[test]
+fn a_turn_inflates_its_part_and_no_more() {
+    let mut world = World::new(usize::MAX);
+    // Each in a topic of its own, where there is room for everything.
+    let senders: Vec<u32> = (0..100)
+        .map(|n| world.join(Reads::Window(15), &format!("/ws/{n}")))
+        .collect();
+    for &sender in &senders {
+        world.say(sender, true, &vec![0; MESSAGE_BYTES_MAX]);
+    }
+    let before = world.relay.counters().inflated.bytes_after;
+    world.turn();
+    let inflated = world.relay.counters().inflated.bytes_after - before;
+    assert_eq!(inflated as usize, Pace::default().inflated_bytes_per_turn);
+    world.settle();
+    for sender in senders {
+        assert_eq!(world.client(sender).heard.len(), 1);
+    }
+}
+
+#[test]
+fn a_variant_lasts_as_long_as_its_members() {
+    let mut world = World::new(usize::MAX);
+    let plain = world.join(Reads::Plain, "/ws");
+    world.say(plain, false, &payload(1, 1000));
+    world.settle();
+    let deflated = |world: &World| world.relay.counters().deflated.messages;
+    assert_eq!(deflated(&world), 0, "nobody reads it");
+    let compressed = [9, 12, 15].map(|bits| world.join(Reads::Window(bits), "/ws"));
+    world.say(plain, false, &payload(1, 1000));
+    world.settle();
+    assert_eq!(deflated(&world), 2, "once for each window");
+    compressed.into_iter().for_each(|slot| world.leave(slot));
+    world.say(plain, false, &payload(1, 1000));
+    world.settle();
+    assert_eq!(deflated(&world), 2);
+    world.leave(plain);
+    assert_eq!((world.relay.topics(), world.relay.log_bytes()), (0, 0));
+}
+
+#[test]
+fn settings_may_change_under_connections() {
+    let mut world = World::new(usize::MAX);
+    let reader = world.join(Reads::Window(15), "/ws");
+    let said = payload(1, 1000);
+    world.say(reader, true, &said);
+    world.settle();
+    world.relay.set_limits(Limits {
+        compression: None,
+        ..limits()
+    });
+    // What was agreed on stays; it is just not made use of.
+    world.say(reader, true, &said);
+    world.settle();
+    world.relay.set_limits(limits());
+    world.say(reader, true, &said);
+    world.settle();
+    let kind = MessageKind::Binary;
+    assert_eq!(world.client(reader).heard, vec![(kind, said); 3]);
+    let counters = world.relay.counters();
+    assert_eq!((counters.deflated.messages, counters.deflate_small), (2, 1));
+}
+
+#[test]
+fn what_was_compressed_is_counted() {
+    let mut world = World::new(usize::MAX);
+    static NOW: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    world
+        .relay
+        .set_stopwatch(|| NOW.fetch_add(7, std::sync::atomic::Ordering::Relaxed));
+    let reader = world.join(Reads::Window(15), "/ws");
+    world.say(reader, true, &[b'a'; 1000]);
+    world.say(reader, false, &[b'a'; 63]);
+    world.say(reader, false, &payload(0, 1000));
+    world.settle();
+    let counters = *world.relay.counters();
+    assert_eq!((counters.deflate_small, counters.deflate_vain), (1, 1));
+    assert_eq!((counters.opened, counters.opened_compressed), (1, 1));
+    assert_eq!(counters.deflated.messages, 1);
+    assert_eq!(counters.deflated.bytes_before, 1000);
+    assert!((1..100).contains(&counters.deflated.bytes_after));
+    assert_eq!(
+        (counters.inflated.messages, counters.inflated.bytes_after),
+        (1, 1000)
+    );
+    assert!((1..100).contains(&counters.inflated.bytes_before));
+    assert_eq!(counters.deflate_nanoseconds, 14, "two were tried");
+    assert_eq!(counters.inflate_nanoseconds, 7);
+}
+
+#[test]
+fn a_topic_is_counted_over_all_that_is_read_of_it() {
+    let mut world = World::new(usize::MAX);
+    let sender = world.join(Reads::Plain, "/ws?echo=0");
+    for reads in [
+        Reads::Plain,
+        Reads::Window(15),
+        Reads::Window(15),
+        Reads::Window(9),
+    ] {
+        world.join(reads, "/ws");
+    }
+    let said = payload(1, 1000);
+    (0..3).for_each(|_| world.say(sender, false, &said));
+    world.settle();
+    let counters = *world.relay.counters();
+    assert_eq!(counters.messages, 3);
+    assert_eq!(counters.message_bytes, 3 * said.len() as u64);
+    assert_eq!(counters.deliveries, 3 * 4, "the sender wants none back");
+    let writes = counters.messages_per_write;
+    assert_eq!((writes.count(), writes.sum()), (5, 3 * 5));
+
+    // Who joins a variant that begins to exist is owed what comes from then on, and no more.
+    world.join(Reads::Window(12), "/ws");
+    world.join(Reads::Plain, "/ws/other");
+    world.say(sender, false, &said);
+    world.settle();
+    let writes = world.relay.counters().messages_per_write;
+    assert_eq!((writes.count(), writes.sum()), (5 + 6, 3 * 5 + 6));
+}
+
+#[test]
+fn a_masked_bomb_is_refused_where_it_is() {
+    let mut world = World::new(usize::MAX);
+    let client = world.join(Reads::Window(15), "/ws");
+    let bystander = world.join(Reads::Plain, "/ws");
+    let compressed = Deflater::new(Window::Bits15, 9)
+        .deflate(&vec![0; 16 << 20])
+        .expect("it shrinks")
+        .to_vec();
+    let header = Header {
+        fin: true,
+        compressed: true,
+        opcode: OpCode::Binary,
+        mask: Some([1, 2, 3, 4]),
+        payload_bytes: compressed.len() as u64,
+    };
+    let mut payload = compressed;
+    mask::apply(&mut payload, [1, 2, 3, 4]);
+    world.client(client).sent = [&header.encode()[..], &payload].concat();
+    (0..5).for_each(|_| world.turn());
+    assert_eq!(world.client(client).closed, Some(1009));
+    world.say(bystander, false, b"still here");
+    (0..5).for_each(|_| world.turn());
+    assert_eq!(world.client(bystander).heard.len(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whoever joined and stays hears every message from then on, once and in the one order,
+    /// whatever it and the sender have agreed on, and wherever writes end.
+    #[test]
+    fn mixed_topics_carry_the_same_messages(
+        write_bytes_max in prop_oneof![Just(usize::MAX), 1usize..3000],
+        ops in prop::collection::vec((0u8..10, any::<prop::sample::Index>(), 0usize..3000), 1..60),
+    ) {
+        let mut world = World::new(write_bytes_max);
+        // Of each member, and of those who left nothing: the number of the next message.
+        let mut members: Vec<(u32, usize, bool)> = Vec::new();
+        let mut said: Vec<(u32, Vec<u8>)> = Vec::new();
+        for (op, pick, bytes) in ops {
+            match op {
+                0..=2 => {
+                    let reads = [Reads::Plain, Reads::Window(15), Reads::Window(9)];
+                    let echo = !bytes.is_multiple_of(4);
+                    let target = if echo { "/ws" } else { "/ws?echo=0" };
+                    world.settle();
+                    let slot = world.join(reads[bytes % 3], target);
+                    members.push((slot, said.len(), echo));
+                }
+                3 if !members.is_empty() => {
+                    world.settle();
+                    let (slot, ..) = members.swap_remove(pick.index(members.len()));
+                    world.leave(slot);
+                }
+                4 => world.turn(),
+                _ if !members.is_empty() => {
+                    let (slot, ..) = members[pick.index(members.len())];
+                    let message = payload(said.len(), bytes);
+                    world.say(slot, op % 2 == 0, &message);
+                    said.push((slot, message));
+                    // In the order in which they are said.
+                    while !world.client(slot).sent.is_empty() {
+                        world.turn();
+                    }
+                }
+                _ => {}
+            }
+        }
+        world.settle();
+        for (slot, from, echo) in members {
+            let expected = said[from..].iter().filter(|(sender, _)| echo || *sender != slot);
+            let expected: Vec<_> = expected.map(|(_, message)| message).collect();
+            let heard = &world.client(slot).heard;
+            let heard: Vec<_> = heard.iter().map(|(_, message)| message).collect();
+            prop_assert!(heard == expected, "{} of {} messages", heard.len(), expected.len());
+        }
+    }
+}
