@@ -169,7 +169,6 @@ impl Relay {
         let slot = id.slot;
         self.counters.sent_bytes += sent as u64;
         let connection = &mut self.connections[slot as usize];
-        let is_response = connection.phase == Phase::Respond;
         let before = connection.cursor;
         if connection.extra.is_none() && connection.is_member() {
             let log = &self.topics[connection.variant].log;
@@ -181,11 +180,12 @@ impl Relay {
             }
         } else {
             self.advance(slot, sent);
-            if is_response {
-                self.responses.on_sent(sent);
-            }
         }
         let connection = &mut self.connections[slot as usize];
+        let is_response = connection.phase == Phase::Respond;
+        if is_response {
+            self.responses.on_sent(sent);
+        }
         if std::mem::take(&mut connection.probing) && sent == 0 {
             self.counters.stalled += 1;
             self.abort(slot, Cause::Stalled);
