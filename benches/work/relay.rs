@@ -5,6 +5,7 @@ use fanfare::config::Config;
 use fanfare::http::Site;
 use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
+use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Output, Relay, Side};
 use fanfare::wheel::Tick;
 
@@ -84,7 +85,7 @@ impl World {
 
     fn join(&mut self, room: usize) -> ConnId {
         self.relay.begin_turn(Tick(0));
-        let id = self.relay.handle_accept(Side::Public);
+        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         let request = format!(
             "GET /ws/{room} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

@@ -21,7 +21,7 @@ pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
 pub use value::{
-    Bytes, CompressionLevel, Count, Folder, Level, Mode, Origin, Period, Switch, Value,
+    Bytes, CompressionLevel, Count, Folder, Level, Mode, Origin, Period, Subprotocol, Switch, Value,
 };
 
 use std::env;

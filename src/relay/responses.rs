@@ -24,6 +24,8 @@ pub(super) struct Pending {
     pub(super) body: Body,
     pub(super) sent: usize,
     pub(super) keep_alive: bool,
+    /// The connection was refused before it said anything.
+    pub(super) at_door: bool,
 }
 
 impl Pending {
@@ -89,6 +91,7 @@ mod tests {
             body: body.clone(),
             sent: 0,
             keep_alive: true,
+            at_door: false,
         };
         let mut taken = Vec::new();
         while pending.sent < body.len() {
