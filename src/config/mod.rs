@@ -8,6 +8,7 @@ mod address;
 mod error;
 mod file;
 mod flags;
+mod folder;
 mod limits;
 mod settings;
 mod show;
@@ -17,11 +18,12 @@ mod value;
 pub use address::{Address, Binding, Host};
 pub use error::ConfigError;
 pub use flags::Flags;
+pub use folder::Folder;
 pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
 pub use value::{
-    Bytes, CompressionLevel, Count, Folder, Level, Mode, Origin, Period, Subprotocol, Switch, Value,
+    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch, Value,
 };
 
 use std::env;

@@ -13,9 +13,10 @@
 //! that `docs/settings.md` holds, and a test compares the two.
 
 use super::address::Address;
+use super::folder::Folder;
 use super::table::settings;
 use super::value::{
-    Bytes, CompressionLevel, Count, Folder, Level, Mode, Origin, Period, Subprotocol, Switch,
+    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch,
 };
 use crate::journal::LogFormat;
 use crate::proxy::{ClientAddress, Network};
