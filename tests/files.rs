@@ -216,7 +216,9 @@ fn folders_have_an_index_and_a_slash() {
     for path in ["/bare", "/bare/", "/"] {
         assert_eq!(fetch(&relay, path).status, 404, "{path}");
     }
-    assert!(relay.log().contains("there is no index.html"));
+    eventually("it is said that there is no page", || {
+        relay.log().contains("there is no index.html")
+    });
 }
 
 #[test]
