@@ -1,7 +1,8 @@
 //! What comes in: requests, and frames.
 
-use super::connection::{ConnId, Peer, Pending, Phase};
+use super::connection::{ConnId, Peer, Phase};
 use super::limits::GATHER_BYTES_FREE;
+use super::responses::Pending;
 use super::{Reading, Relay};
 use crate::http::{self, Answer, Reason, Response, Status};
 use crate::metrics::Cause;
@@ -87,7 +88,7 @@ impl Relay {
 
     /// Answers a request.
     pub(super) fn respond(&mut self, slot: u32, response: Response) {
-        if response.status != Status::Ok {
+        if response.status.is_error() {
             self.note_refusal(slot, &response);
         }
         self.send_response(slot, response);
