@@ -29,6 +29,7 @@
 
 mod admin;
 mod admission;
+mod by_slot;
 mod census;
 mod compression;
 mod connection;
