@@ -254,7 +254,8 @@ impl World {
         // the burst may begin near the end of one, and end near the beginning of another.
         let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
         let topic_bytes = segment_bytes_max + LIST_BYTES_MIN;
-        let slack = 2 * (self.burst.bytes + self.burst.topics.len() * topic_bytes);
+        let slack =
+            2 * self.encodings() * (self.burst.bytes + self.burst.topics.len() * topic_bytes);
         let log_bytes = self.relay.log_bytes();
         let log_bytes_max = limits.log_bytes_max + slack;
         assert!(
@@ -271,6 +272,14 @@ impl World {
             private_bytes <= private_bytes_max,
             "{private_bytes} private bytes, {private_bytes_max} at most"
         );
+    }
+
+    /// In how many encodings a message may be read.
+    pub(crate) fn encodings(&self) -> usize {
+        match self.character.limits.compression {
+            Some(_) => 3,
+            None => 1,
+        }
     }
 
     /// The relay sleeps, and nothing is under way: everybody has what it is owed.
