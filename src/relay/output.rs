@@ -157,9 +157,13 @@ impl Relay {
             let log = &self.topics[connection.variant].log;
             let tail = log.tail();
             connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
-            connection.active = self.now;
             if connection.cursor == tail && connection.lagging == NONE {
+                connection.active = self.now;
                 return;
+            }
+            // A socket that takes nothing is no message on its way.
+            if sent > 0 {
+                connection.active = self.now;
             }
         } else {
             self.advance(slot, sent);
