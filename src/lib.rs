@@ -6,6 +6,7 @@
 //! ```text
 //!   main ─► cli ─► server ─► relay ─► http ─► proto
 //!                    │         ├────► metrics
+//!                    │         ├────► proxy ─► proto
 //!                    │         ├────► log
 //!                    │         └────► wheel
 //!            │       └─► sys
@@ -17,6 +18,7 @@
 //!   nothing per reader; [`wheel`] counts time. None of them does I/O or knows a clock.
 //! - [`http`] says what a request is for; [`metrics`] counts; [`relay`] takes every decision. They do
 //!   no I/O either.
+//! - [`proxy`] says who a client is when proxies stand between.
 //! - [`journal`] is how the process logs.
 //! - [`sys`] and [`server`] are the only rooms of the relay that touch the kernel.
 //! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.
@@ -36,6 +38,7 @@ pub mod journal;
 pub mod log;
 pub mod metrics;
 pub mod proto;
+pub mod proxy;
 pub mod relay;
 pub mod server;
 pub mod sys;

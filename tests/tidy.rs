@@ -26,21 +26,24 @@ const ROOMS: &[Room] = &[
     // At the end it sums up what the relay counted.
     Room { name: "cli", knows: &["config", "server", "bench", "journal", "relay"], kernel: &[] },
     // The relay speaks in the wheel's ticks, and in the protocol's kinds of messages.
-    Room { name: "server", knows: &["config", "journal", "relay", "metrics", "http", "proto", "sys", "wheel"], kernel: KERNEL },
+    Room { name: "server", knows: &["config", "journal", "relay", "metrics", "http", "proto", "proxy", "sys", "wheel"], kernel: KERNEL },
     // A program of its own, on the other side of the wire, and so with a loop of its own.
     Room { name: "bench", knows: &["config", "proto", "sys"], kernel: KERNEL },
     // What settings mean is the relay's to say, and durations become ticks at once. The name that a
     // user listens on is resolved at the start, when nothing runs that could wait for it.
-    Room { name: "config", knows: &["relay", "journal", "sys"], kernel: &["std::net::ToSocketAddrs"] },
+    Room { name: "config", knows: &["relay", "journal", "proxy", "sys"], kernel: &["std::net::ToSocketAddrs"] },
     // Lines have a time, which is kept as the system says it.
     Room { name: "journal", knows: &["sys"], kernel: &["std::time::SystemTime"] },
     // The clock of `sys` yields the wheel's ticks, and what it knows of the process is shown.
-    Room { name: "sys", knows: &["metrics", "wheel"], kernel: KERNEL },
-    Room { name: "fuzz", knows: &["relay", "http", "proto", "log", "wheel"], kernel: &[] },
-    Room { name: "relay", knows: &["metrics", "http", "proto", "log", "wheel"], kernel: &[] },
+    // Who is at the other end is plain data, and so is whom a proxy speaks for.
+    Room { name: "sys", knows: &["metrics", "proxy", "wheel"], kernel: KERNEL },
+    Room { name: "fuzz", knows: &["relay", "http", "proto", "proxy", "log", "wheel"], kernel: &[] },
+    Room { name: "relay", knows: &["metrics", "http", "proto", "proxy", "log", "wheel"], kernel: &[] },
     // Refusals are counted by reason, and closes by code.
     Room { name: "metrics", knows: &["http", "proto"], kernel: &[] },
     Room { name: "http", knows: &["proto"], kernel: &[] },
+    // Whom proxies speak for stands in headers too.
+    Room { name: "proxy", knows: &["proto"], kernel: &[] },
     Room { name: "proto", knows: &[], kernel: &[] },
     Room { name: "log", knows: &[], kernel: &[] },
     Room { name: "wheel", knows: &[], kernel: &[] },

@@ -5,7 +5,8 @@ use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::{Count, Switch};
-use crate::relay::{ADMIN_CONNECTIONS_MAX, Compression, Limits, Pace};
+use crate::proxy::ClientAddress;
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
 use crate::sys::clock::ticks;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
@@ -27,6 +28,7 @@ impl Config {
     pub fn limits(&self) -> Result<Limits, ConfigError> {
         self.check_addresses()?;
         self.check_admin()?;
+        let admission = self.admission()?;
         let message = self.message_bytes_max;
         let topic_log = self.topic_log_bytes_max;
         if message.0 > MESSAGE_BYTES_LIMIT {
@@ -62,6 +64,13 @@ impl Config {
             rescue_bytes_max: self.rescue_bytes_max.as_usize(),
             private_bytes_max: self.private_bytes_max.as_usize(),
             slow_policy: self.slow_policy,
+            topics_max: self.topics_max.map_or(usize::MAX, |count| count.0),
+            subprotocols: self.subprotocol.iter().map(ToString::to_string).collect(),
+            admission,
+            rates: Rates {
+                messages_per_second_max: self.messages_per_second_max.map(count_u32),
+                bytes_per_second_max: self.bytes_per_second_max.map(|bytes| bytes.0),
+            },
             compression: (self.compression == Switch::On).then(|| Compression {
                 level: self.compression_level.0,
                 bytes_min: self.compression_bytes_min.as_usize(),
@@ -75,6 +84,43 @@ impl Config {
             stalled_write_timeout: ticks(self.stalled_write_timeout.0),
             close_timeout: ticks(self.close_timeout.0),
             pace: Pace::default(),
+        })
+    }
+
+    /// Who may come in, unless it is not said who is to be believed.
+    fn admission(&self) -> Result<Admission, ConfigError> {
+        let is_asked = self.client_address != ClientAddress::Peer;
+        if is_asked && self.trusted_proxy.is_empty() {
+            return Err(format!(
+                "{} needs to know whose word counts: name the proxies with --trusted-proxy",
+                self.cite("client_address")
+            )
+            .into());
+        }
+        if !is_asked && !self.trusted_proxy.is_empty() {
+            return Err(format!(
+                "{} has no effect with {}: say how the proxies tell with --client-address \
+                 proxy-protocol or forwarded-for",
+                self.cite("trusted_proxy"),
+                self.cite("client_address")
+            )
+            .into());
+        }
+        let ports = |Count(max): Count| {
+            u16::try_from(max).map_err(|_| {
+                format!(
+                    "{} is more than an address can have: it has 65535 ports",
+                    self.cite("address_connections_max")
+                )
+            })
+        };
+        Ok(Admission {
+            client_address: self.client_address,
+            trusted: self.trusted_proxy.iter().copied().collect(),
+            address_connections_max: self.address_connections_max.map(ports).transpose()?,
+            address_connections_per_second_max: self
+                .address_connections_per_second_max
+                .map(count_u32),
         })
     }
 
@@ -145,4 +191,9 @@ impl Config {
         }
         Ok(needed)
     }
+}
+
+/// A rate that is far beyond what can be is as good as none.
+fn count_u32(count: Count) -> u32 {
+    u32::try_from(count.0).unwrap_or(u32::MAX)
 }

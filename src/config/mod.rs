@@ -20,7 +20,9 @@ pub use flags::Flags;
 pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
-pub use value::{Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Switch, Value};
+pub use value::{
+    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch, Value,
+};
 
 use std::env;
 use std::ffi::OsString;

@@ -14,8 +14,11 @@
 
 use super::address::Address;
 use super::table::settings;
-use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Switch};
+use super::value::{
+    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch,
+};
 use crate::journal::LogFormat;
+use crate::proxy::{ClientAddress, Network};
 use crate::relay::SlowPolicy;
 
 settings! {
@@ -35,10 +38,26 @@ settings! {
         admin: Option<Address> = "off", Restart,
             "names of rooms and numbers of visitors are nobody else's affair";
 
+        /// What the address of a client is: that of the `peer`, or what a trusted proxy says by
+        /// `proxy-protocol` (version 1 or 2, which it then has to) or in `forwarded-for`
+        /// (X-Forwarded-For). It goes into logs and bounds
+        client_address: ClientAddress = "peer", Live,
+            "what is said about an address is to be believed only if somebody vouches for it";
+
+        /// Network of proxies that are trusted to say who a client is: `10.0.0.0/8`, `::1`, or `unix`
+        /// for Unix domain sockets; repeat it for several. What others say is not heard
+        trusted_proxy: Vec<Network> = "", Live,
+            "whoever may say who they are may be anybody";
+
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
         /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
         origin: Vec<Origin> = "", Live,
             "a browser lets any page connect, with the user's cookies: who may is to be said";
+
+        /// Subprotocol that clients may speak, by its name; repeat it for several. Of those that a
+        /// client offers, the first that is here is chosen, and otherwise none
+        subprotocol: Vec<Subprotocol> = "", Live,
+            "the relay passes on what it does not read: only the operator knows what is spoken";
     }
 
     "Slow readers" {
@@ -87,6 +106,30 @@ settings! {
         /// are descriptors, and then new ones wait
         connections_max: Option<Count> = "off", Live,
             "the system's own limit is the right one until somebody knows better";
+
+        /// Connections of one client address, counted from the accept on, or of the first 64 bits of an
+        /// IPv6 address; one more is answered with 429. Clients on Unix domain sockets have none
+        address_connections_max: Option<Count> = "off", Live,
+            "a company, or a whole provider, may share one address, and behind a proxy all do";
+
+        /// New connections of one client address in a second, on the average of five; one more is
+        /// answered with 429
+        address_connections_per_second_max: Option<Count> = "off", Live,
+            "after a fault of the network, all that share an address come back at once";
+
+        /// Messages, pings among them, that one client may send in a second, on the average of five;
+        /// more end in 1008
+        messages_per_second_max: Option<Count> = "off", Live,
+            "what is much for a chat is little for telemetry";
+
+        /// Bytes that one client may send in a second, on the average of five, though the largest
+        /// message may always come at once; more end in 1008
+        bytes_per_second_max: Option<Bytes> = "off", Live,
+            "what is much for a chat is little for telemetry";
+
+        /// Topics that exist at a time; whoever would begin one more is answered with 503
+        topics_max: Option<Count> = "off", Live,
+            "a topic exists only while somebody is in it, so that connections bound them too";
 
         /// Largest message, all its fragments together; a larger one ends in 1009
         message_bytes_max: Bytes = "1MiB", Live,

@@ -1,6 +1,7 @@
 //! Values as people write them, the same on the command line, in the environment and in a file.
 
 use crate::journal::LogFormat;
+use crate::proxy::{ClientAddress, Network};
 use crate::relay::SlowPolicy;
 use bytesize::ByteSize;
 use log::LevelFilter;
@@ -230,6 +231,33 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The name of a subprotocol: `mqtt`, `v1.chat.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subprotocol(String);
+
+impl Value for Subprotocol {
+    const UNIT: &'static str = "NAME";
+}
+
+impl FromStr for Subprotocol {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A token (RFC 6455 §4.1, RFC 9110 §5.6.2).
+        let is_separator = |c: char| "\"(),/:;<=>?@[\\]{}".contains(c);
+        if text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic() || is_separator(c)) {
+            return Err("expected the name of a subprotocol such as mqtt or v1.chat".into());
+        }
+        Ok(Subprotocol(text.into()))
+    }
+}
+
+impl fmt::Display for Subprotocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// How much time is spent to make messages smaller: 1, the least, to 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressionLevel(pub u8);
@@ -338,6 +366,17 @@ choice! {
     "trace" => Level(LevelFilter::Trace),
 }
 
+choice! {
+    ClientAddress, "HOW",
+    "peer" => ClientAddress::Peer,
+    "proxy-protocol" => ClientAddress::ProxyProtocol,
+    "forwarded-for" => ClientAddress::ForwardedFor,
+}
+
+impl Value for Network {
+    const UNIT: &'static str = "NET";
+}
+
 choice!(LogFormat, "FORMAT", "human" => LogFormat::Human, "json" => LogFormat::Json);
 
 #[cfg(test)]
@@ -409,6 +448,16 @@ mod tests {
             "https://me@a.example",
         ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn subprotocols() {
+        for text in ["mqtt", "v1.chat.example.com", "a+b"] {
+            assert_eq!(text.parse::<Subprotocol>().unwrap().to_string(), text);
+        }
+        for text in ["", "a b", "a,b", "a/b", "\"a\"", "\u{e9}", "a\r\nb"] {
+            assert!(text.parse::<Subprotocol>().is_err(), "{text:?}");
         }
     }
 

@@ -29,6 +29,14 @@ pub enum Reason {
     Topic,
     /// There are as many WebSockets as there may be.
     Full,
+    /// There are as many topics as there may be, and it would begin another.
+    TopicsFull,
+    /// There are as many connections of its client's address as there may be.
+    AddressFull,
+    /// Too many new connections came from its client's address.
+    AddressRate,
+    /// A trusted proxy did not say properly whom it speaks for.
+    ProxyHeader,
     /// The relay goes down.
     ShuttingDown,
     /// The program that embeds the relay said no.
@@ -41,7 +49,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 20] = [
         Reason::MalformedHead,
         Reason::HeadTooLarge,
         Reason::Timeout,
@@ -54,6 +62,10 @@ impl Reason {
         Reason::Origin,
         Reason::Topic,
         Reason::Full,
+        Reason::TopicsFull,
+        Reason::AddressFull,
+        Reason::AddressRate,
+        Reason::ProxyHeader,
         Reason::ShuttingDown,
         Reason::Hook,
         Reason::Other,
@@ -76,6 +88,10 @@ impl Reason {
             Reason::Origin => "origin",
             Reason::Topic => "topic",
             Reason::Full => "full",
+            Reason::TopicsFull => "topics_full",
+            Reason::AddressFull => "address_full",
+            Reason::AddressRate => "address_rate",
+            Reason::ProxyHeader => "proxy_header",
             Reason::ShuttingDown => "shutting_down",
             Reason::Hook => "hook",
             Reason::Other => "other",
@@ -87,16 +103,19 @@ impl Reason {
     #[must_use]
     pub fn status(self) -> Option<Status> {
         Some(match self {
-            Reason::MalformedHead | Reason::Body | Reason::Header | Reason::Topic => {
-                Status::BadRequest
-            }
+            Reason::MalformedHead
+            | Reason::Body
+            | Reason::Header
+            | Reason::Topic
+            | Reason::ProxyHeader => Status::BadRequest,
+            Reason::AddressFull | Reason::AddressRate => Status::TooManyRequests,
             Reason::HeadTooLarge => Status::RequestHeaderFieldsTooLarge,
             Reason::Timeout => Status::RequestTimeout,
             Reason::NotFound => Status::NotFound,
             Reason::Method => Status::MethodNotAllowed,
             Reason::NoUpgrade | Reason::Version => Status::UpgradeRequired,
             Reason::Origin => Status::Forbidden,
-            Reason::Full | Reason::ShuttingDown => Status::ServiceUnavailable,
+            Reason::Full | Reason::TopicsFull | Reason::ShuttingDown => Status::ServiceUnavailable,
             Reason::Hook | Reason::Other | Reason::Disconnected => return None,
         })
     }
@@ -105,6 +124,14 @@ impl Reason {
     /// first one. The others are the client's affair, unless there are many.
     #[must_use]
     pub fn concerns_operator(self) -> bool {
-        matches!(self, Reason::Origin | Reason::Full)
+        matches!(
+            self,
+            Reason::Origin
+                | Reason::Full
+                | Reason::TopicsFull
+                | Reason::AddressFull
+                | Reason::AddressRate
+                | Reason::ProxyHeader
+        )
     }
 }

@@ -23,6 +23,8 @@ pub enum Status {
     RequestTimeout,
     /// 426
     UpgradeRequired,
+    /// 429
+    TooManyRequests,
     /// 431
     RequestHeaderFieldsTooLarge,
     /// 503
@@ -42,6 +44,7 @@ impl Status {
             Status::MethodNotAllowed => (405, "Method Not Allowed"),
             Status::RequestTimeout => (408, "Request Timeout"),
             Status::UpgradeRequired => (426, "Upgrade Required"),
+            Status::TooManyRequests => (429, "Too Many Requests"),
             Status::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),
             Status::ServiceUnavailable => (503, "Service Unavailable"),
         }

@@ -49,13 +49,15 @@ pub enum Cause {
     Idle,
     /// Its unfinished message found no memory.
     Memory,
+    /// It sent more in a second than it may.
+    Rate,
     /// The relay goes down.
     Shutdown,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Cause; 10] = [
+    pub const ALL: [Cause; 11] = [
         Cause::Peer,
         Cause::Ended,
         Cause::Reset,
@@ -65,6 +67,7 @@ impl Cause {
         Cause::Dead,
         Cause::Idle,
         Cause::Memory,
+        Cause::Rate,
         Cause::Shutdown,
     ];
 
@@ -81,6 +84,7 @@ impl Cause {
             Cause::Dead => "dead",
             Cause::Idle => "idle",
             Cause::Memory => "memory",
+            Cause::Rate => "rate",
             Cause::Shutdown => "shutdown",
         }
     }
@@ -94,6 +98,7 @@ impl Cause {
             Cause::Protocol => CloseCode::PROTOCOL_ERROR,
             Cause::Lapped | Cause::Memory => CloseCode::TRY_AGAIN_LATER,
             Cause::Idle => CloseCode::GOING_AWAY,
+            Cause::Rate => CloseCode::POLICY_VIOLATION,
             Cause::Shutdown => CloseCode::SERVICE_RESTART,
         };
         code.as_u16()

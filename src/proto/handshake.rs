@@ -36,7 +36,7 @@ mod server;
 
 pub use client::{Agreed, Request, RequestError, ResponseError};
 pub use origin::{OriginRefusal, check_origin};
-pub use server::{Refusal, Upgrade, check, check_request};
+pub use server::{Refusal, Upgrade, check, check_request, choose_subprotocol};
 
 /// The one version of the protocol that is spoken, as a header value.
 pub const VERSION: &str = "13";

@@ -138,6 +138,8 @@ pub(super) struct Pending {
     pub(super) body: Body,
     pub(super) sent: usize,
     pub(super) keep_alive: bool,
+    /// The connection was refused before it said anything.
+    pub(super) at_door: bool,
 }
 
 /// A close that waits for what the connection was owed.

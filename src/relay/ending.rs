@@ -196,6 +196,7 @@ impl Relay {
         }
         self.census.set(connection, Phase::Closed);
         self.forget_admin(id);
+        self.part(slot);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
     }

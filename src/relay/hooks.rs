@@ -3,6 +3,7 @@
 use super::ConnId;
 use crate::http::Status;
 use crate::proto::{Head, MessageKind};
+use crate::proxy::PeerAddress;
 use std::fmt;
 
 /// A request to open a WebSocket, which the relay itself would accept.
@@ -12,6 +13,8 @@ pub struct UpgradeRequest<'a> {
     pub head: &'a Head<'a>,
     /// The topic that its path names.
     pub topic: &'a str,
+    /// Who asks: whom a trusted proxy speaks for, otherwise the other end.
+    pub client: PeerAddress,
 }
 
 /// What becomes of a request to open a WebSocket.

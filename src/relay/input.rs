@@ -1,10 +1,9 @@
 //! What comes in: requests, and frames.
 
-use super::connection::{ConnId, Peer, Pending, Phase, Terms};
+use super::connection::{ConnId, Peer, Pending, Phase};
 use super::limits::GATHER_BYTES_FREE;
-use super::variant::Encoding;
-use super::{Decision, Reading, Relay, UpgradeRequest};
-use crate::http::{self, Answer, Join, Reason, Response, Status};
+use super::{Reading, Relay};
+use crate::http::{self, Answer, Reason, Response, Status};
 use crate::metrics::Cause;
 use crate::proto::{
     CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
@@ -64,9 +63,14 @@ impl Relay {
     pub(super) fn on_response_sent(&mut self, slot: u32) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
+        let is_crowded = self.is_door_crowded();
         let connection = &mut self.connections[slot as usize];
         let extra = connection.extra();
         let response = extra.response.take();
+        let at_door = response.as_ref().is_some_and(|response| response.at_door);
+        if at_door && is_crowded {
+            return self.drop_now(slot);
+        }
         if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
             self.shut(slot);
             return;
@@ -105,12 +109,20 @@ impl Relay {
             body,
             sent: 0,
             keep_alive: response.keep_alive,
+            at_door: false,
         });
         self.queue_output(slot);
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
     fn on_request_bytes(&mut self, slot: u32, input: &mut [u8]) {
+        if self.awaits_header(slot) {
+            let mut rest = self.on_header_bytes(slot, input);
+            if !rest.is_empty() {
+                self.on_request_bytes(slot, &mut rest);
+            }
+            return;
+        }
         let extra = self.connections[slot as usize].extra();
         if extra.input.is_empty() {
             extra.scanner = Default::default();
@@ -161,6 +173,7 @@ impl Relay {
         if self.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }
+        let proxy = self.begin_forward(slot, head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
@@ -175,73 +188,20 @@ impl Relay {
             }
             Answer::Respond(response) => {
                 // What follows is the next request: it waits until this one is answered.
-                if response.keep_alive {
+                let keep_alive = response.keep_alive;
+                if keep_alive {
                     self.connections[slot as usize].extra().input = rest.to_vec();
                 }
                 self.respond(slot, response);
-            }
-        }
-    }
-
-    /// A request passed all checks of ours: a hook may have another opinion.
-    fn on_join_request(&mut self, slot: u32, head: &Head, mut join: Join, rest: &mut [u8]) {
-        if let Some(hooks) = &mut self.hooks.0 {
-            let topic = &*join.topic;
-            match hooks.on_upgrade(&UpgradeRequest { head, topic }) {
-                Decision::Accept => {}
-                Decision::Topic(name) => join.topic = name.into(),
-                Decision::Refuse(status, why) => {
-                    let response = Response::error(status, &why, &[]);
-                    return self.respond(slot, response.because(Reason::Hook));
+                if keep_alive {
+                    self.end_forward(slot, proxy);
                 }
             }
-        }
-        self.join(slot, &join, rest);
-    }
-
-    fn has_place(&self) -> bool {
-        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
-    }
-
-    /// Makes a connection a WebSocket. The first frames may have come with the request.
-    fn join(&mut self, slot: u32, join: &Join, rest: &mut [u8]) {
-        let id = self.id(slot);
-        let deflate = join
-            .upgrade
-            .deflate
-            .filter(|_| self.limits.compression.is_some());
-        let encoding = deflate.map_or(Encoding::Plain, |deflate| {
-            Encoding::deflate(deflate.server_window())
-        });
-        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        let (cursor, member) = self.topics[key].join(slot);
-        let connection = &mut self.connections[slot as usize];
-        self.census.set(connection, Phase::Open);
-        connection.variant = key;
-        connection.member = member;
-        connection.cursor = cursor;
-        connection.terms = Terms::new(join.echo, deflate.is_some());
-        connection.active = self.now;
-        let extra = connection.extra();
-        let mut head = Vec::with_capacity(256);
-        join.upgrade
-            .write_response(None, deflate.as_ref(), &mut head);
-        extra.outbox.push(&head);
-        extra.outbox.enter_at(cursor);
-        self.counters.opened += 1;
-        self.counters.opened_compressed += u64::from(deflate.is_some());
-        self.queue_output(slot);
-        if let Some(hooks) = &mut self.hooks.0 {
-            hooks.on_join(id, &join.topic);
-        }
-        if self.room_for(slot) >= rest.len() {
-            self.on_frames(slot, rest);
-        } else {
-            self.keep_input(slot, rest);
         }
     }
 
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
+        self.spend_bytes(slot, input.len());
         let connection = &mut self.connections[slot as usize];
         let compression = connection.terms.compression();
         let extra = connection.extra.as_deref_mut();
@@ -270,7 +230,7 @@ impl Relay {
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) => {
                     self.counters.pings_received += 1;
-                    if self.connections[slot as usize].phase == Phase::Open {
+                    if self.spend_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
@@ -292,7 +252,7 @@ impl Relay {
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
-        if self.connections[slot as usize].phase != Phase::Open {
+        if !self.may_go_on(slot, &fragment) {
             return;
         }
         if fragment.first && fragment.last {
@@ -307,13 +267,19 @@ impl Relay {
         }
     }
 
+    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
+    fn may_go_on(&mut self, slot: u32, fragment: &Fragment) -> bool {
+        self.connections[slot as usize].phase == Phase::Open
+            && (!fragment.last || self.spend_message(slot))
+    }
+
     /// A piece of a compressed message, which is inflated once it is whole.
     fn on_compressed_fragment(
         &mut self,
         slot: u32,
         fragment: Fragment,
     ) -> Result<(), ProtocolError> {
-        if self.connections[slot as usize].phase != Phase::Open {
+        if !self.may_go_on(slot, &fragment) {
             return Ok(());
         }
         if fragment.first && fragment.last {
@@ -345,7 +311,7 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a member now.
-    fn room_for(&self, slot: u32) -> usize {
+    pub(super) fn room_for(&self, slot: u32) -> usize {
         let connection = &self.connections[slot as usize];
         let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
         if connection.terms.compression() && has_inflated {
@@ -355,7 +321,7 @@ impl Relay {
     }
 
     /// Keeps bytes of a member until there is room for what they may inflate to.
-    fn keep_input(&mut self, slot: u32, input: &[u8]) {
+    pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
         if !input.is_empty() {
             let id = self.id(slot);
             self.connections[slot as usize].extra().input = input.to_vec();

@@ -1,5 +1,7 @@
 //! The bounds that the relay keeps: what each one protects, and from whom.
 
+use crate::proxy::{ClientAddress, Trusted};
+
 /// What becomes of a reader that lags by more than its topic retains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPolicy {
@@ -23,6 +25,8 @@ pub struct Compression {
 pub struct Limits {
     /// WebSocket connections in all; one more is answered with 503.
     pub connections_max: usize,
+    /// Topics that exist at a time; who would begin one more is answered with 503.
+    pub topics_max: usize,
     /// An HTTP request head.
     pub head_bytes_max: usize,
     /// A message, all its fragments together. At most a quarter of `topic_log_bytes_max`.
@@ -40,10 +44,16 @@ pub struct Limits {
     pub private_bytes_max: usize,
     /// What becomes of a lapped reader.
     pub slow_policy: SlowPolicy,
+    /// Who may come in, by address.
+    pub admission: Admission,
+    /// What one client may send.
+    pub rates: Rates,
     /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
     pub compression: Option<Compression>,
     /// Origins whose pages may connect besides the one that the request is for; `*` for all.
     pub origins: Vec<String>,
+    /// Subprotocols that clients may choose from.
+    pub subprotocols: Vec<String>,
     /// From the accept to the whole request.
     pub handshake_timeout: u32,
     /// From a response to the next request.
@@ -60,6 +70,30 @@ pub struct Limits {
     pub close_timeout: u32,
     /// How much is done at a time.
     pub pace: Pace,
+}
+
+/// Who may come in, by where they come from. The default is everybody.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// What the address of a client is.
+    pub client_address: ClientAddress,
+    /// The proxies that may say so.
+    pub trusted: Trusted,
+    /// Connections of one address, or of 64 bits of one of IPv6; one more is answered with 429.
+    pub address_connections_max: Option<u16>,
+    /// New ones in a second, on the average; one more is answered with 429.
+    pub address_connections_per_second_max: Option<u32>,
+}
+
+/// What one WebSocket may send, on the average of some seconds; more ends in 1008. The default is
+/// whatever it likes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    /// Messages, pings among them, in a second.
+    pub messages_per_second_max: Option<u32>,
+    /// Bytes in a second, frame headers among them. After silence, the largest message may come at
+    /// once.
+    pub bytes_per_second_max: Option<u64>,
 }
 
 /// How much of what there is to do is done at a time, so that a crowd does not hold up everybody

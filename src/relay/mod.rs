@@ -28,20 +28,26 @@
 //! makes it allocate more than the peer did send.
 
 mod admin;
+mod admission;
 mod census;
 mod compression;
 mod connection;
 mod control;
+mod crowd;
 mod ending;
+mod guests;
 mod hooks;
 mod input;
+mod join;
 mod limits;
 mod meter;
 mod notice;
 mod outbox;
 mod output;
 mod publish;
+mod rate;
 mod shutdown;
+mod spending;
 mod timers;
 mod topic;
 mod variant;
@@ -51,17 +57,21 @@ pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
-pub use limits::{Compression, Limits, Pace, SlowPolicy};
+pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use output::{Output, Slices};
 
 use crate::http::Site;
 use crate::log::Pool;
+use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
+use crowd::{Arrivals, Crowd};
+use guests::Guests;
 use notice::Notices;
 use slab::Slab;
+use spending::Spending;
 use std::collections::VecDeque;
 use topic::{Topics, VariantKey};
 
@@ -99,6 +109,11 @@ pub struct Relay {
     census: Census,
     /// Connections that came by the admin listener, the oldest first.
     admins: Vec<ConnId>,
+    /// Whose connections they are, by slot.
+    guests: Guests,
+    crowd: Crowd,
+    arrivals: Option<Arrivals>,
+    spending: Spending,
     topics: Topics,
     pool: Pool,
     codec: compression::Codec,
@@ -135,7 +150,7 @@ impl Relay {
     /// A relay without connections.
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
-        Relay {
+        let mut relay = Relay {
             pool: Pool::new(
                 limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
                 limits.log_bytes_max / GENEROUS_SHARE,
@@ -147,6 +162,10 @@ impl Relay {
             next_generation: 0,
             census: Census::default(),
             admins: Vec::new(),
+            guests: Guests::default(),
+            crowd: Crowd::default(),
+            arrivals: None,
+            spending: Spending::default(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
             wheel: Wheel::new(now),
@@ -166,7 +185,10 @@ impl Relay {
             shutdown: None,
             hooks: hooks::Hooked::default(),
             timers_left: false,
-        }
+        };
+        relay.keep_guests();
+        relay.keep_spending();
+        relay
     }
 
     /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
@@ -177,12 +199,15 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
+        self.keep_guests();
+        self.keep_spending();
         self.codec.forget_level();
     }
 
     /// Sets the hooks of a program that embeds the relay.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.hooks.0 = Some(Box::new(hooks));
+        self.keep_guests();
     }
 
     /// Begins a turn at the time `now`.
@@ -193,22 +218,28 @@ impl Relay {
         self.step_shutdown();
     }
 
-    /// Takes in a connection.
-    pub fn handle_accept(&mut self, side: Side) -> ConnId {
+    /// Takes in a connection from that peer. If its address has too many, it is told so.
+    pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
         let slot = self.connections.insert(connection) as u32;
-        self.rearm(slot);
         let id = ConnId { slot, generation };
         match side {
-            Side::Public => self.counters.accepted += 1,
+            Side::Public => {
+                self.counters.accepted += 1;
+                if self.guests.is_kept() {
+                    self.receive(slot, peer);
+                }
+            }
             Side::Admin => {
                 self.counters.admin_accepted += 1;
+                self.guests.enter(slot, peer, None);
                 self.admit_admin(id);
             }
         }
+        self.settle(slot);
         id
     }
 
@@ -230,6 +261,8 @@ impl Relay {
         }
         if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
             self.connections.shrink_to_fit();
+            self.guests.shrink();
+            self.spending.shrink();
         }
         self.tidy_topics();
         self.codec.end_turn();

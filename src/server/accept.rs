@@ -2,7 +2,7 @@
 //! somebody leaves. It never spins, and it never ends the process.
 
 use super::table::{self, Table};
-use crate::relay::{Relay, Side};
+use crate::relay::{ConnId, Relay, Side};
 use crate::sys::listen::Listener;
 use crate::sys::socket::{self, AcceptOutcome, Stream};
 use crate::wheel::Tick;
@@ -128,8 +128,9 @@ impl Acceptor {
                 }
                 budget -= 1;
                 match socket::accept(listener) {
-                    AcceptOutcome::Connection(stream) => {
-                        if let Err(error) = take_in(stream, *side, relay, table, registry) {
+                    AcceptOutcome::Connection(stream, peer) => {
+                        let id = relay.handle_accept(*side, peer);
+                        if let Err(error) = take_in(stream, id, relay, table, registry) {
                             self.on_exhausted(now, &error);
                         }
                     }
@@ -160,12 +161,11 @@ impl Acceptor {
 
 fn take_in(
     mut stream: Stream,
-    side: Side,
+    id: ConnId,
     relay: &mut Relay,
     table: &mut Table,
     registry: &Registry,
 ) -> io::Result<()> {
-    let id = relay.handle_accept(side);
     let interest = Interest::READABLE | Interest::WRITABLE;
     let registered = registry.register(&mut stream, table::token(id), interest);
     table.insert(id, stream);

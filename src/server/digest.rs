@@ -7,8 +7,8 @@
 
 use crate::http::Reason;
 use crate::metrics::Cause;
+use crate::proxy::PeerAddress;
 use crate::relay::Notice;
-use crate::sys::socket::PeerAddress;
 use crate::wheel::Tick;
 use log::{Level, log_enabled};
 use std::fmt::{self, Display, Write};

@@ -12,6 +12,10 @@ use std::sync::mpsc::{Receiver, RecvError, SendError, SyncSender, sync_channel};
 /// Commands that wait for the loop; whoever sends one more waits.
 const COMMANDS_MAX: usize = 64;
 
+/// Commands that a turn obeys: whoever publishes without end, into topics that take everything,
+/// must not keep those waiting who are connected.
+const COMMANDS_PER_TURN: usize = 64;
+
 /// Reaches a running [`Server`](super::Server) from any thread. Clones reach the same server.
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -104,6 +108,8 @@ pub(super) struct Inbox {
     handle: Handle,
     /// A message that its topic had no room for.
     waiting: Option<Command>,
+    /// Commands that this turn may still obey. At 0, there may be more.
+    left: usize,
 }
 
 impl Inbox {
@@ -117,15 +123,22 @@ impl Inbox {
             commands,
             handle,
             waiting: None,
+            left: COMMANDS_PER_TURN,
         }
+    }
+
+    /// Begins a turn: there is time for commands again.
+    pub(super) fn begin_turn(&mut self) {
+        self.left = COMMANDS_PER_TURN;
     }
 
     pub(super) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// The next command, first the one that was put back.
+    /// The next command that this turn has time for, first the one that was put back.
     pub(super) fn next(&mut self) -> Option<Command> {
+        self.left = self.left.checked_sub(1)?;
         match self.waiting.take() {
             // The loop holds a sender itself, so that the channel never hangs up.
             None => self.commands.try_recv().ok(),
@@ -138,7 +151,38 @@ impl Inbox {
         self.waiting = Some(command);
     }
 
+    /// There is, or may be, a command that the next turn is to obey.
     pub(super) fn has_work(&self) -> bool {
-        self.waiting.is_some()
+        self.waiting.is_some() || self.left == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Poll, Token};
+
+    #[test]
+    fn a_turn_obeys_so_many_commands_and_the_next_one_goes_on() {
+        let poll = Poll::new().unwrap();
+        let mut inbox = Inbox::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let handle = inbox.handle();
+        let publish = || handle.publish("nobody", MessageKind::Text, "x").unwrap();
+        publish();
+        for _ in 0..3 {
+            inbox.begin_turn();
+            let mut obeyed = 0;
+            // Whenever one is taken, there is another.
+            while inbox.next().is_some() {
+                publish();
+                obeyed += 1;
+                assert!(obeyed <= COMMANDS_PER_TURN, "it never ends");
+            }
+            assert_eq!(obeyed, COMMANDS_PER_TURN);
+            assert!(inbox.has_work(), "nobody would wake the loop");
+        }
+        inbox.begin_turn();
+        assert!(inbox.next().is_some() && inbox.next().is_none());
+        assert!(!inbox.has_work());
     }
 }

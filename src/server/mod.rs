@@ -23,13 +23,14 @@ pub use handle::{Gone, Handle};
 use crate::config::Config;
 use crate::http::Site;
 use crate::metrics::{Histogram, ProcessFigures};
+use crate::proxy::PeerAddress;
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::listen::Listener;
 use crate::sys::notify::Notifier;
 use crate::sys::process::Process;
-use crate::sys::socket::{self, PeerAddress, ReadOutcome};
+use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use digest::Digest;
@@ -249,8 +250,9 @@ impl Server {
         }
     }
 
-    /// Does what other threads asked for, until a topic has no room.
+    /// Does what other threads asked for, as much as a turn may, until a topic has no room.
     fn obey(&mut self, now: Tick) {
+        self.inbox.begin_turn();
         while let Some(command) = self.inbox.next() {
             match command {
                 Command::Stop => self.shut_down(now),
@@ -347,11 +349,12 @@ impl Server {
     /// Hears of refusals and failures, as long as their sockets know whose they were.
     fn hear(&mut self, now: Tick) {
         while let Some((id, notice)) = self.relay.poll_notice() {
+            let client = self.relay.client(id);
             let socket = self.table.get(id);
-            let peer = || {
-                socket.map_or(PeerAddress::Unknown, |socket| {
-                    socket::peer_address(&socket.stream)
-                })
+            let peer = || match (client, socket) {
+                (Some(client), _) => client,
+                (None, Some(socket)) => socket::peer_address(&socket.stream),
+                (None, None) => PeerAddress::Unknown,
             };
             self.digest.hear(now, &notice, peer);
         }

@@ -1,6 +1,7 @@
 //! Listening sockets: TCP, Unix domain, and those that the service manager hands over.
 
 use super::socket::Stream;
+use crate::proxy::PeerAddress;
 use listenfd::ListenFd;
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
@@ -241,16 +242,19 @@ impl Listener {
     }
 
     /// Accepts once.
-    pub(super) fn accept(&self) -> io::Result<Stream> {
-        Ok(match &self.socket {
-            Domained::Tcp(listener) => OwnedFd::from(listener.accept()?.0),
+    pub(super) fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        let (socket, peer) = match &self.socket {
+            Domained::Tcp(listener) => {
+                let (socket, address) = listener.accept()?;
+                (OwnedFd::from(socket), PeerAddress::tcp(address))
+            }
             Domained::Unix(listener, send_buffer_bytes) => {
                 let socket = OwnedFd::from(listener.accept()?.0);
                 set_socket_send_buffer_size(&socket, *send_buffer_bytes)?;
-                socket
+                (socket, PeerAddress::Unix)
             }
-        }
-        .into())
+        };
+        Ok((socket.into(), peer))
     }
 
     fn source(&mut self) -> &mut dyn Source {

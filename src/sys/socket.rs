@@ -4,13 +4,13 @@
 //! no difference once it is open.
 
 use super::listen::Listener;
+use crate::proxy::PeerAddress;
 use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr, writev};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown};
 use rustix::net::{getpeername, recv, send, shutdown};
-use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -108,34 +108,13 @@ pub fn shutdown_write(stream: impl AsFd) {
     let _ = shutdown(stream, Shutdown::Write);
 }
 
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerAddress {
-    /// Whoever has this address and port.
-    Tcp(SocketAddr),
-    /// A process of this machine.
-    Unix,
-    /// The kernel forgets the address when a connection is reset.
-    Unknown,
-}
-
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PeerAddress::Tcp(address) => address.fmt(f),
-            PeerAddress::Unix => f.write_str("unix"),
-            PeerAddress::Unknown => f.write_str("unknown"),
-        }
-    }
-}
-
 /// Asks the kernel who is at the other end.
 #[must_use]
 pub fn peer_address(stream: impl AsFd) -> PeerAddress {
     match getpeername(stream) {
         Ok(Some(address)) if address.address_family() == AddressFamily::UNIX => PeerAddress::Unix,
         Ok(Some(address)) => {
-            SocketAddr::try_from(address).map_or(PeerAddress::Unknown, PeerAddress::Tcp)
+            SocketAddr::try_from(address).map_or(PeerAddress::Unknown, PeerAddress::tcp)
         }
         Ok(None) => PeerAddress::Unix,
         Err(_) => PeerAddress::Unknown,
@@ -145,8 +124,8 @@ pub fn peer_address(stream: impl AsFd) -> PeerAddress {
 /// What accepting brought.
 #[derive(Debug)]
 pub enum AcceptOutcome {
-    /// A connection.
-    Connection(Stream),
+    /// A connection, and who is at the other end.
+    Connection(Stream, PeerAddress),
     /// Nothing at the moment.
     Empty,
     /// A connection that was gone before it was accepted.
@@ -158,7 +137,7 @@ pub enum AcceptOutcome {
 /// Accepts once.
 pub fn accept(listener: &Listener) -> AcceptOutcome {
     match listener.accept() {
-        Ok(stream) => AcceptOutcome::Connection(stream),
+        Ok((stream, peer)) => AcceptOutcome::Connection(stream, peer),
         Err(error) => match error.kind() {
             ErrorKind::WouldBlock => AcceptOutcome::Empty,
             // Linux hands over errors that the new socket already has; Interrupted comes along.

@@ -3,7 +3,7 @@
 use super::{BINARY, CLOSE, DEADLINE, FIN, PING, PONG, Relay, TEXT, upgrade};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -53,6 +53,18 @@ impl Client {
 
     pub(crate) fn connect_to(address: SocketAddr) -> Client {
         Client::of(TcpStream::connect(address).expect("the relay listens"))
+    }
+
+    /// A client with that address, one of this machine's.
+    pub(crate) fn connect_from(relay: &Relay, ip: &str) -> Client {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let ip: Ipv4Addr = ip.parse().expect("an address");
+        let address = SocketAddr::from((ip, 0));
+        socket
+            .bind(&address.into())
+            .expect("all of 127.0.0.0/8 is here");
+        socket.connect(&relay.address.into()).expect("it listens");
+        Client::of(socket.into())
     }
 
     /// Where it is reached.

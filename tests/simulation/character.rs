@@ -3,7 +3,7 @@
 //! frequent, and one that pings would hide where there are none.
 
 use crate::random::Random;
-use fanfare::relay::{Compression, Limits, Pace, SlowPolicy};
+use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 
 /// The character of a world.
 #[derive(Debug)]
@@ -98,6 +98,7 @@ impl Character {
         let topic_log_bytes_max = 4 * message_bytes_max * random.pick(&[1, 1, 2, 4, 16, 64]);
         let mut limits = Limits {
             connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
+            topics_max: random.pick(&[usize::MAX, usize::MAX, 1, 2]),
             head_bytes_max: random.pick(&[16 * 1024, 400]),
             message_bytes_max,
             topic_log_bytes_max,
@@ -106,8 +107,11 @@ impl Character {
             rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
             slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+            admission: Admission::default(),
+            rates: Rates::default(),
             compression: None,
             origins: Vec::new(),
+            subprotocols: Vec::new(),
             handshake_timeout: random.between(5, 100),
             keep_alive_timeout: random.between(5, 100),
             heartbeat_interval: random.between(5, 250),

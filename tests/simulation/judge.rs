@@ -267,6 +267,11 @@ impl World {
             + 2 * (limits.outbox_bytes_max + 512)
             + (2 * limits.head_bytes_max).max(self.character.read_bytes_max);
         let private_bytes_max = limits.private_bytes_max + self.by_id.len() * free;
+        let topics = self.relay.topics();
+        assert!(
+            topics <= self.character.limits.topics_max,
+            "{topics} topics"
+        );
         let private_bytes = self.relay.private_bytes();
         assert!(
             private_bytes <= private_bytes_max,

@@ -5,7 +5,10 @@ use crate::tap::KEY;
 use fanfare::http::Site;
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{OpCode, Role};
-use fanfare::relay::{Action, ConnId, Limits, Output, Pace, Relay, Side, SlowPolicy};
+use fanfare::proxy::PeerAddress;
+use fanfare::relay::{
+    Action, Admission, ConnId, Limits, Output, Pace, Rates, Relay, Side, SlowPolicy,
+};
 use fanfare::wheel::Tick;
 use std::collections::HashMap;
 
@@ -28,6 +31,7 @@ struct Socket {
 pub(crate) fn limits() -> Limits {
     Limits {
         connections_max: 100,
+        topics_max: 100,
         head_bytes_max: 1000,
         message_bytes_max: 16 << 10,
         topic_log_bytes_max: 64 << 10,
@@ -36,8 +40,11 @@ pub(crate) fn limits() -> Limits {
         rescue_bytes_max: 64 << 10,
         private_bytes_max: 1 << 20,
         slow_policy: SlowPolicy::Close,
+        admission: Admission::default(),
+        rates: Rates::default(),
         compression: None,
         origins: Vec::new(),
+        subprotocols: Vec::new(),
         handshake_timeout: 100_000,
         keep_alive_timeout: 100_000,
         heartbeat_interval: 100_000,
@@ -79,7 +86,7 @@ impl Script {
 
     /// A client that has just connected.
     pub(crate) fn connect(&mut self) -> ConnId {
-        let id = self.relay.handle_accept(Side::Public);
+        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         self.sockets.insert(id, Socket::default());
         self.give_room(id, usize::MAX);
         id

@@ -2,6 +2,7 @@
 
 use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
+use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Output, Reading, Relay, Side, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
@@ -66,7 +67,7 @@ impl World {
             let Some(index) = self.backlog.pop_front() else {
                 return;
             };
-            let id = self.relay.handle_accept(Side::Public);
+            let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
             let freed_in = self.freed_in.get(&id.slot).copied();
             assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
             let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
@@ -336,10 +337,11 @@ impl World {
             return Room::default();
         }
         let topic = peer.client.topic;
+        // Whose end is decided counts no more, but that is for the relay to say first.
+        let limits = &self.character.limits;
+        let has_place = self.shutdown.is_none() && self.by_id.len() <= limits.connections_max;
         let mut room = Room {
-            // Whose end is decided counts no more, but that is for the relay to say first.
-            place: self.shutdown.is_none()
-                && self.by_id.len() <= self.character.limits.connections_max,
+            place: has_place && self.relay.topics() < limits.topics_max,
             bytes: self.character.limits.topic_log_bytes_max / 4,
         };
         for other in self.live.clone() {
@@ -348,6 +350,8 @@ impl World {
                 continue;
             }
             room.bytes = 0;
+            // A topic that exists may be joined, however many there are.
+            room.place = has_place && (room.place || peer.stage == Stage::Open);
             if peer.stage == Stage::Open && !peer.put_off {
                 let id = peer.id.expect("a member was accepted");
                 if let Reading::Now(bytes) = self.relay.reading(id) {

@@ -179,6 +179,34 @@ impl Upgrade<'_> {
     }
 }
 
+/// The subprotocol to speak (RFC 6455 §4.2.2): the first of those that the client offers which is
+/// spoken here too. Names are compared byte by byte. Without one in common, none is chosen, and what
+/// that means is for the client to say.
+///
+/// ```
+/// use fanfare::proto::head::Head;
+/// use fanfare::proto::handshake::choose_subprotocol;
+///
+/// let head = b"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: soap, wamp\r\n\r\n";
+/// let head = Head::parse(head)?;
+/// assert_eq!(choose_subprotocol(&head, ["wamp", "mqtt"]), Some("wamp"));
+/// assert_eq!(choose_subprotocol(&head, ["mqtt"]), None);
+/// # Ok::<(), fanfare::proto::head::HeadError>(())
+/// ```
+pub fn choose_subprotocol<'a, S: AsRef<str>>(
+    head: &Head<'a>,
+    spoken: impl IntoIterator<Item = S> + Clone,
+) -> Option<&'a str> {
+    let mut offered = head.headers.tokens("Sec-WebSocket-Protocol");
+    let is_spoken = |name: &&str| {
+        spoken
+            .clone()
+            .into_iter()
+            .any(|other| other.as_ref() == *name)
+    };
+    offered.find(is_spoken)
+}
+
 /// The value of a header that may be there only once, and is text.
 fn text<'a>(head: &Head<'a>, name: &'static str) -> Result<Option<&'a str>, Refusal> {
     match head.headers.only(name) {

@@ -4,8 +4,9 @@ use super::*;
 use crate::http::Site;
 use crate::proto::mask;
 use crate::proto::{Event, Gather, Header, MessageKind, OpCode, Role, Session};
+use crate::proxy::PeerAddress;
 use crate::relay::limits::SlowPolicy;
-use crate::relay::{Action, ConnId, Limits, Output, Pace, Reading, Side};
+use crate::relay::{Action, Admission, ConnId, Limits, Output, Pace, Rates, Reading, Side};
 use crate::wheel::Tick;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ const TOPIC_LOG_BYTES_MAX: usize = 1 << 20;
 fn limits() -> Limits {
     Limits {
         connections_max: usize::MAX,
+        topics_max: usize::MAX,
         head_bytes_max: 16 << 10,
         message_bytes_max: MESSAGE_BYTES_MAX,
         topic_log_bytes_max: TOPIC_LOG_BYTES_MAX,
@@ -28,7 +30,10 @@ fn limits() -> Limits {
             level: 1,
             bytes_min: 64,
         }),
+        admission: Admission::default(),
+        rates: Rates::default(),
         origins: Vec::new(),
+        subprotocols: Vec::new(),
         handshake_timeout: 100,
         keep_alive_timeout: 100,
         heartbeat_interval: 1000,
@@ -80,7 +85,7 @@ impl World {
     }
 
     fn join(&mut self, reads: Reads, target: &str) -> u32 {
-        let id = self.relay.handle_accept(Side::Public);
+        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         let offer = match reads {
             Reads::Plain => String::new(),
             Reads::Window(bits) => format!(

@@ -1,0 +1,244 @@
+//! The PROXY protocol, versions 1 and 2: what a proxy says before the first byte of the client's.
+//!
+//! ```text
+//!   v1   PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\n
+//!
+//!   v2   0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A │ 21 │ 11 │ 00 0C │ addresses, ports │ TLVs
+//!        signature                            │    │    │       └ so many bytes follow
+//!                                             │    │    └ family and transport
+//!                                             │    └ version 2, and PROXY or LOCAL
+//! ```
+//!
+//! Specified by HAProxy (proxy-protocol.txt). We are stricter where it leaves us to: one space
+//! between words, numbers without leading zeros, and 4 KiB at most in version 2, which proxies with
+//! all their TLVs stay far below. TLVs are passed over.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str;
+
+/// The longest line of version 1, its end included, as specified.
+const LINE_BYTES_MAX: usize = 107;
+
+/// The longest header of version 2 that is taken.
+pub const HEADER_BYTES_MAX: usize = 4096;
+
+const LINE_START: &[u8] = b"PROXY ";
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Bytes of version 2 before the addresses.
+const FIXED_BYTES: usize = SIGNATURE.len() + 4;
+
+/// Two addresses and two ports, and two paths.
+const IPV4_BYTES: usize = 12;
+const IPV6_BYTES: usize = 36;
+const UNIX_BYTES: usize = 216;
+
+/// A whole header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whom the proxy speaks for.
+    pub client: Client,
+    /// Bytes of the header; what follows is the client's.
+    pub bytes: usize,
+}
+
+/// Whom a proxy speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Whoever has this address and port.
+    Tcp(SocketAddr),
+    /// A process of the proxy's machine.
+    Unix,
+    /// Itself, such as when it checks our health, or somebody whose address it does not know.
+    Unsaid,
+}
+
+/// Why bytes are no header that is taken here. It ends the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderError {
+    /// It does not begin as a header of either version does.
+    Start,
+    /// The line of version 1 is not as it should be.
+    Line,
+    /// Of version 2: another version or command, or a family or transport that there is none of.
+    Kind,
+    /// Of version 2: too short for its addresses.
+    Length,
+    /// It is longer than is taken.
+    TooLong,
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => {
+                "A connection from this network has to begin with a PROXY protocol header."
+            }
+            Self::Line => "The line of the PROXY protocol is malformed.",
+            Self::Kind => {
+                "The PROXY protocol header has a version, command or family that there is none of."
+            }
+            Self::Length => "The PROXY protocol header is too short for its addresses.",
+            Self::TooLong => "The PROXY protocol header is too long.",
+        })
+    }
+}
+
+impl Error for HeaderError {}
+
+/// Reads a header, given all the bytes since the connection began. `None` means that more are
+/// needed. What is no header is refused at the first byte that can't be one's.
+///
+/// ```
+/// use fanfare::proxy::header::{Client, parse};
+///
+/// let read = b"PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\nGET / HTTP/1.1\r\n";
+/// let header = parse(read)?.expect("it is whole");
+/// assert_eq!(header.client, Client::Tcp("203.0.113.7:4711".parse().unwrap()));
+/// assert!(read[header.bytes..].starts_with(b"GET"));
+/// assert_eq!(parse(b"PROXY TCP4 203.0.")?, None);
+/// # Ok::<(), fanfare::proxy::header::HeaderError>(())
+/// ```
+pub fn parse(input: &[u8]) -> Result<Option<Header>, HeaderError> {
+    if begins(input, LINE_START) {
+        parse_line(input)
+    } else if begins(input, SIGNATURE) {
+        parse_binary(input)
+    } else {
+        Err(HeaderError::Start)
+    }
+}
+
+/// Whether the input begins so, as far as it has come.
+fn begins(input: &[u8], start: &[u8]) -> bool {
+    let bytes = input.len().min(start.len());
+    input[..bytes] == start[..bytes]
+}
+
+/// Version 1. The line is short, so that to look for its end from the start, at each byte that
+/// trickles in, is still little.
+fn parse_line(input: &[u8]) -> Result<Option<Header>, HeaderError> {
+    let seen = &input[..input.len().min(LINE_BYTES_MAX)];
+    let Some(end) = seen.iter().position(|byte| !is_visible(*byte)) else {
+        return match seen.len() {
+            LINE_BYTES_MAX => Err(HeaderError::TooLong),
+            _ => Ok(None),
+        };
+    };
+    if !begins(&seen[end..], b"\r\n") {
+        return Err(HeaderError::Line);
+    }
+    let bytes = end + b"\r\n".len();
+    if seen.len() < bytes {
+        return match seen.len() {
+            LINE_BYTES_MAX => Err(HeaderError::TooLong),
+            _ => Ok(None),
+        };
+    }
+    let line = str::from_utf8(&seen[LINE_START.len()..end]).map_err(|_| HeaderError::Line)?;
+    let client = parse_words(line).ok_or(HeaderError::Line)?;
+    Ok(Some(Header { client, bytes }))
+}
+
+fn is_visible(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
+/// The words after `PROXY`.
+fn parse_words(line: &str) -> Option<Client> {
+    let (family, rest) = line.split_once(' ').unwrap_or((line, ""));
+    if family == "UNKNOWN" {
+        // Whatever else it says is to be ignored.
+        return Some(Client::Unsaid);
+    }
+    let mut words = rest.split(' ');
+    let [source, destination, source_port, destination_port] =
+        [words.next()?, words.next()?, words.next()?, words.next()?];
+    let ip = |word: &str| -> Option<IpAddr> {
+        match family {
+            "TCP4" => Some(word.parse::<Ipv4Addr>().ok()?.into()),
+            "TCP6" => Some(word.parse::<Ipv6Addr>().ok()?.into()),
+            _ => None,
+        }
+    };
+    let client = SocketAddr::new(ip(source)?, port(source_port)?);
+    // What the client connected to is of no interest, but has to be in order.
+    ip(destination)?;
+    port(destination_port)?;
+    words.next().is_none().then(|| tcp(client))
+}
+
+fn port(word: &str) -> Option<u16> {
+    let port: u16 = word.parse().ok()?;
+    // Signs and leading zeros would be read back otherwise.
+    (port.to_string() == word).then_some(port)
+}
+
+fn tcp(client: SocketAddr) -> Client {
+    Client::Tcp(SocketAddr::new(client.ip().to_canonical(), client.port()))
+}
+
+/// Version 2.
+fn parse_binary(input: &[u8]) -> Result<Option<Header>, HeaderError> {
+    let Some(&version_and_command) = input.get(SIGNATURE.len()) else {
+        return Ok(None);
+    };
+    let is_local = match version_and_command {
+        0x20 => true,
+        0x21 => false,
+        _ => return Err(HeaderError::Kind),
+    };
+    let Some(&family_and_transport) = input.get(SIGNATURE.len() + 1) else {
+        return Ok(None);
+    };
+    let (family, transport) = (family_and_transport >> 4, family_and_transport & 0xF);
+    if family > 3 || transport > 2 {
+        return Err(HeaderError::Kind);
+    }
+    let address_bytes = match family {
+        _ if is_local => 0,
+        1 => IPV4_BYTES,
+        2 => IPV6_BYTES,
+        3 => UNIX_BYTES,
+        _ => 0,
+    };
+    let Some(fixed) = input.first_chunk::<FIXED_BYTES>() else {
+        return Ok(None);
+    };
+    let following = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
+    if following < address_bytes {
+        return Err(HeaderError::Length);
+    }
+    let bytes = FIXED_BYTES + following;
+    if bytes > HEADER_BYTES_MAX {
+        return Err(HeaderError::TooLong);
+    }
+    let Some(addresses) = input.get(FIXED_BYTES..bytes) else {
+        return Ok(None);
+    };
+    let client = match family {
+        _ if is_local => Client::Unsaid,
+        1 => {
+            let mut ip = [0; 4];
+            ip.copy_from_slice(&addresses[..4]);
+            tcp((ip, port_at(addresses, 8)).into())
+        }
+        2 => {
+            let mut ip = [0; 16];
+            ip.copy_from_slice(&addresses[..16]);
+            tcp((ip, port_at(addresses, 32)).into())
+        }
+        3 => Client::Unix,
+        _ => Client::Unsaid,
+    };
+    Ok(Some(Header { client, bytes }))
+}
+
+fn port_at(addresses: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([addresses[at], addresses[at + 1]])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! Who a client is when proxies stand between: addresses, networks, and what proxies say of them.
+//!
+//! A proxy says whom it speaks for in one of two ways: in a PROXY protocol header before the first
+//! byte of the client's ([`header`]), or in the lines `X-Forwarded-For` of each request
+//! ([`forwarded`]). Whoever could say so of themselves could be anybody; so only those count whom
+//! the operator [trusts](Trusted). Here is only what bytes mean: no sockets, no limits.
+
+pub mod forwarded;
+pub mod header;
+mod trusted;
+
+pub use trusted::{Network, Trusted};
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PeerAddress {
+    /// Whoever has this address and port. The port is 0 where nobody said which.
+    Tcp(SocketAddr),
+    /// A process of this machine.
+    Unix,
+    /// Nobody knows: the kernel forgets the address when a connection is reset.
+    Unknown,
+}
+
+impl PeerAddress {
+    /// The address; one of IPv4 in IPv6's clothes is one of IPv4.
+    #[must_use]
+    pub fn tcp(address: SocketAddr) -> Self {
+        PeerAddress::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerAddress::Tcp(address) if address.port() == 0 => address.ip().fmt(f),
+            PeerAddress::Tcp(address) => address.fmt(f),
+            PeerAddress::Unix => f.write_str("unix"),
+            PeerAddress::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// What the address of a client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// That of whoever connects.
+    #[default]
+    Peer,
+    /// What a trusted proxy says in a PROXY protocol header, version 1 or 2.
+    ProxyProtocol,
+    /// What trusted proxies say in `X-Forwarded-For`.
+    ForwardedFor,
+}

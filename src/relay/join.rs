@@ -1,0 +1,99 @@
+//! A request that opens a WebSocket: whether it may, and how it joins its topic.
+
+use super::connection::{Phase, Terms};
+use super::variant::Encoding;
+use super::{Decision, Relay, UpgradeRequest};
+use crate::http::{Join, Reason, Response, Status};
+use crate::proto::Head;
+use crate::proto::handshake::choose_subprotocol;
+use crate::proxy::PeerAddress;
+
+impl Relay {
+    /// A request passed all checks of ours: a hook may have another opinion.
+    pub(super) fn on_join_request(
+        &mut self,
+        slot: u32,
+        head: &Head,
+        mut join: Join,
+        rest: &mut [u8],
+    ) {
+        if !self.admit_forwarded(slot) {
+            return;
+        }
+        if let Some(hooks) = &mut self.hooks.0 {
+            let topic = &*join.topic;
+            let client = self.guests.client(slot).unwrap_or(PeerAddress::Unknown);
+            let request = UpgradeRequest {
+                head,
+                topic,
+                client,
+            };
+            match hooks.on_upgrade(&request) {
+                Decision::Accept => {}
+                Decision::Topic(name) => join.topic = name.into(),
+                Decision::Refuse(status, why) => {
+                    let response = Response::error(status, &why, &[]);
+                    return self.respond(slot, response.because(Reason::Hook));
+                }
+            }
+        }
+        if !self.has_topic_for(&join.topic) {
+            let why = "There are as many topics as there may be. Join one that exists, or try again \
+                       later.";
+            let headers = [("Retry-After", "10")];
+            let response = Response::error(Status::ServiceUnavailable, why, &headers);
+            return self.respond(slot, response.because(Reason::TopicsFull));
+        }
+        let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
+        self.join(slot, &join, subprotocol, rest);
+    }
+
+    /// Whether somebody may join that topic, which may have to begin.
+    fn has_topic_for(&self, name: &str) -> bool {
+        self.topics.len() < self.limits.topics_max || self.topics.find(name).is_some()
+    }
+
+    /// Whether there is room for another WebSocket.
+    pub(super) fn has_place(&self) -> bool {
+        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
+    }
+
+    /// Makes a connection a WebSocket. The first frames may have come with the request.
+    fn join(&mut self, slot: u32, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
+        let id = self.id(slot);
+        let deflate = join
+            .upgrade
+            .deflate
+            .filter(|_| self.limits.compression.is_some());
+        let encoding = deflate.map_or(Encoding::Plain, |deflate| {
+            Encoding::deflate(deflate.server_window())
+        });
+        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
+        let (cursor, member) = self.topics[key].join(slot);
+        let connection = &mut self.connections[slot as usize];
+        self.census.set(connection, Phase::Open);
+        self.spending.enter(slot);
+        connection.variant = key;
+        connection.member = member;
+        connection.cursor = cursor;
+        connection.terms = Terms::new(join.echo, deflate.is_some());
+        connection.active = self.now;
+        let extra = connection.extra();
+        let mut head = Vec::with_capacity(256);
+        join.upgrade
+            .write_response(subprotocol, deflate.as_ref(), &mut head);
+        extra.outbox.push(&head);
+        extra.outbox.enter_at(cursor);
+        self.counters.opened += 1;
+        self.counters.opened_compressed += u64::from(deflate.is_some());
+        self.queue_output(slot);
+        if let Some(hooks) = &mut self.hooks.0 {
+            hooks.on_join(id, &join.topic);
+        }
+        if self.room_for(slot) >= rest.len() {
+            self.on_frames(slot, rest);
+        } else {
+            self.keep_input(slot, rest);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Rates: so many in a second, and a burst of several seconds' worth at once.
+//!
+//! A token bucket, told by what was taken from it: 0 is a full one. So one that is at rest is all
+//! zeros, whatever the rate. Tokens are counted in tenths, since a tick is a tenth of a second: each
+//! tick gives back as many tenths as there are tokens in a second.
+
+/// Seconds whose tokens may be taken at once. Who keeps to a rate on the average must not be held
+/// up for it when the network stalls for a moment and delivers all at once; and browsers open
+/// several connections for one page.
+const BURST_SECONDS: u64 = 5;
+
+/// Tenths of a token that a bucket of 32 bits can hold.
+const PER_SECOND_MAX: u32 = u32::MAX / (10 * BURST_SECONDS as u32);
+
+/// A rate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    per_second: u64,
+    burst: u64,
+}
+
+impl Rate {
+    /// So many in a second. What was taken fits into 32 bits.
+    pub(super) fn of(per_second: u32) -> Self {
+        Rate::with_burst(u64::from(per_second.min(PER_SECOND_MAX)), 0)
+    }
+
+    /// So many in a second, and at least so many at once.
+    pub(super) fn with_burst(per_second: u64, burst_min: u64) -> Self {
+        Rate {
+            per_second,
+            burst: per_second.saturating_mul(BURST_SECONDS).max(burst_min),
+        }
+    }
+
+    /// What is left of what was `taken`, so many ticks later.
+    pub(super) fn left_of(self, taken: u64, ticks: u32) -> u64 {
+        taken.saturating_sub(self.per_second.saturating_mul(u64::from(ticks)))
+    }
+
+    /// What was taken when so many tokens are taken as well; `None` if there aren't as many.
+    pub(super) fn take(self, taken: u64, tokens: u64) -> Option<u64> {
+        let taken = taken.saturating_add(tokens.saturating_mul(10));
+        (taken <= self.burst.saturating_mul(10)).then_some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_burst_is_five_seconds_worth_and_then_the_rate_counts() {
+        let rate = Rate::of(2);
+        let mut taken = 0;
+        for _ in 0..10 {
+            taken = rate.take(taken, 1).expect("within the burst");
+        }
+        assert_eq!(rate.take(taken, 1), None);
+        assert_eq!(rate.take(rate.left_of(taken, 4), 1), None);
+        taken = rate
+            .take(rate.left_of(taken, 5), 1)
+            .expect("half a second later");
+        assert_eq!(rate.take(taken, 1), None);
+        assert_eq!(rate.left_of(taken, 50), 0);
+    }
+
+    #[test]
+    fn the_burst_may_be_larger() {
+        let rate = Rate::with_burst(10, 1000);
+        assert!(rate.take(0, 1000).is_some() && rate.take(0, 1001).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn over_any_time_no_more_than_rate_and_burst(
+            per_second in 0u32..5,
+            steps in proptest::collection::vec((0u32..30, 1u64..4), 0..60),
+        ) {
+            let rate = Rate::of(per_second);
+            let (mut taken, mut ticks, mut passed) = (0, 0, 0);
+            for (wait, tokens) in steps {
+                ticks += u64::from(wait);
+                taken = rate.left_of(taken, wait);
+                if let Some(now) = rate.take(taken, tokens) {
+                    taken = now;
+                    passed += tokens;
+                }
+                let per_second = u64::from(per_second);
+                prop_assert!(passed * 10 <= per_second * BURST_SECONDS * 10 + per_second * ticks);
+            }
+        }
+
+        #[test]
+        fn whoever_keeps_to_the_rate_passes(per_second in 1u32..1000, ticks in 1u32..500) {
+            let rate = Rate::of(per_second);
+            let mut taken = 0;
+            for tick in 0..ticks {
+                let tokens = u64::from(per_second) * u64::from(tick + 1) / 10
+                    - u64::from(per_second) * u64::from(tick) / 10;
+                taken = rate.left_of(taken, 1);
+                taken = rate.take(taken, tokens).expect("it keeps to the rate");
+            }
+        }
+
+        #[test]
+        fn what_was_taken_fits(per_second: u32, tokens: u64) {
+            let taken = Rate::of(per_second).take(0, tokens).unwrap_or_default();
+            prop_assert!(u32::try_from(taken).is_ok());
+        }
+    }
+}
