@@ -5,7 +5,7 @@ use crate::bench;
 use crate::config::{self, Config, ConfigError, Flags};
 use crate::journal;
 use crate::relay::Counters;
-use crate::server::{Ended, LocalAddress, Server};
+use crate::server::{self, Ended, LocalAddress, Server};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -51,7 +51,7 @@ enum Command {
 
 const HELP: &str = "\
 Paths:
-  /              a chat page, to try it
+  /              a chat page, to try it, or the folder of --public
   /ws            WebSocket into the topic `lobby`
   /ws/TOPIC      WebSocket into that topic; ?echo=0 joins without hearing oneself
 
@@ -59,6 +59,7 @@ Examples:
   fanfare                               the relay and its page on http://127.0.0.1:8080/
   fanfare --listen :80                  on every interface
   fanfare --origin https://example.com  pages of that site may connect
+  fanfare --public ./site               your own pages in place of the chat page
   fanfare --slow-policy skip            slow readers miss messages rather than being closed
 
 Each setting can also be given as an environment variable (FANFARE_LISTEN for --listen) and in the
@@ -83,7 +84,11 @@ pub fn run() -> ExitCode {
 }
 
 fn check(file: &Path) -> ExitCode {
-    match Config::read(file).and_then(|config| config.limits()) {
+    let checked = Config::read(file).and_then(|config| {
+        config.limits()?;
+        server::read_site(&config)
+    });
+    match checked {
         Ok(_) => print(&format!("{}: all is well\n", file.display())),
         Err(error) => reject(&error),
     }

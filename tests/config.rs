@@ -116,6 +116,31 @@ fn a_file_in_which_nothing_is_wrong() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_read() {
+    let said = refused_file("folder.toml", "\npublic = 'nowhere'\n");
+    assert_eq!(
+        said,
+        "fanfare: folder.toml:2: public = \"nowhere\": can't read nowhere: No such file or \
+         directory (os error 2)\n"
+    );
+    write("page.html", "x".repeat(70_000));
+    let said = refused_file("large.toml", "public = '.'\npublic_bytes_max = '64KiB'\n");
+    assert!(
+        said.starts_with(
+            "fanfare: large.toml:1: public = \".\": its files take more than large.toml:2: "
+        ),
+        "{said}"
+    );
+    let file = write("served.toml", "public = '.'\n");
+    assert_eq!(
+        printed(fanfare(&["check", file])),
+        "served.toml: all is well\n"
+    );
+    let shown = printed(fanfare(&["config", "--public", "./site"]));
+    assert_eq!(line(&shown, "public"), ["public = \"./site\"", "--public"]);
+}
+
+#[test]
 fn malformed_toml() {
     let said = refused_file("malformed.toml", "listen = 8080\nlog_level = debug\n");
     assert!(said.starts_with("fanfare: malformed.toml:2: "), "{said}");

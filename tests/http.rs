@@ -77,6 +77,10 @@ fn the_page_and_everything_that_belongs_to_it() {
             assert!(policy.contains(rule), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        let tag = response.header("ETag").expect("a tag");
+        let held = format!("If-None-Match: {tag}");
+        client.send(&request(&format!("GET {path} HTTP/1.1"), &[HOST, &held]));
+        assert_eq!(client.response().status, 304, "{path}");
     }
     relay.assert_others_exchange();
 }
@@ -242,11 +246,11 @@ fn what_is_not_there() {
         "/nowhere",
         "/app.js/",
         "//",
-        "/index.html",
         "/../Cargo.toml",
         "/%2e%2e/Cargo.toml",
         "/.%00",
-        "/app%2Ejs",
+        "/app%252Ejs",
+        "/x%2F..%2Fapp.js",
         "/etc/passwd",
         "/favicon.ico",
         "/healthz",

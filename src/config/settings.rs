@@ -13,6 +13,7 @@
 //! that `docs/settings.md` holds, and a test compares the two.
 
 use super::address::Address;
+use super::folder::Folder;
 use super::table::settings;
 use super::value::{
     Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch,
@@ -58,6 +59,17 @@ settings! {
         /// client offers, the first that is here is chosen, and otherwise none
         subprotocol: Vec<Subprotocol> = "", Live,
             "the relay passes on what it does not read: only the operator knows what is spoken";
+    }
+
+    "Files" {
+        /// Folder to serve at `/` in place of the chat page, or `off`. It is read at the start and at
+        /// each reload; hidden files are left out, and links that lead out of it
+        public: Option<Folder> = "off", Live,
+            "the chat page is there to try it, and no folder is served by accident";
+
+        /// What the files may take, each 1 KiB besides its bytes; more is an error
+        public_bytes_max: Bytes = "64MiB", Live,
+            "a site with its pictures: all of it is kept in memory, so that nobody waits for a disk";
     }
 
     "Slow readers" {

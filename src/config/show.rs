@@ -51,7 +51,7 @@ impl Config {
     }
 
     /// How a setting in force was written, and where.
-    pub(super) fn cite(&self, name: &str) -> String {
+    pub(crate) fn cite(&self, name: &str) -> String {
         let (setting, source) = SETTINGS
             .iter()
             .zip(&self.sources)

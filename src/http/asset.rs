@@ -1,10 +1,16 @@
-//! What is served at `/`: the chat page that is embedded in the binary.
+//! What is served at `/`: files by path, all of them in memory.
+//!
+//! A path is decoded once and looked up. Nothing is normalised and nothing is opened, so no path
+//! leads anywhere but to one of the files that the site was made of.
 
-use super::response::Response;
+use super::response::{Body, Header, Response, owned};
+use super::validators::Validators;
+use crate::proto::Head;
+use httpdate::HttpDate;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A body that many responses share: a connection that is slow to take it holds a position in it.
-pub type Body = Arc<[u8]>;
 
 /// Where the page may load from and connect to: its own origin, and nothing inline. What a message
 /// holds can't become code, even if the page had a fault.
@@ -12,81 +18,199 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
+/// What every file has: whoever keeps it asks whether it is still the same, and it is of no other
+/// type than it is said to be.
 const HEADERS: &[(&str, &str)] = &[
     ("Cache-Control", "no-cache"),
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
+];
+
+/// What the embedded page has besides. How others are confined is for their authors to say.
+const HEADERS_EMBEDDED: &[(&str, &str)] = &[
+    ("Cache-Control", "no-cache"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("Referrer-Policy", "no-referrer"),
 ];
 
-/// The page's files, each by the path that it is served at.
+/// What a folder is asked for.
+const INDEX: &str = "index.html";
+
+/// What stands in a path as it is (RFC 3986 §2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The page's files.
 macro_rules! embedded {
-    ($($path:literal: $file:literal),* $(,)?) => {
-        &[$(($path, $file, include_bytes!(concat!("../web/", $file)))),*]
+    ($($file:literal),* $(,)?) => {
+        [$(($file, &include_bytes!(concat!("../web/", $file))[..])),*]
     };
 }
 
-const EMBEDDED: &[(&str, &str, &[u8])] = embedded! {
-    "/": "index.html",
-    "/app.js": "app.js",
-    "/composer.js": "composer.js",
-    "/connection.js": "connection.js",
-    "/icon.svg": "icon.svg",
-    "/log.js": "log.js",
-    "/memory.js": "memory.js",
-    "/message.js": "message.js",
-    "/messages.css": "messages.css",
-    "/outbox.js": "outbox.js",
-    "/panel.js": "panel.js",
-    "/rooms.js": "rooms.js",
-    "/status.js": "status.js",
-    "/style.css": "style.css",
-};
-
-/// The files that are served, by path.
+/// The files that are served, by path. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Site {
-    assets: Vec<Asset>,
+pub struct Site(Arc<HashMap<Box<[u8]>, Place>>);
+
+/// A file to be served.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its path beneath the folder, as bytes of the file system: `docs/index.html`.
+    pub path: Vec<u8>,
+    /// What is in it.
+    pub body: Body,
+    /// When it was changed last, if that is known.
+    pub modified: Option<HttpDate>,
 }
 
+/// What is at a path.
 #[derive(Clone, Debug)]
+enum Place {
+    File(Arc<Asset>),
+    /// A folder's name without the slash that its files' relative links need.
+    Folder,
+}
+
+#[derive(Debug)]
 struct Asset {
-    path: &'static str,
-    content_type: &'static str,
+    content_type: Cow<'static, str>,
     body: Body,
+    validators: Validators,
+    headers: &'static [(&'static str, &'static str)],
 }
 
 impl Site {
     /// The embedded chat page.
     #[must_use]
     pub fn embedded() -> Self {
-        let asset = |&(path, file, body): &(&'static str, &str, &[u8])| Asset {
-            path,
-            content_type: content_type(file),
+        let files = embedded![
+            "index.html",
+            "app.js",
+            "composer.js",
+            "connection.js",
+            "icon.svg",
+            "log.js",
+            "memory.js",
+            "message.js",
+            "messages.css",
+            "outbox.js",
+            "panel.js",
+            "rooms.js",
+            "status.js",
+            "style.css",
+        ];
+        let files = files.into_iter().map(|(path, body)| File {
+            path: path.into(),
             body: body.into(),
-        };
-        Site {
-            assets: EMBEDDED.iter().map(asset).collect(),
+            modified: None,
+        });
+        Site::build(files, HEADERS_EMBEDDED)
+    }
+
+    /// These files.
+    pub fn new(files: impl IntoIterator<Item = File>) -> Self {
+        Site::build(files, HEADERS)
+    }
+
+    fn build(
+        files: impl IntoIterator<Item = File>,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        let mut places = HashMap::new();
+        for file in files {
+            let asset = Arc::new(Asset {
+                content_type: content_type(&file.path, &file.body),
+                validators: Validators::new(&file.body, file.modified),
+                body: file.body,
+                headers,
+            });
+            let path = [b"/", &file.path[..]].concat();
+            if let Some(folder) = path.strip_suffix(INDEX.as_bytes())
+                && folder.ends_with(b"/")
+            {
+                places.insert(folder.into(), Place::File(asset.clone()));
+                // There can't be a file of that name, too. The root's is empty, and nobody's path.
+                let name = &folder[..folder.len() - 1];
+                places.insert(name.into(), Place::Folder);
+            }
+            places.insert(path.into(), Place::File(asset));
+        }
+        Site(Arc::new(places))
+    }
+
+    /// The same site, which takes no memory for what another one holds already: whoever still
+    /// downloads a file that has not changed does not hold a second one.
+    #[must_use]
+    pub fn sharing(&self, other: &Site) -> Site {
+        let mut places = HashMap::clone(&self.0);
+        for (path, place) in &mut places {
+            if let Place::File(asset) = place
+                && let Some(Place::File(held)) = other.0.get(path)
+                && asset.is_same(held)
+            {
+                *asset = held.clone();
+            }
+        }
+        Site(Arc::new(places))
+    }
+
+    /// What there is at a path, as a response to this request.
+    pub(super) fn find(&self, head: &Head) -> Option<Response> {
+        let path = decode(head.path())?;
+        match self.0.get(&*path)? {
+            Place::File(asset) => Some(asset.respond(head)),
+            Place::Folder => Some(Response::moved(with_slash(&path, head.query()))),
         }
     }
+}
 
-    /// The file at that path, as a response.
-    pub(super) fn find(&self, path: &str) -> Option<Response> {
-        let asset = self.assets.iter().find(|asset| asset.path == path)?;
-        Some(Response::ok(
-            asset.content_type,
-            HEADERS,
-            asset.body.clone(),
-        ))
+impl Asset {
+    fn is_same(&self, other: &Asset) -> bool {
+        self.validators == other.validators && self.content_type == other.content_type
+    }
+
+    fn respond(&self, head: &Head) -> Response {
+        let mut headers: Vec<Header> = owned(self.headers);
+        headers.extend(self.validators.headers());
+        if self.validators.hold(head) {
+            return Response::not_modified(headers);
+        }
+        Response::ok(self.content_type.clone(), headers, self.body.clone())
     }
 }
 
-fn content_type(file: &str) -> &'static str {
-    match file.rsplit_once('.') {
-        Some((_, "html")) => "text/html; charset=utf-8",
-        Some((_, "css")) => "text/css; charset=utf-8",
-        Some((_, "js")) => "text/javascript; charset=utf-8",
-        Some((_, "svg")) => "image/svg+xml",
-        _ => "application/octet-stream",
+/// The bytes that a path means. None if that would give it another slash: whoever stands in front of
+/// the relay and decides by path has not seen it.
+fn decode(path: &str) -> Option<Cow<'_, [u8]>> {
+    let decoded: Cow<[u8]> = percent_decode_str(path).into();
+    let slashes = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'/').count();
+    (slashes(&decoded) == slashes(path.as_bytes())).then_some(decoded)
+}
+
+/// A folder's proper address, relative to the one without a slash: a proxy may have put a prefix
+/// before that. It begins with a dot, so that no name can pass for a scheme or a host.
+fn with_slash(path: &[u8], query: Option<&str>) -> String {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let name = percent_encode(name, UNRESERVED);
+    match query {
+        Some(query) => format!("./{name}/?{query}"),
+        None => format!("./{name}/"),
     }
 }
+
+/// The type that a name's extension stands for. Text says that it is UTF-8 if it is.
+fn content_type(path: &[u8], body: &[u8]) -> Cow<'static, str> {
+    let path = String::from_utf8_lossy(path);
+    let guessed = mime_guess::from_path(&*path).first_raw();
+    match guessed.unwrap_or("application/octet-stream") {
+        text if text.starts_with("text/") && str::from_utf8(body).is_ok() => {
+            format!("{text}; charset=utf-8").into()
+        }
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

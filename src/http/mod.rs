@@ -5,9 +5,10 @@ mod asset;
 mod reason;
 mod response;
 mod route;
+mod validators;
 
 pub use admin::{AdminRequest, TopicsQuery, route_admin};
-pub use asset::{Body, Site};
+pub use asset::{File, Site};
 pub use reason::Reason;
-pub use response::{Response, Status};
-pub use route::{Answer, Join, route};
+pub use response::{Body, Response, Status};
+pub use route::{Answer, Join, is_socket, route};

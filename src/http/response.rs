@@ -1,14 +1,22 @@
 //! Responses: status, headers, and errors as people read them.
 
 use super::Reason;
-use super::asset::Body;
+use std::borrow::Cow;
 use std::io::Write;
+use std::sync::Arc;
+
+/// A body that many responses share: a connection that is slow to take it holds a position in it.
+pub type Body = Arc<[u8]>;
 
 /// The statuses that are answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// 200
     Ok,
+    /// 301
+    MovedPermanently,
+    /// 304
+    NotModified,
     /// 400
     BadRequest,
     /// 401
@@ -37,6 +45,8 @@ impl Status {
     pub fn line(self) -> (u16, &'static str) {
         match self {
             Status::Ok => (200, "OK"),
+            Status::MovedPermanently => (301, "Moved Permanently"),
+            Status::NotModified => (304, "Not Modified"),
             Status::BadRequest => (400, "Bad Request"),
             Status::Unauthorized => (401, "Unauthorized"),
             Status::Forbidden => (403, "Forbidden"),
@@ -49,7 +59,16 @@ impl Status {
             Status::ServiceUnavailable => (503, "Service Unavailable"),
         }
     }
+
+    /// Whether it says that something is wrong.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        self.line().0 >= 400
+    }
 }
+
+/// A header's name and value.
+pub(super) type Header = (&'static str, Cow<'static, str>);
 
 /// A response before it is encoded.
 #[derive(Clone, Debug)]
@@ -59,8 +78,8 @@ pub struct Response {
     /// Why, if it is an error.
     pub reason: Reason,
     /// Headers besides those that every response has.
-    headers: Vec<(&'static str, &'static str)>,
-    content_type: &'static str,
+    headers: Vec<Header>,
+    content_type: Cow<'static, str>,
     /// What follows the head.
     pub body: Body,
     /// The request asked for the head only.
@@ -71,15 +90,15 @@ pub struct Response {
 
 impl Response {
     pub(super) fn ok(
-        content_type: &'static str,
-        headers: &[(&'static str, &'static str)],
+        content_type: impl Into<Cow<'static, str>>,
+        headers: Vec<Header>,
         body: Body,
     ) -> Self {
         Response {
             status: Status::Ok,
             reason: Reason::Other,
-            headers: headers.to_vec(),
-            content_type,
+            headers,
+            content_type: content_type.into(),
             body,
             head_only: false,
             keep_alive: true,
@@ -89,11 +108,30 @@ impl Response {
     /// What is old at once, and so is kept by nobody.
     #[must_use]
     pub fn fresh(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        let headers = [
+        let headers = owned(&[
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
-        ];
-        Response::ok(content_type, &headers, body.into().into())
+        ]);
+        Response::ok(content_type, headers, body.into().into())
+    }
+
+    /// What the client has is what it would get.
+    pub(super) fn not_modified(headers: Vec<Header>) -> Self {
+        Response {
+            status: Status::NotModified,
+            ..Response::ok("", headers, [].into())
+        }
+    }
+
+    /// What is asked for is elsewhere.
+    pub(super) fn moved(location: String) -> Self {
+        let (number, name) = Status::MovedPermanently.line();
+        let body = format!("{number} {name}: It is at {location}\n");
+        let headers = vec![("Location", location.into())];
+        Response {
+            status: Status::MovedPermanently,
+            ..Response::ok(PLAIN_TEXT, headers, body.into_bytes().into())
+        }
     }
 
     /// An error, explained in a sentence, after which the connection is closed.
@@ -103,8 +141,8 @@ impl Response {
         Response {
             status,
             reason: Reason::Other,
-            headers: headers.to_vec(),
-            content_type: "text/plain; charset=utf-8",
+            headers: owned(headers),
+            content_type: PLAIN_TEXT.into(),
             body: format!("{number} {name}: {why}\n").into_bytes().into(),
             head_only: false,
             keep_alive: false,
@@ -123,14 +161,17 @@ impl Response {
     pub fn encode_head(&self) -> Vec<u8> {
         let (number, name) = self.status.line();
         let body_bytes = self.body.len();
-        let content_type = self.content_type;
+        let content_type = &self.content_type;
         let mut head = Vec::with_capacity(512);
         // Writing into a Vec does not fail.
-        let _ = write!(
-            head,
-            "HTTP/1.1 {number} {name}\r\nContent-Type: {content_type}\r\n\
-             Content-Length: {body_bytes}\r\n"
-        );
+        let _ = write!(head, "HTTP/1.1 {number} {name}\r\n");
+        // A 304 has no body, and would have one of another length if it had.
+        if self.status != Status::NotModified {
+            let _ = write!(
+                head,
+                "Content-Type: {content_type}\r\nContent-Length: {body_bytes}\r\n"
+            );
+        }
         for (name, value) in self
             .headers
             .iter()
@@ -147,4 +188,12 @@ impl Response {
         let _ = write!(head, "Connection: {connection}\r\n\r\n");
         head
     }
+}
+
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// Headers that are always the same.
+pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<Header> {
+    let header = |&(name, value)| (name, Cow::Borrowed(value));
+    headers.iter().map(header).collect()
 }

@@ -69,7 +69,7 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
             echo: wants_echo(head),
         }));
     }
-    let Some(response) = site.find(head.path()) else {
+    let Some(response) = site.find(head) else {
         let why = "There is nothing here. The page is at /, WebSockets are at /ws and /ws/TOPIC.";
         return Err(Response::error(Status::NotFound, why, &[]).because(Reason::NotFound));
     };
@@ -86,6 +86,12 @@ pub(super) fn check_method(head: &Head) -> Result<(), Response> {
     let why = "This can be read with GET and HEAD only.";
     let headers = [("Allow", "GET, HEAD")];
     Err(Response::error(Status::MethodNotAllowed, why, &headers).because(Reason::Method))
+}
+
+/// Whether a path is a WebSocket's, and nothing else is ever served there.
+#[must_use]
+pub fn is_socket(path: &str) -> bool {
+    socket_path(path).is_some()
 }
 
 /// The topic's name in a path that leads to one, not decoded yet.

@@ -1,8 +1,8 @@
 //! One connection: a slab entry of one cache line, which at rest owns no heap.
 
 use super::outbox::Outbox;
+use super::responses::Pending;
 use super::topic::VariantKey;
-use crate::http::Body;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::wheel::{Link, Links, Tick};
@@ -130,16 +130,6 @@ pub(super) struct Extra {
     pub(super) discarded: u32,
     /// What of this is counted in the relay's `private_bytes`.
     pub(super) charged: usize,
-}
-
-/// A response's body on its way; its head leaves by the outbox.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) body: Body,
-    pub(super) sent: usize,
-    pub(super) keep_alive: bool,
-    /// The connection was refused before it said anything.
-    pub(super) at_door: bool,
 }
 
 /// A close that waits for what the connection was owed.

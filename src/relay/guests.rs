@@ -3,23 +3,18 @@
 //! Only kept if somebody asks: for bounds by address, for proxies, for hooks. Otherwise it costs
 //! nothing, and the kernel knows.
 
+use super::by_slot::BySlot;
 use crate::proxy::PeerAddress;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// What is kept of one connection: 19 bytes, so that a table of them has no holes.
-#[derive(Clone, Copy, Debug)]
+/// The default came before anybody asked: nothing is known of it.
+#[derive(Clone, Copy, Debug, Default)]
 struct Guest {
     ip: [u8; 16],
     port: [u8; 2],
     flags: u8,
 }
-
-/// Nothing is known of it: it came before anybody asked.
-const NOBODY: Guest = Guest {
-    ip: [0; 16],
-    port: [0; 2],
-    flags: 0,
-};
 
 /// It has an address.
 const TCP: u8 = 1;
@@ -53,7 +48,7 @@ impl Introduction {
 /// Addresses by slot.
 #[derive(Debug, Default)]
 pub(super) struct Guests {
-    guests: Vec<Guest>,
+    guests: BySlot<Guest>,
     is_kept: bool,
 }
 
@@ -62,7 +57,7 @@ impl Guests {
     pub(super) fn keep(&mut self, is_kept: bool) {
         self.is_kept = is_kept;
         if !is_kept {
-            self.guests = Vec::new();
+            self.guests.clear();
         }
     }
 
@@ -73,7 +68,7 @@ impl Guests {
 
     /// Gives back what a crowd took. Nobody is there.
     pub(super) fn shrink(&mut self) {
-        self.guests = Vec::new();
+        self.guests.clear();
     }
 
     /// A connection takes a slot.
@@ -81,17 +76,14 @@ impl Guests {
         if !self.is_kept {
             return;
         }
-        let slot = slot as usize;
-        if slot >= self.guests.len() {
-            self.guests.resize(slot + 1, NOBODY);
-        }
-        self.guests[slot] = Guest::of(peer);
-        self.guests[slot].flags |= awaited.map_or(0, Introduction::flag);
+        let guest = self.guests.place(slot);
+        *guest = Guest::of(peer);
+        guest.flags |= awaited.map_or(0, Introduction::flag);
     }
 
     /// A proxy said whom a connection is for. What it still has to say stays.
     pub(super) fn rename(&mut self, slot: u32, client: PeerAddress) {
-        if let Some(guest) = self.guests.get_mut(slot as usize) {
+        if let Some(guest) = self.guests.get_mut(slot) {
             let awaited = guest.flags & (AWAITS_HEADER | FORWARDS);
             *guest = Guest::of(client);
             guest.flags |= awaited;
@@ -100,20 +92,20 @@ impl Guests {
 
     /// A connection has said what was awaited.
     pub(super) fn introduced(&mut self, slot: u32) {
-        if let Some(guest) = self.guests.get_mut(slot as usize) {
+        if let Some(guest) = self.guests.get_mut(slot) {
             guest.flags &= !(AWAITS_HEADER | FORWARDS);
         }
     }
 
     /// Whether a connection still has this to say.
     pub(super) fn awaits(&self, slot: u32, introduction: Introduction) -> bool {
-        let guest = self.guests.get(slot as usize);
+        let guest = self.guests.get(slot);
         guest.is_some_and(|guest| guest.flags & introduction.flag() != 0)
     }
 
     /// Whose connection it is, as far as that is known.
     pub(super) fn client(&self, slot: u32) -> Option<PeerAddress> {
-        self.guests.get(slot as usize)?.peer()
+        self.guests.get(slot)?.peer()
     }
 
     /// Whose connection it is, if that is an address.
@@ -126,14 +118,14 @@ impl Guests {
 
     /// It is counted from now on.
     pub(super) fn set_counted(&mut self, slot: u32) {
-        if let Some(guest) = self.guests.get_mut(slot as usize) {
+        if let Some(guest) = self.guests.get_mut(slot) {
             guest.flags |= COUNTED;
         }
     }
 
     /// The address that it was counted for, if it was. It is not any more.
     pub(super) fn take_counted(&mut self, slot: u32) -> Option<IpAddr> {
-        let guest = self.guests.get_mut(slot as usize)?;
+        let guest = self.guests.get_mut(slot)?;
         let was_counted = guest.flags & COUNTED != 0;
         guest.flags &= !COUNTED;
         self.ip(slot).filter(|_| was_counted)
@@ -156,9 +148,9 @@ impl Guest {
             }
             PeerAddress::Unix => Guest {
                 flags: UNIX,
-                ..NOBODY
+                ..Guest::default()
             },
-            PeerAddress::Unknown => NOBODY,
+            PeerAddress::Unknown => Guest::default(),
         }
     }
 
@@ -195,7 +187,10 @@ mod tests {
     fn nothing_is_kept_unless_asked_for() {
         let mut guests = Guests::default();
         guests.enter(5, PeerAddress::Unix, None);
-        assert_eq!((guests.client(5), guests.guests.capacity()), (None, 0));
+        assert_eq!(
+            (guests.client(5), guests.guests.get(5).is_some()),
+            (None, false)
+        );
         guests.keep(true);
         guests.enter(5, PeerAddress::Unix, Some(Introduction::Header));
         assert_eq!(guests.client(5), Some(PeerAddress::Unix));
@@ -203,6 +198,9 @@ mod tests {
         guests.introduced(5);
         assert!(!guests.awaits(5, Introduction::Header));
         guests.keep(false);
-        assert_eq!((guests.client(5), guests.guests.capacity()), (None, 0));
+        assert_eq!(
+            (guests.client(5), guests.guests.get(5).is_some()),
+            (None, false)
+        );
     }
 }

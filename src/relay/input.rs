@@ -1,7 +1,8 @@
 //! What comes in: requests, and frames.
 
-use super::connection::{ConnId, Peer, Pending, Phase};
+use super::connection::{ConnId, Peer, Phase};
 use super::limits::GATHER_BYTES_FREE;
+use super::responses::Pending;
 use super::{Reading, Relay};
 use crate::http::{self, Answer, Reason, Response, Status};
 use crate::metrics::Cause;
@@ -87,7 +88,7 @@ impl Relay {
 
     /// Answers a request.
     pub(super) fn respond(&mut self, slot: u32, response: Response) {
-        if response.status != Status::Ok {
+        if response.status.is_error() {
             self.note_refusal(slot, &response);
         }
         self.send_response(slot, response);
@@ -201,7 +202,9 @@ impl Relay {
     }
 
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        self.spend_bytes(slot, input.len());
+        if self.spending.is_kept() {
+            self.spend_bytes(slot, input.len());
+        }
         let connection = &mut self.connections[slot as usize];
         let compression = connection.terms.compression();
         let extra = connection.extra.as_deref_mut();
@@ -252,7 +255,7 @@ impl Relay {
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
-        if !self.may_go_on(slot, &fragment) {
+        if !self.may_go_on(slot, fragment.last) {
             return;
         }
         if fragment.first && fragment.last {
@@ -268,9 +271,9 @@ impl Relay {
     }
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
-    fn may_go_on(&mut self, slot: u32, fragment: &Fragment) -> bool {
+    fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
         self.connections[slot as usize].phase == Phase::Open
-            && (!fragment.last || self.spend_message(slot))
+            && (!is_last || !self.spending.is_kept() || self.spend_message(slot))
     }
 
     /// A piece of a compressed message, which is inflated once it is whole.
@@ -279,7 +282,7 @@ impl Relay {
         slot: u32,
         fragment: Fragment,
     ) -> Result<(), ProtocolError> {
-        if !self.may_go_on(slot, &fragment) {
+        if !self.may_go_on(slot, fragment.last) {
             return Ok(());
         }
         if fragment.first && fragment.last {

@@ -29,6 +29,7 @@
 
 mod admin;
 mod admission;
+mod by_slot;
 mod census;
 mod compression;
 mod connection;
@@ -46,6 +47,7 @@ mod outbox;
 mod output;
 mod publish;
 mod rate;
+mod responses;
 mod shutdown;
 mod spending;
 mod timers;
@@ -70,6 +72,7 @@ use connection::{Connection, Phase};
 use crowd::{Arrivals, Crowd};
 use guests::Guests;
 use notice::Notices;
+use responses::Responses;
 use slab::Slab;
 use spending::Spending;
 use std::collections::VecDeque;
@@ -120,6 +123,7 @@ pub struct Relay {
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
+    responses: Responses,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
@@ -170,6 +174,7 @@ impl Relay {
             codec: compression::Codec::default(),
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
+            responses: Responses::default(),
             unfinished: None,
             dirty: VecDeque::new(),
             touched: Vec::new(),
@@ -202,6 +207,17 @@ impl Relay {
         self.keep_guests();
         self.keep_spending();
         self.codec.forget_level();
+    }
+
+    /// The files that are served.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Serves other files from now on. A download that is under way goes on with what it began with.
+    pub fn set_site(&mut self, site: Site) {
+        self.site = site;
     }
 
     /// Sets the hooks of a program that embeds the relay.
@@ -271,7 +287,8 @@ impl Relay {
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.timers_left || !self.outputs.is_empty() || !self.dirty.is_empty()
+        let is_owed = !self.outputs.is_empty() || !self.responses.is_empty();
+        self.timers_left || is_owed || !self.dirty.is_empty()
     }
 
     /// When the next turn is due, though nothing happens.

@@ -3,6 +3,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
+use super::responses::Pending;
 use super::topic::VariantKey;
 use crate::log::Position;
 use crate::metrics::Cause;
@@ -38,13 +39,13 @@ pub(super) struct Budget {
     visits: u32,
     /// Members of the topic whose turn it is.
     topic_visits: u32,
-    /// Topics.
     topics: usize,
 }
 
 impl Relay {
     /// Begins the writing part of a turn.
     pub fn begin_flush(&mut self) {
+        self.responses.begin_flush();
         self.budget = Budget {
             outputs: self.outputs.len(),
             visits: self.limits.pace.visits_per_turn,
@@ -64,17 +65,13 @@ impl Relay {
             && let Some(id) = self.outputs.pop_front()
         {
             self.budget.outputs -= 1;
-            let Some(slot) = self.slot(id) else { continue };
-            self.connections[slot as usize].queued = false;
-            if self.connections[slot as usize].blocked {
-                continue;
-            }
-            if self.has_output(slot) {
+            if self.has_output_now(id) {
                 return Some(id);
             }
-            self.on_all_sent(slot);
-            if self.connections[slot as usize].phase != Phase::Closed {
-                self.settle(slot);
+        }
+        while let Some(id) = self.responses.pop() {
+            if self.has_output_now(id) {
+                return Some(id);
             }
         }
         while self.budget.visits > 0 && self.budget.topics > 0 {
@@ -99,6 +96,25 @@ impl Relay {
         None
     }
 
+    /// A connection comes out of its queue: whether there is something to write to it now.
+    fn has_output_now(&mut self, id: ConnId) -> bool {
+        let Some(slot) = self.slot(id) else {
+            return false;
+        };
+        self.connections[slot as usize].queued = false;
+        if self.connections[slot as usize].blocked {
+            return false;
+        }
+        if self.has_output(slot) {
+            return true;
+        }
+        self.on_all_sent(slot);
+        if self.connections[slot as usize].phase != Phase::Closed {
+            self.settle(slot);
+        }
+        false
+    }
+
     /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
     #[must_use]
     pub fn transmit(&self, id: ConnId) -> Output<'_> {
@@ -121,7 +137,7 @@ impl Relay {
                 .extra
                 .as_deref()
                 .and_then(|extra| extra.response.as_ref());
-            let body = response.map(|response| &response.body[response.sent..]);
+            let body = response.map(Pending::slice);
             let parts = outbox
                 .map(|outbox| outbox.pending())
                 .into_iter()
@@ -157,18 +173,20 @@ impl Relay {
             let log = &self.topics[connection.variant].log;
             let tail = log.tail();
             connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
-            if connection.cursor == tail && connection.lagging == NONE {
-                connection.active = self.now;
-                return;
-            }
-            // A socket that takes nothing is no message on its way.
             if sent > 0 {
                 connection.active = self.now;
+            }
+            if connection.cursor == tail && connection.lagging == NONE {
+                return;
             }
         } else {
             self.advance(slot, sent);
         }
         let connection = &mut self.connections[slot as usize];
+        let is_response = connection.phase == Phase::Respond;
+        if is_response {
+            self.responses.on_sent(sent);
+        }
         if std::mem::take(&mut connection.probing) && sent == 0 {
             self.counters.stalled += 1;
             self.abort(slot, Cause::Stalled);
@@ -185,7 +203,11 @@ impl Relay {
         if sent < offered {
             self.on_blocked(slot);
         } else if self.has_output(slot) {
-            self.unfinished = Some(id);
+            // A member goes on at once; who downloads waits for the others first.
+            match is_response {
+                true => self.queue_output(slot),
+                false => self.unfinished = Some(id),
+            }
         } else {
             self.on_all_sent(slot);
         }
@@ -213,7 +235,10 @@ impl Relay {
         let connection = &mut self.connections[slot as usize];
         if !connection.queued && !connection.blocked {
             connection.queued = true;
-            self.outputs.push_back(id);
+            match connection.phase {
+                Phase::Respond => self.responses.push(id),
+                _ => self.outputs.push_back(id),
+            }
         }
     }
 
@@ -280,8 +305,7 @@ impl Relay {
             return true;
         }
         if connection.is_member() {
-            let end = connection.end(self.topics[connection.variant].log.tail());
-            return self.pass_over_own(slot) < end;
+            return self.has_output_of_log(slot);
         }
         let response = connection
             .extra

@@ -22,8 +22,8 @@ const MANY: u64 = 100;
 /// Counts what happened in the window that is open.
 #[derive(Debug, Default)]
 pub(super) struct Digest {
-    /// When it is to be summed up; `None` while nothing has happened.
-    ends: Option<Tick>,
+    /// When it was opened; `None` while nothing has happened.
+    began: Option<Tick>,
     refused: [Tally; Reason::ALL.len()],
     ended: [Tally; Cause::ALL.len()],
 }
@@ -39,7 +39,7 @@ struct Tally {
 impl Digest {
     /// Takes in what happened to somebody.
     pub(super) fn hear(&mut self, now: Tick, notice: &Notice, peer: impl FnOnce() -> PeerAddress) {
-        self.ends.get_or_insert(now.after(WINDOW_TICKS));
+        self.began.get_or_insert(now);
         let tally = match notice {
             Notice::Refused { reason, .. } => &mut self.refused[*reason as usize],
             Notice::Disconnected => &mut self.refused[Reason::Disconnected as usize],
@@ -86,19 +86,19 @@ impl Digest {
 
     /// When to sum up.
     pub(super) fn due(&self) -> Option<Tick> {
-        self.ends
+        self.began.map(|began| began.after(WINDOW_TICKS))
     }
 
     /// Says what the window came to, if it is over, and begins another.
     pub(super) fn handle_time(&mut self, now: Tick) {
-        if self.ends.is_some_and(|ends| ends <= now) {
-            self.close();
+        if self.due().is_some_and(|due| due <= now) {
+            self.close(now);
         }
     }
 
-    /// Says what the window came to.
-    pub(super) fn close(&mut self) {
-        if let Some(summary) = self.summary() {
+    /// Says what the window has come to by now, be it over or not.
+    pub(super) fn close(&mut self, now: Tick) {
+        if let Some(summary) = self.summary(now) {
             log::warn!("{summary}");
         }
         *self = Digest::default();
@@ -106,7 +106,8 @@ impl Digest {
 
     /// What is worth a line: many of whatever kind, or several of what concerns the operator, of
     /// whom the first was a line already.
-    fn summary(&self) -> Option<String> {
+    fn summary(&self, now: Tick) -> Option<String> {
+        let period = shown_period(self.began?, now);
         let refused = Reason::ALL.iter().map(|reason| reason.label());
         let refused: Vec<_> = refused.zip(&self.refused).collect();
         let ended = Cause::ALL.iter().map(|cause| cause.label());
@@ -119,7 +120,7 @@ impl Digest {
         if count < MANY && !is_repeated {
             return None;
         }
-        let mut summary = format!("in {} s: ", WINDOW_TICKS / 10);
+        let mut summary = format!("in {period}: ");
         // Writing into a String does not fail.
         let _ = write_kinds(&mut summary, "requests refused", &refused);
         let _ = write_kinds(&mut summary, "connections failed", &ended);
@@ -130,6 +131,15 @@ impl Digest {
             most.1.example
         );
         Some(summary)
+    }
+}
+
+/// `10 s`, `0.3 s`: never less than a tick, in which things do happen.
+fn shown_period(began: Tick, now: Tick) -> String {
+    let ticks = now.since(began).max(1);
+    match (ticks / 10, ticks % 10) {
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenths) => format!("{seconds}.{tenths} s"),
     }
 }
 
@@ -190,7 +200,7 @@ mod tests {
         assert_eq!(digest.due(), None);
         hear(&mut digest, &refusal(Reason::NoUpgrade), 99);
         assert_eq!(digest.due(), Some(Tick(7 + WINDOW_TICKS)));
-        assert_eq!(digest.summary(), None);
+        assert_eq!(digest.summary(Tick(107)), None);
         digest.handle_time(Tick(7 + WINDOW_TICKS));
         assert_eq!(digest.due(), None);
     }
@@ -207,21 +217,37 @@ mod tests {
         hear(&mut digest, &refusal(Reason::Origin), 1100);
         hear(&mut digest, &dead, 3);
         assert_eq!(
-            digest.summary().unwrap(),
+            digest.summary(Tick(107)).unwrap(),
             "in 10 s: 1204 requests refused (1100 origin, 104 no_upgrade); 3 connections failed \
              (3 dead); the first of the most frequent: 403 Forbidden: No. from 192.0.2.1:1"
         );
     }
 
     #[test]
+    fn a_window_that_is_cut_short_says_how_long_it_was() {
+        let mut digest = Digest::default();
+        hear(&mut digest, &refusal(Reason::NoUpgrade), 100);
+        for (now, start) in [
+            (7, "in 0.1 s: 100 requests"),
+            (10, "in 0.3 s: 100 requests"),
+            (27, "in 2 s: 100 requests"),
+            // Whoever was busy looked late.
+            (120, "in 11.3 s: 100 requests"),
+        ] {
+            let summary = digest.summary(Tick(now)).unwrap();
+            assert!(summary.starts_with(start), "{summary}");
+        }
+    }
+
+    #[test]
     fn the_operators_affairs_are_summed_up_from_the_second_on() {
         let mut digest = Digest::default();
         hear(&mut digest, &refusal(Reason::Origin), 1);
-        assert_eq!(digest.summary(), None);
+        assert_eq!(digest.summary(Tick(107)), None);
         hear(&mut digest, &refusal(Reason::Origin), 1);
         assert!(
             digest
-                .summary()
+                .summary(Tick(107))
                 .unwrap()
                 .contains("2 requests refused (2 origin)")
         );

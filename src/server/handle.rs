@@ -1,5 +1,6 @@
 //! The loop's face to other threads: stop it, publish, read the counters.
 
+use super::signals::Loaded;
 use crate::proto::MessageKind;
 use crate::relay::Counters;
 use mio::Waker;
@@ -63,6 +64,8 @@ pub(super) enum Command {
         payload: Vec<u8>,
     },
     Count(SyncSender<Counters>),
+    /// What a thread of the server's own has read for it.
+    Reload(Box<Loaded>),
 }
 
 impl Handle {
@@ -95,7 +98,7 @@ impl Handle {
         Ok(counters.recv()?)
     }
 
-    fn send(&self, command: Command) -> Result<(), Gone> {
+    pub(super) fn send(&self, command: Command) -> Result<(), Gone> {
         self.commands.send(command)?;
         Ok(self.waker.wake()?)
     }

@@ -13,15 +13,16 @@ mod accept;
 mod bind;
 mod digest;
 mod handle;
+mod public;
 mod signals;
 mod table;
 
 pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle};
+pub use public::read_site;
 
 use crate::config::Config;
-use crate::http::Site;
 use crate::metrics::{Histogram, ProcessFigures};
 use crate::proxy::PeerAddress;
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
@@ -37,6 +38,7 @@ use digest::Digest;
 use handle::{Command, Inbox};
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
+use signals::Reloads;
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -73,8 +75,7 @@ pub struct Server {
     ready: VecDeque<ConnId>,
     /// The settings in force.
     config: Config,
-    /// Where settings come from when they are to be loaded again.
-    load: Option<Box<signals::Load>>,
+    reloads: Reloads,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
     digest: Digest,
@@ -94,9 +95,10 @@ pub enum Ended {
 
 impl Server {
     /// Listens on the addresses of a configuration. Nobody is accepted before
-    /// [`run`](Server::run). Raises the process's limit of open files to the most it may have.
+    /// [`run`](Server::run). Reads the folder that is to be served, and raises the process's limit of open files to the most it may have.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
+        let site = read_site(config)?;
         let public = bind::open_public(config)?;
         let admin = bind::open_admin(config)?;
         let listeners = public.len() + admin.len();
@@ -106,7 +108,7 @@ impl Server {
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::start();
-        let mut relay = Relay::new(limits, Site::embedded(), Clock::tick(clock.elapsed()));
+        let mut relay = Relay::new(limits, site, Clock::tick(clock.elapsed()));
         relay.set_stopwatch(clock::nanoseconds);
         Ok(Server {
             relay,
@@ -121,7 +123,7 @@ impl Server {
             table: Table::default(),
             ready: VecDeque::new(),
             config: config.clone(),
-            load: None,
+            reloads: Reloads::default(),
             ends: None,
             digest: Digest::default(),
             process: Process::observe(),
@@ -192,7 +194,7 @@ impl Server {
             self.relay.end_turn();
             let is_over = self.ends.is_some_and(|ends| ends <= now);
             if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
-                self.digest.close();
+                self.digest.close(now);
                 return Ok(Ended::Cleanly);
             }
             let took = self.clock.elapsed().saturating_sub(began);
@@ -257,6 +259,7 @@ impl Server {
             match command {
                 Command::Stop => self.shut_down(now),
                 // Who asked may have gone without waiting for the answer.
+                Command::Reload(loaded) => self.on_loaded(*loaded),
                 Command::Count(reply) => drop(reply.try_send(*self.relay.counters())),
                 Command::Publish {
                     ref topic,

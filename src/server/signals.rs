@@ -1,7 +1,9 @@
-//! Signals: SIGTERM and SIGINT end the relay, SIGHUP loads the settings again.
+//! Signals: SIGTERM and SIGINT end the relay, SIGHUP loads settings and files again.
 
-use super::{SIGNAL, Server};
+use super::handle::Command;
+use super::{SIGNAL, Server, read_site};
 use crate::config::{Config, ConfigError};
+use crate::http::Site;
 use crate::journal;
 use crate::sys::clock::ticks;
 use crate::sys::descriptors;
@@ -11,9 +13,25 @@ use mio::Interest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::io;
+use std::mem;
+use std::thread::Builder;
 
 /// Finds out what the settings are to be.
-pub(super) type Load = dyn FnMut() -> Result<Config, ConfigError>;
+type Load = dyn FnMut() -> Result<Config, ConfigError>;
+
+/// Settings and the files that they name, or what is wrong with them.
+pub(super) type Loaded = Result<(Config, Site), ConfigError>;
+
+/// Settings that are loaded again.
+#[derive(Default)]
+pub(super) struct Reloads {
+    /// Where they come from.
+    load: Option<Box<Load>>,
+    /// The files are being read: there is one thread for it at a time.
+    is_under_way: bool,
+    /// It was asked for meanwhile, and what is being read may be old already.
+    is_due_again: bool,
+}
 
 impl Server {
     /// Ends at SIGINT and SIGTERM, at a second one at once; reloads at SIGHUP.
@@ -28,7 +46,7 @@ impl Server {
 
     /// Sets where the settings come from at SIGHUP.
     pub fn set_load(&mut self, load: impl FnMut() -> Result<Config, ConfigError> + 'static) {
-        self.load = Some(Box::new(load));
+        self.reloads.load = Some(Box::new(load));
     }
 
     /// Tells the service manager that started this process how it is, if one did: when it is ready,
@@ -71,28 +89,57 @@ impl Server {
         }
     }
 
+    /// Begins a reload. A folder is read by a thread of its own, so that nobody waits for the disk;
+    /// the settings that name it wait along, for all of them change together or none does.
     fn on_hangup(&mut self) {
+        let reloads = &mut self.reloads;
+        if reloads.is_under_way {
+            reloads.is_due_again = true;
+            return;
+        }
         self.notifier.reloading();
-        let status = match self.reload() {
+        let Some(load) = &mut reloads.load else {
+            return self.notifier.ready(&self.status());
+        };
+        reloads.is_under_way = true;
+        let wanted = load().and_then(|wanted| wanted.limits().map(|_| wanted));
+        let wanted = match wanted {
+            Ok(wanted) if wanted.public.is_some() => wanted,
+            wanted => return self.on_loaded(wanted.map(|wanted| (wanted, Site::embedded()))),
+        };
+        let handle = self.inbox.handle();
+        let before = self.relay.site().clone();
+        let read = move || {
+            let loaded = read_site(&wanted).map(|site| (wanted, site.sharing(&before)));
+            // If the loop has ended meanwhile, nobody needs it.
+            let _ = handle.send(Command::Reload(Box::new(loaded)));
+        };
+        if let Err(error) = Builder::new().name("reload".into()).spawn(read) {
+            self.on_loaded(Err(format!("can't start a thread: {error}").into()));
+        }
+    }
+
+    /// Settings and files are there, or are known to be wrong.
+    pub(super) fn on_loaded(&mut self, loaded: Loaded) {
+        let status = match loaded.and_then(|(wanted, site)| self.reload(&wanted, site)) {
             Ok(()) => self.status(),
             Err(error) => {
                 log::error!("the settings stay as they were: {error}");
                 format!("{}; the last reload failed", self.status())
             }
         };
+        self.reloads.is_under_way = false;
+        if mem::take(&mut self.reloads.is_due_again) {
+            return self.on_hangup();
+        }
         self.notifier.ready(&status);
     }
 
     /// Takes over what can change without touching a connection. If anything is wrong with the new
     /// settings, the old ones stay, all of them.
-    fn reload(&mut self) -> Result<(), ConfigError> {
-        let Some(load) = &mut self.load else {
-            return Ok(());
-        };
-        let wanted = load()?;
-        wanted.limits()?;
+    fn reload(&mut self, wanted: &Config, site: Site) -> Result<(), ConfigError> {
         let mut config = self.config.clone();
-        let held = config.adopt(&wanted);
+        let held = config.adopt(wanted);
         let limits = config.limits()?;
         let listeners = self.addresses.len() + self.admin_addresses.len();
         let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners)?;
@@ -105,6 +152,7 @@ impl Server {
             );
         }
         self.relay.set_limits(limits);
+        self.relay.set_site(site);
         self.acceptor.set_sockets_max(sockets_max);
         journal::set_level(config.log_level.0);
         self.config = config;

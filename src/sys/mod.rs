@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod descriptors;
 pub mod file;
+pub mod folder;
 pub mod listen;
 pub mod notify;
 pub mod process;

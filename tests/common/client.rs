@@ -342,8 +342,13 @@ impl Client {
     fn fill(&mut self, what: &str) {
         self.read.drain(..std::mem::take(&mut self.taken));
         let read = self.read_some(what);
-        let so_far = String::from_utf8_lossy(&self.read);
-        assert!(read > 0, "the stream ended before {what}: {so_far:.300?}");
+        let so_far = || String::from_utf8_lossy(&self.read);
+        let is_over = read == 0;
+        assert!(
+            !is_over,
+            "the stream ended before {what}: {:.300?}",
+            so_far()
+        );
     }
 
     fn read_some(&mut self, what: &str) -> usize {

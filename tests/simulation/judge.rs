@@ -124,6 +124,10 @@ impl World {
         match reason {
             "stalled" => self.stalled = self.stalled.checked_sub(1).expect("it was counted"),
             "dead" => self.dead = self.dead.checked_sub(1).expect("it was counted"),
+            // What it owes is known all the same.
+            "who knows" if self.is_dead(&self.peers[index]) => {
+                self.dead = self.dead.saturating_sub(1);
+            }
             _ => {}
         }
         self.peers[index].stage = Stage::Gone;

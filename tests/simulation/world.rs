@@ -8,7 +8,7 @@ use crate::network::Socket;
 use crate::peer::{News, Peer, Stage};
 use crate::random::Random;
 use crate::tap::Tap;
-use fanfare::http::Site;
+use fanfare::http::{File, Site};
 use fanfare::proto::{Role, Session};
 use fanfare::relay::{ConnId, Counters, Relay};
 use fanfare::wheel::Tick;
@@ -62,7 +62,7 @@ impl World {
             println!("{character:#?}");
         }
         World {
-            relay: Relay::new(character.limits.clone(), Site::embedded(), now),
+            relay: Relay::new(character.limits.clone(), site(), now),
             now,
             peers: Vec::new(),
             live: Vec::new(),
@@ -387,4 +387,14 @@ impl World {
             ..*now
         }
     }
+}
+
+/// Pages, of which one leaves in several writes.
+fn site() -> Site {
+    let files = [("index.html", 500), ("app.js", 150_000), ("style.css", 0)];
+    Site::new(files.map(|(path, bytes)| File {
+        path: path.into(),
+        body: vec![b'x'; bytes].into(),
+        modified: None,
+    }))
 }

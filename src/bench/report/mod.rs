@@ -17,6 +17,7 @@ use super::run::Span;
 use clap::Args;
 use document::{Client, Kernel, Memory, Messages, SCHEMA};
 use serde::Serialize;
+use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -51,6 +52,19 @@ impl Document {
         title: String,
         settings: &impl Serialize,
     ) -> Self {
+        // Options are plain maps of plain values, which always have a JSON form.
+        let settings = serde_json::to_value(settings).unwrap_or_default();
+        Document::with_settings(options, scenario, title, settings)
+    }
+
+    /// One for all scenarios, not a copy for each.
+    #[inline(never)]
+    fn with_settings(
+        options: &ReportOptions,
+        scenario: &str,
+        title: String,
+        settings: Value,
+    ) -> Self {
         Document {
             schema: SCHEMA,
             name: options.name.clone(),
@@ -60,8 +74,7 @@ impl Document {
             machine: Machine::this(),
             scenario: scenario.into(),
             title,
-            // Options are plain maps of plain values, which always have a JSON form.
-            settings: serde_json::to_value(settings).unwrap_or_default(),
+            settings,
             outcome: Outcome::Complete,
             correct: true,
             connections: Connections::default(),

@@ -1,0 +1,149 @@
+//! Responses on their way: they wait apart from everything else that leaves, and a turn sends a
+//! bounded part of them.
+//!
+//! A body is shared, and whoever is slow to take it holds a position in it. Each write offers a
+//! slice; then the others have their turn. So however many download, and however fast, a message, a
+//! pong or a close frame waits for one turn's part at most.
+
+use super::connection::ConnId;
+use crate::http::Body;
+use std::collections::VecDeque;
+
+/// Bytes of a body that one write offers.
+const BYTES_PER_WRITE: usize = 64 * 1024;
+
+/// Bytes that a turn sends of all responses.
+const BYTES_PER_TURN: usize = 1024 * 1024;
+
+/// What a write counts at least: to call the kernel takes as long as to copy so many bytes.
+const BYTES_COUNTED_MIN: usize = 4 * 1024;
+
+/// A response's body on its way; its head leaves by the outbox.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) body: Body,
+    pub(super) sent: usize,
+    pub(super) keep_alive: bool,
+    /// The connection was refused before it said anything.
+    pub(super) at_door: bool,
+}
+
+impl Pending {
+    /// What the next write offers.
+    pub(super) fn slice(&self) -> &[u8] {
+        let rest = &self.body[self.sent..];
+        &rest[..rest.len().min(BYTES_PER_WRITE)]
+    }
+}
+
+/// Connections with a response to take, who has waited longest first.
+#[derive(Debug, Default)]
+pub(super) struct Responses {
+    waiting: VecDeque<ConnId>,
+    /// How many of them this turn still looks at: each once.
+    visits: usize,
+    /// What this turn may still send.
+    bytes_left: usize,
+}
+
+impl Responses {
+    pub(super) fn push(&mut self, id: ConnId) {
+        self.waiting.push_back(id);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn begin_flush(&mut self) {
+        self.visits = self.waiting.len();
+        self.bytes_left = BYTES_PER_TURN;
+    }
+
+    /// The next in this turn.
+    pub(super) fn pop(&mut self) -> Option<ConnId> {
+        if self.visits == 0 || self.bytes_left == 0 {
+            return None;
+        }
+        self.visits -= 1;
+        self.waiting.pop_front()
+    }
+
+    /// One of them was written to.
+    pub(super) fn on_sent(&mut self, bytes: usize) {
+        self.bytes_left = self.bytes_left.saturating_sub(bytes.max(BYTES_COUNTED_MIN));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(slot: u32) -> ConnId {
+        let generation = 0;
+        ConnId { slot, generation }
+    }
+
+    #[test]
+    fn a_body_leaves_in_slices() {
+        let body: Body = (0..=255).cycle().take(150_000).collect();
+        let mut pending = Pending {
+            body: body.clone(),
+            sent: 0,
+            keep_alive: true,
+            at_door: false,
+        };
+        let mut taken = Vec::new();
+        while pending.sent < body.len() {
+            let slice = pending.slice();
+            assert!((1..=BYTES_PER_WRITE).contains(&slice.len()));
+            taken.extend_from_slice(slice);
+            pending.sent += slice.len();
+        }
+        assert_eq!(taken[..], body[..]);
+        assert!(pending.slice().is_empty());
+    }
+
+    #[test]
+    fn a_turn_sends_its_part_and_the_next_goes_on_where_it_ended() {
+        let mut responses = Responses::default();
+        for slot in 0..40 {
+            responses.push(id(slot));
+        }
+        let mut served = Vec::new();
+        for _ in 0..5 {
+            responses.begin_flush();
+            while let Some(id) = responses.pop() {
+                responses.on_sent(BYTES_PER_WRITE);
+                responses.push(id);
+                served.push(id.slot);
+            }
+        }
+        assert_eq!(served, (0..40).chain(0..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_turn_looks_at_each_once() {
+        let mut responses = Responses::default();
+        responses.push(id(1));
+        responses.begin_flush();
+        assert_eq!(responses.pop(), Some(id(1)));
+        responses.push(id(1));
+        assert_eq!(responses.pop(), None);
+    }
+
+    #[test]
+    fn tiny_ones_count_too() {
+        let mut responses = Responses::default();
+        for slot in 0..1000 {
+            responses.push(id(slot));
+        }
+        responses.begin_flush();
+        let mut count = 0;
+        while responses.pop().is_some() {
+            responses.on_sent(100);
+            count += 1;
+        }
+        assert_eq!(count, BYTES_PER_TURN / BYTES_COUNTED_MIN);
+    }
+}
