@@ -307,6 +307,29 @@ fn many_rooms_of_the_relay() {
 }
 
 #[test]
+fn messages_that_come_compressed() {
+    let options = [
+        "--deflate",
+        "--content=json",
+        "--text",
+        "--readers=5",
+        "--publishers=2",
+        "--window=16",
+        "--size=64,2000,70000",
+    ];
+    assert_relay_is_correct("fanout", "/ws", &[&options, SHORT].concat()).assert_correct();
+}
+
+#[test]
+fn a_server_that_does_not_compress_is_told() {
+    let relay = Relay::start(&["--compression", "off"]);
+    let url = format!("ws://{}/ws", relay.address);
+    let report = bench(&["idle", &url, "--connections=1", "--deflate"]);
+    report.assert_says("the server does not agree on permessage-deflate");
+    assert_eq!(report.code, 1, "{}\n{}", report.out, report.errors);
+}
+
+#[test]
 fn rooms_that_are_one_are_told() {
     let relay = Relay::start(&[]);
     let url = format!("ws://{}/ws", relay.address);

@@ -16,11 +16,13 @@
 use super::script::{Fields, Script, Track};
 use super::tally::Tally;
 use detour::Detour;
+use opener::Opener;
 use progress::Progress;
 use std::collections::{BTreeMap, VecDeque};
 
 mod compare;
 mod detour;
+mod opener;
 mod progress;
 
 /// No publisher's frame has begun.
@@ -32,6 +34,7 @@ const DEAF: u64 = u64::MAX;
 pub(super) struct Books {
     pub(super) script: Script,
     pub(super) tally: Tally,
+    pub(super) opener: Option<Box<Opener>>,
 }
 
 /// The publishers and receivers of one room, and how far each of these is with each of those.

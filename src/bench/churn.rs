@@ -174,7 +174,10 @@ impl Scenario for Comers {
 /// `fanfare bench churn`
 pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     options.target.check_single()?;
-    let script = Script::new(options.message.kind(), &options.message.size, run_tag());
+    if options.target.deflate {
+        return Err(Failure::usage("--deflate can't be had with churn"));
+    }
+    let script = Script::of(&options.message, false, run_tag());
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = format!(

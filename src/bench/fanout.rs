@@ -15,11 +15,9 @@ use super::workers::share;
 /// `fanfare bench fanout`
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
     let message = &options.load.message;
-    let script = Script::new(message.kind(), &message.size, run_tag());
+    let script = Script::of(message, options.load.target.deflate, run_tag());
     let target = &options.load.target;
-    if options.rooms > 1 {
-        target.check_single()?;
-    }
+    target.check_shared(options.rooms)?;
     let plan = Plan {
         rooms: options.rooms,
         readers: share(options.voices.readers, target.workers, 0),
@@ -56,7 +54,7 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
 pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
     options.load.target.check_single()?;
     let message = &options.load.message;
-    let script = Script::new(message.kind(), &message.size, run_tag());
+    let script = Script::of(message, options.load.target.deflate, run_tag());
     let plan = Plan {
         rooms: options.connections,
         readers: 0,

@@ -64,7 +64,7 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
         url.parse().map_err(Failure::new)?,
         (Ipv4Addr::LOCALHOST, port).into(),
     );
-    let script = Script::new(options.message.kind(), &options.message.size, run_tag());
+    let script = Script::of(&options.message, false, run_tag());
     let mut driver = Driver::new(OpenOptions {
         sources: options.source.clone(),
         in_flight_max: IN_FLIGHT_MAX,

@@ -44,6 +44,7 @@ pub(super) struct Opening {
     pub(super) began: u64,
     key: String,
     subprotocols: Vec<String>,
+    deflate: bool,
     head: Vec<u8>,
     scanner: HeadScanner,
 }
@@ -53,6 +54,8 @@ pub(super) struct Opening {
 pub(super) struct RequestOptions {
     pub(super) subprotocols: Vec<String>,
     pub(super) headers: Vec<(String, String)>,
+    /// Compression is offered, and has to be agreed on.
+    pub(super) deflate: bool,
 }
 
 /// Why a connection did not open.
@@ -147,6 +150,7 @@ impl Link {
         let request = Request {
             subprotocols: &subprotocols,
             headers: &headers,
+            deflate: options.deflate,
             ..Request::new(route.url.authority(), &target, &key)
         };
         let mut out = Vec::new();
@@ -159,6 +163,7 @@ impl Link {
                 began: now,
                 key,
                 subprotocols: options.subprotocols.clone(),
+                deflate: options.deflate,
                 head: Vec::new(),
                 scanner: HeadScanner::response(),
             })),
@@ -202,11 +207,16 @@ impl Link {
         let subprotocols: Vec<&str> = opening.subprotocols.iter().map(String::as_str).collect();
         let request = Request {
             subprotocols: &subprotocols,
+            deflate: opening.deflate,
             ..Request::new("", "/", &opening.key)
         };
-        request
+        let agreed = request
             .verify(&head)
             .map_err(|error| OpenError::Refused(error.to_string()))?;
+        if opening.deflate && agreed.deflate.is_none() {
+            let why = "the server does not agree on permessage-deflate without context takeover";
+            return Err(OpenError::Refused(why.into()));
+        }
         let began = opening.began;
         self.state = State::Open;
         Ok(Some((began, end - before)))

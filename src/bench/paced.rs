@@ -22,11 +22,9 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 /// `fanfare bench paced`
 pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
     let message = &options.load.message;
-    let script = Script::new(message.kind(), &message.size, run_tag());
+    let script = Script::of(message, options.load.target.deflate, run_tag());
     let target = &options.load.target;
-    if options.rooms > 1 {
-        target.check_single()?;
-    }
+    target.check_shared(options.rooms)?;
     let plan = Plan {
         rooms: options.rooms,
         readers: share(options.voices.readers, target.workers, 0),

@@ -83,6 +83,7 @@ impl Rooms {
         let books = Books {
             script,
             tally: Tally::default(),
+            opener: None,
         };
         let (tracks, echo) = match plan.outlet {
             Outlet::Publishers { count, echo } => (count, echo),

@@ -342,6 +342,7 @@ pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
         request: RequestOptions {
             subprotocols: target.subprotocol.clone(),
             headers: target.header.clone(),
+            deflate: target.deflate,
         },
     }
 }

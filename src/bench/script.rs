@@ -8,16 +8,22 @@
 //!
 //! Each number is written in base 64, in the characters `0` to `o`: a payload is printable, valid
 //! as text, and of the same length whatever the numbers are. The tag tells the messages of this run
-//! from those of others. The filler is a window into random characters, a different one for each
-//! message of a publisher's next 256, so that no message can pass for its neighbour.
+//! from those of others. The filler is a window into random characters, or JSON, a different one for
+//! each message of a publisher's next 256, so that no message can pass for its neighbour.
 //!
 //! Sizes come from a list, over and over. So where a frame begins in the stream of a publisher is
 //! arithmetic: a *position* counts the bytes of its frames, as a server sends them, from the first
 //! one on.
 
+use super::options::MessageOptions;
 use crate::proto::frame::{EncodedHeader, Header};
 use crate::proto::{MessageKind, Role};
+use clap::ValueEnum;
+use filler::{json_characters, random_characters};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+mod filler;
 
 /// The least payload: tag, publisher and sequence.
 pub(super) const PAYLOAD_BYTES_MIN: usize = 12;
@@ -31,10 +37,23 @@ const DIGIT_ZERO: u8 = b'0';
 /// Where a message's filler may begin in the random characters.
 const FILLER_STARTS: usize = 256;
 
+/// What messages are filled with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Content {
+    /// Characters without a pattern.
+    #[default]
+    Random,
+    /// Records as an application might send them.
+    Json,
+}
+
 /// Sizes, kind and content of the messages of one run.
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) kind: MessageKind,
+    /// The server may compress them on their way back.
+    pub(super) is_deflated: bool,
     tag: u32,
     cycle: Vec<Shape>,
     /// The sum of the frames of one cycle.
@@ -58,6 +77,16 @@ pub(super) struct Fields {
 }
 
 impl Script {
+    /// The script of a run.
+    pub(super) fn of(message: &MessageOptions, is_deflated: bool, tag: u32) -> Self {
+        let mut script = Script::new(message.kind(), &message.size, tag);
+        script.is_deflated = is_deflated;
+        if message.content == Content::Json {
+            script.filler = json_characters(script.filler.len());
+        }
+        script
+    }
+
     /// A script whose payloads have these sizes in turn, each at least [`PAYLOAD_BYTES_MIN`].
     pub(super) fn new(kind: MessageKind, sizes: &[usize], tag: u32) -> Self {
         let mut start = 0;
@@ -82,6 +111,7 @@ impl Script {
         let longest = sizes.iter().copied().max().unwrap_or_default();
         Script {
             kind,
+            is_deflated: false,
             tag: tag % (1 << (6 * TAG_DIGITS)),
             cycle,
             cycle_bytes: start,
@@ -191,19 +221,6 @@ fn read_number(digits: &[u8]) -> Option<u64> {
         let value = digit.wrapping_sub(DIGIT_ZERO);
         (value < 64).then_some(number << 6 | u64::from(value))
     })
-}
-
-/// Printable characters without a pattern that a compressor could find, the same in every run.
-fn random_characters(count: usize) -> Vec<u8> {
-    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut next = || {
-        // xorshift64
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        DIGIT_ZERO + (state >> 58) as u8
-    };
-    (0..count).map(|_| next()).collect()
 }
 
 /// What one publisher has said so far, kept as long as some receiver still has to hear it.

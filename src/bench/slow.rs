@@ -22,7 +22,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     options.load.target.check_single()?;
     let count = options.stalled.min(options.voices.readers);
     let message = &options.load.message;
-    let script = Script::new(message.kind(), &message.size, run_tag());
+    let script = Script::of(message, options.load.target.deflate, run_tag());
     let plan = Plan {
         rooms: 1,
         readers: options.voices.readers,

@@ -73,10 +73,15 @@ impl Window {
     }
 }
 
+/// What a compressed message may take beside its bytes: headers of blocks, and the flush.
+const SPARE_BYTES: usize = 64;
+
 /// Compresses messages.
 #[derive(Debug)]
 pub struct Deflater {
     compress: Compress,
+    window: Window,
+    level: Compression,
     buffer: Vec<u8>,
 }
 
@@ -86,6 +91,8 @@ impl Deflater {
         let level = Compression::new(u32::from(level.clamp(1, 9)));
         Self {
             compress: Compress::new_with_window_bits(level, false, window.bits()),
+            window,
+            level,
             buffer: Vec::new(),
         }
     }
@@ -106,13 +113,20 @@ impl Deflater {
     pub fn deflate(&mut self, payload: &[u8]) -> Option<&[u8]> {
         self.compress.reset();
         self.buffer.clear();
-        // With one byte more than what is still of use, a full buffer means: it is not.
-        self.buffer.reserve_exact(payload.len() + TAIL.len());
+        // Fixed codes take nine bits at most for each byte: there is room for all of it even if it
+        // grows, though it is of no use then.
+        self.buffer
+            .reserve_exact(payload.len() + payload.len() / 8 + SPARE_BYTES);
         let flushed = self
             .compress
             .compress_vec(payload, &mut self.buffer, FlushCompress::Sync);
-        let is_whole = flushed.is_ok() && self.buffer.len() < self.buffer.capacity();
-        let compressed = self.buffer.strip_suffix(&TAIL).filter(|_| is_whole)?;
+        if flushed.is_err() || self.buffer.len() == self.buffer.capacity() {
+            // What it still holds back must not be there at the next message: zlib-rs (0.6.8) counts
+            // it as pending beyond a reset, and panics once there is too much of it.
+            self.compress = Compress::new_with_window_bits(self.level, false, self.window.bits());
+            return None;
+        }
+        let compressed = self.buffer.strip_suffix(&TAIL)?;
         (compressed.len() < payload.len()).then_some(compressed)
     }
 

@@ -39,7 +39,6 @@ pub(super) struct Budget {
     visits: u32,
     /// Members of the topic whose turn it is.
     topic_visits: u32,
-    /// Topics.
     topics: usize,
 }
 
@@ -174,7 +173,9 @@ impl Relay {
             let log = &self.topics[connection.variant].log;
             let tail = log.tail();
             connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
-            connection.active = self.now;
+            if sent > 0 {
+                connection.active = self.now;
+            }
             if connection.cursor == tail && connection.lagging == NONE {
                 return;
             }
@@ -304,8 +305,7 @@ impl Relay {
             return true;
         }
         if connection.is_member() {
-            let end = connection.end(self.topics[connection.variant].log.tail());
-            return self.pass_over_own(slot) < end;
+            return self.has_output_of_log(slot);
         }
         let response = connection
             .extra

@@ -4,7 +4,7 @@ use super::Relay;
 use super::connection::{ConnId, NONE, Peer, Phase};
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
-use super::variant::Variant;
+use super::variant::{ENCODINGS, Variant};
 use crate::log::Position;
 use crate::metrics::Cause;
 use crate::proto::{CloseCode, Header, MessageKind};
@@ -39,43 +39,75 @@ impl Relay {
 
     /// Appends a message to a topic. Costs the same whatever the number of members.
     fn append(&mut self, topic: TopicKey, sender: Option<u32>, kind: MessageKind, payload: &[u8]) {
-        self.topics[topic].meter.count(self.now, payload.len());
-        for key in self.topics[topic].variants() {
-            let variant = &mut self.topics[key];
-            let compressed = variant.encoding.window().and_then(|window| {
-                let settings = self.limits.compression;
-                self.codec
-                    .deflate(window, payload, settings, &mut self.counters)
-            });
-            let bytes = compressed.unwrap_or(payload);
-            let header = Header {
-                fin: true,
-                compressed: compressed.is_some(),
-                opcode: kind.opcode(),
-                mask: None,
-                payload_bytes: bytes.len() as u64,
-            };
-            let excluded = sender.filter(|&slot| self.connections[slot as usize].variant == key);
-            variant
-                .log
-                .append(&mut self.pool, &header.encode(), bytes, excluded);
-            variant.start_walk();
-            let readers = variant.members() - usize::from(excluded.is_some());
-            self.counters.deliveries += readers as u64;
-            let bytes_max = self.limits.topic_log_bytes_max;
-            let cut = (variant.log.bytes() > bytes_max).then(|| variant.log.cut(bytes_max));
-            if !variant.dirty {
-                variant.dirty = true;
-                self.dirty.push_back(key);
-            }
-            if let Some(cut) = cut {
-                self.lap(key, cut);
-            }
+        let topic = &mut self.topics[topic];
+        topic.meter.count(self.now, payload.len());
+        let [plain, compressed @ ..] = topic.variants_by_encoding();
+        if plain != VariantKey::NONE {
+            self.append_to(plain, sender, kind, false, payload);
+        }
+        if compressed != [VariantKey::NONE; ENCODINGS - 1] {
+            self.append_compressed(&compressed, sender, kind, payload);
         }
         self.counters.messages += 1;
         self.counters.message_bytes += payload.len() as u64;
         if self.pool.bytes_in_use() > self.limits.log_bytes_max {
             self.relieve();
+        }
+    }
+
+    /// Appends a message, compressed, to those of these variants that exist.
+    fn append_compressed(
+        &mut self,
+        variants: &[VariantKey],
+        sender: Option<u32>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
+        // It is put back below: what it compressed is borrowed from it until then.
+        let mut codec = std::mem::take(&mut self.codec);
+        let settings = self.limits.compression;
+        for &key in variants.iter().filter(|&&key| key != VariantKey::NONE) {
+            let window = self.topics[key].encoding.window();
+            let compressed = window
+                .and_then(|window| codec.deflate(window, payload, settings, &mut self.counters));
+            let bytes = compressed.unwrap_or(payload);
+            self.append_to(key, sender, kind, compressed.is_some(), bytes);
+        }
+        self.codec = codec;
+    }
+
+    /// Appends a message to a variant, as it is encoded there.
+    #[inline]
+    fn append_to(
+        &mut self,
+        key: VariantKey,
+        sender: Option<u32>,
+        kind: MessageKind,
+        compressed: bool,
+        payload: &[u8],
+    ) {
+        let variant = &mut self.topics[key];
+        let header = Header {
+            fin: true,
+            compressed,
+            opcode: kind.opcode(),
+            mask: None,
+            payload_bytes: payload.len() as u64,
+        };
+        let excluded = sender.filter(|&slot| self.connections[slot as usize].variant == key);
+        variant
+            .log
+            .append(&mut self.pool, &header.encode(), payload, excluded);
+        variant.start_walk();
+        let readers = variant.members() - usize::from(excluded.is_some());
+        self.counters.deliveries += readers as u64;
+        if !std::mem::replace(&mut variant.dirty, true) {
+            self.dirty.push_back(key);
+        }
+        let bytes_max = self.limits.topic_log_bytes_max;
+        if variant.log.bytes() > bytes_max {
+            let cut = variant.log.cut(bytes_max);
+            self.lap(key, cut);
         }
     }
 

@@ -53,6 +53,11 @@ impl Topic {
         &self.name
     }
 
+    /// Its variants by the number of their encoding, `NONE` where there is none.
+    pub(super) fn variants_by_encoding(&self) -> [VariantKey; ENCODINGS] {
+        self.variants
+    }
+
     /// Its variants.
     pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> + use<> {
         let variants = self.variants.into_iter();

@@ -3,7 +3,7 @@
 //! frequent, and one that pings would hide where there are none.
 
 use crate::random::Random;
-use fanfare::relay::{Admission, Limits, Pace, Rates, SlowPolicy};
+use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 
 /// The character of a world.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub(crate) struct Often {
     pub(crate) reset: u32,
     pub(crate) violation: u32,
     pub(crate) vanish: u32,
+    // Of clients, and of their messages:
+    pub(crate) deflate: u32,
     // Of what the network does:
     pub(crate) freeze: u32,
     pub(crate) refuse: u32,
@@ -94,7 +96,7 @@ impl Character {
             Grain::Coarse => &[50_000, 250_000, 4 << 20],
         });
         let topic_log_bytes_max = 4 * message_bytes_max * random.pick(&[1, 1, 2, 4, 16, 64]);
-        let limits = Limits {
+        let mut limits = Limits {
             connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
             topics_max: random.pick(&[usize::MAX, usize::MAX, 1, 2]),
             head_bytes_max: random.pick(&[16 * 1024, 400]),
@@ -120,7 +122,8 @@ impl Character {
             pace: Pace {
                 topic_visits_per_turn: random.pick(&[1, 3, 1024]),
                 visits_per_turn: random.pick(&[1, 5, 4096]),
-                inflated_bytes_per_turn: 1 << 20,
+                // A client waits until what it sent compressed was taken in: see client.rs.
+                inflated_bytes_per_turn: usize::MAX,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
             },
@@ -145,8 +148,15 @@ impl Character {
             freeze: often(&[0, 20, 100]),
             refuse: often(&[0, 0, 0, 10, 100]),
             spurious: often(&[0, 0, 20]),
+            deflate: often(&[0, 1, 2, 2, 4]),
         };
         let small_only = random.once_in(3);
+        if !random.once_in(4) {
+            limits.compression = Some(Compression {
+                level: random.pick(&[1, 2, 6]),
+                bytes_min: random.pick(&[0, 50, 500]),
+            });
+        }
         Character {
             limits,
             clients: random.between(2, 40) as usize,

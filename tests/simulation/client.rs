@@ -1,4 +1,7 @@
-//! A client's will: what it sends, and how it takes what it hears. Whatever it sends, it keeps a
+//! A client's will: what it sends, and how it takes what it hears. After a compressed message it sends
+//! no other before that was handed over: what follows one in the same read may have to wait inside
+//! of the relay until there is room for what it inflated to, which can't be seen from outside (the
+//! relay's own tests look at that). Whatever it sends, it keeps a
 //! mark of, so that the world knows what the relay has been told once the bytes up to there were
 //! handed to it.
 
@@ -9,6 +12,7 @@ use crate::random::Random;
 use crate::request::{self, Answer};
 use crate::tap::Tap;
 use crate::violation;
+use fanfare::proto::deflate::{Deflater, Window};
 use fanfare::proto::{CloseCode, CloseFrame, MessageKind, OpCode, Role, Session};
 use fanfare::relay::SlowPolicy;
 use fanfare::wheel::Tick;
@@ -54,6 +58,15 @@ enum Kind {
     Bad,
 }
 
+/// A message that is sent in fragments.
+struct Unfinished {
+    message: Message,
+    /// What is left of it.
+    rest: Vec<u8>,
+    compressed: bool,
+    has_begun: bool,
+}
+
 pub(crate) struct Client {
     pub(crate) number: u32,
     pub(crate) topic: usize,
@@ -65,10 +78,17 @@ pub(crate) struct Client {
     /// It answers neither pings nor a close frame, and ends nothing.
     rude: bool,
     session: Session,
+    /// The window of the compression that it offers.
+    window_bits: Option<u32>,
+    /// Its messages may be compressed.
+    pub(crate) is_compressed: bool,
+    deflater: Option<Deflater>,
+    /// Where the last compressed message ends in what it sent.
+    compressed_until: u64,
     /// Requests that were not answered yet.
     asked: u32,
     /// A message that is sent in fragments, and what is left of it.
-    unfinished: Option<(Message, Vec<u8>)>,
+    unfinished: Option<Unfinished>,
     messages: u32,
     pings: u32,
     pub(crate) marks: VecDeque<(u64, Mark)>,
@@ -92,6 +112,10 @@ impl Client {
             eager: random.once_in(often.eager),
             rude: random.once_in(often.rude),
             session: Session::new(Role::Client),
+            window_bits: random.once_in(often.deflate).then(|| random.between(9, 15)),
+            is_compressed: false,
+            deflater: None,
+            compressed_until: u64::MAX,
             asked: 0,
             unfinished: None,
             messages: 0,
@@ -105,7 +129,7 @@ impl Client {
     }
 
     pub(crate) fn can_publish(&self) -> bool {
-        self.state == State::Talking && self.unfinished.is_none()
+        self.state == State::Talking && self.unfinished.is_none() && !self.is_waiting()
     }
 
     /// Does something of its own accord.
@@ -115,6 +139,7 @@ impl Client {
             State::Asked if world.random.once_in(world.character.often.reset) => {
                 self.reset(socket);
             }
+            State::Talking if self.is_waiting() => {}
             State::Talking => self.talk(socket, world),
             State::Asked | State::Said | State::Vanished => {}
         }
@@ -165,17 +190,15 @@ impl Client {
     /// Publishes one message, whole.
     pub(crate) fn publish(&mut self, socket: &mut Socket, world: &mut Whim) {
         let message = self.next_message(world);
-        let sent =
-            self.session
-                .send_fragment(message.kind, &message.payload(), true, socket.push());
-        debug_assert_eq!(sent, Ok(()));
-        self.mark(socket, Mark::Message(message));
+        let (payload, compressed) = self.encode(&message, world);
+        self.send_piece(message.kind, &payload, true, compressed, socket);
+        self.mark_message(socket, message, compressed);
     }
 
     /// Finishes what it has begun, and says good-bye.
     pub(crate) fn leave(&mut self, socket: &mut Socket, world: &mut Whim) {
         match self.state {
-            State::Talking if world.random.once_in(4) => self.end(socket),
+            State::Talking if self.is_waiting() || world.random.once_in(4) => self.end(socket),
             State::Talking => {
                 let code = world
                     .random
@@ -200,7 +223,10 @@ impl Client {
             Kind::Mute => return request::write_partial(socket.push(), world.random),
             Kind::Bad => request::bad(world.random, &world.character.limits),
             Kind::Visitor if !world.random.once_in(4) => request::page(world.random),
-            Kind::Member | Kind::Visitor => request::upgrade(self.topic, self.echo, world.random),
+            Kind::Member | Kind::Visitor => {
+                tap.offered_bits = self.window_bits;
+                request::upgrade(self.topic, self.echo, self.window_bits, world.random)
+            }
         };
         let start = socket.pushed();
         socket.push().extend_from_slice(&request.bytes);
@@ -232,7 +258,7 @@ impl Client {
             () => {
                 for _ in 0..world.random.size(world.character.batch_max) {
                     self.publish(socket, world);
-                    if socket.backlog() > world.character.volume_max {
+                    if socket.backlog() > world.character.volume_max || self.is_waiting() {
                         break;
                     }
                 }
@@ -260,32 +286,87 @@ impl Client {
     }
 
     fn send_fragment(&mut self, socket: &mut Socket, world: &mut Whim) {
-        let (message, mut rest) = self.unfinished.take().unwrap_or_else(|| {
+        let mut unfinished = self.unfinished.take().unwrap_or_else(|| {
             let message = self.next_message(world);
-            (message, message.payload())
+            let (rest, compressed) = self.encode(&message, world);
+            Unfinished {
+                message,
+                rest,
+                compressed,
+                has_begun: false,
+            }
         });
+        let message = unfinished.message;
         let random = &mut *world.random;
         for _ in 0..random.between(1, 30) {
             let bytes = match random.between(0, 3) {
                 0 => 0,
-                1 => rest.len(),
-                _ => random.size(rest.len()).min(rest.len()),
+                1 => unfinished.rest.len(),
+                _ => random
+                    .size(unfinished.rest.len())
+                    .min(unfinished.rest.len()),
             };
-            let later = rest.split_off(bytes);
+            let later = unfinished.rest.split_off(bytes);
             let last = later.is_empty() && random.once_in(2);
-            let sent = self
-                .session
-                .send_fragment(message.kind, &rest, last, socket.push());
-            debug_assert_eq!(sent, Ok(()));
-            rest = later;
+            let marked = unfinished.compressed && !unfinished.has_begun;
+            self.send_piece(message.kind, &unfinished.rest, last, marked, socket);
+            unfinished.has_begun = true;
+            unfinished.rest = later;
             if last {
-                return self.mark(socket, Mark::Message(message));
+                return self.mark_message(socket, message, unfinished.compressed);
             }
             if random.once_in(world.character.often.ping) {
                 self.send_ping(socket, 10);
             }
         }
-        self.unfinished = Some((message, rest));
+        self.unfinished = Some(unfinished);
+    }
+
+    /// A message's payload, compressed or not.
+    fn encode(&mut self, message: &Message, world: &mut Whim) -> (Vec<u8>, bool) {
+        let payload = message.payload();
+        if !self.is_compressed || world.random.once_in(2) {
+            return (payload, false);
+        }
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Deflater::new(Window::Bits15, 1));
+        match deflater.deflate(&payload) {
+            Some(compressed) => (compressed.to_vec(), true),
+            None => (payload, false),
+        }
+    }
+
+    /// A message, or a piece of one; `marked` as the first of a compressed one.
+    fn send_piece(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        last: bool,
+        marked: bool,
+        socket: &mut Socket,
+    ) {
+        let out = socket.push();
+        let start = out.len();
+        let sent = self.session.send_fragment(kind, payload, last, out);
+        debug_assert_eq!(sent, Ok(()));
+        if marked {
+            out[start] |= 0x40;
+        }
+    }
+
+    fn mark_message(&mut self, socket: &Socket, message: Message, compressed: bool) {
+        self.mark(socket, Mark::Message(message));
+        if compressed {
+            self.compressed_until = socket.pushed();
+        }
+    }
+
+    /// A compressed message has not been handed over yet.
+    fn is_waiting(&self) -> bool {
+        self.marks
+            .iter()
+            .any(|&(end, _)| end == self.compressed_until)
     }
 
     fn ping(&mut self, socket: &mut Socket, world: &mut Whim) {

@@ -124,6 +124,10 @@ impl World {
         match reason {
             "stalled" => self.stalled = self.stalled.checked_sub(1).expect("it was counted"),
             "dead" => self.dead = self.dead.checked_sub(1).expect("it was counted"),
+            // What it owes is known all the same.
+            "who knows" if self.is_dead(&self.peers[index]) => {
+                self.dead = self.dead.saturating_sub(1);
+            }
             _ => {}
         }
         self.peers[index].stage = Stage::Gone;
@@ -254,7 +258,8 @@ impl World {
         // the burst may begin near the end of one, and end near the beginning of another.
         let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
         let topic_bytes = segment_bytes_max + LIST_BYTES_MIN;
-        let slack = 2 * (self.burst.bytes + self.burst.topics.len() * topic_bytes);
+        let slack =
+            2 * self.encodings() * (self.burst.bytes + self.burst.topics.len() * topic_bytes);
         let log_bytes = self.relay.log_bytes();
         let log_bytes_max = limits.log_bytes_max + slack;
         assert!(
@@ -276,6 +281,14 @@ impl World {
             private_bytes <= private_bytes_max,
             "{private_bytes} private bytes, {private_bytes_max} at most"
         );
+    }
+
+    /// In how many encodings a message may be read.
+    pub(crate) fn encodings(&self) -> usize {
+        match self.character.limits.compression {
+            Some(_) => 3,
+            None => 1,
+        }
     }
 
     /// The relay sleeps, and nothing is under way: everybody has what it is owed.

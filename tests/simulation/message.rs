@@ -31,6 +31,18 @@ static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     text.into_bytes()
 });
 
+/// Something that shrinks to a tenth and less, and is text as well.
+static REPEATS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let words = b"fan fan fanfare! ";
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut table = Vec::new();
+    while table.len() < BYTES_MAX + OFFSETS {
+        let bytes = random.usize(1..=words.len());
+        table.extend_from_slice(&words[..bytes]);
+    }
+    table
+});
+
 /// A message of a publisher, which numbers its own from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -81,6 +93,7 @@ impl Message {
         let offset = (self.publisher.wrapping_mul(31) ^ self.number.wrapping_mul(7)) as usize;
         let offset = offset * 2 % OFFSETS;
         let table = match self.kind {
+            _ if self.number % 3 == 2 => &*REPEATS,
             MessageKind::Text => &*TEXT,
             MessageKind::Binary => &*BINARY,
         };

@@ -36,8 +36,13 @@ impl Request {
     }
 }
 
-/// Joins a topic.
-pub(crate) fn upgrade(topic: usize, echo: bool, random: &mut Random) -> Request {
+/// Joins a topic, and offers compression with a window of so many bits.
+pub(crate) fn upgrade(
+    topic: usize,
+    echo: bool,
+    window_bits: Option<u32>,
+    random: &mut Random,
+) -> Request {
     let target = match (topic, echo) {
         (0, true) => "/ws".to_owned(),
         (0, false) => "/ws?echo=0".to_owned(),
@@ -45,9 +50,21 @@ pub(crate) fn upgrade(topic: usize, echo: bool, random: &mut Random) -> Request 
         (_, false) => format!("/ws/topic%20{topic}?a=b&echo=0"),
     };
     let mut bytes = Vec::new();
-    let headers = [("User-Agent", "a client")];
+    let offer = window_bits.map(|bits| match random.below(3) {
+        0 => format!("permessage-bzip2, permessage-deflate; server_max_window_bits={bits}"),
+        _ => format!("permessage-deflate; server_max_window_bits={bits}"),
+    });
+    let mut headers = Vec::new();
+    if random.once_in(2) {
+        headers.push(("User-Agent", "a client"));
+    }
+    headers.extend(
+        offer
+            .iter()
+            .map(|offer| ("Sec-WebSocket-Extensions", &offer[..])),
+    );
     let handshake = Handshake {
-        headers: &headers[random.below(2)..],
+        headers: &headers,
         ..Handshake::new("sim", &target, KEY)
     };
     handshake.write(&mut bytes).expect("a request in order");

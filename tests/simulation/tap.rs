@@ -4,12 +4,16 @@
 
 use fanfare::proto::head::ResponseHead;
 use fanfare::proto::{CloseFrame, Event, HeadScanner, MessageKind, OpCode, Role, Session};
+use flate2::{Decompress, FlushDecompress, Status};
 use std::collections::VecDeque;
 
 /// The key of every opening handshake.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 const HEAD_BYTES_MAX: usize = 4096;
+
+/// No message of a world is longer.
+const INFLATED_BYTES_MAX: usize = 256 * 1024;
 
 /// What was heard.
 pub(crate) enum Heard<'a> {
@@ -41,6 +45,9 @@ pub(crate) struct Tap {
     session_heard: Vec<(OpCode, u64)>,
     /// The last bytes were a part of a message.
     pub(crate) in_message: bool,
+    /// The window that compression was offered with, and what inflates if it was agreed on.
+    pub(crate) offered_bits: Option<u32>,
+    inflate: Option<Decompress>,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -60,6 +67,11 @@ impl Tap {
     /// A request is under way.
     pub(crate) fn expect_response(&mut self, head_only: bool) {
         self.head_only.push_back(head_only);
+    }
+
+    /// Compression was agreed on.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.inflate.is_some()
     }
 
     /// The bytes so far end with a response or a frame.
@@ -117,8 +129,21 @@ impl Tap {
         on(end, Heard::Response(head.status))?;
         let head_only = self.head_only.pop_front().unwrap_or(false);
         if head.status == 101 {
-            let request = fanfare::proto::handshake::Request::new("sim", "/ws", KEY);
-            request.verify(&head).map_err(|error| error.to_string())?;
+            let request = fanfare::proto::handshake::Request {
+                deflate: self.offered_bits.is_some(),
+                ..fanfare::proto::handshake::Request::new("sim", "/ws", KEY)
+            };
+            let agreed = request.verify(&head).map_err(|error| error.to_string())?;
+            if agreed.deflate.is_some() {
+                // There are two windows: the largest, and the smallest for all who want another.
+                let bits = match self.offered_bits {
+                    Some(15) => 15,
+                    _ => 9,
+                };
+                self.inflate = Some(Decompress::new_with_window_bits(false, bits));
+                let session = self.session.take();
+                self.session = session.map(|session| session.with_compression(true));
+            }
             self.mode = Mode::Frames;
             return Ok(());
         }
@@ -215,8 +240,14 @@ impl Tap {
             127 => 10,
             _ => 2,
         };
-        let payload = &frame[header_bytes..];
-        let (opcode, heard) = match frame[0] {
+        let mut payload = &frame[header_bytes..];
+        let mut first = frame[0];
+        let inflated;
+        if let (0xC1 | 0xC2, Some(inflate)) = (first, &mut self.inflate) {
+            inflated = inflate_whole(inflate, payload)?;
+            (first, payload) = (first & !0x40, &inflated);
+        }
+        let (opcode, heard) = match first {
             0x81 => (OpCode::Text, Heard::Message(MessageKind::Text, payload)),
             0x82 => (OpCode::Binary, Heard::Message(MessageKind::Binary, payload)),
             0x88 => {
@@ -242,6 +273,25 @@ impl Tap {
         }
         on(end, heard)
     }
+}
+
+/// A compressed message's payload, by zlib alone.
+fn inflate_whole(inflate: &mut Decompress, payload: &[u8]) -> Result<Vec<u8>, String> {
+    inflate.reset(false);
+    let mut inflated = Vec::with_capacity(INFLATED_BYTES_MAX);
+    for part in [payload, &[0, 0, 0xff, 0xff]] {
+        let before = inflate.total_in();
+        let status = inflate
+            .decompress_vec(part, &mut inflated, FlushDecompress::Sync)
+            .map_err(|error| error.to_string())?;
+        if status == Status::StreamEnd || inflate.total_in() - before != part.len() as u64 {
+            return Err(format!(
+                "{} bytes inflate to no whole message",
+                payload.len()
+            ));
+        }
+    }
+    Ok(inflated)
 }
 
 /// Size of the frame that begins here, once that is known.

@@ -316,8 +316,8 @@ impl World {
                     counted.messages
                 )
             });
-            let is_global =
-                log_bytes + 2 * bytes + (256 << 10) > self.character.limits.log_bytes_max;
+            let most = log_bytes + self.encodings() * (2 * bytes + (256 << 10));
+            let is_global = most > self.character.limits.log_bytes_max;
             let laps = (counted.lapped, counted.skips);
             self.follow_laps(index, is_global, counted.messages, laps);
         } else {

@@ -216,7 +216,10 @@ impl World {
             }
             moved = true;
             match news {
-                News::Response(status) => peer.client.on_response(status),
+                News::Response(status) => {
+                    peer.client.is_compressed |= peer.tap.is_compressed();
+                    peer.client.on_response(status);
+                }
                 News::ResponseEnd { keep_alive } => {
                     peer.client.on_response_end(keep_alive, &mut peer.socket);
                 }

@@ -4,7 +4,7 @@
 use super::super::script::{Fields, Script};
 use super::super::tally::{Fault, Tally};
 use super::{Audience, Books, DEAF, LastWord, NOBODY};
-use crate::proto::{Event, Gather, MessageKind, OpCode, Role, Session};
+use crate::proto::{Event, Gather, Message, MessageKind, OpCode, ProtocolError, Role, Session};
 
 /// Messages whose absence is remembered for one receiver, to tell late ones from duplicates.
 const MISSING_MAX: usize = 1024;
@@ -22,7 +22,7 @@ impl Audience {
     #[cold]
     pub(super) fn begin_detour(&mut self, script: &Script, receiver: usize) {
         let mut detour = Box::new(Detour {
-            session: Session::new(Role::Client),
+            session: Session::new(Role::Client).with_compression(script.is_deflated),
             gather: Gather::default(),
         });
         let current = self.receivers[receiver].current;
@@ -77,8 +77,12 @@ impl Audience {
             read += received.consumed;
             match received.event {
                 Some(Event::Fragment(fragment)) => {
-                    if let Some(message) = detour.gather.push(fragment) {
-                        self.on_message(books, receiver, message.kind, message.payload, now);
+                    if let Some(message) = detour.gather.push(fragment)
+                        && let Err(error) =
+                            self.open_message(books, receiver, message, message_bytes_max, now)
+                    {
+                        books.tally.on_fault(Fault::Protocol(error));
+                        return Err(LastWord::Broken);
                     }
                 }
                 Some(Event::Ping(payload)) => {
@@ -97,6 +101,27 @@ impl Audience {
         }
         self.receivers[receiver].detour = Some(detour);
         Ok(read)
+    }
+
+    /// A whole message, which may be compressed.
+    fn open_message(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        message: Message,
+        bytes_max: usize,
+        now: u64,
+    ) -> Result<(), ProtocolError> {
+        if !message.compressed {
+            self.on_message(books, receiver, message.kind, message.payload, now);
+            return Ok(());
+        }
+        // It is put back below: what it inflated is borrowed from it until then.
+        let mut opener = books.opener.take().unwrap_or_default();
+        let payload = opener.open(message, bytes_max)?;
+        self.on_message(books, receiver, message.kind, payload, now);
+        books.opener = Some(opener);
+        Ok(())
     }
 
     /// A whole message, not seen yet whether it is what it should be.

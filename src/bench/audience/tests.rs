@@ -12,6 +12,7 @@ struct World {
 fn world(publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World {
     let script = Script::new(MessageKind::Binary, &[20, 300], 7);
     let books = Books {
+        opener: None,
         script,
         tally: Tally::default(),
     };

@@ -3,6 +3,7 @@
 use super::super::Failure;
 use super::super::probe::{Pid, Probe};
 use super::super::report::ReportOptions;
+use super::super::script::Content;
 use super::super::url::Url;
 use super::value::{in_words, parse_count, parse_header, parse_pid, parse_publishers, parse_size};
 use crate::config::Period;
@@ -69,6 +70,10 @@ pub(in super::super) struct TargetOptions {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(in super::super) subprotocol: Vec<String>,
 
+    /// Agree on permessage-deflate, without context takeover: messages come compressed
+    #[arg(long)]
+    pub(in super::super) deflate: bool,
+
     /// Processes of this program among which the connections are shared: for when one can't keep
     /// up, or has too few descriptors
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
@@ -99,6 +104,17 @@ impl TargetOptions {
         }
     }
 
+    /// For scenarios whose rooms may be shared among processes if there is one only: what comes
+    /// compressed is known to the process alone that publishes it.
+    pub(in super::super) fn check_shared(&self, rooms: usize) -> Result<(), Failure> {
+        match self.workers {
+            1 => Ok(()),
+            _ if self.deflate => Err(Failure::usage("--deflate can't be had with --workers here")),
+            _ if rooms > 1 => self.check_single(),
+            _ => Ok(()),
+        }
+    }
+
     pub(in super::super) fn probe(&self) -> Probe {
         Probe {
             pids: self.pid.clone(),
@@ -125,6 +141,10 @@ pub(in super::super) struct MessageOptions {
     /// Send text rather than binary messages
     #[arg(long)]
     pub(in super::super) text: bool,
+
+    /// What messages are filled with: characters that no compressor finds a pattern in, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(in super::super) content: Content,
 }
 
 impl MessageOptions {
@@ -135,7 +155,11 @@ impl MessageOptions {
             true => "text",
             false => "binary",
         };
-        format!("{} bytes of {kind}", sizes.join(", "))
+        let content = match self.content {
+            Content::Random => "",
+            Content::Json => " like JSON",
+        };
+        format!("{} bytes of {kind}{content}", sizes.join(", "))
     }
 
     pub(in super::super) fn kind(&self) -> MessageKind {

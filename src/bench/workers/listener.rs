@@ -26,7 +26,7 @@ pub(super) fn hear(
         while let Some(order) = control.receive()? {
             match order {
                 Order::Open(readers) => {
-                    let script = Script::new(message.kind(), &message.size, tag);
+                    let script = Script::of(message, task.target.deflate, tag);
                     let outlet = Outlet::Elsewhere { publishers };
                     rooms = Some(Rooms::new(
                         script,

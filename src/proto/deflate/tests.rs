@@ -268,3 +268,35 @@ proptest! {
         prop_assert!(inflater.buffer.capacity() <= limit.max(bytes.len() * EXPECTED_RATIO) + 1);
     }
 }
+
+#[test]
+fn what_does_not_shrink_leaves_nothing_behind() {
+    let mut state = 1u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(300_000)
+    .collect();
+    let text = b"fan fan fanfare! ".repeat(1000);
+    for window in [Window::Bits9, Window::Bits15] {
+        for level in 1..=9 {
+            let mut deflater = Deflater::new(window, level);
+            let mut inflater = Inflater::default();
+            for bytes in [300_000, 60_000, 300_000, 30_000, 64, 1000, 200_000, 150_000] {
+                assert_eq!(
+                    deflater.deflate(&noise[..bytes]),
+                    None,
+                    "{bytes} at {level}"
+                );
+                assert_eq!(
+                    deflater.deflate(&noise[..bytes / 2]),
+                    None,
+                    "{bytes} at {level}"
+                );
+            }
+            let compressed = deflater.deflate(&text).expect("it repeats itself");
+            assert_eq!(inflater.inflate(compressed, 1 << 20), Ok(&text[..]));
+        }
+    }
+}
