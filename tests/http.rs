@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 const HOST: &str = "Host: localhost";
 
@@ -83,6 +84,30 @@ fn the_page_and_everything_that_belongs_to_it() {
         assert_eq!(client.response().status, 304, "{path}");
     }
     relay.assert_others_exchange();
+}
+
+/// A server that has a clock dates its answers (RFC 9110 §6.6.1).
+#[test]
+fn every_answer_is_dated() {
+    let relay = Relay::start(&[]);
+    for head in [
+        "GET / HTTP/1.1",
+        "HEAD / HTTP/1.1",
+        "GET /nowhere HTTP/1.1",
+        "POST / HTTP/1.1",
+        "GET /ws HTTP/1.1",
+        "GET / HTTP/9",
+    ] {
+        let before = SystemTime::now() - Duration::from_secs(1);
+        let mut client = Client::connect(&relay);
+        client.send(&request(head, &[HOST]));
+        let response = client.response_to_head();
+        let date = response.header("Date").map(httpdate::parse_http_date);
+        let Some(Ok(date)) = date else {
+            panic!("{head}: {date:?}");
+        };
+        assert!((before..=SystemTime::now()).contains(&date), "{head}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::time::Duration;
 
 /// A side list names the messages of senders without echo. It was not counted in the log's bound,
@@ -100,4 +101,28 @@ fn a_slow_reader_is_not_a_stalled_one() {
     drop((slow, sender, bystander));
     let log = relay.terminated().stderr;
     assert!(log.contains(" 0 stalled"), "{log}");
+}
+
+/// Each time that a connection closed while the system had no descriptor left, the next was accepted,
+/// the one after it was not, and the log said so again: clients set the pace.
+#[test]
+fn that_no_descriptor_is_left_is_said_once() {
+    let relay = Relay::start(&[]);
+    let mut inside: Vec<Client> = (0..8).map(|_| Client::join(&relay, "/ws")).collect();
+    let descriptors = relay.descriptors() as u64;
+    let limit = Rlimit {
+        current: Some(descriptors),
+        maximum: Some(descriptors),
+    };
+    let pid = Pid::from_raw(relay.pid() as i32);
+    prlimit(pid, Resource::Nofile, limit).expect("it is ours");
+    let mut outside: Vec<Client> = (0..9).map(|_| Client::connect(&relay)).collect();
+    for client in &mut outside[..8] {
+        client.send(&upgrade("/ws"));
+        drop(inside.pop());
+        client.expect_upgraded();
+    }
+    drop(outside);
+    let log = relay.terminated().stderr;
+    assert_eq!(log.matches("accepting pauses").count(), 1, "{log}");
 }

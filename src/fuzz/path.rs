@@ -42,7 +42,7 @@ pub fn path(data: &[u8]) {
         }
         Status::MovedPermanently => {
             assert_eq!(meant, b"/a");
-            let head = String::from_utf8(response.encode_head()).expect("text");
+            let head = String::from_utf8(response.encode_head(None)).expect("text");
             let mut lines = head.lines();
             let location = lines.find_map(|line| line.strip_prefix("Location: "));
             let (path, query) = location

@@ -1,9 +1,11 @@
 //! Responses: status, headers, and errors as people read them.
 
 use super::Reason;
+use httpdate::HttpDate;
 use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A body that many responses share: a connection that is slow to take it holds a position in it.
 pub type Body = Arc<[u8]>;
@@ -156,15 +158,19 @@ impl Response {
         self
     }
 
-    /// The head as it goes on the wire.
+    /// The head as it goes on the wire, with the date at which it was made, if there is a clock
+    /// (RFC 9110 §6.6.1).
     #[must_use]
-    pub fn encode_head(&self) -> Vec<u8> {
+    pub fn encode_head(&self, date: Option<SystemTime>) -> Vec<u8> {
         let (number, name) = self.status.line();
         let body_bytes = self.body.len();
         let content_type = &self.content_type;
         let mut head = Vec::with_capacity(512);
         // Writing into a Vec does not fail.
         let _ = write!(head, "HTTP/1.1 {number} {name}\r\n");
+        if let Some(date) = date {
+            let _ = write!(head, "Date: {}\r\n", HttpDate::from(date));
+        }
         // A 304 has no body, and would have one of another length if it had.
         if self.status != Status::NotModified {
             let _ = write!(

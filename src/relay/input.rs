@@ -100,7 +100,8 @@ impl Relay {
         self.census.set(connection, Phase::Respond);
         connection.since = self.now;
         let extra = connection.extra();
-        extra.outbox.push(&response.encode_head());
+        let date = self.calendar.map(|calendar| calendar());
+        extra.outbox.push(&response.encode_head(date));
         let body = if response.head_only {
             [].into()
         } else {

@@ -62,6 +62,7 @@ pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use output::{Output, Slices};
+pub use responses::Calendar;
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -120,6 +121,7 @@ pub struct Relay {
     topics: Topics,
     pool: Pool,
     codec: compression::Codec,
+    calendar: Option<Calendar>,
     wheel: Wheel,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
@@ -172,6 +174,7 @@ impl Relay {
             spending: Spending::default(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
+            calendar: None,
             wheel: Wheel::new(now),
             outputs: VecDeque::new(),
             responses: Responses::default(),

@@ -5,9 +5,11 @@
 //! slice; then the others have their turn. So however many download, and however fast, a message, a
 //! pong or a close frame waits for one turn's part at most.
 
+use super::Relay;
 use super::connection::ConnId;
 use crate::http::Body;
 use std::collections::VecDeque;
+use std::time::SystemTime;
 
 /// Bytes of a body that one write offers.
 const BYTES_PER_WRITE: usize = 64 * 1024;
@@ -17,6 +19,16 @@ const BYTES_PER_TURN: usize = 1024 * 1024;
 
 /// What a write counts at least: to call the kernel takes as long as to copy so many bytes.
 const BYTES_COUNTED_MIN: usize = 4 * 1024;
+
+/// The time of day, for the date of a response. Nothing is decided by it.
+pub type Calendar = fn() -> SystemTime;
+
+impl Relay {
+    /// Sets the clock that dates responses; without it, they have none.
+    pub fn set_calendar(&mut self, calendar: Calendar) {
+        self.calendar = Some(calendar);
+    }
+}
 
 /// A response's body on its way; its head leaves by the outbox.
 #[derive(Debug)]

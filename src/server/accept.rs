@@ -16,6 +16,9 @@ const ACCEPTS_PER_TURN: usize = 256;
 /// it is not any more; so it is tried again after a second.
 const RETRY_TICKS: u32 = 10;
 
+/// How often the log is told of that: once a minute. Clients who come and go would set the pace.
+const WARN_TICKS: u32 = 600;
+
 /// The tokens of the listeners lie just below the highest, which are the signals' and the waker's.
 const FIRST_TOKEN: usize = usize::MAX - 2;
 
@@ -32,6 +35,8 @@ pub(super) struct Acceptor {
     is_full: bool,
     /// The system had no descriptor or memory left; when to try again.
     exhausted_until: Option<Tick>,
+    /// When the log may be told of that again.
+    silent_until: Option<Tick>,
 }
 
 #[derive(Debug)]
@@ -68,6 +73,7 @@ impl Acceptor {
             sockets_max,
             is_full: false,
             exhausted_until: None,
+            silent_until: None,
         })
     }
 
@@ -154,7 +160,10 @@ impl Acceptor {
     }
 
     fn on_exhausted(&mut self, now: Tick, error: &io::Error) {
-        log::warn!("accepting pauses until a connection closes: {error}");
+        if self.silent_until.is_none_or(|until| until <= now) {
+            log::warn!("accepting pauses until a connection closes: {error}");
+            self.silent_until = Some(now.after(WARN_TICKS));
+        }
         self.exhausted_until = Some(now.after(RETRY_TICKS));
     }
 }

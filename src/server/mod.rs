@@ -95,7 +95,7 @@ pub enum Ended {
 
 impl Server {
     /// Listens on the addresses of a configuration. Nobody is accepted before
-    /// [`run`](Server::run). Reads the folder that is to be served, and raises the process's limit of open files to the most it may have.
+    /// [`run`](Server::run). Reads the folder that is served, and raises the limit of open files.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
         let site = read_site(config)?;
@@ -104,12 +104,12 @@ impl Server {
         let listeners = public.len() + admin.len();
         let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners)?;
         let (addresses, admin_addresses) = (local_addresses(&public)?, local_addresses(&admin)?);
-        let poll = Poll::new()?;
+        let (poll, clock) = (Poll::new()?, Clock::start());
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
-        let clock = Clock::start();
         let mut relay = Relay::new(limits, site, Clock::tick(clock.elapsed()));
         relay.set_stopwatch(clock::nanoseconds);
+        relay.set_calendar(clock::time_of_day);
         Ok(Server {
             relay,
             clock,

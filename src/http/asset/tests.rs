@@ -19,7 +19,7 @@ fn get(site: &Site, target: &str) -> (u16, String, Option<String>) {
         panic!("{target} is no WebSocket");
     };
     let body = String::from_utf8_lossy(&response.body).into_owned();
-    let encoded = String::from_utf8(response.encode_head()).expect("text");
+    let encoded = String::from_utf8(response.encode_head(None)).expect("text");
     let location = encoded
         .lines()
         .find_map(|line| line.strip_prefix("Location: "));
@@ -167,7 +167,7 @@ fn the_embedded_page_is_confined_and_others_are_not() {
     let encoded = |site: &Site| {
         let response = site.find(&head).expect("a page");
         assert_eq!(response.status, Status::Ok);
-        String::from_utf8(response.encode_head()).expect("text")
+        String::from_utf8(response.encode_head(None)).expect("text")
     };
     assert!(encoded(&embedded).contains("Content-Security-Policy: "));
     let own = encoded(&site(&["index.html"]));
