@@ -106,7 +106,7 @@ settings! {
 
         /// How much time is spent to make messages smaller: 1, the least, to 9
         compression_level: CompressionLevel = "2", Live,
-            "higher ones take up to three times as long for a tenth less";
+            "higher ones take up to five times as long for a tenth less";
 
         /// Smaller messages are sent as they are
         compression_bytes_min: Bytes = "512", Live,

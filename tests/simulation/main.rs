@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use world::World;
 
 /// Seeds that a test run looks at, unless it is told otherwise.
-const SEEDS: u64 = 8000;
+const SEEDS: u64 = 5000;
 
 #[test]
 fn the_relay_keeps_its_promises() {
