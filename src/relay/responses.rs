@@ -73,7 +73,6 @@ impl Responses {
     }
 
     /// The next in this turn. Asked before each delivery, when there is mostly none.
-    #[inline]
     pub(super) fn pop(&mut self) -> Option<ConnId> {
         if self.visits == 0 || self.bytes_left == 0 {
             return None;
