@@ -46,6 +46,7 @@ mod notice;
 mod outbox;
 mod output;
 mod publish;
+mod queue;
 mod rate;
 mod responses;
 mod shutdown;

@@ -33,12 +33,15 @@ pub type Slices<'a> = ArrayVec<IoSlice<'a>, SLICES_MAX>;
 /// What a turn may still send.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
-    /// Connections with output of their own.
-    outputs: usize,
+    /// There may be connections with output of their own, which go first.
+    pub(super) queued: bool,
+    /// As many of those at most.
+    pub(super) outputs: usize,
     /// Members in all topics together.
     visits: u32,
     /// Members of the topic whose turn it is.
     topic_visits: u32,
+    /// Topics.
     topics: usize,
 }
 
@@ -47,6 +50,7 @@ impl Relay {
     pub fn begin_flush(&mut self) {
         self.responses.begin_flush();
         self.budget = Budget {
+            queued: true,
             outputs: self.outputs.len(),
             visits: self.limits.pace.visits_per_turn,
             topic_visits: self.limits.pace.topic_visits_per_turn,
@@ -61,18 +65,10 @@ impl Relay {
         {
             return Some(id);
         }
-        while self.budget.outputs > 0
-            && let Some(id) = self.outputs.pop_front()
+        if self.budget.queued
+            && let Some(id) = self.next_queued()
         {
-            self.budget.outputs -= 1;
-            if self.has_output_now(id) {
-                return Some(id);
-            }
-        }
-        while let Some(id) = self.responses.pop() {
-            if self.has_output_now(id) {
-                return Some(id);
-            }
+            return Some(id);
         }
         while self.budget.visits > 0 && self.budget.topics > 0 {
             let key = *self.dirty.front()?;
@@ -94,25 +90,6 @@ impl Relay {
             }
         }
         None
-    }
-
-    /// A connection comes out of its queue: whether there is something to write to it now.
-    fn has_output_now(&mut self, id: ConnId) -> bool {
-        let Some(slot) = self.slot(id) else {
-            return false;
-        };
-        self.connections[slot as usize].queued = false;
-        if self.connections[slot as usize].blocked {
-            return false;
-        }
-        if self.has_output(slot) {
-            return true;
-        }
-        self.on_all_sent(slot);
-        if self.connections[slot as usize].phase != Phase::Closed {
-            self.settle(slot);
-        }
-        false
     }
 
     /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
@@ -229,19 +206,6 @@ impl Relay {
         }
     }
 
-    /// Puts a connection in the queue of those with output of their own.
-    pub(super) fn queue_output(&mut self, slot: u32) {
-        let id = self.id(slot);
-        let connection = &mut self.connections[slot as usize];
-        if !connection.queued && !connection.blocked {
-            connection.queued = true;
-            match connection.phase {
-                Phase::Respond => self.responses.push(id),
-                _ => self.outputs.push_back(id),
-            }
-        }
-    }
-
     /// A member has a cursor, and a place on its topic's list, of its own.
     pub(super) fn lag(&mut self, slot: u32) {
         let key = self.connections[slot as usize].variant;
@@ -299,7 +263,7 @@ impl Relay {
         self.budget.topic_visits = self.limits.pace.topic_visits_per_turn;
     }
 
-    fn has_output(&mut self, slot: u32) -> bool {
+    pub(super) fn has_output(&mut self, slot: u32) -> bool {
         let connection = &self.connections[slot as usize];
         if connection.outbox().is_some() {
             return true;
@@ -382,7 +346,7 @@ impl Relay {
     }
 
     /// Nothing is pending: the connection is at the tail, or at its end.
-    fn on_all_sent(&mut self, slot: u32) {
+    pub(super) fn on_all_sent(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.probing = false;
         let key = connection.variant;

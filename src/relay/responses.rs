@@ -72,7 +72,7 @@ impl Responses {
         self.bytes_left = BYTES_PER_TURN;
     }
 
-    /// The next in this turn. Asked before each delivery, when there is mostly none.
+    /// The next in this turn.
     pub(super) fn pop(&mut self) -> Option<ConnId> {
         if self.visits == 0 || self.bytes_left == 0 {
             return None;
