@@ -2,7 +2,7 @@
 //! there, and nothing of this to the public.
 
 use super::reason::Reason;
-use super::response::{Response, Status};
+use super::response::{PLAIN_TEXT, Response, Status};
 use super::route::{check_method, refused, wants_keep_alive};
 use crate::proto::Head;
 use crate::proto::handshake;
@@ -11,8 +11,6 @@ use std::borrow::Cow;
 /// Topics that one page lists, at most, and unless told otherwise.
 const TOPICS_LISTED_MAX: usize = 1000;
 const TOPICS_LISTED: usize = 100;
-
-const TEXT: &str = "text/plain; charset=utf-8";
 
 const INDEX: &str = "\
 fanfare, admin listener
@@ -60,8 +58,8 @@ pub fn route_admin<'a>(head: &Head<'a>) -> (AdminRequest<'a>, bool) {
 fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
     handshake::check_request(head).map_err(refused)?;
     let request = match head.path() {
-        "/" => AdminRequest::Respond(Response::fresh(TEXT, INDEX)),
-        "/healthz" => AdminRequest::Respond(Response::fresh(TEXT, "ok\n")),
+        "/" => AdminRequest::Respond(Response::fresh(PLAIN_TEXT, INDEX)),
+        "/healthz" => AdminRequest::Respond(Response::fresh(PLAIN_TEXT, "ok\n")),
         "/readyz" => AdminRequest::Readiness,
         "/metrics" => AdminRequest::Metrics {
             open_metrics: accepts_open_metrics(head),

@@ -196,7 +196,7 @@ impl Response {
     }
 }
 
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// Headers that are always the same.
 pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<Header> {
