@@ -30,6 +30,30 @@ class RelayCase(unittest.IsolatedAsyncioTestCase):
             if name.startswith("test_"):
                 setattr(cls, name, _within_deadline(getattr(cls, name)))
 
+    async def exchange(self, members, count, message, label):
+        """All publish `count` messages at once, as `message(name, number)` makes them, and all must hear
+        the same in one order, in which each publisher's `label`s, of name and number, ascend."""
+
+        async def publish(name, member):
+            for number in range(count):
+                await member.send(message(name, number))
+
+        async def hear(member):
+            return [await member.receive() for _ in range(count * len(members))]
+
+        async with asyncio.TaskGroup() as group:
+            heard = [group.create_task(hear(member)) for member in members]
+            for name, member in enumerate(members):
+                group.create_task(publish(name, member))
+
+        everything = heard[0].result()
+        for task in heard[1:]:
+            self.assertTrue(task.result() == everything, "two members saw another order")
+        labels = [label(message) for message in everything]
+        for name in range(len(members)):
+            numbers = [number for who, number in labels if who == name]
+            self.assertEqual(numbers, list(range(count)))
+
     def setUp(self):
         self.relay = Relay()
         self.addCleanup(self._end_relay)

@@ -1,6 +1,5 @@
 """Clients of every library in one topic."""
 
-import asyncio
 import contextlib
 
 from case import RelayCase
@@ -18,28 +17,13 @@ class MixedTest(RelayCase):
             for library in LIBRARIES * 2:
                 join = library.join(self.relay.ws("/ws/all"))
                 members.append(await stack.enter_async_context(join))
+            await self.exchange(members, MESSAGES_PER_MEMBER, self._message, self._label)
 
-            async def publish(member, name):
-                for number in range(MESSAGES_PER_MEMBER):
-                    # Text and binary in turn, of many sizes, short and long lengths among them.
-                    text = f"{name}:{number}:" + "x" * (number * 37 % 4000)
-                    await member.send(text if number % 2 else text.encode())
-
-            async def hear(member):
-                count = MESSAGES_PER_MEMBER * len(members)
-                return [await member.receive() for _ in range(count)]
-
-            async with asyncio.TaskGroup() as group:
-                heard = [group.create_task(hear(member)) for member in members]
-                for name, member in enumerate(members):
-                    group.create_task(publish(member, name))
-
-        everything = heard[0].result()
-        for task in heard[1:]:
-            self.assertTrue(task.result() == everything, "two members saw another order")
-        for name in range(len(members)):
-            numbers = [number for who, number in map(self._label, everything) if who == name]
-            self.assertEqual(numbers, list(range(MESSAGES_PER_MEMBER)))
+    @staticmethod
+    def _message(name, number):
+        # Text and binary in turn, of many sizes, short and long lengths among them.
+        text = f"{name}:{number}:" + "x" * (number * 37 % 4000)
+        return text if number % 2 else text.encode()
 
     @staticmethod
     def _label(message):
