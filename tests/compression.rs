@@ -360,16 +360,6 @@ fn messages_that_swell_lap_nobody_whose_socket_has_room() {
     );
 }
 
-/// A small log, and sockets that are soon full.
-const SMALL: &[&str] = &[
-    "--message-bytes-max",
-    "64KiB",
-    "--send-buffer-bytes",
-    "16KiB",
-    "--topic-log-bytes-max",
-    "256KiB",
-];
-
 /// Publishes compressed messages to a topic in which `healthy` keeps up; the last of them may be
 /// waited for.
 fn publish(sender: &mut Client, healthy: &mut Client, numbers: std::ops::Range<usize>) {
@@ -393,7 +383,7 @@ fn number(payload: &[u8]) -> usize {
 
 #[test]
 fn a_lapped_reader_of_compressed_messages_is_told_on_a_frame_boundary() {
-    let mut relay = Relay::start(SMALL);
+    let mut relay = Relay::start(SMALL_LOG);
     let (mut stalled, _) = opened(Client::connect_small(&relay), "/ws", "permessage-deflate");
     let mut healthy = Client::join(&relay, "/ws");
     let mut sender = reader(&relay, "/ws?echo=0");
@@ -419,7 +409,7 @@ fn a_lapped_reader_of_compressed_messages_is_told_on_a_frame_boundary() {
 
 #[test]
 fn a_reader_of_compressed_messages_skips_to_the_live_end() {
-    let relay = Relay::start(&[SMALL, &["--slow-policy", "skip"]].concat());
+    let relay = Relay::start(&[SMALL_LOG, &["--slow-policy", "skip"]].concat());
     let (mut stalled, _) = opened(Client::connect_small(&relay), "/ws", "permessage-deflate");
     let mut healthy = Client::join(&relay, "/ws");
     let mut sender = reader(&relay, "/ws?echo=0");

@@ -5,17 +5,6 @@ mod common;
 
 use common::*;
 
-/// A small log, and sockets that are soon full. Messages have 1,000 bytes, so that a stalled reader
-/// nearly always stands inside one.
-const SMALL: &[&str] = &[
-    "--message-bytes-max",
-    "64KiB",
-    "--send-buffer-bytes",
-    "16KiB",
-    "--topic-log-bytes-max",
-    "256KiB",
-];
-
 /// A message that says its number, and the same all over.
 fn message(number: usize, bytes: usize) -> String {
     let start = format!("{number};");
@@ -58,12 +47,12 @@ fn publish(
 }
 
 fn with(more: &[&'static str]) -> Vec<&'static str> {
-    [SMALL, more].concat()
+    [SMALL_LOG, more].concat()
 }
 
 #[test]
 fn a_lapped_reader_is_closed_on_a_frame_boundary() {
-    let mut relay = Relay::start(SMALL);
+    let mut relay = Relay::start(SMALL_LOG);
     let mut stalled = Client::join_small(&relay, "/ws");
     let mut healthy = Client::join(&relay, "/ws");
     let mut sender = Client::join(&relay, "/ws?echo=0");

@@ -14,7 +14,7 @@ mod relay;
 mod wire;
 
 pub(crate) use client::{Client, Response};
-pub(crate) use relay::{Ended, Relay, command};
+pub(crate) use relay::{Ended, Relay, SMALL_LOG, command};
 pub(crate) use wire::*;
 
 use std::time::{Duration, Instant};

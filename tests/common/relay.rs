@@ -12,6 +12,17 @@ use std::thread;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_fanfare");
 
+/// Settings of a relay with a small log, and sockets that are soon full. Of messages of 1,000 bytes, a
+/// reader that stalls nearly always stands inside one.
+pub(crate) const SMALL_LOG: &[&str] = &[
+    "--message-bytes-max",
+    "64KiB",
+    "--send-buffer-bytes",
+    "16KiB",
+    "--topic-log-bytes-max",
+    "256KiB",
+];
+
 /// A relay that runs. It is killed when this is dropped.
 pub(crate) struct Relay {
     child: Child,
