@@ -16,14 +16,16 @@
 //! one on.
 
 use super::options::MessageOptions;
+use crate::proto::MessageKind;
 use crate::proto::frame::{EncodedHeader, Header};
-use crate::proto::{MessageKind, Role};
 use clap::ValueEnum;
 use filler::{json_characters, random_characters};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 mod filler;
+mod track;
+
+pub(super) use track::Track;
 
 /// The least payload: tag, publisher and sequence.
 pub(super) const PAYLOAD_BYTES_MIN: usize = 12;
@@ -221,130 +223,6 @@ fn read_number(digits: &[u8]) -> Option<u64> {
         let value = digit.wrapping_sub(DIGIT_ZERO);
         (value < 64).then_some(number << 6 | u64::from(value))
     })
-}
-
-/// What one publisher has said so far, kept as long as some receiver still has to hear it.
-#[derive(Debug, Default)]
-pub(super) struct Track {
-    /// Its frames, as a server sends them.
-    bytes: Vec<u8>,
-    /// The position of `bytes[0]`.
-    base: u64,
-    /// The number of its next message; so many are published.
-    published: u64,
-    /// When its messages were sent, or due; oldest first.
-    batches: VecDeque<Batch>,
-    scratch: Vec<u8>,
-}
-
-/// Messages that were sent at the same time.
-#[derive(Clone, Copy, Debug)]
-struct Batch {
-    /// The number that follows the last of them.
-    end: u64,
-    at: u64,
-}
-
-impl Track {
-    /// The number of messages so far.
-    pub(super) fn published(&self) -> u64 {
-        self.published
-    }
-
-    /// Bytes that are kept.
-    pub(super) fn kept_bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Publishes so many more: appends the client's frames to `out`.
-    pub(super) fn publish(
-        &mut self,
-        script: &Script,
-        publisher: usize,
-        count: u64,
-        at: u64,
-        out: &mut Vec<u8>,
-    ) {
-        for _ in 0..count {
-            let fields = Fields {
-                publisher,
-                sequence: self.published,
-            };
-            self.scratch.clear();
-            script.write_payload(fields, &mut self.scratch);
-            Role::Client.write_frame(true, script.kind.opcode(), &self.scratch, out);
-            self.expect_next(script, publisher);
-        }
-        self.on_sent(at);
-    }
-
-    /// Takes messages as published that somebody else has sent.
-    pub(super) fn expect(&mut self, script: &Script, publisher: usize, count: u64, at: u64) {
-        for _ in 0..count {
-            self.expect_next(script, publisher);
-        }
-        self.on_sent(at);
-    }
-
-    fn expect_next(&mut self, script: &Script, publisher: usize) {
-        let fields = Fields {
-            publisher,
-            sequence: self.published,
-        };
-        script.write_frame(fields, &mut self.bytes);
-        self.published += 1;
-    }
-
-    fn on_sent(&mut self, at: u64) {
-        let end = self.published;
-        match self.batches.back_mut() {
-            Some(last) if last.at == at || last.end == end => last.end = end,
-            _ => self.batches.push_back(Batch { end, at }),
-        }
-    }
-
-    /// All frames from a position on; a position that nobody needs any more has none.
-    #[inline]
-    pub(super) fn from(&self, position: u64) -> &[u8] {
-        position
-            .checked_sub(self.base)
-            .and_then(|skip| self.bytes.get(skip as usize..))
-            .unwrap_or_default()
-    }
-
-    /// Forgets the messages before this one.
-    pub(super) fn release(&mut self, script: &Script, sequence: u64) {
-        let surplus = (script.position(sequence) - self.base) as usize;
-        // What is kept moves to the front, which must not happen too often.
-        if surplus * 2 > self.bytes.len() {
-            self.bytes.drain(..surplus);
-            self.base += surplus as u64;
-        }
-        while self
-            .batches
-            .front()
-            .is_some_and(|batch| batch.end <= sequence)
-        {
-            self.batches.pop_front();
-        }
-    }
-
-    /// Calls with the number and the time of the messages in `range`, for each batch.
-    #[inline]
-    pub(super) fn for_batches(&self, range: std::ops::Range<u64>, mut call: impl FnMut(u64, u64)) {
-        let first = self
-            .batches
-            .partition_point(|batch| batch.end <= range.start);
-        let mut start = range.start;
-        for batch in self.batches.range(first..) {
-            let end = batch.end.min(range.end);
-            call(end - start, batch.at);
-            start = end;
-            if start == range.end {
-                return;
-            }
-        }
-    }
 }
 
 #[cfg(test)]
