@@ -321,6 +321,30 @@ fn messages_that_come_compressed() {
 }
 
 #[test]
+fn compressed_messages_in_several_processes() {
+    let options = [
+        "--deflate",
+        "--content=json",
+        "--text",
+        "--readers=10",
+        "--publishers=2",
+        "--workers=3",
+        "--window=8",
+        "--size=64,2000,70000",
+    ];
+    let report = assert_relay_is_correct("fanout", "/ws", &[&options, SHORT].concat());
+    report.assert_correct();
+    report.assert_says("delivered                3,600 ");
+}
+
+#[test]
+fn compressed_messages_of_those_who_come_and_go() {
+    let options = ["--deflate", "--content=json", "--size=2000", "--cycles=50"];
+    let report = assert_relay_is_correct("churn", "/ws/{i}", &options);
+    report.assert_says("cycles                   50 ");
+}
+
+#[test]
 fn a_server_that_does_not_compress_is_told() {
     let relay = Relay::start(&["--compression", "off"]);
     let url = format!("ws://{}/ws", relay.address);

@@ -8,21 +8,23 @@
 //! fragments, a frame cut before one could tell whose it is, or a fault, which it names. As soon as
 //! it is at rest, comparing goes on.
 //!
+//! What comes compressed is inflated for the first receiver that has it; for the others it is
+//! compared as it is.
+//!
 //! ```text
 //!   published   |frame|frame|frame|frame|frame|frame|
 //!                     ^ floor   ^ position of a receiver, here inside of a frame
 //! ```
 
+use super::codec::Codec;
 use super::script::{Fields, Script, Track};
 use super::tally::Tally;
 use detour::Detour;
-use opener::Opener;
 use progress::Progress;
 use std::collections::{BTreeMap, VecDeque};
 
 mod compare;
 mod detour;
-mod opener;
 mod progress;
 
 /// No publisher's frame has begun.
@@ -34,7 +36,7 @@ const DEAF: u64 = u64::MAX;
 pub(super) struct Books {
     pub(super) script: Script,
     pub(super) tally: Tally,
-    pub(super) opener: Option<Box<Opener>>,
+    pub(super) codec: Codec,
 }
 
 /// The publishers and receivers of one room, and how far each of these is with each of those.
@@ -96,14 +98,12 @@ impl Audience {
     /// Nobody is to come any more: of so many messages, all that a receiver has not had are missed.
     pub(super) fn end_at(&mut self, books: &mut Books, published: u64) {
         for receiver in 0..self.receivers.len() {
-            if self.receivers[receiver].is_awaited {
-                let done = |publisher| {
-                    let position = self.positions[self.index(receiver, publisher)];
-                    books.script.sequence(position)
-                };
-                let done: u64 = (0..self.tracks.len()).map(done).sum();
-                books.tally.missed += published.saturating_sub(done);
-            }
+            let done = |publisher| {
+                let position = self.positions[self.index(receiver, publisher)];
+                books.script.sequence(position)
+            };
+            let done: u64 = (0..self.tracks.len()).map(done).sum();
+            books.tally.missed += published.saturating_sub(done);
         }
     }
 
@@ -132,7 +132,10 @@ impl Audience {
     pub(super) fn leave(&mut self, books: &mut Books, receiver: usize) {
         let missed = self.stop_waiting(&books.script, receiver);
         self.receivers[receiver].detour = None;
-        books.tally.missed += missed;
+        // What is published elsewhere is known only at the end.
+        if !self.is_remote {
+            books.tally.missed += missed;
+        }
     }
 
     /// Nobody waits for a receiver from now on, and it may miss messages.
@@ -166,14 +169,15 @@ impl Audience {
     /// Publishes so many more messages of one publisher; what it is to write is appended to `out`.
     pub(super) fn publish(
         &mut self,
-        script: &Script,
+        books: &mut Books,
         publisher: usize,
         count: u64,
         at: u64,
         out: &mut Vec<u8>,
     ) {
         let number = self.first + publisher;
-        self.tracks[publisher].publish(script, number, count, at, out);
+        let Books { script, codec, .. } = books;
+        self.tracks[publisher].publish(script, codec, number, count, at, out);
     }
 
     /// Takes so many more messages as published; returns their frames, for somebody else to send.

@@ -1,6 +1,7 @@
 //! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
 //! again. How fast that goes, and whether the server keeps anything of it.
 
+use super::codec::Codec;
 use super::driver::{Driver, REST, Scenario, nanos};
 use super::histogram::Histogram;
 use super::idle::slope;
@@ -23,8 +24,11 @@ const STEPS: u64 = 10;
 /// Longer messages than this come from somebody else.
 const SPARE_BYTES: usize = 1 << 20;
 
+const BROKEN: &str = "connections on which the server broke RFC 6455";
+
 struct Comers {
     script: Script,
+    codec: Codec,
     routes: Vec<Route>,
     slots: Vec<Slot>,
     timeout: u64,
@@ -111,10 +115,9 @@ impl Scenario for Comers {
             sequence: self.handshakes.count(),
         };
         self.script.write_payload(fields, &mut slot.message);
-        let opcode = self.script.kind.opcode();
-        links.send(link, |out| {
-            Role::Client.write_frame(true, opcode, &slot.message, out);
-        });
+        slot.session = Session::new(Role::Client).with_compression(self.script.is_deflated);
+        let (codec, kind) = (&mut self.codec, self.script.kind);
+        links.send(link, |out| codec.write_message(kind, &slot.message, out));
     }
 
     fn on_failed(&mut self, links: &mut Links, _: usize, error: OpenError) {
@@ -129,13 +132,21 @@ impl Scenario for Comers {
         let mut rest = bytes;
         while !rest.is_empty() {
             let Ok(received) = slot.session.receive(rest, message_bytes_max) else {
-                self.on_fault("connections on which the server broke RFC 6455");
+                self.on_fault(BROKEN);
                 return false;
             };
             let consumed = received.consumed;
             match received.event {
                 Some(Event::Fragment(fragment)) => {
-                    let message = slot.gather.push(fragment);
+                    let opened = slot
+                        .gather
+                        .push(fragment)
+                        .map(|message| self.codec.open(message, message_bytes_max))
+                        .transpose();
+                    let Ok(message) = opened else {
+                        self.on_fault(BROKEN);
+                        return false;
+                    };
                     // Others may be in the same room.
                     if !slot.is_heard && message.is_some_and(|it| it.payload == slot.message) {
                         slot.is_heard = true;
@@ -174,10 +185,7 @@ impl Scenario for Comers {
 /// `fanfare bench churn`
 pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     options.target.check_single()?;
-    if options.target.deflate {
-        return Err(Failure::usage("--deflate can't be had with churn"));
-    }
-    let script = Script::of(&options.message, false, run_tag());
+    let script = Script::of(&options.message, options.target.deflate, run_tag());
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = format!(
@@ -189,6 +197,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let probe = options.target.probe();
     let timeout = nanos(options.target.timeout.0);
     let mut comers = Comers {
+        codec: Codec::new(script.is_deflated),
         script,
         routes: resolve(&options.target)?,
         slots: Vec::new(),

@@ -20,6 +20,7 @@ mod alarm;
 mod audience;
 mod churn;
 mod clock;
+mod codec;
 mod driver;
 mod fanout;
 mod histogram;

@@ -3,6 +3,7 @@
 
 use super::audience::{Audience, Books, LastWord};
 use super::clock;
+use super::codec::Codec;
 use super::driver::Scenario;
 use super::histogram::Histogram;
 use super::link::OpenError;
@@ -81,9 +82,9 @@ impl Plan {
 impl Rooms {
     pub(super) fn new(script: Script, plan: Plan) -> Self {
         let books = Books {
+            codec: Codec::new(script.is_deflated),
             script,
             tally: Tally::default(),
-            opener: None,
         };
         let (tracks, echo) = match plan.outlet {
             Outlet::Publishers { count, echo } => (count, echo),
@@ -316,9 +317,9 @@ impl Rooms {
             if messages == 0 {
                 break;
             }
-            let (audience, script) = (&mut room.audience, &self.books.script);
+            let (audience, books) = (&mut room.audience, &mut self.books);
             links.send(first + publisher, |out| {
-                audience.publish(script, publisher, messages, at, out);
+                audience.publish(books, publisher, messages, at, out);
             });
         }
         room.next = alive.get(extra).copied().unwrap_or(room.next);

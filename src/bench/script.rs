@@ -16,6 +16,7 @@
 //! one on.
 
 use super::options::MessageOptions;
+use super::tally::Fault;
 use crate::proto::MessageKind;
 use crate::proto::frame::{EncodedHeader, Header};
 use clap::ValueEnum;
@@ -54,7 +55,7 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) kind: MessageKind,
-    /// The server may compress them on their way back.
+    /// They go and come compressed, if that makes them smaller.
     pub(super) is_deflated: bool,
     tag: u32,
     cycle: Vec<Shape>,
@@ -69,6 +70,14 @@ struct Shape {
     header: EncodedHeader,
     /// Where its frame begins, from the start of the cycle.
     start: u64,
+}
+
+/// What a message turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) fields: Fields,
+    /// What is wrong with it, if anything is.
+    pub(super) fault: Option<Fault>,
 }
 
 /// Who sent a message, and its number.
@@ -185,6 +194,23 @@ impl Script {
         let start = (sequence as usize + 11 * publisher) % FILLER_STARTS;
         let bytes = self.payload_bytes(sequence) - PAYLOAD_BYTES_MIN;
         out.extend_from_slice(&self.filler[start..start + bytes]);
+    }
+
+    /// Looks at each byte of a message; none if it is not of this run.
+    pub(super) fn read(&self, kind: MessageKind, payload: &[u8]) -> Option<Reading> {
+        let fields = self.read_fields(payload)?;
+        let mut expected = Vec::new();
+        self.write_payload(fields, &mut expected);
+        let fault = if payload.len() != expected.len() {
+            Some(Fault::Length)
+        } else if payload != expected {
+            Some(Fault::Corrupted)
+        } else if kind != self.kind {
+            Some(Fault::Kind)
+        } else {
+            None
+        };
+        Some(Reading { fields, fault })
     }
 
     /// What the start of a payload says, if it is of this run.

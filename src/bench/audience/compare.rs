@@ -19,10 +19,7 @@ impl Audience {
         let mut rest = input;
         loop {
             if self.receivers[receiver].detour.is_none() {
-                let matched = match self.tracks.len() {
-                    1 => self.compare_stream(books, receiver, rest, now),
-                    _ => self.compare_frames(books, receiver, rest, now),
-                };
+                let matched = self.compare(books, receiver, rest, now);
                 rest = &mut rest[matched..];
                 if rest.is_empty() {
                     return Ok(());
@@ -48,8 +45,27 @@ impl Audience {
         }
     }
 
-    /// With one publisher its frames are all that there is: they are compared in one go. Returns
-    /// how many bytes were as they must be.
+    /// Returns how many bytes were as they must be.
+    #[inline]
+    fn compare(&mut self, books: &mut Books, receiver: usize, input: &[u8], now: u64) -> usize {
+        let mut matched = 0;
+        loop {
+            matched += match self.tracks.len() {
+                1 => self.compare_stream(books, receiver, &input[matched..], now),
+                _ => self.compare_frames(books, receiver, &input[matched..], now),
+            };
+            if !books.script.is_deflated || matched == input.len() {
+                return matched;
+            }
+            let compressed = self.compare_learned(books, receiver, &input[matched..], now);
+            matched += compressed;
+            if compressed == 0 || matched == input.len() {
+                return matched;
+            }
+        }
+    }
+
+    /// With one publisher its frames are all that there is: they are compared in one go.
     #[inline]
     fn compare_stream(
         &mut self,
@@ -106,6 +122,45 @@ impl Audience {
             }
         }
         matched
+    }
+}
+
+impl Audience {
+    /// Compressed frames that another receiver has had before; whole ones only.
+    fn compare_learned(
+        &mut self,
+        books: &mut Books,
+        receiver: usize,
+        input: &[u8],
+        now: u64,
+    ) -> usize {
+        let mut matched = 0;
+        while let Some((publisher, bytes)) =
+            self.learned_frame(&books.script, receiver, &input[matched..])
+        {
+            let position = self.positions[self.index(receiver, publisher)];
+            let reached = books.script.position(books.script.sequence(position) + 1);
+            self.advance(books, receiver, publisher, reached, now);
+            matched += bytes;
+        }
+        matched
+    }
+
+    /// Whose next message the compressed frame is that comes now, and its length, if that is known.
+    fn learned_frame(
+        &self,
+        script: &Script,
+        receiver: usize,
+        input: &[u8],
+    ) -> Option<(usize, usize)> {
+        (0..self.tracks.len()).find_map(|publisher| {
+            let position = self.positions[self.index(receiver, publisher)];
+            let sequence = script.sequence(position);
+            let frame = self.tracks[publisher].learned(sequence)?;
+            // Not in the middle of a frame that came plain.
+            let is_next = script.position(sequence) == position && input.starts_with(frame);
+            is_next.then_some((publisher, frame.len()))
+        })
     }
 }
 

@@ -1,15 +1,17 @@
 //! The slow path: a session reads on where the bytes are not just what was published, and says
 //! what is wrong with a message, or that nothing is.
 
-use super::super::script::{Fields, Script};
+use super::super::script::{Fields, Reading, Script};
 use super::super::tally::{Fault, Tally};
 use super::{Audience, Books, DEAF, LastWord, NOBODY};
-use crate::proto::{Event, Gather, Message, MessageKind, OpCode, ProtocolError, Role, Session};
+use crate::proto::{Event, Gather, Message, OpCode, ProtocolError, Role, Session};
 
 /// Messages whose absence is remembered for one receiver, to tell late ones from duplicates.
 const MISSING_MAX: usize = 1024;
 /// A message may be so much longer than any that was sent, and its length still be told.
 const SPARE_BYTES: usize = 64 * 1024;
+/// So far ahead of a receiver may a publisher elsewhere be: far more than a server keeps for a reader.
+const AHEAD_BYTES_MAX: u64 = 64 << 20;
 
 /// What reads on when the bytes are not just what was published.
 pub(super) struct Detour {
@@ -112,66 +114,67 @@ impl Audience {
         bytes_max: usize,
         now: u64,
     ) -> Result<(), ProtocolError> {
-        if !message.compressed {
-            self.on_message(books, receiver, message.kind, message.payload, now);
+        let opened = books.codec.open(message, bytes_max)?;
+        let Some(reading) = books.script.read(opened.kind, opened.payload) else {
+            books.tally.on_fault(Fault::Foreign);
+            return Ok(());
+        };
+        let Some(publisher) = self.publisher(reading.fields.publisher) else {
+            books.tally.on_fault(Fault::OtherRoom);
+            return Ok(());
+        };
+        if self.is_remote {
+            self.expect_message(&books.script, receiver, publisher, reading.fields.sequence);
+        }
+        if reading.fields.sequence >= self.tracks[publisher].published() {
+            books.tally.on_fault(Fault::Foreign);
             return Ok(());
         }
-        // It is put back below: what it inflated is borrowed from it until then.
-        let mut opener = books.opener.take().unwrap_or_default();
-        let payload = opener.open(message, bytes_max)?;
-        self.on_message(books, receiver, message.kind, payload, now);
-        books.opener = Some(opener);
+        if message.compressed && reading.fault.is_none() && self.receivers.len() > 1 {
+            self.tracks[publisher].learn(reading.fields.sequence, message);
+        }
+        self.on_message(books, receiver, publisher, reading, now);
         Ok(())
     }
 
-    /// A whole message, not seen yet whether it is what it should be.
+    /// Has messages to compare with up to this one, unless it is too far ahead to be true.
+    fn expect_message(
+        &mut self,
+        script: &Script,
+        receiver: usize,
+        publisher: usize,
+        sequence: u64,
+    ) {
+        let position = self.positions[self.index(receiver, publisher)];
+        let track = &mut self.tracks[publisher];
+        if script.position(sequence) < position + AHEAD_BYTES_MAX {
+            while track.published() <= sequence {
+                track.expect(script, self.first + publisher, 1, 0);
+            }
+        }
+    }
+
+    /// A message that one of the room's publishers has sent.
     fn on_message(
         &mut self,
         books: &mut Books,
         receiver: usize,
-        kind: MessageKind,
-        payload: &[u8],
+        publisher: usize,
+        Reading { fields, fault }: Reading,
         now: u64,
     ) {
-        let Some(fields) = books.script.read_fields(payload) else {
-            books.tally.on_fault(Fault::Foreign);
-            return;
-        };
-        let sequence = fields.sequence;
-        let publisher = match self.publisher(fields.publisher) {
-            None => {
-                books.tally.on_fault(Fault::OtherRoom);
-                return;
-            }
-            Some(publisher) if sequence >= self.tracks[publisher].published() => {
-                books.tally.on_fault(Fault::Foreign);
-                return;
-            }
-            Some(publisher) => publisher,
-        };
         let position = self.positions[self.index(receiver, publisher)];
         if position == DEAF {
             books.tally.on_fault(Fault::Unwanted);
             return;
         }
         let next = books.script.sequence(position);
-        if sequence < next {
+        if fields.sequence < next {
             self.on_old_message(&mut books.tally, receiver, fields);
             return;
         }
-        self.skip(books, receiver, publisher, next..sequence);
-        let mut expected = Vec::new();
-        books.script.write_payload(fields, &mut expected);
-        let fault = if payload.len() != expected.len() {
-            Some(Fault::Length)
-        } else if payload != expected {
-            Some(Fault::Corrupted)
-        } else if kind != books.script.kind {
-            Some(Fault::Kind)
-        } else {
-            None
-        };
-        let reached = books.script.position(sequence + 1);
+        self.skip(books, receiver, publisher, next..fields.sequence);
+        let reached = books.script.position(fields.sequence + 1);
         match fault {
             None => self.advance(books, receiver, publisher, reached, now),
             Some(fault) => {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::proto::MessageKind;
+use crate::proto::deflate::{Deflater, Window};
+use crate::proto::{Header, MessageKind, Role};
 
 const P1: usize = 1;
 
@@ -11,18 +12,23 @@ struct World {
 
 fn world(publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World {
     let script = Script::new(MessageKind::Binary, &[20, 300], 7);
-    let books = Books {
-        opener: None,
+    world_of(script, publishers, receivers, counts)
+}
+
+fn world_of(script: Script, publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World {
+    let mut books = Books {
+        codec: Codec::new(script.is_deflated),
         script,
         tally: Tally::default(),
     };
-    let script = &books.script;
     let mut audience = Audience::new(40, publishers);
-    (0..receivers).for_each(|_| audience.join(script, None));
+    (0..receivers).for_each(|_| audience.join(&books.script, None));
     let mut wire = Vec::new();
     for &(publisher, count) in counts {
-        let from = script.position(audience.tracks[publisher].published());
-        audience.publish(script, publisher, count, 10, &mut Vec::new());
+        let from = books
+            .script
+            .position(audience.tracks[publisher].published());
+        audience.publish(&mut books, publisher, count, 10, &mut Vec::new());
         wire.extend_from_slice(audience.tracks[publisher].from(from));
     }
     World {
@@ -224,7 +230,7 @@ fn a_sender_that_must_not_hear_itself() {
     world.audience.join(&world.books.script, Some(0));
     world
         .audience
-        .publish(&world.books.script, 0, 1, 10, &mut Vec::new());
+        .publish(&mut world.books, 0, 1, 10, &mut Vec::new());
     let frame = world.audience.tracks[0].from(0).to_vec();
     world.hear(0, &frame).0.unwrap();
     assert_eq!(world.audience.done(), 1);
@@ -261,4 +267,109 @@ fn who_is_excused_may_miss_messages() {
     assert_eq!((world.delivered(), world.books.tally.skipped), (8, 2));
     world.audience.leave(&mut world.books, 1);
     assert_eq!(world.faults(), []);
+}
+
+/// A world in which compression is agreed on, and each frame as a server sends it that compresses
+/// what is long enough.
+fn deflated_world(publishers: usize, receivers: usize) -> (World, Vec<Vec<u8>>) {
+    let mut script = Script::new(MessageKind::Binary, &[300, 20, 500], 7);
+    script.is_deflated = true;
+    let counts = [(0, 3), (publishers - 1, 2), (0, 1)];
+    let world = world_of(script, publishers, receivers, &counts);
+    let mut deflater = Deflater::new(Window::Bits15, 6);
+    let frames = world.frames().into_iter().map(|frame| {
+        let (header, start) = Header::decode(&frame).unwrap().unwrap();
+        let mut compressed = Vec::new();
+        match deflater.deflate(&frame[start..]) {
+            Some(payload) if header.payload_bytes > 100 => {
+                Role::Server.write_compressed(MessageKind::Binary, payload, &mut compressed);
+                compressed
+            }
+            _ => frame,
+        }
+    });
+    let frames = frames.collect();
+    (world, frames)
+}
+
+#[test]
+fn compressed_messages_are_heard_wherever_they_are_cut() {
+    for publishers in [1, 3] {
+        let (_, frames) = deflated_world(publishers, 1);
+        let wire = frames.concat();
+        assert!(frames.iter().any(|frame| frame[0] == 0xc2));
+        assert!(frames.iter().any(|frame| frame[0] == 0x82));
+        for cut in 0..=wire.len() {
+            let (mut world, _) = deflated_world(publishers, 3);
+            for pieces in [
+                [&wire[..], &[]],
+                [&wire[..cut], &wire[cut..]],
+                [&[], &wire[..]],
+            ]
+            .iter()
+            .zip(0..)
+            {
+                for piece in pieces.0 {
+                    assert_eq!(world.hear(pieces.1, piece).0, Ok(()));
+                }
+            }
+            assert_eq!(world.faults(), [], "{publishers} publishers, cut at {cut}");
+            assert_eq!((world.delivered(), world.audience.done()), (18, 6));
+        }
+    }
+}
+
+#[test]
+fn a_compressed_message_is_inflated_for_one_and_compared_for_the_others() {
+    let (mut world, frames) = deflated_world(P1, 2);
+    let learned = |world: &World| {
+        let known = |sequence: &u64| world.audience.tracks[0].learned(*sequence).is_some();
+        (0..6).filter(known).collect::<Vec<u64>>()
+    };
+    world.hear(0, &frames.concat()).0.unwrap();
+    assert_eq!(learned(&world), [0, 2, 3, 5]);
+    // Whoever compares needs no session.
+    for frame in &frames {
+        world.hear(1, frame).0.unwrap();
+        assert!(world.audience.receivers[1].detour.is_none());
+    }
+    assert_eq!(world.delivered(), 12);
+    world.audience.release(&world.books.script);
+    assert_eq!(learned(&world), Vec::<u64>::new());
+}
+
+#[test]
+fn faults_of_compressed_messages_are_named() {
+    let (mut world, frames) = deflated_world(P1, 2);
+    world.hear(0, &frames.concat()).0.unwrap();
+    let damaged = [&frames[1], &frames[0], &frames[2], &frames[2]].map(|frame| &frame[..]);
+    world.hear(1, &damaged.concat()).0.unwrap();
+    let named = |name: &str| (name.to_string(), 1);
+    assert_eq!(
+        world.faults(),
+        [named("messages out of order"), named("duplicated messages")]
+    );
+    let mut broken = frames[3].clone();
+    broken[4..].fill(0xff);
+    assert_eq!(world.hear(1, &broken).0, Err(LastWord::Broken));
+}
+
+#[test]
+fn publishers_in_another_process_may_be_ahead() {
+    let (world_there, frames) = deflated_world(P1, 1);
+    let (mut world, _) = deflated_world(P1, 0);
+    world.audience = Audience::new(40, P1);
+    (0..2).for_each(|_| world.audience.join(&world.books.script, None));
+    world.audience.follow();
+    for receiver in 0..2 {
+        world.hear(receiver, &frames.concat()).0.unwrap();
+    }
+    assert_eq!((world.delivered(), world.faults()), (12, vec![]));
+    assert_eq!(world.audience.done(), world_there.audience.published());
+    world.audience.leave(&mut world.books, 1);
+    world.audience.end_at(&mut world.books, 8);
+    assert_eq!(
+        world.faults(),
+        [("messages that did not come before the end".into(), 4)]
+    );
 }

@@ -70,7 +70,7 @@ pub(in super::super) struct TargetOptions {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(in super::super) subprotocol: Vec<String>,
 
-    /// Agree on permessage-deflate, without context takeover: messages come compressed
+    /// Agree on permessage-deflate, without context takeover: messages go and come compressed
     #[arg(long)]
     pub(in super::super) deflate: bool,
 
@@ -104,14 +104,11 @@ impl TargetOptions {
         }
     }
 
-    /// For scenarios whose rooms may be shared among processes if there is one only: what comes
-    /// compressed is known to the process alone that publishes it.
+    /// For scenarios whose rooms may be shared among processes if there is one only.
     pub(in super::super) fn check_shared(&self, rooms: usize) -> Result<(), Failure> {
-        match self.workers {
+        match rooms {
             1 => Ok(()),
-            _ if self.deflate => Err(Failure::usage("--deflate can't be had with --workers here")),
-            _ if rooms > 1 => self.check_single(),
-            _ => Ok(()),
+            _ => self.check_single(),
         }
     }
 

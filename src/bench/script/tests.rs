@@ -1,3 +1,4 @@
+use super::super::codec::Codec;
 use super::*;
 use proptest::prelude::*;
 
@@ -36,12 +37,23 @@ fn messages_of_another_run_are_not_ours() {
 }
 
 #[test]
+fn messages_are_published_compressed_if_that_is_agreed_on() {
+    let script = script(&[2000]);
+    for (is_deflated, first_byte) in [(false, 0x81), (true, 0xc1)] {
+        let (mut track, mut out) = (Track::default(), Vec::new());
+        track.publish(&script, &mut Codec::new(is_deflated), 0, 1, 100, &mut out);
+        assert_eq!(out[0], first_byte);
+    }
+}
+
+#[test]
 fn a_track_keeps_what_is_still_to_be_heard() {
     let script = script(&[20, 200]);
     let mut track = Track::default();
     let mut out = Vec::new();
-    track.publish(&script, 0, 3, 100, &mut out);
-    track.publish(&script, 0, 2, 200, &mut out);
+    let codec = &mut Codec::new(false);
+    track.publish(&script, codec, 0, 3, 100, &mut out);
+    track.publish(&script, codec, 0, 2, 200, &mut out);
     assert_eq!(track.published(), 5);
     assert_eq!(track.from(0).len() as u64, script.position(5));
     let fourth = script.position(3);

@@ -1,7 +1,9 @@
 //! What one publisher has said so far, kept as long as some receiver still has to hear it.
 
+use super::super::codec::Codec;
 use super::{Fields, Script};
-use crate::proto::Role;
+use crate::proto::Message;
+use crate::proto::frame::Header;
 use std::collections::VecDeque;
 
 /// See the [module](self).
@@ -15,6 +17,10 @@ pub(in super::super) struct Track {
     published: u64,
     /// When its messages were sent, or due; oldest first.
     batches: VecDeque<Batch>,
+    /// The compressed frames of its messages, as far as some receiver has had them.
+    learned: VecDeque<Option<Box<[u8]>>>,
+    /// The message of `learned[0]`.
+    learned_base: u64,
     scratch: Vec<u8>,
 }
 
@@ -41,6 +47,7 @@ impl Track {
     pub(in super::super) fn publish(
         &mut self,
         script: &Script,
+        codec: &mut Codec,
         publisher: usize,
         count: u64,
         at: u64,
@@ -53,7 +60,7 @@ impl Track {
             };
             self.scratch.clear();
             script.write_payload(fields, &mut self.scratch);
-            Role::Client.write_frame(true, script.kind.opcode(), &self.scratch, out);
+            codec.write_message(script.kind, &self.scratch, out);
             self.expect_next(script, publisher);
         }
         self.on_sent(at);
@@ -99,6 +106,33 @@ impl Track {
             .unwrap_or_default()
     }
 
+    /// A server that compresses once for everybody, or always in the same way, sends the same bytes
+    /// to each: what one receiver inflated need only be compared for the others.
+    pub(in super::super) fn learn(&mut self, sequence: u64, message: Message) {
+        let Some(place) = sequence.checked_sub(self.learned_base) else {
+            return;
+        };
+        let place = place as usize;
+        if place >= self.learned.len() {
+            self.learned.resize(place + 1, None);
+        }
+        let header = Header {
+            fin: true,
+            compressed: true,
+            opcode: message.kind.opcode(),
+            mask: None,
+            payload_bytes: message.payload.len() as u64,
+        };
+        self.learned[place] = Some([&header.encode(), message.payload].concat().into());
+    }
+
+    /// The compressed frame of a message, if it is known.
+    #[inline]
+    pub(in super::super) fn learned(&self, sequence: u64) -> Option<&[u8]> {
+        let place = sequence.checked_sub(self.learned_base)?;
+        self.learned.get(place as usize)?.as_deref()
+    }
+
     /// Forgets the messages before this one.
     pub(in super::super) fn release(&mut self, script: &Script, sequence: u64) {
         let surplus = (script.position(sequence) - self.base) as usize;
@@ -107,6 +141,9 @@ impl Track {
             self.bytes.drain(..surplus);
             self.base += surplus as u64;
         }
+        let forgotten = (sequence - self.learned_base).min(self.learned.len() as u64);
+        self.learned.drain(..forgotten as usize);
+        self.learned_base = sequence;
         while self
             .batches
             .front()

@@ -67,6 +67,12 @@ impl Role {
         self.write(fin, false, opcode, payload, out);
     }
 
+    /// Appends the one frame of a whole message whose payload is compressed (RFC 7692 §6.1), masked
+    /// as [`write_frame`](Self::write_frame) does. The peer has to have agreed on that.
+    pub fn write_compressed(self, kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) {
+        self.write(true, true, kind.opcode(), payload, out);
+    }
+
     fn write(self, fin: bool, compressed: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
         let header = Header {
             fin,
@@ -123,8 +129,7 @@ impl Session {
     ) -> Result<(), SendError> {
         debug_assert!(self.terms.compression, "the peer has not agreed on it");
         self.check_between_messages()?;
-        let role = self.terms.role;
-        role.write(true, true, kind.opcode(), compressed, out);
+        self.terms.role.write_compressed(kind, compressed, out);
         Ok(())
     }
 
