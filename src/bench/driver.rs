@@ -8,7 +8,7 @@ use super::alarm::Alarm;
 use super::clock::{self, SECOND};
 use super::link::{OpenError, State};
 use super::links::{Links, OpenOptions};
-use crate::sys::socket::{self, ReadOutcome};
+use crate::sys::socket::ReadOutcome;
 use mio::Events;
 use mio::event::Event;
 use std::io;
@@ -137,7 +137,7 @@ impl Driver {
         if link.is_stalled {
             return;
         }
-        match socket::read(&mut link.stream, &mut self.buffer) {
+        match link.read(&mut self.buffer) {
             ReadOutcome::Bytes(count) => {
                 link.is_readable = count == self.buffer.len() || link.read_to_end;
                 if link.is_readable {

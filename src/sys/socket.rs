@@ -103,6 +103,17 @@ fn sort(written: Result<usize, Errno>) -> Option<usize> {
     }
 }
 
+/// Has the kernel acknowledge every second segment rather than each (RFC 1122 §4.2.3.2), as it does
+/// where both sides talk. It returns to each after a pause, so that this has to be said again now and
+/// then. A kernel without such a switch does as it likes.
+pub fn delay_acknowledgements(stream: impl AsFd) {
+    // Only costs depend on it, and a connection that is broken says so elsewhere.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_quickack(stream, false);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+}
+
 /// Shuts the writing side. A socket that is broken already says so elsewhere.
 pub fn shutdown_write(stream: impl AsFd) {
     let _ = shutdown(stream, Shutdown::Write);
