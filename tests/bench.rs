@@ -482,9 +482,12 @@ fn reports_are_compared() {
     report.assert_says("1.00 × (1.00 to 1.00)");
     assert_eq!(report.code, 0);
 
-    std::fs::write(&other, "{}").expect("it can be written");
-    let report = bench(&["compare", &one, &other]);
-    report.assert_says("is not a report");
-    assert_eq!(report.code, 2);
+    for (no_report, why) in [("schema", "is not a report: "), ("{}", "(schema 1)")] {
+        std::fs::write(&other, no_report).expect("it can be written");
+        let report = bench(&["compare", &one, &other]);
+        report.assert_says("is not a report");
+        report.assert_says(why);
+        assert_eq!(report.code, 2);
+    }
     std::fs::remove_dir_all(&folder).expect("it is ours");
 }

@@ -2,7 +2,7 @@
 
 use super::super::clock::SECOND;
 use super::process::{Pid, parse};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs;
 
 /// Counters of the whole machine.
@@ -71,7 +71,7 @@ fn throttled(pid: Pid) -> u64 {
 }
 
 /// What a figure was measured on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Machine {
     pub(in super::super) cpu: String,
     pub(in super::super) cores: usize,

@@ -5,9 +5,10 @@
 //! then the spread is that of the pairs' ratios, so that what moved the whole machine moves neither.
 
 use super::super::Failure;
-use super::document::Document;
+use super::document::SCHEMA;
 use super::text;
 use clap::Args;
+use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
@@ -21,67 +22,67 @@ pub(in super::super) struct CompareOptions {
     files: Vec<PathBuf>,
 }
 
-/// A figure: what it is called, how it is found and how it is shown.
+/// A figure: what it is called, where it stands in a report and how it is shown.
 struct Metric {
     name: &'static str,
-    find: fn(&Document) -> Option<f64>,
+    path: &'static str,
     show: fn(f64) -> String,
 }
 
 const METRICS: &[Metric] = &[
     Metric {
         name: "server CPU per delivery",
-        find: |run| run.server.as_ref()?.cpu_ns_per_delivery,
+        path: "/server/cpu_ns_per_delivery",
         show: |nanos| format!("{:.4} µs", nanos / 1e3),
     },
     Metric {
         name: "deliveries per second",
-        find: |run| Some(run.messages.as_ref()?.delivered_per_s),
+        path: "/messages/delivered_per_s",
         show: text::grouped,
     },
     Metric {
         name: "latency p50",
-        find: |run| Some(run.messages.as_ref()?.latency.p50_ns as f64),
+        path: "/messages/latency/p50_ns",
         show: text::time,
     },
     Metric {
         name: "latency p99",
-        find: |run| Some(run.messages.as_ref()?.latency.p99_ns as f64),
+        path: "/messages/latency/p99_ns",
         show: text::time,
     },
     Metric {
         name: "latency p99.9",
-        find: |run| Some(run.messages.as_ref()?.latency.p99_9_ns as f64),
+        path: "/messages/latency/p99_9_ns",
         show: text::time,
     },
     Metric {
         name: "rate while some are stalled, over before",
-        find: |run| Some(run.stalled.as_ref()?.rate_ratio),
+        path: "/stalled/rate_ratio",
         show: |ratio| format!("{ratio:.3}"),
     },
     Metric {
         name: "memory growth while some are stalled",
-        find: |run| Some(run.stalled.as_ref()?.resident_bytes_growth? as f64),
+        path: "/stalled/resident_bytes_growth",
         show: text::bytes,
     },
     Metric {
         name: "cycles per second",
-        find: |run| Some(run.churn.as_ref()?.cycles_per_s),
+        path: "/churn/cycles_per_s",
         show: text::grouped,
     },
     Metric {
         name: "resident bytes per connection",
-        find: |run| run.server.as_ref()?.resident_bytes_per_connection,
+        path: "/server/resident_bytes_per_connection",
         show: |bytes| format!("{bytes:.0} B"),
     },
     Metric {
         name: "handshake p50",
-        find: |run| Some(run.connections.handshake.p50_ns as f64),
+        path: "/connections/handshake/p50_ns",
         show: text::time,
     },
     Metric {
         name: "client CPU per delivery",
-        find: |run| run.client.cpu_ns_per_delivery,
+        path: "/client/cpu_ns_per_delivery",
         show: |nanos| format!("{:.4} µs", nanos / 1e3),
     },
 ];
@@ -89,7 +90,15 @@ const METRICS: &[Metric] = &[
 /// Runs of one name, in the order in which they were given.
 struct Group {
     name: String,
-    runs: Vec<Document>,
+    runs: Vec<Value>,
+}
+
+impl Group {
+    /// A figure of each run, if all have it.
+    fn figures(&self, path: &str) -> Option<Vec<f64>> {
+        let figures = self.runs.iter().map(|run| run.pointer(path)?.as_f64());
+        figures.collect()
+    }
 }
 
 /// The table of all figures that the runs have in common.
@@ -106,12 +115,13 @@ fn read(files: &[PathBuf]) -> Result<Vec<Group>, Failure> {
             .map_err(|error| Failure::usage(format!("can't read {shown}: {error}")))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         for run in serde_json::Deserializer::from_str(&text).into_iter() {
-            let run: Document =
+            let run: Value =
                 run.map_err(|error| Failure::usage(format!("{shown} is not a report: {error}")))?;
-            let name = run
-                .name
-                .clone()
-                .unwrap_or_else(|| stem.clone().into_owned());
+            if run["schema"] != SCHEMA {
+                let why = format!("{shown} is not a report of this version (schema {SCHEMA})");
+                return Err(Failure::usage(why));
+            }
+            let name = run["name"].as_str().unwrap_or(&stem).to_owned();
             match groups.iter_mut().find(|group| group.name == name) {
                 Some(group) => group.runs.push(run),
                 None => groups.push(Group {
@@ -138,7 +148,7 @@ fn table(groups: &[Group]) -> String {
     for metric in METRICS {
         let figures: Option<Vec<Vec<f64>>> = groups
             .iter()
-            .map(|group| group.runs.iter().map(metric.find).collect())
+            .map(|group| group.figures(metric.path))
             .collect();
         let Some(figures) = figures.filter(|figures| figures.iter().flatten().any(|&x| x != 0.0))
         else {
@@ -163,7 +173,11 @@ fn table(groups: &[Group]) -> String {
     }
     line(String::new());
     for group in groups {
-        let wrong = group.runs.iter().filter(|run| !run.correct).count();
+        let wrong = group
+            .runs
+            .iter()
+            .filter(|run| run["correct"] != true)
+            .count();
         let runs = text::count_of(group.runs.len(), "run");
         line(match wrong {
             0 => format!("{}: {runs}, every message arrived as it should", group.name),
@@ -172,7 +186,7 @@ fn table(groups: &[Group]) -> String {
     }
     let first = &groups[0].runs[0];
     let mut runs = groups.iter().flat_map(|group| &group.runs);
-    if runs.clone().any(|run| run.machine != first.machine) {
+    if runs.clone().any(|run| run["machine"] != first["machine"]) {
         line("Warning: the runs are from different machines or kernels.".into());
     }
     if runs.any(|run| !is_alike(run, first)) {
@@ -182,7 +196,7 @@ fn table(groups: &[Group]) -> String {
 }
 
 /// Whether two runs did the same, wherever they did it: `limit` stands for a fan-out of its size.
-fn is_alike(one: &Document, other: &Document) -> bool {
+fn is_alike(one: &Value, other: &Value) -> bool {
     [
         "readers",
         "publishers",
@@ -191,13 +205,9 @@ fn is_alike(one: &Document, other: &Document) -> bool {
         "message",
         "rate",
     ]
+    .map(|name| (&one["settings"][name], &other["settings"][name]))
     .iter()
-    .all(
-        |name| match (one.settings.get(name), other.settings.get(name)) {
-            (Some(one), Some(other)) => one == other,
-            _ => true,
-        },
-    )
+    .all(|(one, other)| one.is_null() || other.is_null() || one == other)
 }
 
 fn ratio(values: &[f64], base: &[f64]) -> String {

@@ -3,18 +3,18 @@
 
 use super::super::histogram::Histogram;
 use super::super::probe::Machine;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Rises when a field changes its meaning or goes.
 pub(in super::super) const SCHEMA: u32 = 1;
 
 /// Everything about one run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(in super::super) struct Document {
     pub(in super::super) schema: u32,
     /// What `compare` is to call it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) name: Option<String>,
     pub(in super::super) version: String,
     pub(in super::super) command: Vec<String>,
@@ -30,15 +30,15 @@ pub(in super::super) struct Document {
     /// Every message arrived as it should.
     pub(in super::super) correct: bool,
     pub(in super::super) connections: Connections,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) messages: Option<Messages>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) server: Option<Server>,
     pub(in super::super) client: Client,
     pub(in super::super) kernel: Kernel,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) stalled: Option<Stalled>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) churn: Option<Churn>,
     /// What was wrong, and how often.
     pub(in super::super) faults: BTreeMap<String, u64>,
@@ -47,7 +47,7 @@ pub(in super::super) struct Document {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in super::super) enum Outcome {
     /// As it was meant to.
@@ -60,7 +60,7 @@ pub(in super::super) enum Outcome {
 }
 
 /// Opening handshakes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Connections {
     pub(in super::super) opened: u64,
     /// Why others were not, and how many.
@@ -73,7 +73,7 @@ pub(in super::super) struct Connections {
 }
 
 /// Messages while it was measured.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Messages {
     pub(in super::super) duration_ns: u64,
     pub(in super::super) published: u64,
@@ -86,7 +86,7 @@ pub(in super::super) struct Messages {
 }
 
 /// The server's processes together, while it was measured.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Server {
     pub(in super::super) processes: usize,
     pub(in super::super) cpu_ns: u64,
@@ -103,7 +103,7 @@ pub(in super::super) struct Server {
 }
 
 /// What processes hold.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(in super::super) struct Memory {
     pub(in super::super) resident_bytes: u64,
     pub(in super::super) proportional_bytes: u64,
@@ -111,7 +111,7 @@ pub(in super::super) struct Memory {
 }
 
 /// This program, while it was measured.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Client {
     pub(in super::super) processes: usize,
     pub(in super::super) cpu_ns: u64,
@@ -119,12 +119,12 @@ pub(in super::super) struct Client {
     /// Of one core, of the busiest process.
     pub(in super::super) cpu_percent: f64,
     /// How late messages of a paced run left, because of the client itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) publishing_late_ns_p99: Option<u64>,
 }
 
 /// The kernel, of both ends if both are on this machine.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Kernel {
     /// In TCP's buffers.
     pub(in super::super) tcp_bytes_before: u64,
@@ -138,7 +138,7 @@ pub(in super::super) struct Kernel {
 }
 
 /// What became of readers that stopped reading, and of the others.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Stalled {
     pub(in super::super) readers: u64,
     /// Rate of the others while they stood, over the rate before.
@@ -154,7 +154,7 @@ pub(in super::super) struct Stalled {
 }
 
 /// Connections that came and went.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Churn {
     pub(in super::super) duration_ns: u64,
     /// Connect, handshake, message, close.
@@ -168,7 +168,7 @@ pub(in super::super) struct Churn {
 }
 
 /// Percentiles in nanoseconds.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Latency {
     pub(in super::super) count: u64,
     pub(in super::super) min_ns: u64,
