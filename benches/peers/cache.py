@@ -53,6 +53,19 @@ def build(name, steps):
     return folder
 
 
+def crate_sources(folder, *crates):
+    """The sources of crates, unpacked and not compiled; returns the folder of them all."""
+    need("cargo")
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "src/lib.rs").touch()
+    wanted = "".join(f'{name} = "={version}"\n' for name, version in crates)
+    (folder / "Cargo.toml").write_text(
+        f'[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n[dependencies]\n{wanted}'
+    )
+    run("cargo", "vendor", "--quiet", "vendor", cwd=folder)
+    return folder / "vendor"
+
+
 def debian_packages(folder, *names):
     """Unpacks Debian's packages rather than installing them: some would start a server.
     Returns their names with their versions."""
