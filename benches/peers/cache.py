@@ -30,7 +30,10 @@ def run(*command, cwd=None, env=None):
     done = subprocess.run(command, cwd=cwd, env=full_env, capture_output=True, text=True)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise Unavailable(f"`{' '.join(map(str, command))[:120]}`: {said[-1] if said else done.returncode}")
+        words = " ".join(map(str, command))
+        # It may go on record, where a folder of this machine says nothing.
+        reason = f"`{words[:120]}`: {said[-1] if said else done.returncode}".replace(str(ROOT), "CACHE")
+        raise Unavailable(reason)
     return done.stdout
 
 
