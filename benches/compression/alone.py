@@ -20,6 +20,7 @@ def report(args):
     levels()
     sizes()
     idle()
+    print()
 
 
 @contextlib.contextmanager
