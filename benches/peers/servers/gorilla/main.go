@@ -2,7 +2,7 @@
 //
 // `server PORT tutorial` is the library's own chat example, except that each message stays a message
 // of its own; whoever's channel is full is dropped. `server PORT blocking` makes each frame once for
-// all, and waits for whoever is slow.
+// all, and waits for whoever is slow. With a further `deflate` it compresses, at the library's default level.
 package main
 
 import (
@@ -159,9 +159,10 @@ func (c *client) writePump() {
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		log.Fatal("usage: server PORT tutorial|blocking")
+	if len(os.Args) < 3 {
+		log.Fatal("usage: server PORT tutorial|blocking [deflate]")
 	}
+	upgrader.EnableCompression = len(os.Args) > 3 && os.Args[3] == "deflate"
 	isBlocking := os.Args[2] == "blocking"
 	var mutex sync.Mutex
 	hubs := make(map[string]*hub)

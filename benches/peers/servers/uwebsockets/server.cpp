@@ -1,5 +1,6 @@
 /* Broadcast with uWebSockets: its own pub/sub, which sends once per reader and turn of the loop.
- * `/echo` answers without it, the cheapest way there is to send a message back. */
+ * `/echo` answers without it, the cheapest way there is to send a message back.
+ * `server PORT deflate` compresses, if it was built with zlib. */
 
 #include "App.h"
 
@@ -22,8 +23,10 @@ static Behavior limits() {
     };
 }
 
-static Behavior broadcast(uWS::App &app) {
+static Behavior broadcast(uWS::App &app, bool isDeflated) {
     Behavior behavior = limits();
+    /* Not a dedicated compressor: those keep their context, whatever a client asks for. */
+    behavior.compression = isDeflated ? uWS::SHARED_COMPRESSOR : uWS::DISABLED;
     behavior.upgrade = [](auto *res, auto *req, auto *context) {
         std::string_view url = req->getUrl();
         std::string topic(url.size() > 4 ? url.substr(4) : "lobby");
@@ -34,8 +37,8 @@ static Behavior broadcast(uWS::App &app) {
     };
     behavior.open = [](auto *ws) { ws->subscribe(ws->getUserData()->topic); };
     /* Not ws->publish(), which leaves out the sender. */
-    behavior.message = [&app](auto *ws, std::string_view message, uWS::OpCode opCode) {
-        app.publish(ws->getUserData()->topic, message, opCode);
+    behavior.message = [&app, isDeflated](auto *ws, std::string_view message, uWS::OpCode opCode) {
+        app.publish(ws->getUserData()->topic, message, opCode, isDeflated);
     };
     return behavior;
 }
@@ -49,14 +52,15 @@ static Behavior echo() {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        std::cerr << "usage: server PORT" << std::endl;
+    bool isDeflated = argc == 3 && argv[2] == std::string_view("deflate");
+    if (argc != 2 && !isDeflated) {
+        std::cerr << "usage: server PORT [deflate]" << std::endl;
         return 2;
     }
     uWS::App app;
     bool isListening = false;
-    app.ws<PerSocketData>("/ws", broadcast(app))
-        .ws<PerSocketData>("/ws/*", broadcast(app))
+    app.ws<PerSocketData>("/ws", broadcast(app, isDeflated))
+        .ws<PerSocketData>("/ws/*", broadcast(app, isDeflated))
         .ws<PerSocketData>("/echo", echo())
         .listen("127.0.0.1", std::atoi(argv[1]), [&](auto *socket) { isListening = socket; })
         .run();

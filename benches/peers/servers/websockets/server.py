@@ -1,4 +1,5 @@
-"""Broadcast with Python's `websockets` on uvloop, with the library's own broadcast()."""
+"""Broadcast with Python's `websockets` on uvloop, with the library's own broadcast():
+`server.py PORT [deflate]`."""
 
 import asyncio
 import sys
@@ -6,9 +7,19 @@ import sys
 import uvloop
 from websockets.asyncio.server import broadcast, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 # As much as fanfare keeps for whoever is behind, and the same end for who is further.
 BACKPRESSURE_MAX = 8 * 1024 * 1024
+
+# The library's defaults, but for the contexts.
+DEFLATE = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True,
+    client_no_context_takeover=True,
+    server_max_window_bits=12,
+    client_max_window_bits=12,
+    compress_settings={"memLevel": 5},
+)
 
 topics = {}
 
@@ -38,6 +49,7 @@ async def main():
         int(sys.argv[1]),
         backlog=4096,
         compression=None,
+        extensions=[DEFLATE] if sys.argv[2:] == ["deflate"] else None,
         max_size=1024 * 1024,
     ) as server:
         await server.serve_forever()

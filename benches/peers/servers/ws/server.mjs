@@ -1,9 +1,17 @@
-// Broadcast with `ws` on Node, as its README does it.
+// Broadcast with `ws` on Node, as its README does it: `server.mjs PORT [deflate]`.
 
 import { WebSocketServer } from "ws";
 
 // As much as fanfare keeps for whoever is behind, and the same end for who is further.
 const BACKPRESSURE_MAX = 8 * 1024 * 1024;
+
+// What its README proposes. The threshold, and zlib for one message after the other, are its defaults.
+const DEFLATE = {
+  zlibDeflateOptions: { chunkSize: 1024, memLevel: 7, level: 3 },
+  zlibInflateOptions: { chunkSize: 10 * 1024 },
+  clientNoContextTakeover: true,
+  serverNoContextTakeover: true,
+};
 
 const topics = new Map();
 
@@ -12,7 +20,7 @@ const server = new WebSocketServer({
   port: Number(process.argv[2]),
   backlog: 4096,
   maxPayload: 1024 * 1024,
-  perMessageDeflate: false,
+  perMessageDeflate: process.argv[3] === "deflate" && DEFLATE,
 });
 
 server.on("connection", (client, request) => {

@@ -1,36 +1,26 @@
-#!/usr/bin/env python3
-"""What compression costs the relay, and what it saves: plain against compressed, in turn.
-
-    cargo build --release && benches/compression [PAIRS] > docs/record/DATE-compression.md
-
-Runs `fanfare bench fanout` with JSON of several sizes on fresh processes, plain and with `--deflate`,
-as many pairs per row as asked for (5), then every level and several small sizes for the choice of the
-defaults, and `fanfare bench idle` for memory. Prints medians as Markdown. Bytes on the wire and time
-spent are the relay's own counters. FANFARE_BIN names another binary.
+"""The relay alone: compressed against plain, every level and several sizes, for the choice of the
+defaults. Bytes on the wire and time spent are the relay's own counters.
 """
 
 import contextlib
-import datetime
-import json
-import os
-import pathlib
-import platform
-import re
 import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BINARY = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
+import load
+from measure import running
+from peers import FANFARE
 
-# Readers, payload bytes, messages outstanding.
-ROWS = [(1000, 1024, 1), (1000, 1024, 32), (1000, 16384, 1), (1000, 16384, 4)]
 LEVELS = [1, 2, 3, 4, 6, 9]
 SMALL_SIZES = [128, 256, 512, 1024, 4096, 16384]
-IDLE_CONNECTIONS = 10_000
+
+
+def report(args):
+    fan_outs(args.rounds)
+    levels()
+    sizes()
+    idle()
+    print()
 
 
 @contextlib.contextmanager
@@ -38,15 +28,13 @@ def relay(*flags):
     """A relay that was started for this: its port, process and admin port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         admin = free.getsockname()[1]
-    addresses = ["--listen", "127.0.0.1:0", "--admin", f"127.0.0.1:{admin}"]
-    command = [BINARY, *addresses, "--log-level", "error", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        port = re.search(r":(\d+)/", process.stdout.readline())[1]
-        yield port, process.pid, admin
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+
+    def command(port, _):
+        addresses = ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
+        return [FANFARE, *addresses, "--log-level", "error", *flags], {}
+
+    with running(command) as (port, pid):
+        yield port, pid, admin
 
 
 def metrics(admin):
@@ -55,20 +43,10 @@ def metrics(admin):
     return {name: float(value) for name, value in lines}
 
 
-def bench(scenario, *arguments):
-    with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        command = [BINARY, "bench", scenario, *map(str, arguments), "--quiet", "--json", report.name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
-        return json.loads(pathlib.Path(report.name).read_text())
-
-
-def fanout(readers, size, window, deflate, *flags, duration="2s"):
+def measured(readers, size, window, deflate, *flags, duration="2s"):
     """CPU in µs and wire bytes per delivery, latency in ms, and what compression did."""
     with relay(*flags) as (port, pid, admin):
-        arguments = [f"ws://127.0.0.1:{port}/ws", "--pid", pid, "--readers", readers]
-        arguments += ["--size", size, "--window", window, "--content", "json", "--text"]
-        arguments += ["--duration", duration, "--warm-up", "300ms"]
-        report = bench("fanout", *arguments, *(["--deflate"] if deflate else []))
+        report = load.fanout(port, pid, (readers, size, window), deflate, duration)
         after = metrics(admin)
     compressed = after['fanfare_compression_messages_total{outcome="compressed"}']
     tried = compressed + after['fanfare_compression_messages_total{outcome="in_vain"}']
@@ -87,14 +65,14 @@ def median(runs, key):
     return statistics.median(run[key] for run in runs)
 
 
-def fan_outs(pairs):
+def fan_outs(rounds):
     print("## Fan-out\n")
     print("CPU of the relay and bytes on the wire per delivery, and latency of a window; of the")
     print("compressed runs, also what compressing one message took, once for all readers.\n")
     print("| readers | bytes | outstanding | | CPU, µs | on the wire | p50, ms | p99, ms | a message, µs |")
     print("|--:|--:|--:|---|--:|--:|--:|--:|--:|")
-    for readers, size, window in ROWS:
-        both = [[fanout(readers, size, window, deflate) for deflate in (False, True)] for _ in range(pairs)]
+    for readers, size, window in load.ROWS:
+        both = [[measured(readers, size, window, deflate) for deflate in (False, True)] for _ in range(rounds)]
         for name, runs in zip(("plain", "compressed"), zip(*both)):
             print(
                 f"| {readers:,} | {size:,} | {window} | {name} | {median(runs, 'cpu'):.2f} "
@@ -111,7 +89,7 @@ def levels():
     print("|--:|--:|--:|--:|--:|")
     for level in LEVELS:
         small, large = [
-            fanout(1, size, 8, True, "--compression-level", str(level), duration="1s")
+            measured(1, size, 8, True, "--compression-level", str(level), duration="1s")
             for size in (1024, 16384)
         ]
         print(
@@ -127,34 +105,16 @@ def sizes():
     print("| bytes | size after | bytes saved | µs |")
     print("|--:|--:|--:|--:|")
     for size in SMALL_SIZES:
-        run = fanout(1, size, 8, True, "--compression-bytes-min", "1", duration="1s")
+        run = measured(1, size, 8, True, "--compression-bytes-min", "1", duration="1s")
         saved = size * (1 - run["shrunk"])
         print(f"| {size:,} | {run['shrunk']:.0%} | {saved:,.0f} | {run['spent']:.1f} |", flush=True)
 
 
 def idle():
-    print(f"\n## Memory of {IDLE_CONNECTIONS:,} idle connections\n")
+    print(f"\n## Memory of {load.IDLE_CONNECTIONS:,} idle connections\n")
     print("| | resident bytes per connection |")
     print("|---|--:|")
-    for name, more in (("plain", []), ("compressed", ["--deflate"])):
+    for name, deflate in (("plain", False), ("compressed", True)):
         with relay() as (port, pid, _):
-            arguments = [f"ws://127.0.0.1:{port}/ws", "--pid", pid, "--hold", "2s"]
-            report = bench("idle", *arguments, "--connections", IDLE_CONNECTIONS, *more)
+            report = load.idle(port, pid, deflate)
         print(f"| {name} | {report['server']['resident_bytes_per_connection']:.0f} |", flush=True)
-
-
-def main():
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    version = subprocess.run([BINARY, "--version"], check=True, capture_output=True, text=True)
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
-    print(f"# {version.stdout.strip()}: compressed against plain\n")
-    print(f"{datetime.date.today()}, {os.cpu_count()} × {cpu}, Linux {platform.release()}.")
-    print(f"`benches/compression {pairs}`: medians of {pairs} interleaved pairs on fresh processes; client and")
-    print("server share the machine. The messages are JSON (`fanfare bench --content json`).\n")
-    fan_outs(pairs)
-    levels()
-    sizes()
-    idle()
-
-
-main()
