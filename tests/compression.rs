@@ -334,6 +334,30 @@ fn a_bomb_costs_no_more_than_the_limit() {
 }
 
 #[test]
+fn whoever_floods_with_compressed_messages_leaves_others_their_turn() {
+    let relay = Relay::start(&[]);
+    let flood = frame(FIN | RSV1 | BINARY, &bomb(1));
+    let floods: Vec<_> = (0..8)
+        .map(|number| {
+            let path = format!("/ws/flood{number}?echo=0");
+            let (mut client, _) = join(&relay, &path, "permessage-deflate");
+            let flood = flood.clone();
+            // Until the relay is gone.
+            std::thread::spawn(move || while client.try_send(&flood) {})
+        })
+        .collect();
+    let mut bystander = reader(&relay, "/ws/bystander");
+    for _ in 0..10 {
+        bystander.send(&text("and me?"));
+        assert_eq!(bystander.any_frame(), (FIN | TEXT, b"and me?".to_vec()));
+    }
+    drop(relay);
+    for flood in floods {
+        flood.join().expect("it ends with its connection");
+    }
+}
+
+#[test]
 fn messages_that_swell_lap_nobody_whose_socket_has_room() {
     // 48 messages of 1 MiB in a few KiB: more than a topic retains, in one read. To whoever reads
     // them compressed they are no more than that.

@@ -11,7 +11,7 @@ import load
 from measure import running
 from peers import FANFARE
 
-LEVELS = [1, 2, 3, 4, 6, 9]
+LEVELS = [1, 2, 3, 4, 5, 6]
 SMALL_SIZES = [128, 256, 512, 1024, 4096, 16384]
 
 

@@ -30,7 +30,7 @@ Servers that agree on permessage-deflate without context takeover on either side
 compressed on its own, as here. Each is told to compress as an experienced user of it would
 ([the servers](../../benches/peers/servers)), passes the same probe, and every message of every run is
 inflated and compared. *On the wire* is the frame of one message, counted by one more reader on a plain
-socket, who also sees that it comes compressed. 1,000 readers, one publisher, who sends plain.
+socket, who also sees that it comes compressed. 1,000 readers, one publisher, who compresses what it sends.
 """
 
 UNFAIR = """\

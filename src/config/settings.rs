@@ -104,9 +104,9 @@ settings! {
         compression: Switch = "on", Live,
             "JSON leaves as a third of itself, whatever the number of readers, for the time of some ten writes";
 
-        /// How much time is spent to make messages smaller: 1, the least, to 9
+        /// How much time is spent to make messages smaller: 1, the least, to 6
         compression_level: CompressionLevel = "2", Live,
-            "higher ones take up to five times as long for a tenth less";
+            "higher ones take up to three times as long for a tenth less";
 
         /// Smaller messages are sent as they are
         compression_bytes_min: Bytes = "512", Live,
@@ -135,7 +135,8 @@ settings! {
             "what is much for a chat is little for telemetry";
 
         /// Bytes that one client may send in a second, on the average of five, though the largest
-        /// message may always come at once; more end in 1008
+        /// message may always come at once; more end in 1008. Compressed ones count as what they
+        /// inflate to
         bytes_per_second_max: Option<Bytes> = "off", Live,
             "what is much for a chat is little for telemetry";
 

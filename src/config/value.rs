@@ -258,7 +258,8 @@ impl fmt::Display for Subprotocol {
     }
 }
 
-/// How much time is spent to make messages smaller: 1, the least, to 9.
+/// How much time is spent to make messages smaller: 1, the least, to 6. Of what comes above that, one
+/// message made for the purpose can hold the loop for seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressionLevel(pub u8);
 
@@ -272,8 +273,8 @@ impl FromStr for CompressionLevel {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
-            Ok(level @ 1..=9) => Ok(CompressionLevel(level)),
-            _ => Err("expected a level from 1 to 9".into()),
+            Ok(level @ 1..=6) => Ok(CompressionLevel(level)),
+            _ => Err("expected a level from 1 to 6".into()),
         }
     }
 }
@@ -421,11 +422,11 @@ mod tests {
 
     #[test]
     fn compression_levels() {
-        for level in 1..=9 {
+        for level in 1..=6 {
             let written = CompressionLevel(level).to_string();
             assert_eq!(written.parse(), Ok(CompressionLevel(level)));
         }
-        for text in ["", "0", "10", "-1", "1.5", "best"] {
+        for text in ["", "0", "7", "-1", "1.5", "best"] {
             assert!(text.parse::<CompressionLevel>().is_err(), "{text}");
         }
     }

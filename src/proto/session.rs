@@ -140,7 +140,8 @@ impl Session {
     /// again with the rest until everything is consumed; all of it is when there was no event.
     ///
     /// `message_bytes_max` bounds the sum of a message's payload lengths. A message over it is
-    /// refused by the header that says so.
+    /// refused by the header that says so. A compressed one may be longer by what DEFLATE adds to bytes
+    /// that don't shrink: its payload is bounded when it is inflated.
     ///
     /// After a close frame or an error, all input is consumed and ignored.
     #[inline]

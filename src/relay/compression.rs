@@ -4,11 +4,12 @@
 //! number; what a sender compressed and what it sent plain is compressed alike. What is small, or
 //! would not shrink, stays as it is, which readers can tell by RSV1.
 //!
-//! A few bytes may inflate to a thousand times as many. So what was inflated counts like what was
-//! read: once a turn has inflated its part, whoever sends compressed messages is not heard again
-//! before the next one.
+//! A few bytes may inflate to a thousand times as many, and many bytes to none. So what was inflated
+//! counts like what was read, as the larger of its two sizes: once a turn has inflated its part, whoever
+//! sends compressed messages is not heard again before the next one, in which they come first.
 
 use super::Relay;
+use super::connection::Phase;
 use super::limits::Compression;
 use crate::metrics::Counters;
 use crate::proto::deflate::{Deflater, Inflater, Window};
@@ -76,10 +77,11 @@ impl Codec {
         settings: Option<Compression>,
         counters: &mut Counters,
     ) -> Option<&[u8]> {
-        let Some(settings) = settings.filter(|settings| payload.len() >= settings.bytes_min) else {
+        let settings = settings?;
+        if payload.len() < settings.bytes_min {
             counters.deflate_small += 1;
             return None;
-        };
+        }
         let deflater = match window {
             Window::Bits9 => &mut self.small_window,
             Window::Bits15 => &mut self.large_window,
@@ -118,9 +120,13 @@ impl Relay {
         self.counters.inflate_nanoseconds += nanoseconds;
         let opened = opened.map(|message| {
             let bytes_after = message.payload.len();
-            self.codec.inflated_bytes += bytes_after;
+            self.codec.inflated_bytes += bytes_before.max(bytes_after);
             self.counters.inflated.count(bytes_before, bytes_after);
-            self.publish(slot, message.kind, message.payload);
+            // Readers have to take it as it was meant, not as it came.
+            self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before));
+            if self.connections[slot as usize].phase == Phase::Open {
+                self.publish(slot, message.kind, message.payload);
+            }
         });
         if opened.is_err() {
             // It took no more than that to find out.

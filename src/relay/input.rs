@@ -33,25 +33,40 @@ impl Relay {
                     .as_deref_mut()
                     .map(|extra| std::mem::take(&mut extra.input));
                 if let Some(mut input) = input.filter(|input| !input.is_empty()) {
+                    self.prove_alive(slot);
                     self.on_frames(slot, &mut input);
                     self.settle(slot);
-                    return Reading::NextTurn;
+                    return Reading::Heard;
                 }
                 Reading::Now(room)
             }
         }
     }
 
+    /// A connection has something to say, and has to wait for the next turn: it is not dead.
+    pub fn handle_waiting(&mut self, id: ConnId) {
+        if let Some(slot) = self.slot(id) {
+            self.prove_alive(slot);
+        }
+    }
+
+    fn prove_alive(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.heard = self.now;
+        connection.awaiting_pong = false;
+    }
+
     /// Takes in what was read from a connection's socket.
     pub fn handle_input(&mut self, id: ConnId, input: &mut [u8]) {
         let Some(slot) = self.slot(id) else { return };
-        let connection = &mut self.connections[slot as usize];
-        connection.heard = self.now;
         self.counters.received_bytes += input.len() as u64;
-        connection.awaiting_pong = false;
-        match connection.phase {
+        self.prove_alive(slot);
+        match self.connections[slot as usize].phase {
             Phase::Head => self.on_request_bytes(slot, input),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
+            Phase::Open | Phase::Closing | Phase::AwaitClose => {
+                self.spend_bytes(slot, input.len());
+                self.on_frames(slot, input);
+            }
             Phase::Linger => self.discard(slot, input.len()),
             Phase::Respond | Phase::Closed => {}
         }
@@ -202,10 +217,8 @@ impl Relay {
         }
     }
 
+    /// Takes in frames, from the socket or kept until now.
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        if self.spending.is_kept() {
-            self.spend_bytes(slot, input.len());
-        }
         let connection = &mut self.connections[slot as usize];
         let compression = connection.terms.compression();
         let extra = connection.extra.as_deref_mut();

@@ -90,6 +90,7 @@ impl Relay {
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }
+        self.spend_bytes(slot, rest.len());
         if self.room_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {

@@ -14,7 +14,7 @@ pub enum SlowPolicy {
 /// How messages are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// 1, the fastest, to 9.
+    /// 1, the fastest, to 9, of which those above 6 can take seconds for one message.
     pub level: u8,
     /// Smaller messages are not worth the time.
     pub bytes_min: usize,

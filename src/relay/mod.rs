@@ -96,8 +96,11 @@ pub enum Action {
 pub enum Reading {
     /// Yes, at most so many bytes.
     Now(usize),
-    /// Not before others were served: ask again in the next turn.
+    /// There is no room in this turn for what it may say: ask in the next one, before those who were
+    /// heard in this, and tell [`Relay::handle_waiting`] if there is something to read.
     NextTurn,
+    /// It was heard: what was kept of it was taken in. Ask again in the next turn, after the others.
+    Heard,
     /// Not until [`Relay::poll_resume`] names it.
     Later,
 }

@@ -94,13 +94,17 @@ impl Relay {
     }
 
     /// A client sent bytes. If they are too many, it begins to close.
-    #[inline(never)]
+    #[inline]
     pub(super) fn spend_bytes(&mut self, slot: u32, bytes: usize) {
-        let is_open = self.connections[slot as usize].phase == Phase::Open;
-        if !self.spending.is_kept || !is_open {
-            return;
+        if self.spending.is_kept {
+            self.spend_counted_bytes(slot, bytes);
         }
-        let Some(max) = self.limits.rates.bytes_per_second_max else {
+    }
+
+    #[inline(never)]
+    fn spend_counted_bytes(&mut self, slot: u32, bytes: usize) {
+        let is_open = self.connections[slot as usize].phase == Phase::Open;
+        let Some(max) = self.limits.rates.bytes_per_second_max.filter(|_| is_open) else {
             return;
         };
         let rate = self.byte_rate(max);

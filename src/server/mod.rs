@@ -14,6 +14,7 @@ mod bind;
 mod digest;
 mod handle;
 mod public;
+mod ready;
 mod signals;
 mod table;
 
@@ -37,9 +38,9 @@ use accept::Acceptor;
 use digest::Digest;
 use handle::{Command, Inbox};
 use mio::{Events, Poll, Token, Waker};
+use ready::{Ready, TURN_BYTES_MAX};
 use signal_hook_mio::v1_0::Signals;
 use signals::Reloads;
-use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 use table::Table;
@@ -48,11 +49,6 @@ use table::Table;
 /// should come at once, or it is delivered in two writes per reader: four messages of 16 KiB are more
 /// than 64 KiB.
 const READ_BYTES_MAX: usize = 256 * 1024;
-/// Bytes that one read may bring when very many are ready: among as many who flood the relay, others
-/// wait until each of them was read once.
-const READ_BYTES_SHARE_MIN: usize = 16 * 1024;
-/// Bytes that a turn takes in before it goes on to writing.
-const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Events that one poll brings; what is more comes with the next.
 const EVENTS_MAX: usize = 1024;
 
@@ -72,7 +68,7 @@ pub struct Server {
     admin_addresses: Vec<LocalAddress>,
     table: Table,
     /// Connections that have, or may have, something to read.
-    ready: VecDeque<ConnId>,
+    ready: Ready,
     /// The settings in force.
     config: Config,
     reloads: Reloads,
@@ -121,7 +117,7 @@ impl Server {
             addresses,
             admin_addresses,
             table: Table::default(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             config: config.clone(),
             reloads: Reloads::default(),
             ends: None,
@@ -248,7 +244,7 @@ impl Server {
             && !socket.ready
         {
             socket.ready = true;
-            self.ready.push_back(id);
+            self.ready.push(id);
         }
     }
 
@@ -277,19 +273,26 @@ impl Server {
     /// Reads once from each connection that is ready, until the turn has taken in enough.
     fn read(&mut self, buffer: &mut [u8]) {
         let mut budget = TURN_BYTES_MAX;
-        let share = (TURN_BYTES_MAX / self.ready.len().max(1)).max(READ_BYTES_SHARE_MIN);
+        let share = self.ready.share();
         for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop_front() else {
-                return;
+            let Some(id) = self.ready.pop() else {
+                break;
             };
             let bytes_max = match self.relay.reading(id) {
                 Reading::Now(bytes_max) => bytes_max.min(share).min(buffer.len()),
                 Reading::NextTurn => {
-                    self.ready.push_back(id);
+                    self.relay.handle_waiting(id);
+                    self.ready.put_off(id);
+                    continue;
+                }
+                Reading::Heard => {
+                    self.ready.push(id);
                     continue;
                 }
                 Reading::Later => {
-                    self.unmark_ready(id);
+                    if let Some(socket) = self.table.get(id) {
+                        socket.ready = false;
+                    }
                     continue;
                 }
             };
@@ -300,7 +303,7 @@ impl Server {
             match socket::read(&socket.stream, &mut buffer[..bytes_max]) {
                 ReadOutcome::Bytes(bytes) => {
                     if bytes == bytes_max || read_to_end {
-                        self.ready.push_back(id);
+                        self.ready.push(id);
                     } else {
                         socket.ready = false;
                     }
@@ -318,15 +321,10 @@ impl Server {
                 }
             }
             if budget == 0 {
-                return;
+                break;
             }
         }
-    }
-
-    fn unmark_ready(&mut self, id: ConnId) {
-        if let Some(socket) = self.table.get(id) {
-            socket.ready = false;
-        }
+        self.ready.end_turn();
     }
 
     fn flush(&mut self) {

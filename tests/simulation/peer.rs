@@ -168,6 +168,12 @@ impl Peer {
         }
     }
 
+    /// It was heard, or has something to say that it is not heard for yet.
+    pub(crate) fn prove_alive(&mut self, now: Tick) {
+        self.heard = now;
+        self.pong_awaited = None;
+    }
+
     pub(crate) fn is_member(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Closing)
     }

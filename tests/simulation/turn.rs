@@ -85,6 +85,7 @@ impl World {
     fn read(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut budget = self.character.turn_bytes_max;
+        let mut waiting = Vec::new();
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else {
                 break;
@@ -97,6 +98,13 @@ impl World {
             let bytes_max = match reading {
                 Reading::Now(bytes_max) => bytes_max.min(buffer.len()),
                 Reading::NextTurn => {
+                    self.relay.handle_waiting(id);
+                    self.peers[index].prove_alive(self.now);
+                    waiting.push(id);
+                    continue;
+                }
+                Reading::Heard => {
+                    self.peers[index].prove_alive(self.now);
                     self.ready.push_back(id);
                     continue;
                 }
@@ -132,13 +140,16 @@ impl World {
                 break;
             }
         }
+        for id in waiting.into_iter().rev() {
+            self.ready.push_front(id);
+        }
         self.buffer = buffer;
     }
 
     /// Frames that were put off have been taken in by now.
     fn follow_what_was_put_off(&mut self, index: usize, reading: Reading) {
         let peer = &mut self.peers[index];
-        if !peer.put_off || reading == Reading::NextTurn {
+        if !peer.put_off || matches!(reading, Reading::NextTurn | Reading::Heard) {
             return;
         }
         if peer.may_be_lapped && reading == Reading::Now(usize::MAX) {
@@ -156,8 +167,7 @@ impl World {
         self.moved = true;
         let peer = &mut self.peers[index];
         peer.handed += bytes.len() as u64;
-        peer.heard = self.now;
-        peer.pong_awaited = None;
+        peer.prove_alive(self.now);
         if peer.stage == Stage::Shut {
             peer.discarded += bytes.len();
         }
@@ -461,6 +471,10 @@ impl World {
         match self.relay.reading(id) {
             Reading::Now(bytes_max) => bytes_max < usize::MAX,
             Reading::NextTurn => true,
+            Reading::Heard => {
+                self.peers[index].prove_alive(self.now);
+                true
+            }
             Reading::Later => false,
         }
     }

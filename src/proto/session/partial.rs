@@ -17,6 +17,10 @@ use super::super::mask;
 use super::super::utf8::Utf8;
 use super::{Found, MessageKind, Piece, Step, Terms};
 
+/// So many bytes, and one in 256, may a compressed message have over the limit: five for each block that
+/// is stored, of a few kilobytes or more, and the flush.
+const DEFLATE_OVERHEAD_BYTES: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Partial {
     /// The message that has begun and not ended.
@@ -147,6 +151,11 @@ impl Partial {
                 utf8: Utf8::default(),
                 begun: false,
             });
+            // What would grow if it were compressed is compressed nevertheless by some clients.
+            let bytes_max = match message.compressed {
+                true => bytes_max.saturating_add(bytes_max / 256 + DEFLATE_OVERHEAD_BYTES),
+                false => bytes_max,
+            };
             message.announced_bytes = message
                 .announced_bytes
                 .checked_add(header.payload_bytes)
