@@ -153,7 +153,7 @@ fn connections_that_just_end() {
 #[test]
 fn connections_reset_in_mid_run() {
     let report = fan_out(&Server::start(Fault::Resets));
-    report.assert_says("GIVEN UP: partial results");
+    report.assert_says("GIVEN UP: all connections have ended. Partial results");
     report.assert_says("connections reset by the server");
     assert_eq!(report.code, 1);
 }
@@ -163,6 +163,10 @@ fn a_server_that_falls_silent() {
     assert_named(
         Fault::FallsSilent,
         "receivers still waited when the run was given up",
+    );
+    assert_named(
+        Fault::FallsSilent,
+        "GIVEN UP: nothing more was delivered within the timeout",
     );
 }
 
@@ -267,7 +271,8 @@ fn a_server_that_dies_in_mid_run() {
     relay.signal(Signal::KILL);
     relay.ended();
     let report: Report = child.wait_with_output().expect("a child of ours").into();
-    report.assert_says("GIVEN UP: partial results");
+    // Of all, or of the publisher, as they come to be known.
+    report.assert_says("have ended. Partial results");
     report.assert_says("the server's process has ended in the middle of the run");
     assert_eq!(report.code, 1);
 }
@@ -404,6 +409,7 @@ fn stalled_readers_of_the_relay() {
 fn connections_come_and_go() {
     let options = ["--connections=4", "--cycles=200", "--duration=30s"];
     let report = assert_relay_is_correct("churn", "/ws/{i}", &options);
+    report.assert_correct();
     report.assert_says("cycles                   200 ");
     report.assert_says("descriptors leaked       0");
 }
@@ -458,6 +464,42 @@ fn several_processes_hold_connections() {
 fn the_limit_needs_no_server() {
     let options = ["limit", "--readers=5", "--window=4"];
     bench(&[&options, SHORT].concat()).assert_correct();
+}
+
+#[test]
+fn a_report_as_json_keeps_secrets_and_leaves_out_what_does_not_apply() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws/{{i}}", relay.address);
+    let header = "--header=Authorization: Bearer SECRET";
+    let options = ["churn", &url, header, "--header", "X: SECRET"];
+    let report = bench(&[&options[..], &["--cycles=5", "--quiet", "--json=-"]].concat());
+    assert_eq!(report.code, 0, "{}", report.errors);
+    let no_null = !report.out.contains("null");
+    assert!(no_null && !report.out.contains("SECRET"), "{}", report.out);
+    report.assert_says(r#""header":[["Authorization","***"],["X","***"]]"#);
+    report.assert_says(r#""--header=Authorization: ***""#);
+    report.assert_says(r#""outcome":"complete","correct":true"#);
+}
+
+#[test]
+fn a_failure_is_listed_once() {
+    let server = Server::start(Fault::AnswersPage);
+    for (scenario, length) in [("idle", "--hold=1ms"), ("churn", "--cycles=2")] {
+        let report = bench(&[
+            scenario,
+            &server.url(),
+            "--connections=2",
+            length,
+            "--json=-",
+        ]);
+        assert_eq!(
+            report.errors.matches("status 200").count(),
+            1,
+            "{}",
+            report.errors
+        );
+        assert_eq!(report.code, 1);
+    }
 }
 
 #[test]

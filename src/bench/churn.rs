@@ -227,7 +227,8 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             break;
         }
         if comers.cycles == 0 && now > began + 2 * timeout {
-            document.outcome = Outcome::GivenUp;
+            document.outcome =
+                Outcome::GivenUp("no connection went all the way within twice the timeout");
             break;
         }
         if now >= next_look {

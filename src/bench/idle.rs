@@ -141,7 +141,8 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         while is_opening(&driver, &crew) && !watch.is_interrupted() {
             driver.turn(&mut idle, clock::now() + REST)?;
             crew.listen()?;
-            watch.tick(driver.links.open_count() as u64, || "connections".into());
+            let open = driver.links.open_count();
+            watch.tick(open as u64, || count_of(open, "connection"));
         }
         let open = driver.links.open_count() + crew.opened().unwrap_or_default();
         steps.push((open as u64, probe.moment()?));
@@ -195,6 +196,10 @@ pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> 
         .skip(steps.len() / 3)
         .map(|(count, moment)| (*count as f64, bytes(moment) as f64))
         .collect();
+    // Without a descriptor left, the system tells nothing.
+    if points.iter().any(|&(_, bytes)| bytes == 0.0) {
+        return None;
+    }
     let count = points.len() as f64;
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;

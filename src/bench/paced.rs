@@ -111,8 +111,10 @@ fn pace(
         if now >= next_look {
             next_look = now + REST / 10;
             let behind = run.rooms.kept_bytes() > KEPT_BYTES_MAX;
-            if behind || run.rooms.is_mute() || patience.is_over(run, now) {
-                run.outcome = Outcome::GivenUp;
+            let behind =
+                behind.then_some("receivers were 256 MiB behind: the server can't keep up");
+            if let Some(why) = behind.or_else(|| patience.lost(run, now)) {
+                run.outcome = Outcome::GivenUp(why);
                 return Ok(());
             }
             run.watch_pump(began, now);

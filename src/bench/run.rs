@@ -6,7 +6,7 @@ use super::link::{OpenError, RequestOptions};
 use super::links::OpenOptions;
 use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::{Moment, Probe};
-use super::report::{Document, Outcome};
+use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
 use super::tally::Tally;
 use super::target::resolve;
@@ -51,9 +51,9 @@ impl Span {
         self.after.at - self.before.at
     }
 
-    /// Deliveries a second.
+    /// Messages a second, whoever received them.
     pub(super) fn rate(&self) -> f64 {
-        self.tally.delivered as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
+        self.published as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
     }
 }
 
@@ -158,9 +158,9 @@ impl Run {
         self.watch.phase("opening", total);
         while self.driver.links.opening_count() > 0 || self.crew.opened().is_none() {
             self.turn(clock::now() + REST)?;
-            self.watch.tick(self.driver.links.open_count() as u64, || {
-                "connections".into()
-            });
+            let open = self.driver.links.open_count();
+            self.watch
+                .tick(open as u64, || count_of(open, "connection"));
             if let Some(failure) = failure(&self.rooms.failures) {
                 return Err(failure);
             }
@@ -201,7 +201,7 @@ impl Run {
             work(self)?;
         }
         let after = self.look()?;
-        if self.outcome == Outcome::GivenUp {
+        if self.outcome.is_given_up() {
             self.give_up();
         }
         let mut since = self.rooms.books.tally.since(&tally);
@@ -257,8 +257,8 @@ impl Run {
                 self.outcome = Outcome::Interrupted;
                 return Ok(());
             }
-            if self.rooms.is_empty() || self.rooms.is_mute() || patience.is_over(self, now) {
-                self.outcome = Outcome::GivenUp;
+            if let Some(why) = patience.lost(self, now) {
+                self.outcome = Outcome::GivenUp(why);
                 return Ok(());
             }
             self.watch_pump(began, now);
@@ -317,7 +317,19 @@ impl Patience {
         }
     }
 
-    pub(super) fn is_over(&mut self, run: &Run, now: u64) -> bool {
+    /// Why there is nothing left to wait for, if there is not.
+    pub(super) fn lost(&mut self, run: &Run, now: u64) -> Option<&'static str> {
+        if run.rooms.is_empty() {
+            return Some("all connections have ended");
+        }
+        if run.rooms.is_mute() {
+            return Some("the connections of all publishers have ended");
+        }
+        self.is_over(run, now)
+            .then_some("nothing more was delivered within the timeout")
+    }
+
+    fn is_over(&mut self, run: &Run, now: u64) -> bool {
         let delivered = run.delivered();
         if delivered != self.delivered || run.done() == run.rooms.published() {
             self.delivered = delivered;

@@ -63,7 +63,7 @@ impl Watch {
         self.end();
         self.bar = ProgressBar::with_draw_target(Some(length), self.target());
         if let Ok(style) = style {
-            self.bar.set_style(style.progress_chars("━╸━"));
+            self.bar.set_style(style.progress_chars("━╸─"));
         }
         self.bar.set_prefix(name);
         self.last = (0, 0);
