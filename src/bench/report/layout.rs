@@ -9,6 +9,9 @@ const NAME: usize = 27;
 /// Names and values don't fit beside each other in less.
 const COLUMNS_MIN: usize = 50;
 
+/// A space at which no line breaks.
+pub(super) const NO_BREAK: char = '\u{a0}';
+
 /// The width of a terminal; of anything else, none.
 pub(super) fn columns_of(output: impl AsFd) -> Option<usize> {
     let size = tcgetwinsize(output).ok()?;
@@ -60,7 +63,7 @@ impl Page {
         let mut from = indent;
         loop {
             let (head, tail) = split(rest, room, from);
-            self.text.push_str(head);
+            self.text.push_str(&head.replace(NO_BREAK, " "));
             self.blank();
             if tail.is_empty() {
                 return;
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_where_the_terminal_ends() {
         let text = page(Some(50), |page| {
-            page.line("latency", "p50 12 µs   p90 345 µs   p99 1.2 ms");
+            page.line("latency", "p50 12 µs   p90 345 µs   max\u{a0}1 ms");
             page.paragraph(
                 9,
                 "Warning: the client took all of a core, or more than that.",
@@ -117,7 +120,7 @@ mod tests {
             );
         });
         let expected = "  latency                  p50 12 µs   p90 345 µs
-                           p99 1.2 ms
+                           max 1 ms
 Warning: the client took all of a core, or more
          than that.
 this_word_is_longer_than_the_terminal_is_wide_isn't_it

@@ -1,7 +1,7 @@
 //! The report as people read it.
 
 use super::document::{Document, Latency, Outcome};
-use super::layout::Page;
+use super::layout::{NO_BREAK, Page};
 
 /// Columns of a bar of the histogram, if there is room, and what stands before it.
 const BAR: usize = 40;
@@ -242,7 +242,7 @@ fn latency(name: &str, latency: &Latency, out: &mut Page) {
     out.line(
         name,
         &format!(
-            "p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
+            "p50 {}   p90 {}   p99 {}   p99.9 {}   max{NO_BREAK}{}",
             of(latency.p50_ns),
             of(latency.p90_ns),
             of(latency.p99_ns),
