@@ -7,12 +7,13 @@
 use super::super::Failure;
 use super::super::clock::SECOND;
 use super::document::SCHEMA;
+use super::layout::{Page, columns_of};
 use super::text;
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// `fanfare bench compare`
 #[derive(Clone, Debug, Args)]
@@ -101,7 +102,7 @@ impl Group {
 /// The table of all figures that the runs have in common.
 pub(in super::super) fn compare(options: &CompareOptions) -> Result<String, Failure> {
     let groups = read(&options.files)?;
-    Ok(table(&groups))
+    Ok(table(&groups, columns_of(io::stdout())))
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<Group>, Failure> {
@@ -160,12 +161,8 @@ fn tell_apart(groups: &mut [Group]) {
     }
 }
 
-fn table(groups: &[Group]) -> String {
-    let mut out = String::new();
-    let mut line = |text: String| {
-        out.push_str(&text);
-        out.push('\n');
-    };
+fn table(groups: &[Group], columns: Option<usize>) -> String {
+    let mut out = Page::new(columns);
     let width = groups.iter().map(|group| group.name.chars().count()).max();
     let width = width.unwrap_or_default();
     for metric in METRICS {
@@ -175,7 +172,7 @@ fn table(groups: &[Group]) -> String {
         else {
             continue;
         };
-        line(format!("\n{}", metric.name));
+        out.heading(metric.name);
         for (group, values) in groups.iter().zip(&figures) {
             let mut row = format!(
                 "  {:<width$} {:>12}",
@@ -189,10 +186,10 @@ fn table(groups: &[Group]) -> String {
             if !std::ptr::eq(group, &groups[0]) {
                 row += &format!("  {}", ratio(values, &figures[0]));
             }
-            line(row);
+            out.paragraph(BEFORE_FIGURE + width, &row);
         }
     }
-    line(String::new());
+    out.blank();
     for group in groups {
         let wrong = group
             .runs
@@ -200,27 +197,33 @@ fn table(groups: &[Group]) -> String {
             .filter(|run| run["correct"] != true)
             .count();
         let runs = text::count_of(group.runs.len(), "run");
-        line(match wrong {
+        let verdict = match wrong {
             0 => format!("{}: {runs}, {}", group.name, all_well(group)),
             wrong => format!("{}: {wrong} of {runs} NOT CORRECT", group.name),
-        });
+        };
+        out.paragraph(0, &verdict);
     }
     let first = &groups[0].runs[0];
     let runs = groups.iter().flat_map(|group| &group.runs);
     if runs.clone().any(|run| run["machine"] != first["machine"]) {
-        line("Warning: the runs are from different machines or kernels.".into());
+        out.paragraph(
+            0,
+            "Warning: the runs are from different machines or kernels.",
+        );
     }
     let mut differences = BTreeSet::new();
     runs.for_each(|run| differ(run, first, &mut differences));
     if !differences.is_empty() {
         let names: Vec<&str> = differences.into_iter().collect();
         let names = names.join(", ");
-        line(format!(
-            "Warning: the runs did not do the same: they differ in {names}."
-        ));
+        let warning = format!("Warning: the runs did not do the same: they differ in {names}.");
+        out.paragraph(0, &warning);
     }
-    out
+    out.into_text()
 }
+
+/// Columns before the name in a row, and after it before its figure.
+const BEFORE_FIGURE: usize = 3;
 
 fn all_well(group: &Group) -> &'static str {
     match group.runs.iter().any(|run| run["scenario"] == "idle") {
@@ -372,7 +375,7 @@ mod tests {
         let mut groups = Vec::new();
         add(&mut groups, None, Path::new("one"), one);
         add(&mut groups, None, Path::new("other"), other);
-        table(&groups)
+        table(&groups, None)
     }
 
     #[test]
