@@ -3,6 +3,10 @@
 
 #![cfg(feature = "bench")]
 
+#[path = "bench/endings.rs"]
+mod endings;
+#[path = "bench/hints.rs"]
+mod hints;
 #[path = "bench/server.rs"]
 mod server;
 
@@ -200,6 +204,10 @@ fn nobody_listens() {
     drop(listener);
     let report = bench(&["fanout", &format!("ws://{address}/")]);
     report.assert_says("nobody listens there");
+    report.assert_says(&format!("can't connect to {address}: "));
+    assert_eq!(report.code, 1);
+    let report = bench(&["churn", &format!("ws://{address}/"), "--duration=10m"]);
+    report.assert_says("nobody listens there");
     assert_eq!(report.code, 1);
 }
 
@@ -208,12 +216,16 @@ fn no_descriptor_is_left() {
     let relay = Relay::start(&[]);
     let url = format!("ws://{}/ws", relay.address);
     let binary = env!("CARGO_BIN_EXE_fanfare");
-    let script = format!("ulimit -n 64; {binary} bench idle {url} --connections=100 --hold=1ms");
+    let pid = relay.pid();
+    let script =
+        format!("ulimit -n 64; {binary} bench idle {url} --connections=100 --hold=1ms --pid {pid}");
     let output = std::process::Command::new("bash")
         .args(["-c", &script])
         .output();
     let report: Report = output.expect("there is a shell").into();
-    report.assert_says("no file descriptor is left; raise the limit (ulimit -n), or use --workers");
+    report.assert_says("no file descriptor is left; raise the limit (ulimit -n)");
+    report.assert_says("GIVEN UP");
+    report.assert_says("memory per connection");
     assert_eq!(report.code, 1);
 }
 
@@ -365,6 +377,7 @@ fn rooms_that_are_one_are_told() {
     let options = ["echo", &url, "--connections=2", "--timeout=2s"];
     let report = bench(&[&options, SHORT].concat());
     report.assert_says("messages of another room");
+    report.assert_says("put {i} into it");
     assert_eq!(report.code, 1);
 }
 

@@ -8,8 +8,9 @@ use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::{Moment, Probe};
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
-use super::tally::Tally;
+use super::tally::{Fault, Tally};
 use super::target::resolve;
+use super::url::Url;
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
 use super::{Failure, clock};
@@ -32,6 +33,10 @@ pub(super) struct Run {
     pub(super) timeout: u64,
     pub(super) outcome: Outcome,
     crew: Crew,
+    /// Whether all rooms have URLs of their own.
+    has_own_urls: bool,
+    /// What may be the matter.
+    hints: Vec<String>,
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
     began: u64,
@@ -75,6 +80,8 @@ impl Run {
             timeout,
             outcome: Outcome::Complete,
             crew: Crew::default(),
+            has_own_urls: true,
+            hints: Vec::new(),
             resident_max: 0,
             began: clock::now(),
         }
@@ -87,7 +94,7 @@ impl Run {
         watch: Watch,
         window: usize,
     ) -> Result<Self, Failure> {
-        let routes = resolve(target)?;
+        let (routes, probe) = (resolve(target)?, target.probe()?);
         let mut driver = Driver::new(open_options(target))?;
         let connections = rooms.plan().connections();
         for room in 0..rooms.plan().rooms {
@@ -96,15 +103,13 @@ impl Run {
                 driver.links.open(route.numbered(room));
             }
         }
+        let has_own_urls =
+            rooms.plan().rooms <= routes.len() || target.urls.iter().all(Url::is_numbered);
         let timeout = nanos(target.timeout.0);
-        Ok(Run::new(
-            driver,
-            rooms,
-            target.probe(),
-            watch,
-            window,
-            timeout,
-        ))
+        Ok(Run {
+            has_own_urls,
+            ..Run::new(driver, rooms, probe, watch, window, timeout)
+        })
     }
 
     /// Shares so many readers among further processes.
@@ -179,8 +184,19 @@ impl Run {
     pub(super) fn measure(&mut self, length: &LengthOptions) -> Result<Span, Failure> {
         self.watch.phase("warming up", 0);
         self.pump(u64::MAX, length.warm_up.0)?;
+        self.check_warm()?;
         self.watch.phase("measuring", nanos(length.duration.0));
         self.span(length.messages.unwrap_or(u64::MAX), length.duration.0)
+    }
+
+    /// A run that was interrupted in its warm-up has measured nothing.
+    pub(super) fn check_warm(&self) -> Result<(), Failure> {
+        match self.outcome {
+            Outcome::Interrupted => Err(Failure::new(
+                "interrupted in the warm-up: nothing was measured",
+            )),
+            Outcome::Complete | Outcome::GivenUp(_) => Ok(()),
+        }
     }
 
     /// Measures so many messages, or for so long.
@@ -193,14 +209,14 @@ impl Run {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<Span, Failure> {
-        let before = self.look()?;
+        let before = look(&self.probe)?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.books.tally.clone();
         self.rooms.books.tally.latencies = Default::default();
         if self.outcome == Outcome::Complete {
             work(self)?;
         }
-        let after = self.look()?;
+        let after = look(&self.probe)?;
         if self.outcome.is_given_up() {
             self.give_up();
         }
@@ -214,17 +230,12 @@ impl Run {
         })
     }
 
-    fn look(&self) -> io::Result<Moment> {
-        match self.probe.moment() {
-            // The server is gone, with all that there was to see of it.
-            Err(_) if self.outcome != Outcome::Complete => Probe::default().moment(),
-            moment => moment,
-        }
-    }
-
     fn give_up(&mut self) {
         self.rooms.settle_all();
         let waiting = self.rooms.waiting();
+        if waiting > 0 && self.rooms.awaits_echoes_only() {
+            self.hints.push(NO_ECHO.into());
+        }
         self.rooms.give_up();
         if waiting > 0 {
             let name = "receivers still waited when the run was given up";
@@ -277,7 +288,12 @@ impl Run {
 
     /// Puts what is known of the connections into a document; that ends the workers' work.
     pub(super) fn document_connections(&mut self, document: &mut Document) -> Result<(), Failure> {
-        for result in self.crew.finish(self.rooms.published(), self.timeout)? {
+        // What is on its way when a user ends the run is not missed.
+        let due = match self.outcome {
+            Outcome::Interrupted => 0,
+            _ => self.rooms.published(),
+        };
+        for result in self.crew.finish(due, self.timeout)? {
             self.rooms.handshakes.merge(&result.handshakes);
             self.rooms.books.tally.merge_faults(&result.tally);
             for (ending, count) in result.endings {
@@ -297,8 +313,40 @@ impl Run {
                 .faults
                 .insert(format!("connections {ending}"), *count);
         }
+        if !self.has_own_urls && document.faults.contains_key(&Fault::OtherRoom.name()) {
+            self.hints.push(SAME_ROOM.into());
+        }
+        let is_too_large = |ending: &String| ending.ends_with(" with 1009");
+        if self.rooms.endings.keys().any(is_too_large) {
+            self.hints.push(TOO_LARGE.into());
+        }
+        document.warnings.append(&mut self.hints);
         Ok(())
     }
+}
+
+/// What common mistakes look like.
+const NO_ECHO: &str = "publishers alone still waited, for what they had sent themselves: a server \
+                       that does not send it back to them needs --no-self-echo";
+const SAME_ROOM: &str = "rooms heard each other, as their URL is the same: put {i} into it, which \
+                         becomes the number of the room";
+const TOO_LARGE: &str =
+    "the server takes no messages of that size: lower --size, or raise its limit";
+
+/// Looks at everything; once the server is gone, with all that there was to see of it, at the rest.
+pub(super) fn look(probe: &Probe) -> io::Result<Moment> {
+    probe.moment().or_else(|_| {
+        let rest = Probe {
+            pids: Vec::new(),
+            ..probe.clone()
+        };
+        rest.moment()
+    })
+}
+
+/// Whether the server is gone by this moment.
+pub(super) fn is_gone(probe: &Probe, moment: &Moment) -> bool {
+    !probe.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
 }
 
 /// Waits for deliveries, but not for ever.
@@ -341,15 +389,14 @@ impl Patience {
 
 /// The first of the reasons why connections did not open, with advice.
 pub(super) fn failure(failures: &BTreeMap<OpenError, u64>) -> Option<Failure> {
-    let error = failures.keys().next()?;
-    Some(Failure::new(format!("{error}{}", error.advice())))
+    Some(Failure::new(failures.keys().next()?.with_advice()))
 }
 
 /// How connections to the target are opened.
 pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
     OpenOptions {
         sources: target.source.clone(),
-        in_flight_max: target.in_flight.max(1),
+        in_flight_max: target.in_flight,
         timeout: nanos(target.timeout.0),
         request: RequestOptions {
             subprotocols: target.subprotocol.clone(),

@@ -19,8 +19,8 @@ const QUIET: u64 = clock::SECOND;
 
 /// `fanfare bench slow`
 pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
-    options.load.target.check_single()?;
-    let count = options.stalled.min(options.voices.readers);
+    options.check()?;
+    let count = options.stalled;
     let message = &options.load.message;
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let plan = Plan {
@@ -45,6 +45,15 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     run.open()?;
 
     let span_before = run.measure(&options.load.length)?;
+    let payload_bytes = run.rooms.books.script.payload_bytes_mean();
+    if run.outcome != Outcome::Complete {
+        // There is nothing to compare it with.
+        run.watch.end();
+        run.document_connections(&mut document)?;
+        document.measured(&span_before, payload_bytes);
+        document.finish(&span_before.before, &span_before.after);
+        return Ok(document);
+    }
     run.watch.phase("stalled", 0);
     for reader in 0..count {
         run.rooms.excuse(reader);
@@ -64,7 +73,6 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
         endings.insert("still connected".into(), went_on);
     }
     let base = span_before.after.sum(|sample| sample.resident);
-    let payload_bytes = run.rooms.books.script.payload_bytes_mean();
     document.stalled = Some(Stalled {
         readers: count as u64,
         rate_ratio: rate_ratio(&span_before, &span),

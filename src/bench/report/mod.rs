@@ -12,10 +12,10 @@ pub(super) use compare::{CompareOptions, compare};
 pub(super) use document::{Churn, Connections, Document, Outcome, Server, Stalled};
 pub(super) use text::{count_of, grouped};
 
-use super::Failure;
 use super::clock::SECOND;
 use super::probe::{Machine, Moment};
 use super::run::Span;
+use super::{Failure, print};
 use clap::Args;
 use document::{Client, Kernel, Memory, Messages, SCHEMA};
 use serde::Serialize;
@@ -168,7 +168,8 @@ impl Document {
                 Outcome::Interrupted => true,
                 Outcome::GivenUp(_) => false,
             };
-        self.warnings = doubts::doubts(self, before, after);
+        let mut doubts = doubts::doubts(self, before, after);
+        self.warnings.append(&mut doubts);
     }
 
     fn published(&self) -> u64 {
@@ -182,37 +183,59 @@ impl Document {
         self.faults.is_empty() && messages.or(cycles) == Some(0)
     }
 
-    /// Shows it, and writes it where it was asked for.
-    pub(super) fn publish(&self, options: &ReportOptions) -> Result<(), Failure> {
-        let to_stdout = options
-            .json
-            .as_ref()
-            .is_some_and(|it| it.as_os_str() == "-");
-        let columns = match to_stdout {
-            true => layout::columns_of(io::stderr()),
-            false => layout::columns_of(io::stdout()),
+    /// Writes it where it was asked for, and shows it. What programs read goes first: nobody may be
+    /// there any more to look at the table.
+    pub(super) fn publish(&self, json: Option<JsonOutput>) -> Result<(), Failure> {
+        let columns = match &json {
+            Some(JsonOutput::Standard) => layout::columns_of(io::stderr()),
+            _ => layout::columns_of(io::stdout()),
         };
         let table = text::table(self, columns);
-        match &options.json {
-            Some(_) if to_stdout => {
-                eprint!("{table}");
-                self.write_json(io::stdout().lock())?;
+        let Some(output) = json else {
+            return print(table.as_bytes());
+        };
+        let mut line = serde_json::to_vec(self).map_err(Failure::new)?;
+        line.push(b'\n');
+        match output {
+            JsonOutput::Standard => {
+                print(&line)?;
+                // The report is where it was asked for.
+                let _ = io::stderr().write_all(table.as_bytes());
+                Ok(())
             }
-            Some(path) => {
-                print!("{table}");
-                let shown = path.display();
-                let file = File::create(path)
-                    .map_err(|error| Failure::new(format!("can't write {shown}: {error}")))?;
-                self.write_json(file)?;
+            JsonOutput::File(path, file) => {
+                replace(&file, &line).map_err(|error| {
+                    Failure::new(format!("can't write {}: {error}", path.display()))
+                })?;
+                print(table.as_bytes())
             }
-            None => print!("{table}"),
         }
-        Ok(())
     }
+}
 
-    fn write_json(&self, mut to: impl Write) -> io::Result<()> {
-        serde_json::to_writer(&mut to, self)?;
-        writeln!(to)
+/// Where the report goes as JSON.
+pub(super) enum JsonOutput {
+    Standard,
+    File(PathBuf, File),
+}
+
+impl ReportOptions {
+    /// Opens what the report is to be written to, before anything is measured in vain. What the file
+    /// holds stays until there is a report.
+    pub(super) fn open_json(&self) -> Result<Option<JsonOutput>, Failure> {
+        let Some(path) = &self.json else {
+            return Ok(None);
+        };
+        if path.as_os_str() == "-" {
+            return Ok(Some(JsonOutput::Standard));
+        }
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| Failure::usage(format!("can't write {}: {error}", path.display())))?;
+        Ok(Some(JsonOutput::File(path.clone(), file)))
     }
 }
 
@@ -227,6 +250,14 @@ fn drop_nulls(settings: &mut Value) {
         fields.retain(|_, value| !value.is_null());
         fields.values_mut().for_each(drop_nulls);
     }
+}
+
+/// Writes a file anew. A device or a pipe has nothing to be replaced.
+fn replace(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(bytes)
 }
 
 fn memory(moment: &Moment) -> Memory {
