@@ -3,7 +3,6 @@
 use super::super::clock::SECOND;
 use super::process::{Pid, parse};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,10 +68,14 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// A limit holds for all beneath it: each group counts that one of these is in, once.
 fn throttled(server: impl Iterator<Item = Pid>) -> u64 {
-    let mut groups = BTreeSet::new();
+    let mut groups = Vec::new();
     for pid in server {
         let text = fs::read_to_string(format!("/proc/{}/cgroup", pid.0)).unwrap_or_default();
-        groups.extend(text.lines().flat_map(cpu_groups));
+        for group in text.lines().flat_map(cpu_groups) {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
     }
     let counts = groups.iter().map(|group| {
         let stat = fs::read_to_string(group.join("cpu.stat")).unwrap_or_default();

@@ -11,7 +11,6 @@ use super::layout::{Page, columns_of};
 use super::text;
 use clap::Args;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -211,11 +210,10 @@ fn table(groups: &[Group], columns: Option<usize>) -> String {
             "Warning: the runs are from different machines or kernels.",
         );
     }
-    let mut differences = BTreeSet::new();
+    let mut differences = Vec::new();
     runs.for_each(|run| differ(run, first, &mut differences));
     if !differences.is_empty() {
-        let names: Vec<&str> = differences.into_iter().collect();
-        let names = names.join(", ");
+        let names = differences.join(", ");
         let warning = format!("Warning: the runs did not do the same: they differ in {names}.");
         out.paragraph(0, &warning);
     }
@@ -237,13 +235,13 @@ const WHOM: &[&str] = &["urls", "source", "header", "subprotocol", "pid", "pid_t
 
 /// What two runs did differently, wherever they did it. `limit` stands for a fan-out of its size,
 /// and has fewer settings.
-fn differ<'a>(one: &'a Value, other: &'a Value, names: &mut BTreeSet<&'a str>) {
+fn differ<'a>(one: &'a Value, other: &'a Value, names: &mut Vec<&'a str>) {
     let stands_for = |run: &'a Value| match &run["scenario"] {
         scenario if scenario == "limit" => "fanout",
         scenario => scenario.as_str().unwrap_or_default(),
     };
     if stands_for(one) != stands_for(other) {
-        names.insert("scenario");
+        note("scenario", names);
         return;
     }
     let is_partial = one["scenario"] != other["scenario"];
@@ -251,12 +249,7 @@ fn differ<'a>(one: &'a Value, other: &'a Value, names: &mut BTreeSet<&'a str>) {
 }
 
 /// The settings that differ. An option that was not given is not there.
-fn differ_in<'a>(
-    one: &'a Value,
-    other: &'a Value,
-    is_partial: bool,
-    names: &mut BTreeSet<&'a str>,
-) {
+fn differ_in<'a>(one: &'a Value, other: &'a Value, is_partial: bool, names: &mut Vec<&'a str>) {
     let fields = |value: &'a Value| value.as_object().into_iter().flatten();
     for (name, _) in fields(one).chain(fields(other)) {
         let (mine, theirs) = (&one[name], &other[name]);
@@ -267,8 +260,14 @@ fn differ_in<'a>(
         if mine.is_object() && theirs.is_object() {
             differ_in(mine, theirs, is_partial, names);
         } else if mine != theirs {
-            names.insert(name);
+            note(name, names);
         }
+    }
+}
+
+fn note<'a>(name: &'a str, names: &mut Vec<&'a str>) {
+    if !names.contains(&name) {
+        names.push(name);
     }
 }
 
@@ -394,7 +393,7 @@ mod tests {
         other["length"]["messages"] = json!(100);
         let table = compared(of(&settings), of(&other));
         assert!(
-            table.contains("they differ in depth, in_flight, messages."),
+            table.contains("they differ in depth, messages, in_flight."),
             "{table}"
         );
     }
