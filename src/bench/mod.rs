@@ -11,7 +11,7 @@
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
 //! | `workers` | further processes of one run |
 //! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system knows; time |
-//! | `watch`, `report` | what the user gets to see, meanwhile and at the end |
+//! | `watch`, `report`, `hints` | what the user gets to see, meanwhile and at the end |
 //!
 //! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
 //! has to be so cheap for each frame that not the client is what gets measured.
@@ -23,6 +23,7 @@ mod clock;
 mod codec;
 mod driver;
 mod fanout;
+mod hints;
 mod histogram;
 mod idle;
 mod limit;

@@ -2,20 +2,20 @@
 //! outstanding, and the client publishes as many more as got done.
 
 use super::driver::{Driver, REST, nanos};
+use super::hints::{NO_ECHO, hints};
 use super::link::{OpenError, RequestOptions};
 use super::links::OpenOptions;
 use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::{Moment, Probe};
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
-use super::tally::{Fault, Tally};
-use super::target::resolve;
+use super::tally::Tally;
+use super::target::{look, resolve};
 use super::url::Url;
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
 use super::{Failure, clock};
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
 
 /// Some servers answer the handshake before the connection has joined; so long it is waited.
@@ -36,7 +36,7 @@ pub(super) struct Run {
     /// Whether all rooms have URLs of their own.
     has_own_urls: bool,
     /// What may be the matter.
-    hints: Vec<String>,
+    hints: Vec<&'static str>,
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
     began: u64,
@@ -234,7 +234,7 @@ impl Run {
         self.rooms.settle_all();
         let waiting = self.rooms.waiting();
         if waiting > 0 && self.rooms.awaits_echoes_only() {
-            self.hints.push(NO_ECHO.into());
+            self.hints.push(NO_ECHO);
         }
         self.rooms.give_up();
         if waiting > 0 {
@@ -313,40 +313,15 @@ impl Run {
                 .faults
                 .insert(format!("connections {ending}"), *count);
         }
-        if !self.has_own_urls && document.faults.contains_key(&Fault::OtherRoom.name()) {
-            self.hints.push(SAME_ROOM.into());
-        }
-        let is_too_large = |ending: &String| ending.ends_with(" with 1009");
-        if self.rooms.endings.keys().any(is_too_large) {
-            self.hints.push(TOO_LARGE.into());
-        }
-        document.warnings.append(&mut self.hints);
+        self.hints.extend(hints(
+            &document.faults,
+            &self.rooms.endings,
+            self.has_own_urls,
+        ));
+        let hints = self.hints.iter().map(|hint| hint.to_string());
+        document.warnings.extend(hints);
         Ok(())
     }
-}
-
-/// What common mistakes look like.
-const NO_ECHO: &str = "publishers alone still waited, for what they had sent themselves: a server \
-                       that does not send it back to them needs --no-self-echo";
-const SAME_ROOM: &str = "rooms heard each other, as their URL is the same: put {i} into it, which \
-                         becomes the number of the room";
-const TOO_LARGE: &str =
-    "the server takes no messages of that size: lower --size, or raise its limit";
-
-/// Looks at everything; once the server is gone, with all that there was to see of it, at the rest.
-pub(super) fn look(probe: &Probe) -> io::Result<Moment> {
-    probe.moment().or_else(|_| {
-        let rest = Probe {
-            pids: Vec::new(),
-            ..probe.clone()
-        };
-        rest.moment()
-    })
-}
-
-/// Whether the server is gone by this moment.
-pub(super) fn is_gone(probe: &Probe, moment: &Moment) -> bool {
-    !probe.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
 }
 
 /// Waits for deliveries, but not for ever.
