@@ -3,6 +3,10 @@
 
 #![cfg(feature = "bench")]
 
+#[path = "bench/endings.rs"]
+mod endings;
+#[path = "bench/hints.rs"]
+mod hints;
 #[path = "bench/server.rs"]
 mod server;
 
@@ -153,7 +157,7 @@ fn connections_that_just_end() {
 #[test]
 fn connections_reset_in_mid_run() {
     let report = fan_out(&Server::start(Fault::Resets));
-    report.assert_says("GIVEN UP: partial results");
+    report.assert_says("GIVEN UP: all connections have ended. Partial results");
     report.assert_says("connections reset by the server");
     assert_eq!(report.code, 1);
 }
@@ -163,6 +167,10 @@ fn a_server_that_falls_silent() {
     assert_named(
         Fault::FallsSilent,
         "receivers still waited when the run was given up",
+    );
+    assert_named(
+        Fault::FallsSilent,
+        "GIVEN UP: nothing more was delivered within the timeout",
     );
 }
 
@@ -196,6 +204,10 @@ fn nobody_listens() {
     drop(listener);
     let report = bench(&["fanout", &format!("ws://{address}/")]);
     report.assert_says("nobody listens there");
+    report.assert_says(&format!("can't connect to {address}: "));
+    assert_eq!(report.code, 1);
+    let report = bench(&["churn", &format!("ws://{address}/"), "--duration=10m"]);
+    report.assert_says("nobody listens there");
     assert_eq!(report.code, 1);
 }
 
@@ -204,12 +216,16 @@ fn no_descriptor_is_left() {
     let relay = Relay::start(&[]);
     let url = format!("ws://{}/ws", relay.address);
     let binary = env!("CARGO_BIN_EXE_fanfare");
-    let script = format!("ulimit -n 64; {binary} bench idle {url} --connections=100 --hold=1ms");
+    let pid = relay.pid();
+    let script =
+        format!("ulimit -n 64; {binary} bench idle {url} --connections=100 --hold=1ms --pid {pid}");
     let output = std::process::Command::new("bash")
         .args(["-c", &script])
         .output();
     let report: Report = output.expect("there is a shell").into();
-    report.assert_says("no file descriptor is left; raise the limit (ulimit -n), or use --workers");
+    report.assert_says("no file descriptor is left; raise the limit (ulimit -n)");
+    report.assert_says("GIVEN UP");
+    report.assert_says("memory per connection");
     assert_eq!(report.code, 1);
 }
 
@@ -267,7 +283,8 @@ fn a_server_that_dies_in_mid_run() {
     relay.signal(Signal::KILL);
     relay.ended();
     let report: Report = child.wait_with_output().expect("a child of ours").into();
-    report.assert_says("GIVEN UP: partial results");
+    // Of all, or of the publisher, as they come to be known.
+    report.assert_says("have ended. Partial results");
     report.assert_says("the server's process has ended in the middle of the run");
     assert_eq!(report.code, 1);
 }
@@ -360,6 +377,7 @@ fn rooms_that_are_one_are_told() {
     let options = ["echo", &url, "--connections=2", "--timeout=2s"];
     let report = bench(&[&options, SHORT].concat());
     report.assert_says("messages of another room");
+    report.assert_says("put {i} into it");
     assert_eq!(report.code, 1);
 }
 
@@ -404,6 +422,7 @@ fn stalled_readers_of_the_relay() {
 fn connections_come_and_go() {
     let options = ["--connections=4", "--cycles=200", "--duration=30s"];
     let report = assert_relay_is_correct("churn", "/ws/{i}", &options);
+    report.assert_correct();
     report.assert_says("cycles                   200 ");
     report.assert_says("descriptors leaked       0");
 }
@@ -458,6 +477,42 @@ fn several_processes_hold_connections() {
 fn the_limit_needs_no_server() {
     let options = ["limit", "--readers=5", "--window=4"];
     bench(&[&options, SHORT].concat()).assert_correct();
+}
+
+#[test]
+fn a_report_as_json_keeps_secrets_and_leaves_out_what_does_not_apply() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws/{{i}}", relay.address);
+    let header = "--header=Authorization: Bearer SECRET";
+    let options = ["churn", &url, header, "--header", "X: SECRET"];
+    let report = bench(&[&options[..], &["--cycles=5", "--quiet", "--json=-"]].concat());
+    assert_eq!(report.code, 0, "{}", report.errors);
+    let no_null = !report.out.contains("null");
+    assert!(no_null && !report.out.contains("SECRET"), "{}", report.out);
+    report.assert_says(r#""header":[["Authorization","***"],["X","***"]]"#);
+    report.assert_says(r#""--header=Authorization: ***""#);
+    report.assert_says(r#""outcome":"complete","correct":true"#);
+}
+
+#[test]
+fn a_failure_is_listed_once() {
+    let server = Server::start(Fault::AnswersPage);
+    for (scenario, length) in [("idle", "--hold=1ms"), ("churn", "--cycles=2")] {
+        let report = bench(&[
+            scenario,
+            &server.url(),
+            "--connections=2",
+            length,
+            "--json=-",
+        ]);
+        assert_eq!(
+            report.errors.matches("status 200").count(),
+            1,
+            "{}",
+            report.errors
+        );
+        assert_eq!(report.code, 1);
+    }
 }
 
 #[test]

@@ -44,13 +44,16 @@ def svg(results):
     lines = math.ceil(len(panels) / columns)
     panel_height = max((panel.height for panel in panels), default=0) + GAP
     width, height = columns * PANEL_WIDTH + GAP, TOP + lines * panel_height + FOOT
+    title = "What a delivery costs the server: one message to 1,000 readers"
+    if found.is_quick:
+        title = "A smoke run with next to no load: nothing can be concluded from these figures"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-labelledby="name">',
         '<title id="name">CPU time per delivery and memory per connection of WebSocket servers</title>',
         f"<style>{STYLE}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        text(GAP / 2, 24, "What a delivery costs the server: one message to 1,000 readers", "title"),
+        text(GAP / 2, 24, title, "title"),
         text(GAP / 2, 44, "Further left is better; axes are logarithmic. Dashed: send() alone, no server.", "note"),
     ]
     for index, panel in enumerate(panels):
@@ -64,7 +67,7 @@ def svg(results):
 
 
 class Panel:
-    """The servers of one thread, the best at the top."""
+    """The servers of one thread, the best at the top. Who took nothing at all stands at the left end."""
 
     def __init__(self, found, scenario, figure, title, unit):
         self.title, self.unit = title, unit
@@ -72,16 +75,16 @@ class Panel:
         pairs = [
             (found.median(scenario, server.name, figure), server) for server in found.servers if server.threads == 1
         ]
-        self.values = sorted(((value, server) for value, server in pairs if value), key=lambda pair: pair[0])
+        self.values = sorted(((value, server) for value, server in pairs if value is not None), key=lambda pair: pair[0])
         self.height = 54 + ROW * len(self.values)
 
     def draw(self):
-        numbers = [value for value, _ in self.values] + ([self.limit] if self.limit else [])
+        numbers = [value for value in [*(value for value, _ in self.values), self.limit] if value and value > 0] or [1]
         low, high = min(numbers) * 0.8, max(numbers) * 1.15
         room = PANEL_WIDTH - LABELS - NUMBERS - GAP
 
         def at(value):
-            return round(LABELS + room * math.log(value / low) / math.log(high / low), 1)
+            return round(LABELS + room * math.log(max(value, low) / low) / math.log(high / low), 1)
 
         bottom = 30 + ROW * len(self.values)
         parts = [text(0, 12, self.title, "title"), text(PANEL_WIDTH - GAP, 12, self.unit, "note", "end")]

@@ -15,6 +15,9 @@ class Results:
         measured = {one["server"] for one in self.samples}
         self.servers = [server for server in SERVERS if server.name in measured]
         self.has_limit = LIMIT in measured
+        self.is_quick = results["quick"]
+        # Who hears a message of a small room.
+        self.room = 51 if self.is_quick else 2
 
     def of(self, scenario, server, figure):
         """Round to value."""

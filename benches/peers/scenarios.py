@@ -25,6 +25,11 @@ class Scenario:
     rounds_max: int = 100
     # Those who are not close do it once: it takes them long.
     is_long: bool = False
+    # The title of a smoke run, whose load is another one.
+    quick_title: str | None = None
+
+    def titled(self, quick):
+        return self.quick_title if quick and self.quick_title else self.title
 
 
 COST = {"cost": ("server.cpu_ns_per_delivery", 1000)}
@@ -38,6 +43,7 @@ def fanout(readers, window, size, aim):
     return Scenario(
         name=f"fanout-{readers}-{window}-{size}",
         title=title,
+        quick_title=title.split(",")[0],
         bench="fanout",
         arguments=load,
         figures={**COST, "rate": ("messages.delivered_per_s", 1000)},
@@ -60,6 +66,7 @@ FANOUT = [
 PACED = Scenario(
     name="paced",
     title="1,000 readers, 100 messages of 64 bytes a second",
+    quick_title="50 readers, 100 messages of 64 bytes a second",
     bench="paced",
     arguments=("--readers", "1000", "--rate", "100", "--duration", "3s"),
     figures={
@@ -73,6 +80,7 @@ PACED = Scenario(
 ECHO = Scenario(
     name="echo",
     title="2,000 connections, each hears itself alone",
+    quick_title="50 connections, each hears itself alone",
     bench="echo",
     arguments=("--connections", "2000"),
     figures={**COST, "p50": ("messages.latency.p50_ns", 1e6)},
@@ -81,7 +89,8 @@ ECHO = Scenario(
 
 ROOMS = Scenario(
     name="rooms",
-    title="1,000 rooms of 2",
+    title="1,000 rooms of 2, one message outstanding in each, which both hear",
+    quick_title="20 rooms of 51, one message outstanding in each",
     bench="fanout",
     arguments=("--rooms", "1000", "--readers", "1", "--window", "1"),
     figures={**COST, "p50": ("messages.latency.p50_ns", 1e6)},
@@ -91,6 +100,7 @@ ROOMS = Scenario(
 SLOW = Scenario(
     name="slow",
     title="4 of 200 readers stop reading, 24 MB are published",
+    quick_title="4 of 50 readers stop reading, at most 0.8 MB are published",
     bench="slow",
     arguments=(
         *("--readers", "200", "--stalled", "4", "--window", "16", "--size", "4096"),
@@ -107,6 +117,7 @@ SLOW = Scenario(
 IDLE = Scenario(
     name="idle",
     title="15,000 idle connections",
+    quick_title="50 idle connections",
     bench="idle",
     arguments=("--connections", "15000", "--hold", "100ms"),
     figures={"memory": ("server.resident_bytes_per_connection", 1)},

@@ -221,14 +221,27 @@ impl Audience {
 
     /// Receivers that are awaited and have not had everything.
     pub(super) fn waiting(&self, script: &Script) -> usize {
-        let is_behind = |receiver: &usize| {
-            self.receivers[*receiver].is_awaited
-                && (0..self.tracks.len()).any(|publisher| {
-                    let position = self.positions[self.index(*receiver, publisher)];
-                    position < script.position(self.tracks[publisher].published())
-                })
+        let is_waiting = |receiver: &usize| {
+            (0..self.tracks.len()).any(|publisher| self.is_behind(script, *receiver, publisher))
         };
-        (0..self.receivers.len()).filter(is_behind).count()
+        (0..self.receivers.len()).filter(is_waiting).count()
+    }
+
+    /// Whether all that is awaited are publishers' own messages; as receivers, they come last, after
+    /// so many readers.
+    pub(super) fn awaits_echoes_only(&self, script: &Script, readers: usize) -> bool {
+        (0..self.receivers.len()).all(|receiver| {
+            (0..self.tracks.len()).all(|publisher| {
+                receiver == readers + publisher || !self.is_behind(script, receiver, publisher)
+            })
+        })
+    }
+
+    /// Whether a receiver is awaited and has not had everything of a publisher.
+    fn is_behind(&self, script: &Script, receiver: usize, publisher: usize) -> bool {
+        self.receivers[receiver].is_awaited
+            && self.positions[self.index(receiver, publisher)]
+                < script.position(self.tracks[publisher].published())
     }
 
     pub(super) fn receivers(&self) -> usize {

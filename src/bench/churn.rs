@@ -12,7 +12,7 @@ use super::probe::{Moment, Probe};
 use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
 use super::run::open_options;
 use super::script::{Fields, Script};
-use super::target::{Route, resolve, run_tag};
+use super::target::{Route, is_gone, look, resolve, run_tag};
 use super::watch::Watch;
 use super::{Failure, clock};
 use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
@@ -21,6 +21,8 @@ use std::io;
 
 /// Memory is sampled so many times.
 const STEPS: u64 = 10;
+/// A server that has let others in may refuse so many in a row before it is given up.
+const REFUSALS_MIN: u64 = 100;
 /// Longer messages than this come from somebody else.
 const SPARE_BYTES: usize = 1 << 20;
 
@@ -40,6 +42,8 @@ struct Comers {
     handshakes: Histogram,
     messages: Histogram,
     failed: BTreeMap<String, u64>,
+    /// So many did not open since one did.
+    failed_in_a_row: u64,
     faults: BTreeMap<String, u64>,
 }
 
@@ -67,6 +71,15 @@ impl Comers {
             self.slots.push(Slot::default());
         }
         self.slots[link] = Slot::default();
+    }
+
+    /// Whether the server lets nobody in, of whom so many come at a time.
+    fn are_refused(&self, connections: u64) -> bool {
+        let enough = match self.handshakes.count() {
+            0 => connections.min(self.cycles_max),
+            _ => connections.max(REFUSALS_MIN),
+        };
+        self.failed_in_a_row >= enough
     }
 
     fn on_fault(&mut self, name: &str) {
@@ -108,6 +121,7 @@ impl Default for Slot {
 impl Scenario for Comers {
     fn on_open(&mut self, links: &mut Links, link: usize, took: u64) {
         self.handshakes.record(took, 1);
+        self.failed_in_a_row = 0;
         let slot = &mut self.slots[link];
         slot.since = clock::now();
         let fields = Fields {
@@ -121,8 +135,8 @@ impl Scenario for Comers {
     }
 
     fn on_failed(&mut self, links: &mut Links, _: usize, error: OpenError) {
-        let why = format!("{error}{}", error.advice());
-        *self.failed.entry(why).or_default() += 1;
+        *self.failed.entry(error.with_advice()).or_default() += 1;
+        self.failed_in_a_row += 1;
         self.next(links);
     }
 
@@ -184,7 +198,7 @@ impl Scenario for Comers {
 
 /// `fanfare bench churn`
 pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
-    options.target.check_single()?;
+    options.check()?;
     let script = Script::of(&options.message, options.target.deflate, run_tag());
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
@@ -194,7 +208,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         options.message.title(),
     );
     let mut document = Document::begin(&options.report, "churn", title, options);
-    let probe = options.target.probe();
+    let probe = options.target.probe()?;
     let timeout = nanos(options.target.timeout.0);
     let mut comers = Comers {
         codec: Codec::new(script.is_deflated),
@@ -209,9 +223,10 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         handshakes: Histogram::default(),
         messages: Histogram::default(),
         failed: BTreeMap::new(),
+        failed_in_a_row: 0,
         faults: BTreeMap::new(),
     };
-    let before = probe.moment()?;
+    let before = look(&probe)?;
     let began = clock::now();
     let duration = nanos(options.duration.0);
     let mut steps = vec![(0, before.clone())];
@@ -220,21 +235,35 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     watch.phase("churning", duration);
     loop {
         let now = clock::now();
-        if now >= began + duration || watch.is_interrupted() {
+        if watch.is_interrupted() {
+            document.outcome = Outcome::Interrupted;
+            break;
+        }
+        if now >= began + duration {
             comers.goes_on = false;
+        }
+        if comers.are_refused(options.connections as u64) {
+            document.outcome = Outcome::GivenUp("no more connections opened");
+            break;
         }
         if driver.links.open_count() + driver.links.opening_count() == 0 {
             break;
         }
         if comers.cycles == 0 && now > began + 2 * timeout {
-            document.outcome = Outcome::GivenUp;
+            document.outcome =
+                Outcome::GivenUp("no connection went all the way within twice the timeout");
             break;
         }
         if now >= next_look {
             next_look = now + REST / 10;
             comers.expire(&mut driver.links);
             if now - began > duration / STEPS * steps.len() as u64 {
-                steps.push((comers.cycles, probe.moment()?));
+                let moment = look(&probe)?;
+                if is_gone(&probe, &moment) {
+                    document.outcome = Outcome::GivenUp("the server's process has ended");
+                    break;
+                }
+                steps.push((comers.cycles, moment));
             }
             watch.tick_rate(now - began, now, comers.cycles, "cycles");
         }
@@ -242,10 +271,16 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     }
     let took = clock::now() - began;
     watch.end();
-    if watch.is_interrupted() {
-        document.outcome = Outcome::Interrupted;
+    if let (0, Some(why)) = (comers.handshakes.count(), comers.failed.keys().next())
+        && document.outcome != Outcome::Interrupted
+    {
+        return Err(Failure::new(why));
     }
-    let after = wait_for_descriptors(&probe, &before, timeout)?;
+    let after = match document.outcome {
+        Outcome::Complete => wait_for_descriptors(&probe, &before, &watch, timeout)?,
+        // Whoever is still connected would be waited for in vain.
+        Outcome::Interrupted | Outcome::GivenUp(_) => look(&probe)?,
+    };
     document.connections = Connections {
         opened: comers.handshakes.count(),
         failed: comers.failed,
@@ -258,7 +293,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         let name = format!("connections not opened: {error}");
         document.faults.insert(name, *count);
     }
-    let is_probed = !probe.pids.is_empty();
+    let is_probed = !probe.pids.is_empty() && !is_gone(&probe, &after);
     document.server = is_probed.then(Server::default);
     let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors) as i64;
     document.churn = Some(Churn {
@@ -268,19 +303,26 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         message: (&comers.messages).into(),
         resident_bytes_per_cycle: slope(&steps, |it| it.sum(|sample| sample.resident))
             .filter(|_| is_probed),
-        descriptors_leaked: is_probed.then(|| descriptors(&after) - descriptors(&before)),
+        descriptors_leaked: (is_probed && document.outcome == Outcome::Complete)
+            .then(|| descriptors(&after) - descriptors(&before)),
     });
     document.finish(&before, &after);
     Ok(document)
 }
 
 /// A server may need a moment to let go of the last connections.
-fn wait_for_descriptors(probe: &Probe, before: &Moment, timeout: u64) -> io::Result<Moment> {
+fn wait_for_descriptors(
+    probe: &Probe,
+    before: &Moment,
+    watch: &Watch,
+    timeout: u64,
+) -> io::Result<Moment> {
     let deadline = clock::now() + timeout;
     let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors);
     loop {
-        let after = probe.moment()?;
-        if descriptors(&after) <= descriptors(before) || clock::now() >= deadline {
+        let after = look(probe)?;
+        let is_over = clock::now() >= deadline || watch.is_interrupted();
+        if descriptors(&after) <= descriptors(before) || is_over {
             return Ok(after);
         }
         std::thread::sleep(std::time::Duration::from_millis(10));

@@ -81,10 +81,10 @@ impl Driver {
     pub(super) fn turn(&mut self, scenario: &mut impl Scenario, until: u64) -> io::Result<()> {
         let now = clock::now();
         self.links.reuse_freed();
-        self.links.begin_openings(scenario, now);
+        let have_begun = self.links.begin_openings(scenario, now);
         let wake = self.links.next_deadline().min(until);
         let timeout = match &self.alarm {
-            _ if !self.ready.is_empty() || self.links.may_begin_opening() => 0,
+            _ if !have_begun || !self.ready.is_empty() || self.links.may_begin_opening() => 0,
             Some(alarm) => alarm.set(wake, now)?,
             None => wake.saturating_sub(now),
         };
@@ -198,3 +198,29 @@ pub(super) fn nanos(duration: Duration) -> u64 {
 
 /// A second at a time is how long one waits when nothing has to be done.
 pub(super) const REST: u64 = SECOND;
+
+#[cfg(test)]
+mod tests {
+    use super::super::idle::Idle;
+    use super::super::target::Route;
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn a_turn_does_not_wait_for_what_has_failed_at_once() {
+        // Nobody has an address that is for documentation.
+        let options = OpenOptions {
+            sources: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
+            in_flight_max: 1,
+            ..OpenOptions::default()
+        };
+        let mut driver = Driver::new(options).unwrap();
+        let url = "ws://127.0.0.1:1/".parse().unwrap();
+        let route = Route::new(url, (Ipv4Addr::LOCALHOST, 1).into());
+        let mut idle = Idle::default();
+        idle.open(&mut driver, route);
+        // It would wait for ever.
+        driver.turn(&mut idle, NEVER).unwrap();
+        assert_eq!(driver.links.opening_count(), 0);
+    }
+}

@@ -14,10 +14,10 @@ use super::workers::share;
 
 /// `fanfare bench fanout`
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
+    options.check()?;
     let message = &options.load.message;
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let target = &options.load.target;
-    target.check_shared(options.rooms)?;
     let plan = Plan {
         rooms: options.rooms,
         readers: share(options.voices.readers, target.workers, 0),
@@ -52,7 +52,7 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
 
 /// `fanfare bench echo`
 pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
-    options.load.target.check_single()?;
+    options.check()?;
     let message = &options.load.message;
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let plan = Plan {

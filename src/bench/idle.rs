@@ -9,7 +9,7 @@ use super::probe::Moment;
 use super::report::{Connections, Document, Outcome, Server, count_of};
 use super::run::open_options;
 use super::tally::Tally;
-use super::target::{Route, resolve};
+use super::target::{Route, is_gone, look, resolve};
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, WorkerResult, share};
 use super::{Failure, clock};
@@ -35,8 +35,7 @@ impl Scenario for Idle {
     }
 
     fn on_failed(&mut self, _: &mut Links, _: usize, error: OpenError) {
-        let why = format!("{error}{}", error.advice());
-        *self.failed.entry(why).or_default() += 1;
+        *self.failed.entry(error.with_advice()).or_default() += 1;
     }
 
     fn on_bytes(&mut self, link: usize, bytes: &mut [u8], _: u64, out: &mut Vec<u8>) -> bool {
@@ -76,6 +75,11 @@ impl Idle {
         driver.links.open(route);
     }
 
+    /// Whether none has opened of the first so many.
+    fn is_refused(&self, first: usize) -> bool {
+        self.handshakes.count() == 0 && self.failed.values().sum::<u64>() >= first as u64
+    }
+
     pub(super) fn into_result(self) -> WorkerResult {
         let mut tally = Tally::default();
         tally.pings = self.pings;
@@ -103,7 +107,9 @@ impl Idle {
 
 /// `fanfare bench idle`
 pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
+    options.check()?;
     let routes = resolve(&options.target)?;
+    let mut probe = options.target.probe()?;
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = count_of(options.connections, "connection");
@@ -120,10 +126,9 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         first: first(number + 1),
         job: Job::Hold,
     })?;
-    let mut probe = options.target.probe();
     probe.workers = crew.pids();
     let mut idle = Idle::default();
-    let before = probe.moment()?;
+    let before = look(&probe)?;
     let mut steps = vec![(0, before.clone())];
     watch.phase("opening", options.connections as u64);
     for step in 1..=STEPS {
@@ -138,27 +143,48 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         let is_opening = |driver: &Driver, crew: &Crew| {
             driver.links.opening_count() > 0 || crew.opened().is_none()
         };
-        while is_opening(&driver, &crew) && !watch.is_interrupted() {
+        while is_opening(&driver, &crew)
+            && !watch.is_interrupted()
+            && !idle.is_refused(options.target.in_flight)
+        {
             driver.turn(&mut idle, clock::now() + REST)?;
             crew.listen()?;
-            watch.tick(driver.links.open_count() as u64, || "connections".into());
+            let open = driver.links.open_count();
+            watch.tick(open as u64, || count_of(open, "connection"));
         }
-        let open = driver.links.open_count() + crew.opened().unwrap_or_default();
-        steps.push((open as u64, probe.moment()?));
+        let open = (driver.links.open_count() + crew.opened().unwrap_or_default()) as u64;
+        let moment = look(&probe)?;
+        if is_gone(&probe, &moment) {
+            document.outcome = Outcome::GivenUp("the server's process has ended");
+            break;
+        }
+        let earlier = steps.last().map_or(0, |(open, _)| *open);
+        steps.push((open, moment));
+        // Those to come would fare no better.
+        if goal > before && open <= earlier {
+            document.outcome = Outcome::GivenUp("no more connections opened");
+            break;
+        }
     }
     let opened_at = clock::now();
     let hold = nanos(options.hold.0);
     watch.phase("holding", hold);
-    while clock::now() < opened_at + hold && !watch.is_interrupted() {
+    while clock::now() < opened_at + hold
+        && !watch.is_interrupted()
+        && document.outcome == Outcome::Complete
+    {
         driver.turn(&mut idle, (opened_at + hold).min(clock::now() + REST))?;
         let held = clock::now() - opened_at;
         watch.tick(held, || count_of(driver.links.open_count(), "connection"));
+        if processes == 1 && driver.links.open_count() == 0 {
+            document.outcome = Outcome::GivenUp("all connections have ended");
+        }
     }
     watch.end();
     if watch.is_interrupted() {
         document.outcome = Outcome::Interrupted;
     }
-    let after = probe.moment()?;
+    let after = look(&probe)?;
     for result in crew.finish(0, nanos(options.target.timeout.0))? {
         idle.add(result);
     }
@@ -180,7 +206,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         proportional_bytes_per_connection: slope(&steps, |it| it.sum(|sample| sample.proportional)),
         ..Server::default()
     })
-    .filter(|_| !probe.pids.is_empty());
+    .filter(|_| !after.processes.is_empty());
     document.kernel.bytes_per_connection =
         slope(&steps, |it| it.system.tcp_bytes + it.system.slab_bytes);
     document.finish(&before, &after);
@@ -195,6 +221,10 @@ pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> 
         .skip(steps.len() / 3)
         .map(|(count, moment)| (*count as f64, bytes(moment) as f64))
         .collect();
+    // Without a descriptor left, the system tells nothing.
+    if points.iter().any(|&(_, bytes)| bytes == 0.0) {
+        return None;
+    }
     let count = points.len() as f64;
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;

@@ -17,17 +17,23 @@ use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::Script;
 use super::target::{Route, run_tag};
-use super::watch::Watch;
-use super::{Failure, clock};
+use super::watch::{Watch, ignore_signals};
+use super::{Failure, clock, print};
 use crate::proto::{Head, HeadScanner, handshake};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 
 /// A request head of ours is far shorter.
 const HEAD_BYTES_MAX: usize = 4096;
 /// Opening handshakes at a time; the sender answers one after the other.
 const IN_FLIGHT_MAX: usize = 64;
+/// What the sender waits for.
+const LISTENER: Token = Token(0);
+const INPUT: Token = Token(1);
 /// Nobody waits for the sender so long.
 const TIMEOUT: u64 = 10 * clock::SECOND;
 
@@ -44,6 +50,7 @@ impl Drop for Sender {
 
 /// `fanfare bench limit`
 pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
+    options.check()?;
     let mut child = Command::new(std::env::current_exe()?)
         .args(["bench", "sender", "--readers", &options.readers.to_string()])
         .stdin(Stdio::piped())
@@ -102,13 +109,18 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
 /// `fanfare bench sender`: accepts so many connections, says where, and sends what it is given to
 /// all of them, until it is given no more.
 pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    println!("{}", listener.local_addr()?.port());
+    ignore_signals()?;
+    let mut door = Door::open()?;
+    print(format!("{}\n", door.listener.local_addr()?.port()).as_bytes())?;
     let mut sockets = Vec::new();
     for _ in 0..options.readers {
-        let (mut socket, _) = listener.accept()?;
+        let Some(mut socket) = door.next()? else {
+            return Ok(());
+        };
         socket.set_nodelay(true)?;
-        shake_hands(&mut socket)?;
+        if !shake_hands(&mut socket)? {
+            return Ok(());
+        }
         sockets.push(socket);
     }
     let mut input = io::stdin().lock();
@@ -126,14 +138,66 @@ pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     }
 }
 
-fn shake_hands(socket: &mut TcpStream) -> Result<(), Failure> {
+/// Where connections come in, until standard input has something to say: before all connections are
+/// there, that is its end.
+struct Door {
+    listener: TcpListener,
+    poll: Poll,
+    events: Events,
+}
+
+impl Door {
+    fn open() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let poll = Poll::new()?;
+        let sources = [
+            (&listener.as_raw_fd(), LISTENER),
+            (&io::stdin().as_raw_fd(), INPUT),
+        ];
+        for (descriptor, token) in sources {
+            let mut source = SourceFd(descriptor);
+            poll.registry()
+                .register(&mut source, token, Interest::READABLE)?;
+        }
+        Ok(Door {
+            listener,
+            poll,
+            events: Events::with_capacity(2),
+        })
+    }
+
+    /// The next connection, or none if nobody wants it any more.
+    fn next(&mut self) -> io::Result<Option<TcpStream>> {
+        loop {
+            match self.listener.accept() {
+                Ok((socket, _)) => {
+                    socket.set_nonblocking(false)?;
+                    return Ok(Some(socket));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            match self.poll.poll(&mut self.events, None) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            if self.events.iter().any(|event| event.token() == INPUT) {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// False if the client has left.
+fn shake_hands(socket: &mut TcpStream) -> Result<bool, Failure> {
     let mut scanner = HeadScanner::default();
     let mut request = Vec::new();
     let end = loop {
         let mut bytes = [0; 1024];
         let count = socket.read(&mut bytes)?;
         if count == 0 {
-            return Err(Failure::new("the client left in the opening handshake"));
+            return Ok(false);
         }
         request.extend_from_slice(&bytes[..count]);
         let scanned = scanner.scan(&request, HEAD_BYTES_MAX);
@@ -146,5 +210,5 @@ fn shake_hands(socket: &mut TcpStream) -> Result<(), Failure> {
     let mut response = Vec::new();
     upgrade.write_response(None, None, &mut response);
     socket.write_all(&response)?;
-    Ok(())
+    Ok(true)
 }

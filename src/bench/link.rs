@@ -8,6 +8,7 @@ use crate::sys::socket::{self, ReadOutcome};
 use mio::net::TcpStream;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
 /// A response head of a WebSocket server is some hundred bytes long.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -47,6 +48,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) began: u64,
+    address: SocketAddr,
     key: String,
     subprotocols: Vec<String>,
     deflate: bool,
@@ -66,7 +68,7 @@ pub(super) struct RequestOptions {
 /// Why a connection did not open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum OpenError {
-    /// The connection could not be made.
+    /// The connection could not be made; where to, and why.
     Connect(ErrorKind, String),
     /// The connection was reset.
     Reset,
@@ -83,7 +85,7 @@ pub(super) enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::Connect(_, why) => write!(f, "can't connect: {why}"),
+            OpenError::Connect(_, why) => write!(f, "can't connect to {why}"),
             OpenError::Reset => f.write_str("the connection was reset in the opening handshake"),
             OpenError::Ended => {
                 f.write_str("the server closed the connection in the opening handshake")
@@ -96,8 +98,25 @@ impl fmt::Display for OpenError {
 }
 
 impl OpenError {
-    /// What can be done about it.
-    pub(super) fn advice(&self) -> &'static str {
+    /// No connection to this address could be made.
+    pub(super) fn connect(address: SocketAddr, error: &io::Error) -> Self {
+        OpenError::Connect(error.kind(), format!("{address}: {error}"))
+    }
+
+    /// A connection to this address broke while it was made.
+    fn broken(address: SocketAddr, error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => OpenError::Reset,
+            _ => OpenError::connect(address, error),
+        }
+    }
+
+    /// What is wrong, and what can be done about it.
+    pub(super) fn with_advice(&self) -> String {
+        format!("{self}{}", self.advice())
+    }
+
+    fn advice(&self) -> &'static str {
         match self {
             OpenError::Connect(ErrorKind::ConnectionRefused, _) => {
                 ": nobody listens there; start the server first, or correct the port"
@@ -107,7 +126,8 @@ impl OpenError {
                  127.0.0.2,127.0.0.3; or this machine has no such address"
             }
             OpenError::Connect(_, why) if why.contains("os error 24") => {
-                ": no file descriptor is left; raise the limit (ulimit -n), or use --workers"
+                ": no file descriptor is left; raise the limit (ulimit -n), or with fanout, paced and \
+                 idle, use --workers"
             }
             OpenError::Ended | OpenError::Reset | OpenError::TimedOut => {
                 "; a server that is short of descriptors, or whose backlog is full, does that: try \
@@ -117,15 +137,6 @@ impl OpenError {
                 "; see that the URL leads to a WebSocket, with its path"
             }
             OpenError::Connect(..) => "",
-        }
-    }
-}
-
-impl From<&io::Error> for OpenError {
-    fn from(error: &io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => OpenError::Reset,
-            kind => OpenError::Connect(kind, error.to_string()),
         }
     }
 }
@@ -166,6 +177,7 @@ impl Link {
             stream,
             state: State::Connecting(Box::new(Opening {
                 began: now,
+                address: route.address,
                 key,
                 subprotocols: options.subprotocols.clone(),
                 deflate: options.deflate,
@@ -184,13 +196,17 @@ impl Link {
     /// Sends the request once the connection is made; no error means that it is, or is still on
     /// its way.
     pub(super) fn on_connected(&mut self) -> Result<(), OpenError> {
+        let State::Connecting(opening) = &self.state else {
+            return Ok(());
+        };
+        let address = opening.address;
         if let Ok(Some(error)) | Err(error) = self.stream.take_error() {
-            return Err((&error).into());
+            return Err(OpenError::broken(address, &error));
         }
         match self.stream.peer_addr() {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
-            Err(error) => return Err((&error).into()),
+            Err(error) => return Err(OpenError::broken(address, &error)),
         }
         if let State::Connecting(opening) = std::mem::replace(&mut self.state, State::Open) {
             self.state = State::Requested(opening);

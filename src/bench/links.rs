@@ -4,15 +4,20 @@ use super::clock;
 use super::driver::Scenario;
 use super::link::{Link, OpenError, RequestOptions, State};
 use super::target::Route;
+use crate::sys::descriptors;
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 
 /// Opening handshakes that a turn may begin, so that those under way are not kept waiting.
 const OPENINGS_PER_TURN: usize = 64;
+
+/// Descriptors that connections leave alone, so that processes can still be looked at.
+const DESCRIPTORS_SPARED: usize = 8;
 
 /// How connections are opened.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +46,8 @@ pub(super) struct Links {
     freed: Vec<usize>,
     in_flight: usize,
     open: usize,
+    /// Connections may have descriptors below this number.
+    descriptors_max: usize,
 }
 
 impl Links {
@@ -65,6 +72,7 @@ impl Links {
             freed: Vec::new(),
             in_flight: 0,
             open: 0,
+            descriptors_max: descriptors::raise_limit().saturating_sub(DESCRIPTORS_SPARED),
         })
     }
 
@@ -132,13 +140,16 @@ impl Links {
         !self.queue.is_empty() && self.in_flight < self.options.in_flight_max
     }
 
-    pub(super) fn begin_openings(&mut self, scenario: &mut impl Scenario, now: u64) {
+    /// Begins as many opening handshakes as may be; false if one has failed at once, of which no
+    /// event will tell.
+    pub(super) fn begin_openings(&mut self, scenario: &mut impl Scenario, now: u64) -> bool {
+        let mut has_begun = true;
         for _ in 0..OPENINGS_PER_TURN {
             if !self.may_begin_opening() {
-                return;
+                break;
             }
             let Some((index, route)) = self.queue.pop_front() else {
-                return;
+                break;
             };
             match self.begin_opening(index, &route, now) {
                 Ok(link) => {
@@ -149,21 +160,27 @@ impl Links {
                 Err(error) => {
                     self.freed.push(index);
                     scenario.on_failed(self, index, error);
+                    has_begun = false;
                 }
             }
         }
+        has_begun
     }
 
     fn begin_opening(&self, index: usize, route: &Route, now: u64) -> Result<Link, OpenError> {
         let mut stream = self.connect(index, route.address).map_err(|error| {
             // A reset can't be meant: nothing was sent yet.
-            OpenError::Connect(error.kind(), error.to_string())
+            OpenError::connect(route.address, &error)
         })?;
+        if usize::try_from(stream.as_raw_fd()).is_ok_and(|number| number >= self.descriptors_max) {
+            let error = io::Error::from_raw_os_error(EMFILE);
+            return Err(OpenError::connect(route.address, &error));
+        }
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
             .registry()
             .register(&mut stream, Token(index), interest)
-            .map_err(|error| OpenError::from(&error))?;
+            .map_err(|error| OpenError::connect(route.address, &error))?;
         Link::new(stream, route, &self.options.request, now)
     }
 
@@ -225,6 +242,9 @@ impl Links {
         }
     }
 }
+
+/// Too many open files.
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 
 /// A connection that is being made says so with this error.
 const EINPROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();

@@ -11,7 +11,7 @@
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
 //! | `workers` | further processes of one run |
 //! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system knows; time |
-//! | `watch`, `report` | what the user gets to see, meanwhile and at the end |
+//! | `watch`, `report`, `hints` | what the user gets to see, meanwhile and at the end |
 //!
 //! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
 //! has to be so cheap for each frame that not the client is what gets measured.
@@ -23,6 +23,7 @@ mod clock;
 mod codec;
 mod driver;
 mod fanout;
+mod hints;
 mod histogram;
 mod idle;
 mod limit;
@@ -48,7 +49,7 @@ use crate::sys::descriptors;
 use options::Command;
 use report::{Document, ReportOptions};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The run did not go through, or not every message arrived as it should.
@@ -90,33 +91,45 @@ impl From<io::Error> for Failure {
 pub fn run(options: &Options) -> ExitCode {
     let _ = descriptors::raise_limit();
     let outcome = match &options.command {
-        Command::Fanout(options) => publish(fanout::run_fanout(options), &options.load.report),
-        Command::Echo(options) => publish(fanout::run_echo(options), &options.load.report),
-        Command::Paced(options) => publish(paced::run(options), &options.load.report),
-        Command::Slow(options) => publish(slow::run(options), &options.load.report),
-        Command::Churn(options) => publish(churn::run(options), &options.report),
-        Command::Idle(options) => publish(idle::run(options), &options.report),
-        Command::Limit(options) => publish(limit::run(options), &options.report),
-        Command::Compare(options) => report::compare(options).map(|table| {
-            print!("{table}");
-            ExitCode::SUCCESS
-        }),
+        Command::Fanout(options) => publish(&options.load.report, || fanout::run_fanout(options)),
+        Command::Echo(options) => publish(&options.load.report, || fanout::run_echo(options)),
+        Command::Paced(options) => publish(&options.load.report, || paced::run(options)),
+        Command::Slow(options) => publish(&options.load.report, || slow::run(options)),
+        Command::Churn(options) => publish(&options.report, || churn::run(options)),
+        Command::Idle(options) => publish(&options.report, || idle::run(options)),
+        Command::Limit(options) => publish(&options.report, || limit::run(options)),
+        Command::Compare(options) => report::compare(options)
+            .and_then(|table| print(table.as_bytes()))
+            .map(|()| ExitCode::SUCCESS),
         Command::Worker => workers::run_worker().map(|()| ExitCode::SUCCESS),
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("fanfare bench: {}", failure.why);
+        // With nobody left to tell, the exit code has to do.
+        let _ = writeln!(io::stderr(), "fanfare bench: {}", failure.why);
         ExitCode::from(failure.exit_code)
     })
 }
 
-/// Shows what was measured; what did not arrive as it should is a failure.
+/// Writes to standard output. Whoever closes a pipe has seen what they wanted to.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    match output.write_all(bytes).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
+            "can't write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Measures, and shows what was measured; what did not arrive as it should is a failure.
 fn publish(
-    document: Result<Document, Failure>,
     options: &ReportOptions,
+    run: impl FnOnce() -> Result<Document, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let document = document?;
-    document.publish(options)?;
+    let json = options.open_json()?;
+    let document = run()?;
+    document.publish(json)?;
     Ok(match document.correct {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(EXIT_FAILED),

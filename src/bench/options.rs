@@ -5,8 +5,9 @@ use crate::config::Period;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::net::IpAddr;
-use value::{in_words, parse_count, parse_publishers, parse_rate};
+use value::{in_words, parse_count, parse_publishers, parse_rate, parse_time, parse_total};
 
+mod check;
 mod shared;
 mod value;
 
@@ -37,10 +38,13 @@ pub(super) enum Command {
     /// Messages are due at a fixed rate, and latency counts from when they were due
     Paced(PacedOptions),
     /// Some readers stop reading: what becomes of them, of the others, and of memory
+    #[command(mut_arg("workers", |arg| arg.hide(true)))]
     Slow(SlowOptions),
     /// Connections come and go: how fast, and whether the server leaks
+    #[command(mut_arg("workers", |arg| arg.hide(true)))]
     Churn(ChurnOptions),
     /// Each connection hears itself alone: so many messages of each are outstanding
+    #[command(mut_arg("workers", |arg| arg.hide(true)))]
     Echo(EchoOptions),
     /// Open connections and hold them: handshakes, and memory per connection
     Idle(IdleOptions),
@@ -66,10 +70,12 @@ pub(super) struct FanoutOptions {
     /// Rooms that hear each other and nobody else, each with so many readers and publishers; {i} in
     /// the URL becomes the number of the room
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) rooms: usize,
 
     /// Messages outstanding in a room, of all its publishers together
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) window: usize,
 
     #[command(flatten)]
@@ -82,10 +88,12 @@ pub(super) struct FanoutOptions {
 pub(super) struct EchoOptions {
     /// Connections; where the server broadcasts, {i} in the URL gives each a room of its own
     #[arg(long, short, value_name = "COUNT", default_value_t = 100, value_parser = parse_publishers)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) connections: usize,
 
     /// Messages outstanding on each connection
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) depth: usize,
 
     #[command(flatten)]
@@ -103,10 +111,12 @@ pub(super) struct PacedOptions {
     /// Rooms that hear each other and nobody else, each with so many readers and publishers; {i} in
     /// the URL becomes the number of the room
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) rooms: usize,
 
     /// Messages due in a second, in all rooms together
     #[arg(long, value_name = "COUNT", default_value_t = 100.0, value_parser = parse_rate)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) rate: f64,
 
     #[command(flatten)]
@@ -123,10 +133,12 @@ pub(super) struct SlowOptions {
 
     /// Readers of these that stop reading
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) stalled: usize,
 
     /// Messages outstanding, of all publishers together
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) window: usize,
 
     #[command(flatten)]
@@ -139,15 +151,16 @@ pub(super) struct SlowOptions {
 pub(super) struct ChurnOptions {
     /// Connections at a time
     #[arg(long, short, value_name = "COUNT", default_value_t = 64, value_parser = parse_publishers)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) connections: usize,
 
     /// Time until no more connections come
-    #[arg(long, short, value_name = "TIME", default_value = "5s")]
+    #[arg(long, short, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     #[serde(with = "in_words")]
     pub(super) duration: Period,
 
     /// Connections until no more come, if that takes less than --duration
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = parse_total, allow_negative_numbers = true)]
     pub(super) cycles: Option<u64>,
 
     #[command(flatten)]
@@ -166,10 +179,11 @@ pub(super) struct ChurnOptions {
 pub(super) struct IdleOptions {
     /// Connections to open
     #[arg(long, short, value_name = "COUNT", default_value_t = 1000, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) connections: usize,
 
     /// Time to hold them, and to answer pings
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     #[serde(with = "in_words")]
     pub(super) hold: Period,
 
@@ -186,10 +200,12 @@ pub(super) struct IdleOptions {
 pub(super) struct LimitOptions {
     /// Sockets to send to
     #[arg(long, short, value_name = "COUNT", default_value_t = 100, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) readers: usize,
 
     /// Frames that each call of send() hands over
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) window: usize,
 
     /// Local addresses to connect from, used in turn
@@ -211,5 +227,6 @@ pub(super) struct LimitOptions {
 #[derive(Clone, Debug, Args)]
 pub(super) struct SenderOptions {
     #[arg(long, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) readers: usize,
 }

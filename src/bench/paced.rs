@@ -21,10 +21,10 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// `fanfare bench paced`
 pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
+    options.check()?;
     let message = &options.load.message;
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let target = &options.load.target;
-    target.check_shared(options.rooms)?;
     let plan = Plan {
         rooms: options.rooms,
         readers: share(options.voices.readers, target.workers, 0),
@@ -63,6 +63,7 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
         length.warm_up.0,
         &mut late,
     )?;
+    run.check_warm()?;
     late = Histogram::default();
     run.watch.phase("measuring", nanos(length.duration.0));
     let span =
@@ -111,8 +112,10 @@ fn pace(
         if now >= next_look {
             next_look = now + REST / 10;
             let behind = run.rooms.kept_bytes() > KEPT_BYTES_MAX;
-            if behind || run.rooms.is_mute() || patience.is_over(run, now) {
-                run.outcome = Outcome::GivenUp;
+            let behind =
+                behind.then_some("receivers were 256 MiB behind: the server can't keep up");
+            if let Some(why) = behind.or_else(|| patience.lost(run, now)) {
+                run.outcome = Outcome::GivenUp(why);
                 return Ok(());
             }
             run.watch_pump(began, now);

@@ -177,6 +177,16 @@ impl Rooms {
         self.rooms.iter().map(waiting).sum()
     }
 
+    /// Whether those who wait are publishers, and wait for nothing but their own messages.
+    pub(super) fn awaits_echoes_only(&self) -> bool {
+        let readers = self.plan.readers;
+        let only_echoes = |room: &Room| {
+            room.audience
+                .awaits_echoes_only(&self.books.script, readers)
+        };
+        self.rooms.iter().all(only_echoes)
+    }
+
     /// Bytes that are kept for those who have not had them yet.
     pub(super) fn kept_bytes(&self) -> usize {
         let kept = |room: &Room| room.audience.kept_bytes();

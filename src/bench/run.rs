@@ -2,19 +2,20 @@
 //! outstanding, and the client publishes as many more as got done.
 
 use super::driver::{Driver, REST, nanos};
+use super::hints::{NO_ECHO, hints};
 use super::link::{OpenError, RequestOptions};
 use super::links::OpenOptions;
 use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::{Moment, Probe};
-use super::report::{Document, Outcome};
+use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
 use super::tally::Tally;
-use super::target::resolve;
+use super::target::{look, resolve};
+use super::url::Url;
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
 use super::{Failure, clock};
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
 
 /// Some servers answer the handshake before the connection has joined; so long it is waited.
@@ -32,6 +33,10 @@ pub(super) struct Run {
     pub(super) timeout: u64,
     pub(super) outcome: Outcome,
     crew: Crew,
+    /// Whether all rooms have URLs of their own.
+    has_own_urls: bool,
+    /// What may be the matter.
+    hints: Vec<&'static str>,
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
     began: u64,
@@ -51,9 +56,9 @@ impl Span {
         self.after.at - self.before.at
     }
 
-    /// Deliveries a second.
+    /// Messages a second, whoever received them.
     pub(super) fn rate(&self) -> f64 {
-        self.tally.delivered as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
+        self.published as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
     }
 }
 
@@ -75,6 +80,8 @@ impl Run {
             timeout,
             outcome: Outcome::Complete,
             crew: Crew::default(),
+            has_own_urls: true,
+            hints: Vec::new(),
             resident_max: 0,
             began: clock::now(),
         }
@@ -87,7 +94,7 @@ impl Run {
         watch: Watch,
         window: usize,
     ) -> Result<Self, Failure> {
-        let routes = resolve(target)?;
+        let (routes, probe) = (resolve(target)?, target.probe()?);
         let mut driver = Driver::new(open_options(target))?;
         let connections = rooms.plan().connections();
         for room in 0..rooms.plan().rooms {
@@ -96,15 +103,13 @@ impl Run {
                 driver.links.open(route.numbered(room));
             }
         }
+        let has_own_urls =
+            rooms.plan().rooms <= routes.len() || target.urls.iter().all(Url::is_numbered);
         let timeout = nanos(target.timeout.0);
-        Ok(Run::new(
-            driver,
-            rooms,
-            target.probe(),
-            watch,
-            window,
-            timeout,
-        ))
+        Ok(Run {
+            has_own_urls,
+            ..Run::new(driver, rooms, probe, watch, window, timeout)
+        })
     }
 
     /// Shares so many readers among further processes.
@@ -158,9 +163,9 @@ impl Run {
         self.watch.phase("opening", total);
         while self.driver.links.opening_count() > 0 || self.crew.opened().is_none() {
             self.turn(clock::now() + REST)?;
-            self.watch.tick(self.driver.links.open_count() as u64, || {
-                "connections".into()
-            });
+            let open = self.driver.links.open_count();
+            self.watch
+                .tick(open as u64, || count_of(open, "connection"));
             if let Some(failure) = failure(&self.rooms.failures) {
                 return Err(failure);
             }
@@ -179,8 +184,19 @@ impl Run {
     pub(super) fn measure(&mut self, length: &LengthOptions) -> Result<Span, Failure> {
         self.watch.phase("warming up", 0);
         self.pump(u64::MAX, length.warm_up.0)?;
+        self.check_warm()?;
         self.watch.phase("measuring", nanos(length.duration.0));
         self.span(length.messages.unwrap_or(u64::MAX), length.duration.0)
+    }
+
+    /// A run that was interrupted in its warm-up has measured nothing.
+    pub(super) fn check_warm(&self) -> Result<(), Failure> {
+        match self.outcome {
+            Outcome::Interrupted => Err(Failure::new(
+                "interrupted in the warm-up: nothing was measured",
+            )),
+            Outcome::Complete | Outcome::GivenUp(_) => Ok(()),
+        }
     }
 
     /// Measures so many messages, or for so long.
@@ -193,15 +209,15 @@ impl Run {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<Span, Failure> {
-        let before = self.look()?;
+        let before = look(&self.probe)?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.books.tally.clone();
         self.rooms.books.tally.latencies = Default::default();
         if self.outcome == Outcome::Complete {
             work(self)?;
         }
-        let after = self.look()?;
-        if self.outcome == Outcome::GivenUp {
+        let after = look(&self.probe)?;
+        if self.outcome.is_given_up() {
             self.give_up();
         }
         let mut since = self.rooms.books.tally.since(&tally);
@@ -214,17 +230,12 @@ impl Run {
         })
     }
 
-    fn look(&self) -> io::Result<Moment> {
-        match self.probe.moment() {
-            // The server is gone, with all that there was to see of it.
-            Err(_) if self.outcome != Outcome::Complete => Probe::default().moment(),
-            moment => moment,
-        }
-    }
-
     fn give_up(&mut self) {
         self.rooms.settle_all();
         let waiting = self.rooms.waiting();
+        if waiting > 0 && self.rooms.awaits_echoes_only() {
+            self.hints.push(NO_ECHO);
+        }
         self.rooms.give_up();
         if waiting > 0 {
             let name = "receivers still waited when the run was given up";
@@ -257,8 +268,8 @@ impl Run {
                 self.outcome = Outcome::Interrupted;
                 return Ok(());
             }
-            if self.rooms.is_empty() || self.rooms.is_mute() || patience.is_over(self, now) {
-                self.outcome = Outcome::GivenUp;
+            if let Some(why) = patience.lost(self, now) {
+                self.outcome = Outcome::GivenUp(why);
                 return Ok(());
             }
             self.watch_pump(began, now);
@@ -277,7 +288,12 @@ impl Run {
 
     /// Puts what is known of the connections into a document; that ends the workers' work.
     pub(super) fn document_connections(&mut self, document: &mut Document) -> Result<(), Failure> {
-        for result in self.crew.finish(self.rooms.published(), self.timeout)? {
+        // What is on its way when a user ends the run is not missed.
+        let due = match self.outcome {
+            Outcome::Interrupted => 0,
+            _ => self.rooms.published(),
+        };
+        for result in self.crew.finish(due, self.timeout)? {
             self.rooms.handshakes.merge(&result.handshakes);
             self.rooms.books.tally.merge_faults(&result.tally);
             for (ending, count) in result.endings {
@@ -297,6 +313,13 @@ impl Run {
                 .faults
                 .insert(format!("connections {ending}"), *count);
         }
+        self.hints.extend(hints(
+            &document.faults,
+            &self.rooms.endings,
+            self.has_own_urls,
+        ));
+        let hints = self.hints.iter().map(|hint| hint.to_string());
+        document.warnings.extend(hints);
         Ok(())
     }
 }
@@ -317,7 +340,19 @@ impl Patience {
         }
     }
 
-    pub(super) fn is_over(&mut self, run: &Run, now: u64) -> bool {
+    /// Why there is nothing left to wait for, if there is not.
+    pub(super) fn lost(&mut self, run: &Run, now: u64) -> Option<&'static str> {
+        if run.rooms.is_empty() {
+            return Some("all connections have ended");
+        }
+        if run.rooms.is_mute() {
+            return Some("the connections of all publishers have ended");
+        }
+        self.is_over(run, now)
+            .then_some("nothing more was delivered within the timeout")
+    }
+
+    fn is_over(&mut self, run: &Run, now: u64) -> bool {
         let delivered = run.delivered();
         if delivered != self.delivered || run.done() == run.rooms.published() {
             self.delivered = delivered;
@@ -329,15 +364,14 @@ impl Patience {
 
 /// The first of the reasons why connections did not open, with advice.
 pub(super) fn failure(failures: &BTreeMap<OpenError, u64>) -> Option<Failure> {
-    let error = failures.keys().next()?;
-    Some(Failure::new(format!("{error}{}", error.advice())))
+    Some(Failure::new(failures.keys().next()?.with_advice()))
 }
 
 /// How connections to the target are opened.
 pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
     OpenOptions {
         sources: target.source.clone(),
-        in_flight_max: target.in_flight.max(1),
+        in_flight_max: target.in_flight,
         timeout: nanos(target.timeout.0),
         request: RequestOptions {
             subprotocols: target.subprotocol.clone(),

@@ -8,7 +8,7 @@ use super::driver::REST;
 use super::options::SlowOptions;
 use super::report::{Document, Outcome, Stalled, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
-use super::run::Run;
+use super::run::{Run, Span};
 use super::script::Script;
 use super::target::run_tag;
 use super::watch::Watch;
@@ -19,8 +19,8 @@ const QUIET: u64 = clock::SECOND;
 
 /// `fanfare bench slow`
 pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
-    options.load.target.check_single()?;
-    let count = options.stalled.min(options.voices.readers);
+    options.check()?;
+    let count = options.stalled;
     let message = &options.load.message;
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let plan = Plan {
@@ -45,6 +45,15 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     run.open()?;
 
     let span_before = run.measure(&options.load.length)?;
+    let payload_bytes = run.rooms.books.script.payload_bytes_mean();
+    if run.outcome != Outcome::Complete {
+        // There is nothing to compare it with.
+        run.watch.end();
+        run.document_connections(&mut document)?;
+        document.measured(&span_before, payload_bytes);
+        document.finish(&span_before.before, &span_before.after);
+        return Ok(document);
+    }
     run.watch.phase("stalled", 0);
     for reader in 0..count {
         run.rooms.excuse(reader);
@@ -64,10 +73,9 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
         endings.insert("still connected".into(), went_on);
     }
     let base = span_before.after.sum(|sample| sample.resident);
-    let payload_bytes = run.rooms.books.script.payload_bytes_mean();
     document.stalled = Some(Stalled {
         readers: count as u64,
-        rate_ratio: span.rate() / span_before.rate(),
+        rate_ratio: rate_ratio(&span_before, &span),
         latency_before: (&span_before.tally.latencies).into(),
         published_bytes: (span.published as f64 * payload_bytes) as u64,
         resident_bytes_growth: (!run.probe.pids.is_empty())
@@ -80,6 +88,13 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     document.measured(&span, payload_bytes);
     document.finish(&span.before, &span.after);
     Ok(document)
+}
+
+/// Of messages, not of deliveries: those who stand still get none, and the others each as many. Of a
+/// phase in which nothing was published there is none.
+fn rate_ratio(before: &Span, meanwhile: &Span) -> Option<f64> {
+    let were_both = before.published > 0 && meanwhile.published > 0;
+    were_both.then(|| meanwhile.rate() / before.rate())
 }
 
 /// Lets those who had stopped read again, until nothing more comes.
@@ -100,4 +115,31 @@ fn read_on(run: &mut Run, count: usize) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::Probe;
+    use super::super::tally::Tally;
+    use super::*;
+
+    #[test]
+    fn the_rate_of_the_others_does_not_count_heads() {
+        let span = |published: u64, receivers: u64| {
+            let before = Probe::default().moment().unwrap();
+            let mut after = before.clone();
+            after.at += clock::SECOND;
+            let mut tally = Tally::default();
+            tally.delivered = published * receivers;
+            Span {
+                before,
+                after,
+                published,
+                tally,
+            }
+        };
+        let all = span(1000, 20);
+        assert_eq!(rate_ratio(&all, &span(1500, 10)), Some(1.5));
+        assert_eq!(rate_ratio(&all, &span(0, 10)), None);
+    }
 }

@@ -48,7 +48,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         match self {
             Fault::Duplicated => "duplicated messages".into(),
             Fault::Corrupted => "corrupted messages".into(),

@@ -1,8 +1,10 @@
-//! The server that is measured: where it is, looked up once.
+//! The server that is measured: where it is, looked up once, and whether it is still there.
 
 use super::options::TargetOptions;
+use super::probe::{Moment, Probe};
 use super::url::Url;
 use super::{Failure, clock};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -45,4 +47,20 @@ pub(super) fn resolve(target: &TargetOptions) -> Result<Vec<Route>, Failure> {
 /// Each run tags its messages, so that it notices those of another.
 pub(super) fn run_tag() -> u32 {
     (clock::now() / 1000) as u32 ^ std::process::id() << 7
+}
+
+/// Looks at everything; once the server is gone, with all that there was to see of it, at the rest.
+pub(super) fn look(probe: &Probe) -> io::Result<Moment> {
+    probe.moment().or_else(|_| {
+        let rest = Probe {
+            pids: Vec::new(),
+            ..probe.clone()
+        };
+        rest.moment()
+    })
+}
+
+/// Whether the server is gone by this moment.
+pub(super) fn is_gone(probe: &Probe, moment: &Moment) -> bool {
+    !probe.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
 }

@@ -1,12 +1,12 @@
 //! Where to connect to: `ws://host:port/path?query`. An `{i}` in path and query becomes the number
-//! of the connection.
+//! of the room or the connection.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-/// What stands for the number of a connection.
+/// What stands for the number of a room or a connection.
 const INDEX: &str = "{i}";
 
 /// A WebSocket URL.
@@ -26,7 +26,9 @@ impl FromStr for Url {
     fn from_str(text: &str) -> Result<Self, String> {
         let rest = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => rest,
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("wss") => {
+            Some((scheme, _))
+                if ["wss", "https"].contains(&scheme.to_ascii_lowercase().as_str()) =>
+            {
                 return Err(
                     "TLS is not spoken here: measure the server behind its proxy, with ws://"
                         .into(),
@@ -42,7 +44,13 @@ impl FromStr for Url {
         if target.contains('#') || authority.contains(['#', '@']) {
             return Err("a WebSocket URL has neither a fragment nor a user name".into());
         }
-        if let Some(odd) = rest.chars().find(|c| c.is_control() || *c == ' ') {
+        let is_odd = |c: &char| !c.is_ascii_graphic();
+        if let Some(odd) = authority.chars().find(is_odd) {
+            return Err(format!(
+                "{odd:?} can't be in a host: names of other letters begin with xn--"
+            ));
+        }
+        if let Some(odd) = target.chars().find(is_odd) {
             return Err(format!("{odd:?} must be percent-encoded"));
         }
         let (host, port) = split_authority(authority)?;
@@ -65,9 +73,17 @@ fn split_authority(authority: &str) -> Result<(&str, u16), String> {
             let (host, port) = bracketed
                 .split_once(']')
                 .ok_or("the bracket of the IPv6 address is not closed")?;
-            (host, port.strip_prefix(':'))
+            match port.strip_prefix(':') {
+                None if !port.is_empty() => {
+                    return Err(format!("{port:?} follows the bracket, where :port belongs"));
+                }
+                port => (host, port),
+            }
         }
         None => match authority.split_once(':') {
+            Some((_, more)) if more.contains(':') => {
+                return Err("an IPv6 address stands in brackets, as in ws://[::1]:8080/ws".into());
+            }
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
         },
@@ -102,6 +118,11 @@ impl Url {
     /// What the Host header says.
     pub(super) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Whether each connection's, or room's, is another one.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.target.contains(INDEX)
     }
 
     /// Path and query for the connection of this number.
@@ -167,8 +188,27 @@ mod tests {
             "ws://u@h/",
             "ws://h/#f",
             "ws://h/a b",
+            "ws://h/ä",
+            "ws://ä/",
+            "ws://::1:8080",
+            "https://localhost",
+            "ws://[::1]8080/",
         ] {
             assert!(text.parse::<Url>().is_err(), "{text}");
+        }
+    }
+    #[test]
+    fn what_to_write_instead() {
+        for (text, words) in [
+            ("wss://h/", "TLS is not spoken"),
+            ("https://h/", "TLS is not spoken"),
+            ("HTTP://h/ws", "ws://h/ws"),
+            ("ws://::1:18080", "in brackets"),
+            ("ws://h/ä", "percent-encoded"),
+            ("ws://ä/", "xn--"),
+        ] {
+            let why = text.parse::<Url>().unwrap_err();
+            assert!(why.contains(words), "{text}: {why}");
         }
     }
 }

@@ -12,6 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// From one picture to the next.
 const FRAME: u64 = SECOND / 10;
 
+/// Leaves it to another process of this run when to end: signals of a terminal, or of `timeout`,
+/// reach all of them.
+pub(super) fn ignore_signals() -> io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::default())?;
+    }
+    Ok(())
+}
+
 /// The bar, and the signals.
 pub(super) struct Watch {
     quiet: bool,
@@ -23,12 +32,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches from now on. The first signal ends the run and prints what there is; the second
-    /// ends the program.
+    /// Watches from now on. The first signal ends the run and prints what there is; a second Ctrl-C
+    /// ends the program. A second SIGTERM does not: `timeout` sends one to the program, and another
+    /// to its group.
     pub(super) fn new(quiet: bool) -> io::Result<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
+            if signal == SIGINT {
+                flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
+            }
             flag::register(signal, Arc::clone(&interrupted))?;
         }
         Ok(Watch {
@@ -63,7 +75,7 @@ impl Watch {
         self.end();
         self.bar = ProgressBar::with_draw_target(Some(length), self.target());
         if let Ok(style) = style {
-            self.bar.set_style(style.progress_chars("━╸━"));
+            self.bar.set_style(style.progress_chars("━╸─"));
         }
         self.bar.set_prefix(name);
         self.last = (0, 0);

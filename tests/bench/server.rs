@@ -55,6 +55,7 @@ pub(crate) enum Fault {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     published: Arc<AtomicU64>,
+    accepted: Arc<AtomicU64>,
 }
 
 struct Hub {
@@ -70,7 +71,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let published = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&published);
+        let accepted = Arc::new(AtomicU64::new(0));
+        let (counter, connections) = (Arc::clone(&published), Arc::clone(&accepted));
         let hub = Arc::new(Mutex::new(Hub {
             fault,
             members: Vec::new(),
@@ -79,16 +81,26 @@ impl Server {
         }));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::Relaxed);
                 let (hub, counter) = (Arc::clone(&hub), Arc::clone(&counter));
                 // A client that leaves in the middle is no failure of the test.
                 thread::spawn(move || drop(serve(stream, fault, &hub, &counter)));
             }
         });
-        Server { address, published }
+        Server {
+            address,
+            published,
+            accepted,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.address)
+    }
+
+    /// Connections that came to the server so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Messages that came to the server so far.

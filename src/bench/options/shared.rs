@@ -5,7 +5,10 @@ use super::super::probe::{Pid, Probe};
 use super::super::report::ReportOptions;
 use super::super::script::Content;
 use super::super::url::Url;
-use super::value::{in_words, parse_count, parse_header, parse_pid, parse_publishers, parse_size};
+use super::value::{in_words, parse_count, parse_header, parse_pause, parse_pid, parse_publishers};
+use super::value::{
+    parse_readers, parse_size, parse_subprotocol, parse_time, parse_total, parse_workers,
+};
 use crate::config::Period;
 use crate::proto::MessageKind;
 use clap::Args;
@@ -16,11 +19,13 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Args, Serialize)]
 pub(in super::super) struct VoiceOptions {
     /// Connections that only read
-    #[arg(long, short, value_name = "COUNT", default_value_t = 100)]
+    #[arg(long, short, value_name = "COUNT", default_value_t = 100, value_parser = parse_readers)]
+    #[arg(allow_negative_numbers = true)]
     pub(in super::super) readers: usize,
 
     /// Connections that publish, and read as well
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_publishers)]
+    #[arg(allow_negative_numbers = true)]
     pub(in super::super) publishers: usize,
 
     /// The server sends publishers all but their own messages
@@ -50,12 +55,13 @@ pub(in super::super) struct LoadOptions {
 #[command(next_help_heading = "Connections")]
 pub(in super::super) struct TargetOptions {
     /// Where to connect to, as in ws://127.0.0.1:8080/ws; several are used in turn. {i} becomes the
-    /// number of the connection
+    /// number of the room, and of the connection where there are no rooms (echo, idle, churn)
     #[arg(required = true, value_name = "URL")]
     pub(in super::super) urls: Vec<Url>,
 
     /// Opening handshakes under way at a time
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(in super::super) in_flight: usize,
 
     /// Local addresses to connect from, used in turn: each has some 28,000 ports
@@ -67,7 +73,7 @@ pub(in super::super) struct TargetOptions {
     pub(in super::super) header: Vec<(String, String)>,
 
     /// Subprotocol to offer; repeat it for several
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_subprotocol)]
     pub(in super::super) subprotocol: Vec<String>,
 
     /// Agree on permessage-deflate, without context takeover: messages go and come compressed
@@ -76,11 +82,12 @@ pub(in super::super) struct TargetOptions {
 
     /// Processes of this program among which the connections are shared: for when one can't keep
     /// up, or has too few descriptors
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_workers)]
+    #[arg(allow_negative_numbers = true)]
     pub(in super::super) workers: usize,
 
     /// Time for an opening handshake, and without any delivery until the run is given up
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     #[serde(with = "in_words")]
     pub(in super::super) timeout: Period,
 
@@ -94,30 +101,15 @@ pub(in super::super) struct TargetOptions {
 }
 
 impl TargetOptions {
-    /// For scenarios that one process runs alone.
-    pub(in super::super) fn check_single(&self) -> Result<(), Failure> {
-        match self.workers {
-            1 => Ok(()),
-            _ => Err(Failure::usage(
-                "--workers is for idle connections, and for fanout and paced with one room",
-            )),
-        }
-    }
-
-    /// For scenarios whose rooms may be shared among processes if there is one only.
-    pub(in super::super) fn check_shared(&self, rooms: usize) -> Result<(), Failure> {
-        match rooms {
-            1 => Ok(()),
-            _ => self.check_single(),
-        }
-    }
-
-    pub(in super::super) fn probe(&self) -> Probe {
-        Probe {
+    /// What looks at the server's processes, which have to be there.
+    pub(in super::super) fn probe(&self) -> Result<Probe, Failure> {
+        let probe = Probe {
             pids: self.pid.clone(),
             tree: self.pid_tree,
             workers: Vec::new(),
-        }
+        };
+        probe.moment().map_err(Failure::usage)?;
+        Ok(probe)
     }
 }
 
@@ -138,6 +130,11 @@ pub(in super::super) struct MessageOptions {
     /// Send text rather than binary messages
     #[arg(long)]
     pub(in super::super) text: bool,
+
+    /// Send binary messages, which is the default
+    #[arg(long, conflicts_with = "text")]
+    #[serde(skip)]
+    pub(in super::super) binary: bool,
 
     /// What messages are filled with: characters that no compressor finds a pattern in, or JSON
     #[arg(long, value_enum, default_value_t)]
@@ -172,16 +169,16 @@ impl MessageOptions {
 #[command(next_help_heading = "Length")]
 pub(in super::super) struct LengthOptions {
     /// Time to measure
-    #[arg(long, short, value_name = "TIME", default_value = "5s")]
+    #[arg(long, short, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     #[serde(with = "in_words")]
     pub(in super::super) duration: Period,
 
     /// Messages to measure, if that takes less than --duration
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = parse_total, allow_negative_numbers = true)]
     pub(in super::super) messages: Option<u64>,
 
     /// Time under load before measuring begins
-    #[arg(long, value_name = "TIME", default_value = "1s")]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_pause)]
     #[serde(with = "in_words")]
     pub(in super::super) warm_up: Period,
 }

@@ -54,7 +54,7 @@ impl Probe {
         let workers = self.workers.iter();
         let workers = workers.filter_map(|&pid| Some((pid, pid.sample().ok()?)));
         let workers = workers.collect();
-        let system = System::now(self.pids.first().copied());
+        let system = System::now(processes.keys().copied());
         Ok(Moment {
             at,
             own_cpu,

@@ -4,6 +4,7 @@ use super::super::clock::SECOND;
 use super::process::{Pid, parse};
 use serde::Serialize;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Counters of the whole machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(in super::super) struct System {
     pub(in super::super) tcp_bytes: u64,
     /// All of the kernel's own objects: sockets, descriptors, buffers among them.
     pub(in super::super) slab_bytes: u64,
-    /// How often the server's control group was held back.
+    /// How often control groups of the server's processes were held back.
     pub(in super::super) throttled: u64,
 }
 
@@ -24,8 +25,8 @@ pub(in super::super) struct System {
 const PAGE_BYTES: u64 = 4096;
 
 impl System {
-    /// The counters now, with the control group of this process.
-    pub(super) fn now(server: Option<Pid>) -> Self {
+    /// The counters now, with the control groups of these processes.
+    pub(super) fn now(server: impl Iterator<Item = Pid>) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let stat = read("/proc/stat");
         let cpu: Vec<u64> = stat
@@ -43,7 +44,7 @@ impl System {
             stolen: cpu.get(7).copied().unwrap_or_default(),
             tcp_bytes: tcp_pages(&read("/proc/net/sockstat")) * PAGE_BYTES,
             slab_bytes: field(&read("/proc/meminfo"), "Slab:") * 1024,
-            throttled: server.map_or(0, throttled),
+            throttled: throttled(server),
         }
     }
 }
@@ -62,12 +63,41 @@ fn field(text: &str, name: &str) -> u64 {
         .unwrap_or_default()
 }
 
-fn throttled(pid: Pid) -> u64 {
-    let groups = fs::read_to_string(format!("/proc/{}/cgroup", pid.0)).unwrap_or_default();
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::"));
-    let stat = group.map(|group| format!("/sys/fs/cgroup{group}/cpu.stat"));
-    let stat = stat.and_then(|path| fs::read_to_string(path).ok());
-    field(&stat.unwrap_or_default(), "nr_throttled")
+/// Where control groups are; the `cpu` controller of version 1 has a tree of its own.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// A limit holds for all beneath it: each group counts that one of these is in, once.
+fn throttled(server: impl Iterator<Item = Pid>) -> u64 {
+    let mut groups = Vec::new();
+    for pid in server {
+        let text = fs::read_to_string(format!("/proc/{}/cgroup", pid.0)).unwrap_or_default();
+        for group in text.lines().flat_map(cpu_groups) {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+    }
+    let counts = groups.iter().map(|group| {
+        let stat = fs::read_to_string(group.join("cpu.stat")).unwrap_or_default();
+        field(&stat, "nr_throttled")
+    });
+    counts.sum()
+}
+
+/// The folders of a group that may limit CPU time, and of those it lies in. A line is `0::/path` in
+/// version 2, and `4:cpu,cpuacct:/path` in version 1; a hybrid has both.
+fn cpu_groups(line: &str) -> Vec<PathBuf> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+        return Vec::new();
+    };
+    let tree = match controllers {
+        "" => Path::new(CGROUPS).into(),
+        _ if controllers.split(',').any(|name| name == "cpu") => Path::new(CGROUPS).join("cpu"),
+        _ => return Vec::new(),
+    };
+    let path = Path::new(path.trim_start_matches('/'));
+    path.ancestors().map(|path| tree.join(path)).collect()
 }
 
 /// What a figure was measured on.
@@ -113,11 +143,27 @@ mod tests {
     }
 
     #[test]
+    fn control_groups_of_both_versions() {
+        let folders = |line: &str| {
+            let folders = cpu_groups(line).into_iter();
+            let folders = folders.map(|folder| folder.display().to_string());
+            folders.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            folders("4:cpu,cpuacct:/a"),
+            ["/sys/fs/cgroup/cpu/a", "/sys/fs/cgroup/cpu/"]
+        );
+        let version_2 = ["/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup/"];
+        assert_eq!(folders("0::/a/b"), version_2);
+        assert!(folders("5:cpuset:/a").is_empty() && folders("").is_empty());
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn this_machine() {
         let machine = Machine::this();
         assert!(machine.memory_bytes > 1 << 20 && !machine.kernel.is_empty());
-        let now = System::now(Some(Pid(std::process::id())));
+        let now = System::now([Pid(std::process::id())].into_iter());
         assert!(now.busy > 0 && now.slab_bytes > 0);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::super::histogram::Histogram;
 use super::super::probe::Machine;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// Rises when a field changes its meaning or goes.
@@ -27,6 +27,9 @@ pub(in super::super) struct Document {
     /// The options of the scenario, defaults included.
     pub(in super::super) settings: serde_json::Value,
     pub(in super::super) outcome: Outcome,
+    /// Why it was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) outcome_reason: Option<&'static str>,
     /// Every message arrived as it should.
     pub(in super::super) correct: bool,
     pub(in super::super) connections: Connections,
@@ -47,16 +50,31 @@ pub(in super::super) struct Document {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) enum Outcome {
     /// As it was meant to.
     #[default]
     Complete,
     /// By a signal: the figures cover what there was.
     Interrupted,
-    /// Nothing was delivered for too long, or nobody was left.
-    GivenUp,
+    /// It could not go on, and why.
+    GivenUp(&'static str),
+}
+
+impl Outcome {
+    pub(in super::super) fn is_given_up(self) -> bool {
+        matches!(self, Outcome::GivenUp(_))
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Outcome::Complete => "complete",
+            Outcome::Interrupted => "interrupted",
+            Outcome::GivenUp(_) => "given_up",
+        })
+    }
 }
 
 /// Opening handshakes.
@@ -92,13 +110,16 @@ pub(in super::super) struct Server {
     pub(in super::super) cpu_ns: u64,
     pub(in super::super) cpu_user_ns: u64,
     pub(in super::super) cpu_system_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) cpu_ns_per_delivery: Option<f64>,
     /// Of one core, over the time that was measured.
     pub(in super::super) cpu_percent: f64,
     pub(in super::super) before: Memory,
     pub(in super::super) after: Memory,
     /// For each further connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) resident_bytes_per_connection: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) proportional_bytes_per_connection: Option<f64>,
 }
 
@@ -115,6 +136,7 @@ pub(in super::super) struct Memory {
 pub(in super::super) struct Client {
     pub(in super::super) processes: usize,
     pub(in super::super) cpu_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) cpu_ns_per_delivery: Option<f64>,
     /// Of one core, of the busiest process.
     pub(in super::super) cpu_percent: f64,
@@ -126,12 +148,17 @@ pub(in super::super) struct Client {
 /// The kernel, of both ends if both are on this machine.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Kernel {
-    /// In TCP's buffers.
-    pub(in super::super) tcp_bytes_before: u64,
-    pub(in super::super) tcp_bytes_after: u64,
+    /// In TCP's buffers, if the system says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) tcp_bytes_before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) tcp_bytes_after: Option<u64>,
     /// Sockets, descriptors and all other objects.
-    pub(in super::super) slab_bytes_before: u64,
-    pub(in super::super) slab_bytes_after: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) slab_bytes_before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) slab_bytes_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) bytes_per_connection: Option<f64>,
     /// Of one core: programs that have nothing to do with this.
     pub(in super::super) other_load_percent: f64,
@@ -141,11 +168,13 @@ pub(in super::super) struct Kernel {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Stalled {
     pub(in super::super) readers: u64,
-    /// Rate of the others while they stood, over the rate before.
-    pub(in super::super) rate_ratio: f64,
+    /// Messages a second that all the others got while they stood, over those before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) rate_ratio: Option<f64>,
     pub(in super::super) latency_before: Latency,
     pub(in super::super) published_bytes: u64,
     /// Memory of the server, at most, beyond what it was before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) resident_bytes_growth: Option<u64>,
     /// How they ended, and how many.
     pub(in super::super) endings: BTreeMap<String, u64>,
@@ -162,8 +191,10 @@ pub(in super::super) struct Churn {
     pub(in super::super) cycles_per_s: f64,
     pub(in super::super) message: Latency,
     /// Slope over the last two thirds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) resident_bytes_per_cycle: Option<f64>,
     /// Still open after the last one, beyond those before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) descriptors_leaked: Option<i64>,
 }
 

@@ -4,16 +4,18 @@
 mod compare;
 mod document;
 mod doubts;
+mod layout;
+mod secrets;
 mod text;
 
 pub(super) use compare::{CompareOptions, compare};
 pub(super) use document::{Churn, Connections, Document, Outcome, Server, Stalled};
 pub(super) use text::{count_of, grouped};
 
-use super::Failure;
 use super::clock::SECOND;
 use super::probe::{Machine, Moment};
 use super::run::Span;
+use super::{Failure, print};
 use clap::Args;
 use document::{Client, Kernel, Memory, Messages, SCHEMA};
 use serde::Serialize;
@@ -53,7 +55,9 @@ impl Document {
         settings: &impl Serialize,
     ) -> Self {
         // Options are plain maps of plain values, which always have a JSON form.
-        let settings = serde_json::to_value(settings).unwrap_or_default();
+        let mut settings = serde_json::to_value(settings).unwrap_or_default();
+        drop_nulls(&mut settings);
+        secrets::mask_settings(&mut settings);
         Document::with_settings(options, scenario, title, settings)
     }
 
@@ -69,13 +73,14 @@ impl Document {
             schema: SCHEMA,
             name: options.name.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
-            command: std::env::args().collect(),
+            command: secrets::masked_command(std::env::args()),
             started_unix_s: unix_seconds(),
             machine: Machine::this(),
             scenario: scenario.into(),
             title,
             settings,
             outcome: Outcome::Complete,
+            outcome_reason: None,
             correct: true,
             connections: Connections::default(),
             messages: None,
@@ -134,49 +139,125 @@ impl Document {
                 cpu_percent: server_cpu as f64 / took * 100.0,
                 before: memory(before),
                 after: memory(after),
-                ..sums
+                resident_bytes_per_connection: grown(sums.resident_bytes_per_connection),
+                proportional_bytes_per_connection: grown(sums.proportional_bytes_per_connection),
             });
         }
         // Without a descriptor left, the system tells nothing.
         let busy = after.system.busy.saturating_sub(before.system.busy);
         let others = busy.saturating_sub(client_cpu).saturating_sub(server_cpu);
+        let is_told = |moment: &Moment| moment.system.slab_bytes > 0;
+        let told = |moment: &Moment, bytes: u64| is_told(moment).then_some(bytes);
         self.kernel = Kernel {
-            tcp_bytes_before: before.system.tcp_bytes,
-            tcp_bytes_after: after.system.tcp_bytes,
-            slab_bytes_before: before.system.slab_bytes,
-            slab_bytes_after: after.system.slab_bytes,
-            bytes_per_connection: self.kernel.bytes_per_connection,
+            tcp_bytes_before: told(before, before.system.tcp_bytes),
+            tcp_bytes_after: told(after, after.system.tcp_bytes),
+            slab_bytes_before: told(before, before.system.slab_bytes),
+            slab_bytes_after: told(after, after.system.slab_bytes),
+            bytes_per_connection: grown(self.kernel.bytes_per_connection)
+                .filter(|_| is_told(before) && is_told(after)),
             other_load_percent: others as f64 / took * 100.0,
         };
-        let nothing_came = self.messages.is_some() && delivered == 0;
-        self.correct = self.faults.is_empty() && self.outcome != Outcome::GivenUp && !nothing_came;
-        self.warnings = doubts::doubts(self, before, after);
-    }
-
-    /// Shows it, and writes it where it was asked for.
-    pub(super) fn publish(&self, options: &ReportOptions) -> Result<(), Failure> {
-        let table = text::table(self);
-        match &options.json {
-            Some(path) if path.as_os_str() == "-" => {
-                eprint!("{table}");
-                self.write_json(io::stdout().lock())?;
-            }
-            Some(path) => {
-                print!("{table}");
-                let shown = path.display();
-                let file = File::create(path)
-                    .map_err(|error| Failure::new(format!("can't write {shown}: {error}")))?;
-                self.write_json(file)?;
-            }
-            None => print!("{table}"),
+        if let Outcome::GivenUp(why) = self.outcome {
+            self.outcome_reason = Some(why);
         }
-        Ok(())
+        let nothing_came = delivered == 0 && self.published() > 0;
+        self.correct = self.faults.is_empty()
+            && match self.outcome {
+                Outcome::Complete => !nothing_came,
+                // What had been published was still on its way.
+                Outcome::Interrupted => true,
+                Outcome::GivenUp(_) => false,
+            };
+        let mut doubts = doubts::doubts(self, before, after);
+        self.warnings.append(&mut doubts);
     }
 
-    fn write_json(&self, mut to: impl Write) -> io::Result<()> {
-        serde_json::to_writer(&mut to, self)?;
-        writeln!(to)
+    fn published(&self) -> u64 {
+        self.messages.as_ref().map_or(0, |it| it.published)
     }
+
+    /// There was neither a message nor a cycle: nothing is known of the server.
+    fn is_blank(&self) -> bool {
+        let cycles = self.churn.as_ref().map(|churn| churn.cycles);
+        let messages = self.messages.as_ref().map(|it| it.published);
+        self.faults.is_empty() && messages.or(cycles) == Some(0)
+    }
+
+    /// Writes it where it was asked for, and shows it. What programs read goes first: nobody may be
+    /// there any more to look at the table.
+    pub(super) fn publish(&self, json: Option<JsonOutput>) -> Result<(), Failure> {
+        let columns = match &json {
+            Some(JsonOutput::Standard) => layout::columns_of(io::stderr()),
+            _ => layout::columns_of(io::stdout()),
+        };
+        let table = text::table(self, columns);
+        let Some(output) = json else {
+            return print(table.as_bytes());
+        };
+        let mut line = serde_json::to_vec(self).map_err(Failure::new)?;
+        line.push(b'\n');
+        match output {
+            JsonOutput::Standard => {
+                print(&line)?;
+                // The report is where it was asked for.
+                let _ = io::stderr().write_all(table.as_bytes());
+                Ok(())
+            }
+            JsonOutput::File(path, file) => {
+                replace(&file, &line).map_err(|error| {
+                    Failure::new(format!("can't write {}: {error}", path.display()))
+                })?;
+                print(table.as_bytes())
+            }
+        }
+    }
+}
+
+/// Where the report goes as JSON.
+pub(super) enum JsonOutput {
+    Standard,
+    File(PathBuf, File),
+}
+
+impl ReportOptions {
+    /// Opens what the report is to be written to, before anything is measured in vain. What the file
+    /// holds stays until there is a report.
+    pub(super) fn open_json(&self) -> Result<Option<JsonOutput>, Failure> {
+        let Some(path) = &self.json else {
+            return Ok(None);
+        };
+        if path.as_os_str() == "-" {
+            return Ok(Some(JsonOutput::Standard));
+        }
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| Failure::usage(format!("can't write {}: {error}", path.display())))?;
+        Ok(Some(JsonOutput::File(path.clone(), file)))
+    }
+}
+
+/// What grew. A figure by which connections give memory back says nothing of them.
+fn grown(bytes: Option<f64>) -> Option<f64> {
+    bytes.filter(|&bytes| bytes >= 0.0)
+}
+
+/// Options that were not given are left out.
+fn drop_nulls(settings: &mut Value) {
+    if let Value::Object(fields) = settings {
+        fields.retain(|_, value| !value.is_null());
+        fields.values_mut().for_each(drop_nulls);
+    }
+}
+
+/// Writes a file anew. A device or a pipe has nothing to be replaced.
+fn replace(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(bytes)
 }
 
 fn memory(moment: &Moment) -> Memory {
@@ -202,4 +283,83 @@ fn since(
 fn unix_seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::Probe;
+    use super::*;
+
+    /// A run that ended like this, with so many messages published and delivered.
+    fn run(outcome: Outcome, published: u64, delivered: u64) -> Document {
+        let options = ReportOptions {
+            json: None,
+            name: None,
+            quiet: true,
+        };
+        let settings = serde_json::json!({ "given": { "here": 1, "not": null } });
+        let mut document = Document::begin(&options, "fanout", String::new(), &settings);
+        document.outcome = outcome;
+        document.messages = Some(Messages {
+            published,
+            delivered,
+            ..Messages::default()
+        });
+        document.kernel.bytes_per_connection = Some(4096.0);
+        document.server = Some(Server {
+            resident_bytes_per_connection: Some(-12.0),
+            proportional_bytes_per_connection: Some(12.0),
+            ..Server::default()
+        });
+        let moment = Probe {
+            pids: vec![super::super::probe::Pid(std::process::id())],
+            ..Probe::default()
+        };
+        let moment = moment.moment().unwrap();
+        document.finish(&moment, &moment);
+        document
+    }
+
+    #[test]
+    fn only_what_was_published_can_be_wrong() {
+        assert!(run(Outcome::Complete, 10, 10).correct);
+        assert!(!run(Outcome::Complete, 10, 0).correct);
+        assert!(run(Outcome::Interrupted, 1, 0).correct);
+        let blank = run(Outcome::Interrupted, 0, 0);
+        assert!(blank.correct && text::table(&blank, None).contains("nothing was measured"));
+        let wrong = run(Outcome::GivenUp("the sky has fallen"), 0, 0);
+        assert!(!wrong.correct);
+        assert!(text::table(&wrong, None).contains("GIVEN UP: the sky has fallen. Partial"));
+        let json = serde_json::to_value(&wrong).unwrap();
+        assert_eq!(json["outcome"], "given_up");
+        assert_eq!(json["outcome_reason"], "the sky has fallen");
+    }
+
+    #[test]
+    fn memory_that_connections_give_back_is_no_figure() {
+        let document = run(Outcome::Complete, 10, 10);
+        let table = text::table(&document, None);
+        assert!(
+            table.contains("memory per connection    12 B proportional\n"),
+            "{table}"
+        );
+        let json = serde_json::to_string(&document).unwrap();
+        assert!(!json.contains("null"), "{json}");
+        assert_eq!(
+            document.settings,
+            serde_json::json!({ "given": { "here": 1 } })
+        );
+    }
+
+    #[test]
+    fn memory_that_cannot_be_read_is_no_figure() {
+        let mut document = run(Outcome::Complete, 10, 10);
+        document.kernel.bytes_per_connection = Some(-4438544.5);
+        let before = Probe::default().moment().unwrap();
+        let mut after = before.clone();
+        (after.system.slab_bytes, after.system.tcp_bytes) = (0, 0);
+        document.finish(&before, &after);
+        assert_eq!(document.kernel.bytes_per_connection, None);
+        assert!(text::table(&document, None).contains("slab unknown ("));
+    }
 }

@@ -1,21 +1,22 @@
 //! The report as people read it.
 
 use super::document::{Document, Latency, Outcome};
-use std::fmt::Write;
+use super::layout::{NO_BREAK, Page};
 
-/// Columns of a bar of the histogram.
+/// Columns of a bar of the histogram, if there is room, and what stands before it.
 const BAR: usize = 40;
+const BEFORE_BAR: usize = 30;
 /// Rows of the histogram.
 const ROWS: usize = 11;
 
-/// The whole report, a line for each figure.
-pub(super) fn table(document: &Document) -> String {
-    let mut out = Out::default();
-    out.text(&format!("\n{}: {}\n", document.scenario, document.title));
+/// The whole report, a line for each figure, as wide as the terminal if it goes to one.
+pub(super) fn table(document: &Document, columns: Option<usize>) -> String {
+    let mut out = Page::new(columns);
+    out.heading(&format!("{}: {}", document.scenario, document.title));
     match document.outcome {
         Outcome::Complete => {}
-        Outcome::Interrupted => out.text("INTERRUPTED: partial results\n"),
-        Outcome::GivenUp => out.text("GIVEN UP: partial results\n"),
+        Outcome::Interrupted => out.paragraph(0, "INTERRUPTED: partial results"),
+        Outcome::GivenUp(why) => out.paragraph(0, &format!("GIVEN UP: {why}. Partial results")),
     }
     verdict(document, &mut out);
     messages(document, &mut out);
@@ -24,27 +25,30 @@ pub(super) fn table(document: &Document) -> String {
     server(document, &mut out);
     client_and_kernel(document, &mut out);
     connections(document, &mut out);
-    for warning in &document.warnings {
-        out.text(&format!("\nWarning: {warning}."));
-    }
     if !document.warnings.is_empty() {
-        out.text("\n");
+        out.blank();
     }
-    out.0
+    for warning in &document.warnings {
+        out.paragraph(WARNING.len(), &format!("{WARNING}{warning}."));
+    }
+    out.into_text()
 }
 
+const WARNING: &str = "Warning: ";
+
 /// Whether everything arrived stands above all figures.
-fn verdict(document: &Document, out: &mut Out) {
+fn verdict(document: &Document, out: &mut Page) {
     let pings = document.connections.pings;
-    if document.correct {
-        if document.messages.is_some() {
-            out.line(
-                "correct",
-                "yes: no gap, no duplicate, no swap, payloads whole",
-            );
-        }
-    } else {
+    if !document.correct {
         out.line("correct", "NO");
+    } else if document.is_blank() {
+        out.line("correct", "unknown: nothing was measured");
+    } else if document.messages.is_some() {
+        let what = "yes: no gap, no duplicate, no swap, payloads whole";
+        out.line("correct", what);
+    } else if document.churn.is_some() {
+        let what = "yes: messages came back whole, close frames were answered";
+        out.line("correct", what);
     }
     for (fault, count) in &document.faults {
         out.line("  fault", &format!("{} {fault}", grouped(*count as f64)));
@@ -54,7 +58,7 @@ fn verdict(document: &Document, out: &mut Out) {
     }
 }
 
-fn messages(document: &Document, out: &mut Out) {
+fn messages(document: &Document, out: &mut Page) {
     let Some(messages) = &document.messages else {
         return;
     };
@@ -81,7 +85,7 @@ fn messages(document: &Document, out: &mut Out) {
     histogram(&messages.latency, out);
 }
 
-fn churn(document: &Document, out: &mut Out) {
+fn churn(document: &Document, out: &mut Page) {
     let Some(churn) = &document.churn else { return };
     out.heading("Churn");
     out.line(
@@ -102,15 +106,15 @@ fn churn(document: &Document, out: &mut Out) {
     }
 }
 
-fn stalled(document: &Document, out: &mut Out) {
+fn stalled(document: &Document, out: &mut Page) {
     let Some(stalled) = &document.stalled else {
         return;
     };
     out.heading("Stalled readers");
-    out.line(
-        "rate of the others",
-        &format!("{:.3} of what it was before", stalled.rate_ratio),
-    );
+    if let Some(ratio) = stalled.rate_ratio {
+        let rate = format!("{ratio:.3} of what it was before");
+        out.line("rate of the others", &rate);
+    }
     latency("latency before", &stalled.latency_before, out);
     out.line(
         "published meanwhile",
@@ -130,7 +134,7 @@ fn stalled(document: &Document, out: &mut Out) {
     }
 }
 
-fn server(document: &Document, out: &mut Out) {
+fn server(document: &Document, out: &mut Page) {
     let Some(server) = &document.server else {
         return;
     };
@@ -161,14 +165,15 @@ fn server(document: &Document, out: &mut Out) {
             bytes(server.before.proportional_bytes as f64)
         ),
     );
-    if let (Some(resident), Some(proportional)) = (
-        server.resident_bytes_per_connection,
-        server.proportional_bytes_per_connection,
-    ) {
-        out.line(
-            "memory per connection",
-            &format!("{resident:.0} B resident, {proportional:.0} B proportional"),
-        );
+    let each: Vec<String> = [
+        (server.resident_bytes_per_connection, "resident"),
+        (server.proportional_bytes_per_connection, "proportional"),
+    ]
+    .iter()
+    .filter_map(|(each, kind)| Some(format!("{:.0} B {kind}", (*each)?)))
+    .collect();
+    if !each.is_empty() {
+        out.line("memory per connection", &each.join(", "));
     }
     out.line(
         "descriptors",
@@ -179,7 +184,7 @@ fn server(document: &Document, out: &mut Out) {
     );
 }
 
-fn client_and_kernel(document: &Document, out: &mut Out) {
+fn client_and_kernel(document: &Document, out: &mut Page) {
     let client = &document.client;
     out.heading("Client and kernel");
     let each = client.cpu_ns_per_delivery.map_or(String::new(), |each| {
@@ -197,15 +202,20 @@ fn client_and_kernel(document: &Document, out: &mut Out) {
         "kernel memory",
         &format!(
             "TCP buffers {} ({} before), slab {} ({} before){each}",
-            bytes(kernel.tcp_bytes_after as f64),
-            bytes(kernel.tcp_bytes_before as f64),
-            bytes(kernel.slab_bytes_after as f64),
-            bytes(kernel.slab_bytes_before as f64),
+            known(kernel.tcp_bytes_after),
+            known(kernel.tcp_bytes_before),
+            known(kernel.slab_bytes_after),
+            known(kernel.slab_bytes_before),
         ),
     );
 }
 
-fn connections(document: &Document, out: &mut Out) {
+fn known(amount: Option<u64>) -> String {
+    amount.map_or("unknown".into(), |amount| bytes(amount as f64))
+}
+
+/// Those that did not open are among the faults.
+fn connections(document: &Document, out: &mut Page) {
     let connections = &document.connections;
     if connections.opened == 0 && connections.failed.is_empty() {
         return;
@@ -221,13 +231,10 @@ fn connections(document: &Document, out: &mut Out) {
             grouped(rate)
         ),
     );
-    for (why, count) in &connections.failed {
-        out.line("not opened", &format!("{} {why}", grouped(*count as f64)));
-    }
     latency("handshake", &connections.handshake, out);
 }
 
-fn latency(name: &str, latency: &Latency, out: &mut Out) {
+fn latency(name: &str, latency: &Latency, out: &mut Page) {
     if latency.count == 0 {
         return;
     }
@@ -235,7 +242,7 @@ fn latency(name: &str, latency: &Latency, out: &mut Out) {
     out.line(
         name,
         &format!(
-            "p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
+            "p50 {}   p90 {}   p99 {}   p99.9 {}   max{NO_BREAK}{}",
             of(latency.p50_ns),
             of(latency.p90_ns),
             of(latency.p99_ns),
@@ -246,7 +253,7 @@ fn latency(name: &str, latency: &Latency, out: &mut Out) {
 }
 
 /// Bars over equal spans of time, from the fastest to p99.9; what is beyond has one of its own.
-fn histogram(latency: &Latency, out: &mut Out) {
+fn histogram(latency: &Latency, out: &mut Page) {
     let (low, high) = (latency.min_ns, latency.p99_9_ns);
     if latency.count < ROWS as u64 || high <= low {
         return;
@@ -258,36 +265,17 @@ fn histogram(latency: &Latency, out: &mut Out) {
         rows[row.min(ROWS)] += count;
     }
     let most = rows.iter().copied().max().unwrap_or(1).max(1);
-    out.text("\n");
+    let bar_max = BAR.min(out.columns_after(BEFORE_BAR));
+    out.blank();
     for (row, &count) in rows.iter().enumerate() {
         let upper = low + width * (row as u64 + 1);
         let label = match row {
             ROWS => format!("> {}", time(high as f64)),
             _ => format!("≤ {}", time(upper as f64)),
         };
-        let bar = "■".repeat((count as f64 / most as f64 * BAR as f64).ceil() as usize);
-        out.text(&format!(
-            "  {label:>12} {:>14} {bar}\n",
-            grouped(count as f64)
-        ));
-    }
-}
-
-#[derive(Default)]
-struct Out(String);
-
-impl Out {
-    fn text(&mut self, text: &str) {
-        self.0.push_str(text);
-    }
-
-    fn heading(&mut self, name: &str) {
-        // To write into a String can't fail.
-        let _ = writeln!(self.0, "\n{name}");
-    }
-
-    fn line(&mut self, name: &str, value: &str) {
-        let _ = writeln!(self.0, "  {name:<24} {value}");
+        let bar = "■".repeat((count as f64 / most as f64 * bar_max as f64).ceil() as usize);
+        let count = grouped(count as f64);
+        out.paragraph(BEFORE_BAR, &format!("  {label:>12} {count:>14} {bar}"));
     }
 }
 
@@ -329,9 +317,9 @@ pub(super) fn time(nanos: f64) -> String {
 /// Bytes in the unit that suits them.
 pub(super) fn bytes(bytes: f64) -> String {
     let (value, unit) = match bytes {
-        bytes if bytes < 1024.0 => (bytes, "B"),
-        bytes if bytes < 1024.0 * 1024.0 => (bytes / 1024.0, "KiB"),
-        bytes if bytes < 1024.0 * 1024.0 * 1024.0 => (bytes / 1024.0 / 1024.0, "MiB"),
+        bytes if bytes.abs() < 1024.0 => (bytes, "B"),
+        bytes if bytes.abs() < 1024.0 * 1024.0 => (bytes / 1024.0, "KiB"),
+        bytes if bytes.abs() < 1024.0 * 1024.0 * 1024.0 => (bytes / 1024.0 / 1024.0, "MiB"),
         bytes => (bytes / 1024.0 / 1024.0 / 1024.0, "GiB"),
     };
     format!("{} {unit}", significant(value))
@@ -340,8 +328,8 @@ pub(super) fn bytes(bytes: f64) -> String {
 /// Three digits, as far as there are any.
 fn significant(value: f64) -> String {
     match value {
-        value if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
+        value if value.abs() >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        value if value.abs() >= 10.0 => format!("{value:.1}"),
         value => format!("{value:.2}"),
     }
 }
@@ -361,6 +349,7 @@ mod tests {
         assert_eq!(time(25e6), "25 ms");
         assert_eq!(time(61.52e9), "61.5 s");
         assert_eq!(bytes(1536.0), "1.50 KiB");
+        assert_eq!(bytes(-4438544.0), "-4.23 MiB");
         assert_eq!(count_of(1, "reader"), "1 reader");
         assert_eq!(count_of(1000, "reader"), "1,000 readers");
     }

@@ -6,19 +6,16 @@ use super::super::driver::{Driver, REST};
 use super::super::idle::Idle;
 use super::super::run::open_options;
 use super::super::target::resolve;
+use super::super::watch::ignore_signals;
 use super::control::Control;
 use super::{Job, Order, Task, Word, WorkerResult, listener};
-use signal_hook::consts::SIGINT;
-use signal_hook::flag;
 use std::io::stdin;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
 /// `fanfare bench worker`
 pub(in super::super) fn run_worker() -> Result<(), Failure> {
-    // Ctrl-C reaches all processes of a terminal; when to end is for the coordinator to say.
-    flag::register(SIGINT, Arc::default())?;
+    ignore_signals()?;
     let socket = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     // How connections are opened is known only with the task.
     let mut driver = Driver::new(Default::default())?;

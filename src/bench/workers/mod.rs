@@ -61,7 +61,7 @@ pub(super) enum Job {
 pub(super) enum Order {
     /// Open so many more connections.
     Open(usize),
-    /// End; so many messages were published.
+    /// End; so many messages should have come.
     Finish(u64),
 }
 

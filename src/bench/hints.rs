@@ -1,0 +1,26 @@
+//! What a user may have got wrong, by what the server made of it.
+
+use super::tally::Fault;
+use std::collections::BTreeMap;
+
+/// Publishers alone were still waiting, each for its own messages.
+pub(super) const NO_ECHO: &str = "publishers alone still waited, for what they had sent themselves: \
+                                  a server that does not send it back to them needs --no-self-echo";
+const SAME_ROOM: &str = "rooms heard each other, as their URL is the same: put {i} into it, which \
+                         becomes the number of the room";
+const TOO_LARGE: &str =
+    "the server takes no messages of that size: lower --size, or raise its limit";
+
+/// Hints at what faults, and the ends of connections, come from; by whether each room has a URL of
+/// its own.
+pub(super) fn hints(
+    faults: &BTreeMap<String, u64>,
+    endings: &BTreeMap<String, u64>,
+    has_own_urls: bool,
+) -> impl Iterator<Item = &'static str> {
+    let is_same_room = !has_own_urls && faults.contains_key(&Fault::OtherRoom.name());
+    let is_too_large = endings.keys().any(|ending| ending.ends_with(" with 1009"));
+    [(is_same_room, SAME_ROOM), (is_too_large, TOO_LARGE)]
+        .into_iter()
+        .filter_map(|(is_due, hint)| is_due.then_some(hint))
+}

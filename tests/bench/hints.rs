@@ -1,0 +1,61 @@
+//! What a user is told who has made a common mistake.
+
+use super::common::Relay;
+use super::{SHORT, bench};
+
+#[test]
+fn a_second_url_that_nobody_would_use() {
+    let report = bench(&["fanout", "ws://127.0.0.1:1/", "ws://127.0.0.1:1/"]);
+    report.assert_says("2 URLs are more than there are rooms (1)");
+    assert_eq!(report.code, 2);
+}
+
+#[test]
+fn a_report_that_can_not_be_written() {
+    let report = bench(&["limit", "--json=/nonexistent/x.json", "--duration=10m"]);
+    report.assert_says("can't write /nonexistent/x.json: No such file or directory");
+    assert_eq!(report.code, 2);
+}
+
+#[test]
+fn a_process_that_is_not_there() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws", relay.address);
+    for scenario in ["fanout", "echo", "paced", "slow", "churn", "idle"] {
+        let report = bench(&[scenario, &url, "--pid=4294967295"]);
+        report.assert_says("can't look at process 4294967295");
+        assert_eq!(report.code, 2, "{scenario}");
+    }
+}
+
+#[test]
+fn publishers_that_wait_for_themselves() {
+    let relay = Relay::start(&[]);
+    let url = format!("ws://{}/ws?echo=0", relay.address);
+    let options = [
+        "fanout",
+        &url,
+        "--readers=3",
+        "--publishers=2",
+        "--timeout=500ms",
+    ];
+    let report = bench(&[&options, SHORT].concat());
+    report.assert_says("needs --no-self-echo");
+    assert_eq!(report.code, 1);
+}
+
+#[test]
+fn messages_that_are_too_large() {
+    let relay = Relay::start(&["--message-bytes-max", "64KiB"]);
+    let url = format!("ws://{}/ws", relay.address);
+    let options = [
+        "fanout",
+        &url,
+        "--readers=1",
+        "--size=100KiB",
+        "--timeout=2s",
+    ];
+    let report = bench(&[&options, SHORT].concat());
+    report.assert_says("the server takes no messages of that size");
+    assert_eq!(report.code, 1);
+}
