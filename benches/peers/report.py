@@ -19,7 +19,8 @@ UNFAIR = """\
 - **Client and server share the machine,** over loopback: there is no network card, no loss, no delay,
   and little memory traffic but theirs. CPU per delivery is the figure to look at; rates are bounded
   by the client's core as soon as a server takes less than it, and servers with two threads have to
-  take the second core from the client.
+  take the second core from the client. The kernel handles acknowledgements where it gets them: every
+  second one of the client's is the sender's cost, *limit*'s too.
 - **`limit` is no server,** and not quite a bound: it sends whole rounds to sockets in a fixed order
   and reads nothing. Figures below 1.0 of it are within the noise, or come from a client that read
   in larger pieces.
