@@ -31,7 +31,8 @@ UNFAIR = """\
   or 256 messages where a library counts those). The hub of gorilla's that waits does what its name says.
 - **One instance, one port, one thread each,** except where it says otherwise. uWebSockets, Bun and
   Node scale by further processes or threads that don't share topics by themselves; that is not
-  measured here. No compression, no TLS.
+  measured here. No TLS, and no compression, which has a
+  [record of its own](../../docs/record/2026-11-22-compression.md).
 - **Garbage collectors** run when they please, and a second is not long: their memory per connection
   depends on when it was looked at.
 """
