@@ -241,12 +241,17 @@ fn limits_that_contradict_each_other() {
         &["--log-bytes-max", "--topic-log-bytes-max"],
     );
     assert_refused(
-        &["--connections-max", "1000000000"],
+        &["--listen", "127.0.0.1:0", "--connections-max", "1000000000"],
         2,
         &["--connections-max", "ulimit -n", "lower"],
     );
     assert_refused(
-        &["--connections-max", &u64::MAX.to_string()],
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--connections-max",
+            &u64::MAX.to_string(),
+        ],
         2,
         &["--connections-max", "ulimit -n"],
     );

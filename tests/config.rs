@@ -243,7 +243,10 @@ fn bad_flags() {
 
 #[test]
 fn more_connections_than_descriptors() {
-    let said = refused(fanfare(&["--connections-max", "5000000000"]));
+    let said = refused(fanfare(&[
+        "--listen=127.0.0.1:0",
+        "--connections-max=5000000000",
+    ]));
     assert!(
         said.contains("--connections-max 5000000000 takes 5000000081 open files"),
         "{said}"
