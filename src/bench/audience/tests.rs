@@ -1,6 +1,6 @@
 use super::*;
 use crate::proto::deflate::{Deflater, Window};
-use crate::proto::{Header, MessageKind, Role};
+use crate::proto::{Header, MessageKind, OpCode, Role};
 
 const P1: usize = 1;
 
@@ -372,4 +372,26 @@ fn publishers_in_another_process_may_be_ahead() {
         world.faults(),
         [("messages that did not come before the end".into(), 4)]
     );
+}
+
+#[test]
+fn nobody_is_so_far_ahead_as_a_damaged_number_says() {
+    let (mut world, _) = deflated_world(P1, 0);
+    world.audience = Audience::new(40, P1);
+    world.audience.join(&world.books.script, None);
+    world.audience.follow();
+    let fields = Fields {
+        publisher: 40,
+        sequence: 1 << 35,
+    };
+    let mut payload = Vec::new();
+    world.books.script.write_payload(fields, &mut payload);
+    let mut frame = Vec::new();
+    Role::Server.write_frame(true, OpCode::Binary, &payload, &mut frame);
+    world.hear(0, &frame).0.unwrap();
+    assert_eq!(
+        world.faults(),
+        [("messages that nobody here has sent".into(), 1)]
+    );
+    assert!(world.audience.kept_bytes() < 10_000);
 }
