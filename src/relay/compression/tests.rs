@@ -86,6 +86,15 @@ impl World {
         }
     }
 
+    /// A world of other limits.
+    fn limited(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut world = World::new(usize::MAX);
+        let mut limits = limits();
+        change(&mut limits);
+        world.relay.set_limits(limits);
+        world
+    }
+
     fn join(&mut self, reads: Reads, target: &str) -> u32 {
         let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         let offer = match reads {
@@ -350,10 +359,7 @@ fn what_inflates_to_nothing_takes_its_part_of_a_turn() {
 
 #[test]
 fn who_is_not_heard_for_want_of_room_is_not_dead() {
-    let mut world = World::new(usize::MAX);
-    let mut limits = limits();
-    limits.pace.inflated_bytes_per_turn = 1;
-    world.relay.set_limits(limits);
+    let mut world = World::limited(|limits| limits.pace.inflated_bytes_per_turn = 1);
     let flood = world.join(Reads::Window(15), "/ws/flood");
     let waiting = world.join(Reads::Window(15), "/ws/waiting");
     let zeros = vec![0; MESSAGE_BYTES_MAX];
@@ -374,11 +380,10 @@ fn who_is_not_heard_for_want_of_room_is_not_dead() {
 
 #[test]
 fn bytes_that_had_to_wait_are_spent_once() {
-    let mut world = World::new(usize::MAX);
-    let mut limits = limits();
-    limits.rates.bytes_per_second_max = Some(100 << 10);
-    limits.pace.inflated_bytes_per_turn = 1;
-    world.relay.set_limits(limits);
+    let mut world = World::limited(|limits| {
+        limits.rates.bytes_per_second_max = Some(100 << 10);
+        limits.pace.inflated_bytes_per_turn = 1;
+    });
     let sender = world.join(Reads::Window(15), "/ws");
     // A turn inflates one of them. What is left of the read waits a hundred times.
     let said = payload(1, 4000);
@@ -393,10 +398,7 @@ fn bytes_that_had_to_wait_are_spent_once() {
 
 #[test]
 fn compressed_bytes_are_spent_as_what_they_inflate_to() {
-    let mut world = World::new(usize::MAX);
-    let mut limits = limits();
-    limits.rates.bytes_per_second_max = Some(100 << 10);
-    world.relay.set_limits(limits);
+    let mut world = World::limited(|limits| limits.rates.bytes_per_second_max = Some(100 << 10));
     let sender = world.join(Reads::Window(15), "/ws");
     let zeros = vec![0; MESSAGE_BYTES_MAX];
     for _ in 0..100 {
