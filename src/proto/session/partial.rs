@@ -17,8 +17,10 @@ use super::super::mask;
 use super::super::utf8::Utf8;
 use super::{Found, MessageKind, Piece, Step, Terms};
 
-/// So many bytes, and one in 256, may a compressed message have over the limit: five for each block that
-/// is stored, of a few kilobytes or more, and the flush.
+/// A compressed message may have one byte in so many over the limit: DEFLATE adds five to each block of bytes
+/// that don't shrink, and compressors make those a few kilobytes long or more.
+const DEFLATE_OVERHEAD_PART: usize = 256;
+/// And so many in any case: the flush, and the header of a short block.
 const DEFLATE_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Debug)]
@@ -153,7 +155,8 @@ impl Partial {
             });
             // What would grow if it were compressed is compressed nevertheless by some clients.
             let bytes_max = match message.compressed {
-                true => bytes_max.saturating_add(bytes_max / 256 + DEFLATE_OVERHEAD_BYTES),
+                true => bytes_max
+                    .saturating_add(bytes_max / DEFLATE_OVERHEAD_PART + DEFLATE_OVERHEAD_BYTES),
                 false => bytes_max,
             };
             message.announced_bytes = message
