@@ -67,10 +67,11 @@ impl Comers {
         self.begun += 1;
         let route = self.routes[number % self.routes.len()].numbered(number);
         let link = links.open(route);
-        if link == self.slots.len() {
-            self.slots.push(Slot::default());
+        let slot = Slot::new(self.script.is_deflated);
+        match self.slots.get_mut(link) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
         }
-        self.slots[link] = Slot::default();
     }
 
     /// Whether the server lets nobody in, of whom so many come at a time.
@@ -105,10 +106,10 @@ impl Comers {
     }
 }
 
-impl Default for Slot {
-    fn default() -> Self {
+impl Slot {
+    fn new(is_deflated: bool) -> Self {
         Slot {
-            session: Session::new(Role::Client),
+            session: Session::new(Role::Client).with_compression(is_deflated),
             gather: Gather::default(),
             message: Vec::new(),
             since: 0,
@@ -129,7 +130,6 @@ impl Scenario for Comers {
             sequence: self.handshakes.count(),
         };
         self.script.write_payload(fields, &mut slot.message);
-        slot.session = Session::new(Role::Client).with_compression(self.script.is_deflated);
         let (codec, kind) = (&mut self.codec, self.script.kind);
         links.send(link, |out| codec.write_message(kind, &slot.message, out));
     }
