@@ -272,7 +272,6 @@ fn note<'a>(name: &'a str, names: &mut Vec<&'a str>) {
 }
 
 fn ratio(values: &[f64], base: &[f64]) -> String {
-    let middle = median(values) / median(base);
     let ratios: Vec<f64> = match values.len() == base.len() {
         true => values
             .iter()
@@ -281,10 +280,7 @@ fn ratio(values: &[f64], base: &[f64]) -> String {
             .collect(),
         false => values.iter().map(|one| one / median(base)).collect(),
     };
-    let middle = match values.len() == base.len() {
-        true => median(&ratios),
-        false => middle,
-    };
+    let middle = median(&ratios);
     if !middle.is_finite() {
         return "–".into();
     }
