@@ -20,6 +20,9 @@ use std::time::Duration;
 
 /// Some servers answer the handshake before the connection has joined; so long it is waited.
 const SETTLE: u64 = 100_000_000;
+/// When publishers have ended, the others may be about to, and messages on their way: so long it is
+/// waited.
+const MUTE: u64 = clock::SECOND;
 
 /// Rooms, and all that it takes to run them.
 pub(super) struct Run {
@@ -329,6 +332,7 @@ pub(super) struct Patience {
     timeout: u64,
     delivered: u64,
     since: u64,
+    mute_since: Option<u64>,
 }
 
 impl Patience {
@@ -337,6 +341,7 @@ impl Patience {
             timeout: run.timeout,
             delivered: run.delivered(),
             since: clock::now(),
+            mute_since: None,
         }
     }
 
@@ -345,7 +350,7 @@ impl Patience {
         if run.rooms.is_empty() {
             return Some("all connections have ended");
         }
-        if run.rooms.is_mute() {
+        if run.rooms.is_mute() && now - *self.mute_since.get_or_insert(now) > MUTE {
             return Some("the connections of all publishers have ended");
         }
         self.is_over(run, now)
