@@ -1,5 +1,6 @@
 //! The pieces of work for `benches/instructions`, which runs each of them under valgrind and counts
-//! what happens inside of [`counted`]. Without an argument it runs all, so that they keep working.
+//! what happens inside of [`counted`]. Without an argument it runs all, so that they keep working. With
+//! `hold N` it ends with as many connections at rest, and leaves it to valgrind to say what they take.
 
 mod work;
 
@@ -16,8 +17,14 @@ fn main() {
     match chosen.as_deref() {
         None => works.iter().for_each(run),
         Some("list") => works.iter().for_each(describe),
-        Some(index) => run(&works[index.parse::<usize>().expect("`list`, or a work's index")]),
+        Some("hold") => work::relay::hold(number(env::args().next_back())),
+        Some(_) => run(&works[number(chosen)]),
     }
+}
+
+fn number(argument: Option<String>) -> usize {
+    let number = argument.and_then(|argument| argument.parse().ok());
+    number.expect("`list`, a work's index, or `hold` and a number of connections")
 }
 
 /// Name, unit, and how many of them are counted.

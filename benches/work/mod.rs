@@ -2,7 +2,7 @@
 //! `timed` and `counted` measure the very same ones, in seconds and in instructions.
 
 mod parts;
-mod relay;
+pub(crate) mod relay;
 
 /// A piece of work.
 pub(crate) struct Work {

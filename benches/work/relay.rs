@@ -8,6 +8,7 @@ use fanfare::proto::mask;
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Output, Relay, Side};
 use fanfare::wheel::Tick;
+use std::process;
 
 pub(super) fn all() -> Vec<Work> {
     vec![
@@ -51,6 +52,16 @@ fn turn(name: &'static str, rooms: usize, members: usize, messages: usize) -> Wo
             assert_eq!(world.sent, expected, "everybody got everything, once");
         })
     })
+}
+
+/// Ends the process with as many members of one topic at rest, so that their memory is still in use.
+#[allow(dead_code, reason = "one of the two benches holds connections")]
+pub(crate) fn hold(members: usize) {
+    let mut world = World::new();
+    for _ in 0..members {
+        world.join(0);
+    }
+    process::exit(0);
 }
 
 /// What a client sends: so many masked messages.
