@@ -2,7 +2,7 @@
 
 use crate::script::{Script, frame, limits, message, request, sent};
 use fanfare::proto::OpCode;
-use fanfare::relay::{Limits, SlowPolicy};
+use fanfare::relay::{Limits, Pace, SlowPolicy};
 
 /// What waited for a boundary of the log stayed behind when a member passed over its own messages.
 /// Once the log was trimmed there, the next messages were lost to it.
@@ -255,4 +255,42 @@ fn who_hears_the_end_of_a_message_is_not_idle() {
     script.turn();
     script.turn();
     assert_eq!(script.take(reader)[2..4], *b"\x03\xE9", "1001");
+}
+
+/// The walk over a topic's members began anew with each message, and was never complete if one came in
+/// each turn: nothing was trimmed, and nobody lapped, while there was memory.
+#[test]
+fn messages_that_never_cease_keep_no_walk_from_its_end() {
+    // Its end and that of a turn's part of it coincide for 4 members, and for 8.
+    for members in [4, 5, 8, 10, 16] {
+        let mut script = Script::new(Limits {
+            pace: Pace {
+                topic_visits_per_turn: 4,
+                ..Pace::default()
+            },
+            ..limits()
+        });
+        let log_bytes_max = 2 * limits().topic_log_bytes_max;
+        let sender = script.join("/ws");
+        let stalled = script.join("/ws");
+        script.set_room(stalled, 0);
+        let others: Vec<_> = (2..members).map(|_| script.join("/ws")).collect();
+        for _ in 0..200 {
+            script.say(sender, &message(&[7; 1000]));
+            script.turn();
+            let log_bytes = script.relay.log_bytes();
+            assert!(
+                log_bytes <= log_bytes_max,
+                "{log_bytes} bytes for {members}"
+            );
+        }
+        assert_eq!(script.relay.counters().lapped, 1, "of {members}");
+        while script.relay.has_work() {
+            script.turn();
+        }
+        for &reader in &others {
+            let is_all = script.take(reader) == sent(&[7; 1000]).repeat(200);
+            assert!(is_all, "one of {members} got something else");
+        }
+    }
 }
