@@ -126,3 +126,23 @@ fn that_no_descriptor_is_left_is_said_once() {
     let log = relay.terminated().stderr;
     assert_eq!(log.matches("accepting pauses").count(), 1, "{log}");
 }
+
+/// A client that was over its rate with the very bytes that came behind its request was closed for
+/// it, had left its topic, and was looked up in no topic: the process ended.
+#[test]
+fn who_is_over_its_rate_with_its_request_ends_nobody_else() {
+    let mut relay = Relay::start(&[
+        "--message-bytes-max",
+        "4KiB",
+        "--bytes-per-second-max",
+        "2KiB",
+    ]);
+    let mut client = Client::connect(&relay);
+    let frames = binary(&[b'x'; 4000]).repeat(4);
+    client.send(&[upgrade("/ws"), frames, close(1000, b"")].concat());
+    client.expect_upgraded();
+    client.expect_close(1008);
+    // Its own close frame has come as well.
+    client.expect_end();
+    relay.assert_others_exchange();
+}

@@ -9,7 +9,6 @@
 //! sends compressed messages is not heard again before the next one, in which they come first.
 
 use super::Relay;
-use super::connection::Phase;
 use super::limits::Compression;
 use crate::metrics::Counters;
 use crate::proto::deflate::{Deflater, Inflater, Window};
@@ -123,8 +122,7 @@ impl Relay {
             self.codec.inflated_bytes += bytes_before.max(bytes_after);
             self.counters.inflated.count(bytes_before, bytes_after);
             // Readers have to take it as it was meant, not as it came.
-            self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before));
-            if self.connections[slot as usize].phase == Phase::Open {
+            if self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
                 self.publish(slot, message.kind, message.payload);
             }
         });

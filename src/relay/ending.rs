@@ -113,9 +113,9 @@ impl Relay {
         });
         if peer != Peer::Talking {
             extra.session = None;
+            extra.input = Vec::new();
         }
         extra.gather = Default::default();
-        let mut input = std::mem::take(&mut extra.input);
         if self.pass_over_own(slot) < at {
             // The walk goes on without it: it has a cursor, and an end, of its own.
             self.lag(slot);
@@ -123,11 +123,6 @@ impl Relay {
             self.leave_topic(slot);
         }
         self.queue_output(slot);
-        if peer == Peer::Talking {
-            // What had to wait is still the beginning of what comes: a close frame may be in it, and
-            // it may end in the middle of a frame.
-            self.on_frames(slot, &mut input);
-        }
     }
 
     /// All that a closing connection was owed has been sent: its close frame follows, and the
@@ -160,7 +155,8 @@ impl Relay {
         }
         self.census.set(connection, Phase::Linger);
         connection.since = self.now;
-        connection.extra().session = None;
+        let extra = connection.extra();
+        (extra.session, extra.input) = (None, Vec::new());
         self.actions.push_back((id, Action::ShutdownWrite));
         // It may have been waiting, unread, for this.
         self.resumes.push(id);

@@ -1,4 +1,9 @@
 //! What comes in: requests, and frames.
+//!
+//! A connection may be closed in the middle of its input: for its rate, for want of memory, or lapped
+//! by its own message. So whatever may close one is followed by a look at the phase: once that is
+//! [`Phase::Open`] no more, nothing but the peer's close frame has a meaning. And what a connection
+//! has to say is taken in when it is its turn to be read, and never from within another's.
 
 use super::connection::{ConnId, Peer, Phase};
 use super::limits::GATHER_BYTES_FREE;
@@ -16,31 +21,37 @@ impl Relay {
         let Some(slot) = self.slot(id) else {
             return Reading::Later;
         };
-        let connection = &mut self.connections[slot as usize];
+        let connection = &self.connections[slot as usize];
         match connection.phase {
             Phase::Respond | Phase::Closed => Reading::Later,
             Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
-            Phase::Closing | Phase::AwaitClose | Phase::Linger => Reading::Now(usize::MAX),
-            Phase::Open => {
+            Phase::Open | Phase::Closing | Phase::AwaitClose => {
                 let room = self.room_for(slot);
                 if room == 0 {
-                    return Reading::NextTurn;
+                    Reading::NextTurn
+                } else if self.hear_kept(slot) {
+                    Reading::Heard
+                } else {
+                    Reading::Now(room)
                 }
-                let input = self.connections[slot as usize]
-                    .extra
-                    .as_deref_mut()
-                    .map(|extra| std::mem::take(&mut extra.input));
-                if let Some(mut input) = input.filter(|input| !input.is_empty()) {
-                    self.prove_alive(slot);
-                    self.on_frames(slot, &mut input);
-                    self.settle(slot);
-                    return Reading::Heard;
-                }
-                Reading::Now(room)
             }
+            Phase::Linger => Reading::Now(usize::MAX),
         }
+    }
+
+    /// Takes in the frames that were kept of a connection, if there are any.
+    fn hear_kept(&mut self, slot: u32) -> bool {
+        let extra = self.connections[slot as usize].extra.as_deref_mut();
+        let input = extra.map(|extra| std::mem::take(&mut extra.input));
+        let Some(mut input) = input.filter(|input| !input.is_empty()) else {
+            return false;
+        };
+        self.prove_alive(slot);
+        self.on_frames(slot, &mut input);
+        self.settle(slot);
+        true
     }
 
     /// A connection has something to say, and has to wait for the next turn: it is not dead.
@@ -63,10 +74,11 @@ impl Relay {
         self.prove_alive(slot);
         match self.connections[slot as usize].phase {
             Phase::Head => self.on_request_bytes(slot, input),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => {
+            Phase::Open => {
                 self.spend_bytes(slot, input.len());
                 self.on_frames(slot, input);
             }
+            Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
             Phase::Linger => self.discard(slot, input.len()),
             Phase::Respond | Phase::Closed => {}
         }
@@ -217,7 +229,8 @@ impl Relay {
         }
     }
 
-    /// Takes in frames, from the socket or kept until now.
+    /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
+    /// in the middle of them, only the close frame is heard.
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
         let connection = &mut self.connections[slot as usize];
         let compression = connection.terms.compression();
@@ -232,14 +245,18 @@ impl Relay {
                 Err(error) => return self.fail(slot, error),
             };
             let consumed = received.consumed;
+            let is_open = self.connections[slot as usize].phase == Phase::Open;
             match received.event {
+                Some(Event::Close(close)) => {
+                    return self.on_close_frame(slot, close.map(|close| close.code));
+                }
+                _ if !is_open => {}
                 Some(Event::Fragment(fragment)) if fragment.compressed => {
                     let is_whole = fragment.last;
                     if let Err(error) = self.on_compressed_fragment(slot, fragment) {
                         return self.fail(slot, error);
                     }
-                    let is_open = self.connections[slot as usize].phase == Phase::Open;
-                    if is_whole && is_open && self.room_for(slot) == 0 {
+                    if is_whole && self.room_for(slot) == 0 {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
@@ -250,9 +267,6 @@ impl Relay {
                     if self.spend_message(slot) {
                         self.pong(slot, payload);
                     }
-                }
-                Some(Event::Close(close)) => {
-                    return self.on_close_frame(slot, close.map(|close| close.code));
                 }
                 Some(Event::Pong(_)) => self.counters.pongs_received += 1,
                 None => {}
@@ -269,7 +283,7 @@ impl Relay {
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
-        if !self.may_go_on(slot, fragment.last) {
+        if fragment.last && !self.spend_message(slot) {
             return;
         }
         if fragment.first && fragment.last {
@@ -284,19 +298,13 @@ impl Relay {
         }
     }
 
-    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
-    fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
-        self.connections[slot as usize].phase == Phase::Open
-            && (!is_last || !self.spending.is_kept() || self.spend_message(slot))
-    }
-
     /// A piece of a compressed message, which is inflated once it is whole.
     fn on_compressed_fragment(
         &mut self,
         slot: u32,
         fragment: Fragment,
     ) -> Result<(), ProtocolError> {
-        if !self.may_go_on(slot, fragment.last) {
+        if fragment.last && !self.spend_message(slot) {
             return Ok(());
         }
         if fragment.first && fragment.last {
@@ -327,9 +335,12 @@ impl Relay {
         Some(std::mem::take(&mut extra.gather))
     }
 
-    /// Bytes that may be taken in of a member now.
+    /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
     pub(super) fn room_for(&self, slot: u32) -> usize {
         let connection = &self.connections[slot as usize];
+        if connection.phase != Phase::Open {
+            return usize::MAX;
+        }
         let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
         if connection.terms.compression() && has_inflated {
             return 0;

@@ -91,6 +91,7 @@ impl Relay {
             hooks.on_join(id, &join.topic);
         }
         self.spend_bytes(slot, rest.len());
+        // Who is closed for it has all the room that a close frame needs.
         if self.room_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {

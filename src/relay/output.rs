@@ -70,14 +70,20 @@ impl Relay {
         {
             return Some(id);
         }
-        while self.budget.visits > 0 && self.budget.topics > 0 {
+        while self.budget.topics > 0 {
             let key = *self.dirty.front()?;
-            if self.budget.topic_visits == 0 {
-                self.dirty.rotate_left(1);
-                self.next_topic();
-                continue;
-            }
-            let Some(slot) = self.topics[key].visit() else {
+            let is_over = self.budget.visits == 0 || self.budget.topic_visits == 0;
+            let variant = &mut self.topics[key];
+            // The last visit that the turn has time for may be the last of all: that is noted at once.
+            let slot = match is_over {
+                true if !variant.settle() => {
+                    self.put_off_walk();
+                    continue;
+                }
+                true => None,
+                false => variant.visit(),
+            };
+            let Some(slot) = slot else {
                 self.dirty.pop_front();
                 self.on_walk_complete(key);
                 self.next_topic();
@@ -256,6 +262,16 @@ impl Relay {
             return false;
         }
         true
+    }
+
+    /// A topic has had its part of this turn, or the turn is over: the walk goes on in the next one.
+    fn put_off_walk(&mut self) {
+        if self.budget.visits == 0 {
+            self.budget.topics = 0;
+        } else {
+            self.dirty.rotate_left(1);
+            self.next_topic();
+        }
     }
 
     fn next_topic(&mut self) {

@@ -4,7 +4,7 @@ use super::Relay;
 use super::connection::{ConnId, NONE, Peer, Phase};
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
-use super::variant::{ENCODINGS, Variant};
+use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
 use crate::proto::{CloseCode, Header, MessageKind};
@@ -98,7 +98,6 @@ impl Relay {
         variant
             .log
             .append(&mut self.pool, &header.encode(), payload, excluded);
-        variant.start_walk();
         let readers = variant.members() - usize::from(excluded.is_some());
         self.counters.deliveries += readers as u64;
         if !std::mem::replace(&mut variant.dirty, true) {
@@ -116,9 +115,7 @@ impl Relay {
     pub(super) fn room(&self, topic: TopicKey) -> usize {
         let unsettled_bytes = self.topics[topic]
             .variants()
-            .map(|key| &self.topics[key])
-            .filter(|variant| !variant.is_walk_complete())
-            .map(Variant::unsettled_bytes)
+            .map(|key| self.topics[key].unsettled_bytes())
             .max()
             .unwrap_or_default();
         let quarter = self.limits.topic_log_bytes_max / 4;
@@ -129,7 +126,7 @@ impl Relay {
     /// What the walk has yet to serve is held anyway; so who began to lag there, such as one that
     /// leaves and whose socket has room, stays.
     fn lap(&mut self, key: VariantKey, cut: Position) {
-        let cut = cut.min(self.topics[key].walk_from());
+        let cut = cut.min(self.topics[key].settled());
         let lagging = self.topics[key].lagging().to_vec();
         for slot in lagging {
             if self.pass_over_own(slot) >= cut {

@@ -5,7 +5,7 @@
 
 use super::Relay;
 use super::by_slot::BySlot;
-use super::connection::{Peer, Phase};
+use super::connection::Peer;
 use super::rate::Rate;
 use crate::metrics::Cause;
 use crate::proto::CloseCode;
@@ -33,11 +33,6 @@ impl Spending {
         if !is_kept {
             self.spent.clear();
         }
-    }
-
-    /// Whether anything is counted at all.
-    pub(super) fn is_kept(&self) -> bool {
-        self.is_kept
     }
 
     /// Gives back what a crowd took. Nobody is there.
@@ -73,14 +68,16 @@ impl Relay {
         self.spending.keep(is_kept);
     }
 
-    /// A client sent a message, or a ping. False if it is one too many, and it is not to be heard.
+    /// An open WebSocket sent a message, or a ping. False if it is one too many: then it begins to
+    /// close, and is not to be heard.
+    #[inline]
+    pub(super) fn spend_message(&mut self, slot: u32) -> bool {
+        !self.spending.is_kept || self.spend_counted_message(slot)
+    }
+
     // Apart from the path of messages that nobody counts, which is longer for each of its branches.
     #[inline(never)]
-    pub(super) fn spend_message(&mut self, slot: u32) -> bool {
-        let is_open = self.connections[slot as usize].phase == Phase::Open;
-        if !self.spending.is_kept || !is_open {
-            return is_open;
-        }
+    fn spend_counted_message(&mut self, slot: u32) -> bool {
         let Some(max) = self.limits.rates.messages_per_second_max else {
             return true;
         };
@@ -93,26 +90,26 @@ impl Relay {
         false
     }
 
-    /// A client sent bytes. If they are too many, it begins to close.
+    /// An open WebSocket sent bytes. False if they are too many: then it begins to close, and what is
+    /// in them is not to be heard, but for a close frame.
     #[inline]
-    pub(super) fn spend_bytes(&mut self, slot: u32, bytes: usize) {
-        if self.spending.is_kept {
-            self.spend_counted_bytes(slot, bytes);
-        }
+    pub(super) fn spend_bytes(&mut self, slot: u32, bytes: usize) -> bool {
+        !self.spending.is_kept || self.spend_counted_bytes(slot, bytes)
     }
 
     #[inline(never)]
-    fn spend_counted_bytes(&mut self, slot: u32, bytes: usize) {
-        let is_open = self.connections[slot as usize].phase == Phase::Open;
-        let Some(max) = self.limits.rates.bytes_per_second_max.filter(|_| is_open) else {
-            return;
+    fn spend_counted_bytes(&mut self, slot: u32, bytes: usize) -> bool {
+        let Some(max) = self.limits.rates.bytes_per_second_max else {
+            return true;
         };
         let rate = self.byte_rate(max);
         let spent = self.roll(slot);
-        match rate.take(spent.bytes, bytes as u64) {
-            Some(bytes) => spent.bytes = bytes,
-            None => self.end_over_rate(slot, &format!("{max} bytes a second")),
+        if let Some(bytes) = rate.take(spent.bytes, bytes as u64) {
+            spent.bytes = bytes;
+            return true;
         }
+        self.end_over_rate(slot, &format!("{max} bytes a second"));
+        false
     }
 
     fn roll(&mut self, slot: u32) -> &mut Spent {

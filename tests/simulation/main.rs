@@ -33,6 +33,7 @@ mod random;
 mod regressions;
 mod request;
 mod script;
+mod storm;
 mod tap;
 mod turn;
 mod violation;

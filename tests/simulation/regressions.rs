@@ -2,7 +2,7 @@
 
 use crate::script::{Script, frame, limits, message, request, sent};
 use fanfare::proto::OpCode;
-use fanfare::relay::{Limits, SlowPolicy};
+use fanfare::relay::{Limits, Pace, SlowPolicy};
 
 /// What waited for a boundary of the log stayed behind when a member passed over its own messages.
 /// Once the log was trimmed there, the next messages were lost to it.
@@ -255,4 +255,116 @@ fn who_hears_the_end_of_a_message_is_not_idle() {
     script.turn();
     script.turn();
     assert_eq!(script.take(reader)[2..4], *b"\x03\xE9", "1001");
+}
+
+/// Bytes that were one too many closed their sender, which went on being served: it was answered,
+/// counted, and looked up in the topic that it had left.
+#[test]
+fn who_is_closed_in_the_middle_of_its_input_is_not_served_any_more() {
+    let mut limits = limits();
+    limits.rates.messages_per_second_max = Some(1);
+    let mut script = Script::new(limits);
+    let reader = script.join("/ws");
+    let sender = script.join("/ws?echo=0");
+    let heard = message(b"heard").repeat(5);
+    let deaf = [
+        message(b"unheard"),
+        frame(true, OpCode::Ping, b"?"),
+        frame(true, OpCode::Pong, b"!"),
+        frame(false, OpCode::Text, b"un"),
+        frame(true, OpCode::Continuation, b"heard"),
+    ];
+    script.say(sender, &[heard, deaf.concat()].concat());
+    script.turn();
+    script.turn();
+    assert_eq!(script.take(reader), sent(b"heard").repeat(5));
+    let close = script.take(sender);
+    assert_eq!(close[2..4], *b"\x03\xF0", "1008, and no pong");
+    let counters = script.relay.counters();
+    assert_eq!((counters.messages, counters.deliveries), (5, 5));
+    assert_eq!((counters.pings_received, counters.pongs_received), (0, 0));
+    script.say(sender, &frame(true, OpCode::Close, &[]));
+    script.turn();
+    assert!(
+        script.is_shut(sender),
+        "its close frame counts all the same"
+    );
+}
+
+/// The same for what comes behind a request, and for a sender that its own messages lapped.
+#[test]
+fn a_close_frame_counts_behind_what_closed_its_sender() {
+    let mut limits = limits();
+    limits.rates.bytes_per_second_max = Some(1);
+    let bye = frame(true, OpCode::Close, &[]);
+    let frames = [message(&[1; 16_000]).repeat(2), bye.clone()].concat();
+    let mut script = Script::new(limits);
+    let newcomer = script.connect();
+    script.say(newcomer, &[request("/ws"), frames].concat());
+    script.turn();
+    script.turn();
+    assert!(script.is_shut(newcomer));
+    assert_eq!(script.relay.counters().messages, 0);
+
+    for rescue_bytes_max in [0, 64 << 10] {
+        let mut script = Script::new(Limits {
+            rescue_bytes_max,
+            ..crate::script::limits()
+        });
+        let other = script.join("/ws?echo=0");
+        let sender = script.join("/ws");
+        script.set_room(sender, 1);
+        let flood = [message(&[1; 16_000]).repeat(8), bye.clone()].concat();
+        script.say(other, &message(b"hello"));
+        script.turn();
+        script.relay.handle_input(sender, &mut flood.clone());
+        script.turn();
+        assert_eq!(script.relay.counters().lapped, 1);
+        assert!(
+            script.relay.counters().messages < 8,
+            "it went on being heard"
+        );
+        script.give_room(sender, usize::MAX);
+        script.turn();
+        script.turn();
+        assert!(script.is_closed(sender) || script.is_shut(sender));
+    }
+}
+
+/// The walk over a topic's members began anew with each message, and was never complete if one came in
+/// each turn: nothing was trimmed, and nobody lapped, while there was memory.
+#[test]
+fn messages_that_never_cease_keep_no_walk_from_its_end() {
+    // Its end and that of a turn's part of it coincide for 4 members, and for 8.
+    for members in [4, 5, 8, 10, 16] {
+        let mut script = Script::new(Limits {
+            pace: Pace {
+                topic_visits_per_turn: 4,
+                ..Pace::default()
+            },
+            ..limits()
+        });
+        let log_bytes_max = 2 * limits().topic_log_bytes_max;
+        let sender = script.join("/ws");
+        let stalled = script.join("/ws");
+        script.set_room(stalled, 0);
+        let others: Vec<_> = (2..members).map(|_| script.join("/ws")).collect();
+        for _ in 0..200 {
+            script.say(sender, &message(&[7; 1000]));
+            script.turn();
+            let log_bytes = script.relay.log_bytes();
+            assert!(
+                log_bytes <= log_bytes_max,
+                "{log_bytes} bytes for {members}"
+            );
+        }
+        assert_eq!(script.relay.counters().lapped, 1, "of {members}");
+        while script.relay.has_work() {
+            script.turn();
+        }
+        for &reader in &others {
+            let is_all = script.take(reader) == sent(&[7; 1000]).repeat(200);
+            assert!(is_all, "one of {members} got something else");
+        }
+    }
 }
