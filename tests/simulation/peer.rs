@@ -121,6 +121,8 @@ pub(crate) struct Peer {
     /// It stands on the loop's ready list.
     pub(crate) ready: bool,
     pub(crate) read_to_end: bool,
+    /// When its time was up, and it was still to be heard.
+    pub(crate) excused_at: Option<Tick>,
     pub(crate) writes_this_turn: u32,
 }
 
@@ -164,6 +166,7 @@ impl Peer {
             discarded: 0,
             ready: false,
             read_to_end: false,
+            excused_at: None,
             writes_this_turn: 0,
         }
     }
