@@ -402,3 +402,27 @@ fn who_goes_on_and_on_is_heard_once_after_its_time() {
     script.turn_with_unread(&[flood]);
     assert!(script.is_closed(flood));
 }
+
+/// Only whole messages counted against idleness: an upload that took longer than that ended in 1001.
+#[test]
+fn who_is_in_the_middle_of_a_message_is_not_idle() {
+    let mut script = Script::new(Limits {
+        idle_timeout: Some(20),
+        ..limits()
+    });
+    let sender = script.join("/ws");
+    let large = message(&[1; 4000]);
+    for piece in large.chunks(1000) {
+        script.say(sender, piece);
+        script.pass(19);
+        script.turn();
+    }
+    script.say(sender, &frame(true, OpCode::Ping, b""));
+    let heard = script.take(sender);
+    assert_eq!(heard, sent(&[1; 4000]));
+    script.pass(20);
+    script.turn();
+    script.turn();
+    let close = b"\x88\x06\x03\xE9idle";
+    assert_eq!(script.take(sender), [&b"\x8A\x00"[..], close].concat());
+}

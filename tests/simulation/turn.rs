@@ -1,5 +1,6 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
+use crate::client::Mark;
 use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
 use fanfare::proxy::PeerAddress;
@@ -183,6 +184,11 @@ impl World {
         peer.prove_alive(self.now);
         if peer.stage == Stage::Shut {
             peer.discarded += bytes.len();
+        }
+        // What comes may be a part of a message that is under way.
+        let is_message = |(_, mark): &(u64, Mark)| matches!(mark, Mark::Message(_));
+        if peer.client.marks.iter().any(is_message) {
+            peer.perhaps_active = self.now;
         }
         let count = bytes.len();
         self.call(index, |relay| relay.handle_input(id, bytes));
