@@ -438,8 +438,7 @@ impl World {
             match (&mut peer.ending, is_open) {
                 (Some(ending), _) => {
                     may_lap += 1;
-                    ending.owed = None;
-                    ending.or_try_again |= index == cause;
+                    ending.may_miss = true;
                 }
                 (None, true) if peer.put_off => {
                     may_lap += 1;
