@@ -1,6 +1,5 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
-use crate::client::Mark;
 use crate::peer::{Room, Stage};
 use crate::world::{Burst, World};
 use fanfare::proxy::PeerAddress;
@@ -185,9 +184,7 @@ impl World {
         if peer.stage == Stage::Shut {
             peer.discarded += bytes.len();
         }
-        // What comes may be a part of a message that is under way.
-        let is_message = |(_, mark): &(u64, Mark)| matches!(mark, Mark::Message(_));
-        if peer.client.marks.iter().any(is_message) {
+        if peer.client.may_send_messages() {
             peer.perhaps_active = self.now;
         }
         let count = bytes.len();
