@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
 use std::time::Duration;
 
 /// A side list names the messages of senders without echo. It was not counted in the log's bound,
@@ -145,4 +145,31 @@ fn who_is_over_its_rate_with_its_request_ends_nobody_else() {
     // Its own close frame has come as well.
     client.expect_end();
     relay.assert_others_exchange();
+}
+
+/// After a pause, timers fired before what had come meanwhile was read: of a crowd, all those were
+/// timed out, or taken for dead, whose bytes did not fit into one turn.
+#[test]
+fn after_a_pause_what_has_come_is_heard_first() {
+    // A poll brings 1,024 events.
+    const CROWD: usize = 1500;
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).expect("the maximum is allowed");
+    let relay = Relay::start(&["--handshake-timeout", "3s"]);
+    let before = relay.descriptors();
+    let mut crowd: Vec<Client> = (0..CROWD).map(|_| Client::connect(&relay)).collect();
+    eventually("they are accepted", || {
+        relay.descriptors() == before + CROWD
+    });
+    relay.signal(Signal::STOP);
+    for client in &mut crowd {
+        client.send(&upgrade("/ws?echo=0"));
+    }
+    let waits = Duration::from_secs(3);
+    assert!(!crowd[0].has_input(waits), "the relay stands still");
+    relay.signal(Signal::CONT);
+    for client in &mut crowd {
+        client.expect_upgraded();
+    }
 }

@@ -180,7 +180,7 @@ settings! {
         pong_timeout: Period = "10s", Live,
             "longer than any round trip, so that only the dead are dropped";
 
-        /// Time without a message either way, or `off`; then 1001
+        /// Time without a message, or a part of one, either way, or `off`; then 1001
         idle_timeout: Option<Period> = "off", Live,
             "a quiet room is no reason to leave it: heartbeats find the dead";
 

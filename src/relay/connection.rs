@@ -85,7 +85,7 @@ pub(super) struct Connection {
     pub(super) heard: Tick,
     /// When the wait began that the phase's timer measures.
     pub(super) since: Tick,
-    /// When the last message went either way.
+    /// When a message, or a part of one, last went either way.
     pub(super) active: Tick,
     pub(super) generation: u32,
     /// What it reads of its topic, `NONE` before it joined and after it left.

@@ -11,6 +11,11 @@
 //! One timer bounds all of it until the peer's close frame. Then our side is shut, and what still
 //! comes is discarded for a while, since closing a socket with unread bytes resets it, and a reset
 //! may eat our last words at the other end.
+//!
+//! Who is lapped while it closes, under either [policy](super::SlowPolicy), is told of the gap in place
+//! of why its end was decided: nothing else can show it that it missed something, while a limit or a
+//! rule shows itself again. Only whoever said good-bye itself hears its own code (RFC 6455 §5.5.1): it
+//! wants no more messages. The cause that is counted is the first one.
 
 use super::connection::{Close, ConnId, Peer, Phase};
 use super::limits::LINGER_BYTES_MAX;
@@ -125,6 +130,17 @@ impl Relay {
         self.queue_output(slot);
     }
 
+    /// Messages that a closing connection was owed are gone.
+    pub(super) fn tell_of_gap(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let is_asked = connection.peer == Peer::Done;
+        if let Some(close) = &mut connection.extra().close
+            && !is_asked
+        {
+            close.payload = Some(LAPPED.encode().to_vec());
+        }
+    }
+
     /// All that a closing connection was owed has been sent: its close frame follows, and the
     /// second time, when that was sent too, the wait for the peer's.
     pub(super) fn on_owed_sent(&mut self, slot: u32) {
@@ -214,6 +230,12 @@ impl Relay {
         }
     }
 }
+
+/// What a lapped reader is told.
+pub(super) const LAPPED: CloseFrame = CloseFrame {
+    code: CloseCode::TRY_AGAIN_LATER,
+    reason: "too slow: more was missed than the topic retains",
+};
 
 /// What a close frame without a code is counted as (RFC 6455 §7.1.5).
 const NO_CODE: u16 = 1005;

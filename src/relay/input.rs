@@ -322,7 +322,9 @@ impl Relay {
 
     /// What was gathered of a message so far, unless the relay has no memory for another piece.
     fn take_gather(&mut self, slot: u32, fragment: &Fragment) -> Option<Gather> {
-        let extra = self.connections[slot as usize].extra();
+        let connection = &mut self.connections[slot as usize];
+        connection.active = self.now;
+        let extra = connection.extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());
         let others = self.private_bytes - extra.charged;

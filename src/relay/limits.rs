@@ -62,7 +62,7 @@ pub struct Limits {
     pub heartbeat_interval: u32,
     /// From when the ping left until any byte of the peer.
     pub pong_timeout: u32,
-    /// Time without a message either way.
+    /// Time without a message, or a part of one, either way.
     pub idle_timeout: Option<u32>,
     /// Time without progress while bytes are pending.
     pub stalled_write_timeout: u32,

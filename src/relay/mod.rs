@@ -4,7 +4,8 @@
 //! poller belong to whoever drives it, which is [`server`](crate::server) in earnest and a seeded
 //! simulation in the tests. One turn calls, in this order:
 //!
-//! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back;
+//! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back, and
+//!    [`handle_poll`](Relay::handle_poll) with what the poll brought;
 //! 2. for what happened: [`handle_accept`](Relay::handle_accept),
 //!    [`handle_input`](Relay::handle_input) after [`reading`](Relay::reading) allowed it,
 //!    [`handle_end`](Relay::handle_end), [`handle_reset`](Relay::handle_reset),
@@ -48,6 +49,7 @@ mod output;
 mod publish;
 mod queue;
 mod rate;
+mod reported;
 mod responses;
 mod shutdown;
 mod spending;
@@ -127,6 +129,7 @@ pub struct Relay {
     codec: compression::Codec,
     calendar: Option<Calendar>,
     wheel: Wheel,
+    reported: reported::Reported,
     /// Connections with output of their own, besides what the walk brings them.
     outputs: VecDeque<ConnId>,
     responses: Responses,
@@ -180,6 +183,7 @@ impl Relay {
             codec: compression::Codec::default(),
             calendar: None,
             wheel: Wheel::new(now),
+            reported: reported::Reported::new(now),
             outputs: VecDeque::new(),
             responses: Responses::default(),
             unfinished: None,

@@ -2,12 +2,13 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Peer, Phase};
+use super::ending::LAPPED;
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
 use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, Header, MessageKind};
+use crate::proto::{Header, MessageKind};
 
 impl Relay {
     /// A connection publishes a message into its topic.
@@ -202,9 +203,10 @@ impl Relay {
             }
         }
         self.topics[connection.variant].moved(before);
-        if self.limits.slow_policy == SlowPolicy::Close && !closing {
-            let reason = "too slow: more was missed than the topic retains";
-            let code = CloseCode::TRY_AGAIN_LATER;
+        if closing {
+            self.tell_of_gap(slot);
+        } else if self.limits.slow_policy == SlowPolicy::Close {
+            let (code, reason) = (LAPPED.code, LAPPED.reason);
             self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
         }
         self.queue_output(slot);

@@ -3,24 +3,37 @@
 //! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
 //! a deadline off, such as hearing from a peer, only stores a tick; the entry finds out when it
 //! fires, and arms itself again.
+//!
+//! Nobody is judged for what they may have said and were not heard for: timers go by the time up to
+//! which everything that came was [reported](super::reported), and whoever has something to be read is
+//! read first.
 
-use super::Relay;
 use super::connection::{Connection, Peer, Phase};
 use super::limits::LINGER_TICKS;
+use super::{ConnId, Relay};
 use crate::http::{Reason, Response, Status};
 use crate::metrics::Cause;
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
 impl Relay {
-    /// Fires what is due, as much as a turn may.
-    pub fn handle_timers(&mut self) {
+    /// A poll that began at that time, before the turn did, brought so many events. A full one may
+    /// have left some over. One that was interrupted says nothing, and is not to be told of.
+    pub fn handle_poll(&mut self, began: Tick, events: usize, is_full: bool) {
+        let sockets = self.connections.len() + SOCKETS_BESIDES_MAX;
+        self.reported.on_poll(began, events, is_full, sockets);
+    }
+
+    /// Fires what is due, as much as a turn may. `is_unread` says of a connection that it stands in
+    /// line to be read.
+    pub fn handle_timers(&mut self, mut is_unread: impl FnMut(ConnId) -> bool) {
+        let now = self.reported.until();
         for _ in 0..self.limits.pace.timers_per_turn {
-            let Some(slot) = self.wheel.poll(&mut self.connections, self.now) else {
+            let Some(slot) = self.wheel.poll(&mut self.connections, now) else {
                 self.timers_left = false;
                 return;
             };
-            self.on_timer(slot);
+            self.on_timer(slot, now, &mut is_unread);
         }
         self.timers_left = true;
     }
@@ -72,13 +85,18 @@ impl Relay {
         interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
     }
 
-    fn on_timer(&mut self, slot: u32) {
+    fn on_timer(&mut self, slot: u32, now: Tick, is_unread: &mut impl FnMut(ConnId) -> bool) {
         let connection = &self.connections[slot as usize];
         let deadline = self.deadline(connection, slot);
-        if deadline > self.now {
+        if deadline > now {
             self.wheel.arm(&mut self.connections, slot, deadline);
             return;
         }
+        if self.may_be_excused(slot, deadline) && is_unread(self.id(slot)) {
+            self.wheel.arm(&mut self.connections, slot, now.after(1));
+            return;
+        }
+        let connection = &self.connections[slot as usize];
         match connection.phase {
             Phase::Head if connection.served && connection.extra.is_none() => self.drop_now(slot),
             Phase::Head => {
@@ -87,7 +105,7 @@ impl Relay {
                 self.respond(slot, response.because(Reason::Timeout));
             }
             Phase::Respond => self.probe(slot),
-            Phase::Open => self.on_open_timer(slot),
+            Phase::Open => self.on_open_timer(slot, now),
             Phase::Closing | Phase::AwaitClose | Phase::Linger | Phase::Closed => {
                 self.drop_now(slot);
             }
@@ -95,12 +113,23 @@ impl Relay {
         self.settle(slot);
     }
 
-    fn on_open_timer(&mut self, slot: u32) {
+    /// Whether what a connection has to say may show that it is in time. A head ends sooner or later;
+    /// whoever else goes on and on is read once after its deadline.
+    fn may_be_excused(&self, slot: u32, deadline: Tick) -> bool {
+        let connection = &self.connections[slot as usize];
+        match connection.phase {
+            Phase::Head => true,
+            Phase::Open | Phase::Closing | Phase::AwaitClose => connection.heard < deadline,
+            Phase::Respond | Phase::Linger | Phase::Closed => false,
+        }
+    }
+
+    fn on_open_timer(&mut self, slot: u32, now: Tick) {
         let connection = &self.connections[slot as usize];
         let is_idle = self
             .limits
             .idle_timeout
-            .is_some_and(|idle| connection.active.after(idle) <= self.now);
+            .is_some_and(|idle| connection.active.after(idle) <= now);
         if is_idle {
             let code = CloseCode::GOING_AWAY;
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
@@ -113,6 +142,7 @@ impl Relay {
             self.ping(slot);
         }
     }
+
     /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
     /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
     fn probe(&mut self, slot: u32) {
@@ -123,3 +153,7 @@ impl Relay {
         self.queue_output(slot);
     }
 }
+
+/// Sockets that are polled besides connections: listeners, signals, what wakes the loop. Should there be
+/// more, a crowd's silence is judged a poll too early.
+const SOCKETS_BESIDES_MAX: usize = 1024;

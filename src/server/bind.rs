@@ -1,7 +1,7 @@
 //! Addresses to listeners, and why not.
 
 use crate::config::{Address, Binding, Config, ConfigError};
-use crate::sys::listen::{self, Listener};
+use crate::sys::listen::{self, Listener, LocalAddress};
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -193,4 +193,9 @@ fn explain_unix(path: &Path, flag: &str, error: &io::Error) -> StartError {
         ),
         is_usage,
     }
+}
+
+/// Where they listen.
+pub(super) fn addresses(listeners: &[Listener]) -> io::Result<Vec<LocalAddress>> {
+    listeners.iter().map(Listener::local_address).collect()
 }

@@ -1,7 +1,8 @@
 //! The loop: one thread, one poller, and between them and the [`Relay`] nothing but calls.
 //!
 //! One turn: poll → read the clock once → accept → read → timers → flush → close. Each part is
-//! bounded, so that nobody keeps the others waiting.
+//! bounded, so that nobody keeps the others waiting. The relay's timers don't go by this clock alone:
+//! after a pause, what has come is read first.
 //!
 //! Readiness is edge-like: an event says that something changed, once. Interest in reading and
 //! writing is registered once, when a connection is accepted; whoever stops reading before the
@@ -29,7 +30,6 @@ use crate::proxy::PeerAddress;
 use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
 use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
-use crate::sys::listen::Listener;
 use crate::sys::notify::Notifier;
 use crate::sys::process::Process;
 use crate::sys::socket::{self, ReadOutcome};
@@ -99,7 +99,7 @@ impl Server {
         let admin = bind::open_admin(config)?;
         let listeners = public.len() + admin.len();
         let sockets_max = config.sockets_max(descriptors::raise_limit(), listeners)?;
-        let (addresses, admin_addresses) = (local_addresses(&public)?, local_addresses(&admin)?);
+        let (addresses, admin_addresses) = (bind::addresses(&public)?, bind::addresses(&admin)?);
         let (poll, clock) = (Poll::new()?, Clock::start());
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
         let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
@@ -155,15 +155,22 @@ impl Server {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut buffer = vec![0; READ_BYTES_MAX];
         self.notifier.ready(&self.status());
+        let mut ended = self.clock.elapsed();
         loop {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
+            let polled = self.poll.poll(&mut events, self.timeout());
             let began = self.clock.elapsed();
             let now = Clock::tick(began);
             self.notifier.handle_turn(now);
             self.relay.begin_turn(now);
+            match polled {
+                Ok(()) => {
+                    let count = events.iter().count();
+                    let since = Clock::tick(ended);
+                    self.relay.handle_poll(since, count, count == EVENTS_MAX);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
             let mut is_signalled = false;
             let mut is_woken = self.inbox.has_work();
             for event in &events {
@@ -183,7 +190,7 @@ impl Server {
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             self.read(&mut buffer);
-            self.relay.handle_timers();
+            self.relay.handle_timers(|id| self.table.is_ready(id));
             self.flush();
             self.hear(now);
             self.act();
@@ -193,7 +200,8 @@ impl Server {
                 self.digest.close(now);
                 return Ok(Ended::Cleanly);
             }
-            let took = self.clock.elapsed().saturating_sub(began);
+            ended = self.clock.elapsed();
+            let took = ended.saturating_sub(began);
             self.turn_micros.observe(took.as_micros() as u64, 1);
         }
     }
@@ -240,10 +248,7 @@ impl Server {
     }
 
     fn mark_ready(&mut self, id: ConnId) {
-        if let Some(socket) = self.table.get(id)
-            && !socket.ready
-        {
-            socket.ready = true;
+        if self.table.mark_ready(id) {
             self.ready.push(id);
         }
     }
@@ -391,8 +396,4 @@ impl Server {
             self.mark_ready(id);
         }
     }
-}
-
-fn local_addresses(listeners: &[Listener]) -> io::Result<Vec<LocalAddress>> {
-    listeners.iter().map(Listener::local_address).collect()
 }

@@ -43,6 +43,17 @@ impl Table {
         (socket.generation == id.generation).then_some(socket)
     }
 
+    /// Whether a connection stands on the ready list.
+    pub(super) fn is_ready(&mut self, id: ConnId) -> bool {
+        self.get(id).is_some_and(|socket| socket.ready)
+    }
+
+    /// A connection is to stand on the ready list. False if it does already, or is closed.
+    pub(super) fn mark_ready(&mut self, id: ConnId) -> bool {
+        let socket = self.get(id);
+        socket.is_some_and(|socket| !std::mem::replace(&mut socket.ready, true))
+    }
+
     /// Closes a socket. The kernel forgets its registration with it.
     pub(super) fn remove(&mut self, id: ConnId) {
         if self.get(id).is_some() {

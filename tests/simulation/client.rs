@@ -128,6 +128,12 @@ impl Client {
         self.state == State::Vanished
     }
 
+    /// Whether a part of a message may be among what it has sent and the relay not read.
+    pub(crate) fn may_send_messages(&self) -> bool {
+        let is_ping = |(_, mark): &(u64, Mark)| matches!(mark, Mark::Ping(..));
+        self.unfinished.is_some() || !self.marks.iter().all(is_ping)
+    }
+
     pub(crate) fn can_publish(&self) -> bool {
         self.state == State::Talking && self.unfinished.is_none() && !self.is_waiting()
     }

@@ -53,6 +53,8 @@ impl World {
                     // Whoever is to be answered is not read meanwhile.
                     let is_answered = self.relay.reading(id) == Reading::Later;
                     if is_due && is_answered && is_asking && !is_over {
+                        let is_heard = peer.socket.unread() == 0 || !self.is_all_reported;
+                        assert!(is_heard, "client {index} was not read in time");
                         peer.since = now;
                         peer.respond(408, true);
                     }
@@ -62,7 +64,8 @@ impl World {
                         continue;
                     };
                     let is_due = peer.active.after(idle) <= now;
-                    let is_overdue = peer.perhaps_active.after(idle) <= now && !is_more_due;
+                    let is_overdue = peer.perhaps_active.after(idle) <= now;
+                    let is_overdue = is_overdue && !is_more_due && !peer.ready;
                     let Some(id) = peer.id else { continue };
                     // One that is dropped instead is judged when its socket is closed.
                     match self.relay.reading(id) {
@@ -123,7 +126,11 @@ impl World {
         self.note(|| format!("client {index} is gone: {reason}"));
         match reason {
             "stalled" => self.stalled = self.stalled.checked_sub(1).expect("it was counted"),
-            "dead" => self.dead = self.dead.checked_sub(1).expect("it was counted"),
+            "dead" => {
+                self.dead = self.dead.checked_sub(1).expect("it was counted");
+                let is_heard = self.peers[index].socket.unread() == 0 || !self.is_all_reported;
+                assert!(is_heard, "client {index} has spoken, and is taken for dead");
+            }
             // What it owes is known all the same.
             "who knows" if self.is_dead(&self.peers[index]) => {
                 self.dead = self.dead.saturating_sub(1);
@@ -226,6 +233,13 @@ impl World {
         let stall = peer.stall_deadline(limits.stalled_write_timeout);
         if self.relay.poll_timeout().is_some_and(|due| due <= now) {
             // The relay knows that it has more to do.
+            return;
+        }
+        if peer.ready {
+            // It is heard first, and looked at again in the next tick.
+            peer.excused_at = Some(now);
+        }
+        if peer.excused_at == Some(now) {
             return;
         }
         let (deadline, what) = match peer.stage {

@@ -368,3 +368,75 @@ fn messages_that_never_cease_keep_no_walk_from_its_end() {
         }
     }
 }
+
+/// After a pause, timers fired before what had come meanwhile was read: whoever did not fit into the
+/// first turn was taken for dead.
+#[test]
+fn who_has_not_been_heard_yet_is_not_judged() {
+    let silent = Limits {
+        heartbeat_interval: 10,
+        pong_timeout: 5,
+        idle_timeout: Some(1000),
+        ..limits()
+    };
+    let pong = frame(true, OpCode::Pong, b"");
+    let mut script = Script::new(silent.clone());
+    let heard = script.join("/ws");
+    let unread = script.join("/ws");
+    let unreported = script.join("/ws");
+    let all = [heard, unread, unreported];
+    script.pass(10);
+    script.turn();
+    for id in all {
+        assert_eq!(script.take(id), b"\x89\x00", "a ping");
+    }
+    let before = script.now();
+    script.pass(30);
+    // The poll brings as many events as it can, and of those the turn reads one.
+    script.relay.handle_poll(before, 2, true);
+    script.say(heard, &pong);
+    script.turn_with_unread(&[unread]);
+    // The next has room for more: now everything that came before it began is known.
+    script.relay.handle_poll(script.now(), 1, false);
+    script.turn_with_unread(&[unread, unreported]);
+    for id in all {
+        assert!(!script.is_closed(id), "it has spoken");
+    }
+    for id in all {
+        script.say(id, &pong);
+    }
+    script.pass(1);
+    script.turn();
+    for id in all {
+        assert!(!script.is_closed(id));
+    }
+    script.pass(10);
+    script.turn();
+    script.pass(5);
+    script.turn();
+    for id in all {
+        assert!(script.is_closed(id), "now it is silent");
+    }
+}
+
+/// Who floods the relay has always something to be read, and ends in time all the same.
+#[test]
+fn who_goes_on_and_on_is_heard_once_after_its_time() {
+    let mut limits = limits();
+    limits.rates.messages_per_second_max = Some(1);
+    limits.close_timeout = 20;
+    let mut script = Script::new(limits);
+    let flood = script.join("/ws?echo=0");
+    let sends = message(b"flood").repeat(20);
+    script.say(flood, &sends);
+    script.turn_with_unread(&[flood]);
+    script.pass(20);
+    script.relay.handle_poll(script.now(), 0, false);
+    script.turn_with_unread(&[flood]);
+    assert!(!script.is_closed(flood), "its close frame may have come");
+    script.pass(1);
+    script.relay.handle_poll(script.now(), 0, false);
+    script.say(flood, &sends);
+    script.turn_with_unread(&[flood]);
+    assert!(script.is_closed(flood));
+}

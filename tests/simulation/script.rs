@@ -131,6 +131,10 @@ impl Script {
         self.sockets[&id].is_closed
     }
 
+    pub(crate) fn now(&self) -> Tick {
+        self.now
+    }
+
     /// Lets time pass, without a turn.
     pub(crate) fn pass(&mut self, ticks: u32) {
         self.now = self.now.after(ticks);
@@ -139,7 +143,13 @@ impl Script {
 
     /// Ends the turn that is under way: timers, writes, the rest.
     pub(crate) fn turn(&mut self) {
-        self.relay.handle_timers();
+        self.relay.handle_poll(self.now, 0, false);
+        self.turn_with_unread(&[]);
+    }
+
+    /// The same, of which the poll's part has been, and whose part of reading has left over these.
+    pub(crate) fn turn_with_unread(&mut self, unread: &[ConnId]) {
+        self.relay.handle_timers(|id| unread.contains(&id));
         self.relay.begin_flush();
         while let Some(id) = self.relay.poll_transmit() {
             let output = match self.relay.transmit(id) {

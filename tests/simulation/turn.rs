@@ -23,7 +23,8 @@ impl World {
         self.accept();
         self.read();
         let before = *self.relay.counters();
-        self.relay.handle_timers();
+        let (by_id, peers) = (&self.by_id, &self.peers);
+        self.relay.handle_timers(|id| peers[by_id[&id]].ready);
         self.follow_timers(&before);
         self.flush();
         self.act();
@@ -39,11 +40,23 @@ impl World {
     }
 
     fn take_events(&mut self) {
+        let peers = &self.peers;
+        let has_edge =
+            |index: &usize| peers[*index].id.is_some() && peers[*index].socket.has_edge();
+        self.raised.retain(|index| self.live.contains(index));
         let mut raised: Vec<usize> = self.live.clone();
-        raised
-            .retain(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge());
+        raised.retain(|index| has_edge(index) && !self.raised.contains(index));
         self.random.shuffle(&mut raised);
-        for index in raised.into_iter().take(self.character.events_max) {
+        self.raised.extend(raised);
+        let events_max = self.character.events_max;
+        let events = self.raised.len().min(events_max);
+        self.is_all_reported = events < events_max;
+        self.relay
+            .handle_poll(self.now, events, !self.is_all_reported);
+        for _ in 0..events {
+            let Some(index) = self.raised.pop_front() else {
+                break;
+            };
             let peer = &mut self.peers[index];
             let event = peer.socket.take_event();
             let id = peer.id.expect("it was accepted");
@@ -170,6 +183,9 @@ impl World {
         peer.prove_alive(self.now);
         if peer.stage == Stage::Shut {
             peer.discarded += bytes.len();
+        }
+        if peer.client.may_send_messages() {
+            peer.perhaps_active = self.now;
         }
         let count = bytes.len();
         self.call(index, |relay| relay.handle_input(id, bytes));
@@ -419,8 +435,7 @@ impl World {
             match (&mut peer.ending, is_open) {
                 (Some(ending), _) => {
                     may_lap += 1;
-                    ending.owed = None;
-                    ending.or_try_again |= index == cause;
+                    ending.may_miss = true;
                 }
                 (None, true) if peer.put_off => {
                     may_lap += 1;

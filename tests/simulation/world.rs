@@ -34,6 +34,10 @@ pub(crate) struct World {
     /// Connections that wait to be accepted.
     pub(crate) backlog: VecDeque<usize>,
     pub(crate) by_id: HashMap<ConnId, usize>,
+    /// Those with an event that was not taken yet, in the order in which they had one.
+    pub(crate) raised: VecDeque<usize>,
+    /// The last poll took all events there were.
+    pub(crate) is_all_reported: bool,
     /// The loop's ready list.
     pub(crate) ready: VecDeque<ConnId>,
     pub(crate) histories: Vec<History>,
@@ -68,6 +72,8 @@ impl World {
             live: Vec::new(),
             backlog: VecDeque::new(),
             by_id: HashMap::new(),
+            raised: VecDeque::new(),
+            is_all_reported: true,
             ready: VecDeque::new(),
             histories: (0..character.topics).map(|_| History::default()).collect(),
             buffer: vec![0; character.read_bytes_max],
