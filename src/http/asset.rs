@@ -3,8 +3,9 @@
 //! A path is decoded once and looked up. Nothing is normalised and nothing is opened, so no path
 //! leads anywhere but to one of the files that the site was made of.
 
+use super::range::{self, Wanted};
 use super::response::{Body, Header, Response, owned};
-use super::validators::Validators;
+use super::validators::{Condition, Validators};
 use crate::proto::Head;
 use httpdate::HttpDate;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
@@ -62,7 +63,17 @@ pub struct File {
     /// What is in it.
     pub body: Body,
     /// When it was changed last, if that is known.
-    pub modified: Option<HttpDate>,
+    pub modified: Option<Modified>,
+}
+
+/// When a file was changed last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Modified {
+    /// To the second.
+    pub date: HttpDate,
+    /// That second was over when the file was read, so that what may come later has another date: it is a
+    /// strong validator (RFC 9110 §8.8.2.2).
+    pub is_strong: bool,
 }
 
 /// What is at a path.
@@ -174,10 +185,21 @@ impl Asset {
     fn respond(&self, head: &Head) -> Response {
         let mut headers: Vec<Header> = owned(self.headers);
         headers.extend(self.validators.headers());
-        if self.validators.hold(head) {
-            return Response::not_modified(headers);
+        match self.validators.check(head) {
+            Condition::Failed => return Response::changed(),
+            Condition::NotModified => return Response::not_modified(headers),
+            Condition::Holds => {}
         }
-        Response::ok(self.content_type.clone(), headers, self.body.clone())
+        headers.push(("Accept-Ranges", "bytes".into()));
+        let whole = Response::ok(self.content_type.clone(), headers, self.body.clone());
+        if !self.validators.allow_parts(head) {
+            return whole;
+        }
+        match range::wanted(head, self.body.len()) {
+            Wanted::Whole => whole,
+            Wanted::Part(part) => whole.of_part(part),
+            Wanted::Nothing => Response::no_such_part(self.body.len()),
+        }
     }
 }
 

@@ -2,13 +2,14 @@
 
 mod admin;
 mod asset;
+mod range;
 mod reason;
 mod response;
 mod route;
 mod validators;
 
 pub use admin::{AdminRequest, TopicsQuery, route_admin};
-pub use asset::{File, Site};
+pub use asset::{File, Modified, Site};
 pub use reason::Reason;
 pub use response::{Body, Response, Status};
 pub use route::{Answer, Join, is_socket, route};
