@@ -94,9 +94,16 @@ fn is_same(tag: &str, own: &str) -> bool {
     tag == own
 }
 
-/// The weak comparison: a proxy that compresses what passes it makes tags weak.
+/// The weak comparison: a proxy that compresses what passes it makes tags weak (nginx), or appends a
+/// hyphen and the encoding (Apache's `-gzip`). All tags of ours have the same length, so that one with
+/// something behind it is no other one.
 fn is_alike(tag: &str, own: &str) -> bool {
-    tag.strip_prefix("W/").unwrap_or(tag) == own
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
+    let own = own.trim_end_matches('"');
+    let mark = tag
+        .strip_prefix(own)
+        .and_then(|mark| mark.strip_suffix('"'));
+    mark.is_some_and(|mark| mark.is_empty() || mark.starts_with('-'))
 }
 
 #[cfg(test)]
@@ -113,7 +120,9 @@ mod tests {
 
     /// Asks what these header lines mean.
     fn ask<T>(validators: &Validators, lines: &str, what: fn(&Validators, &Head) -> T) -> T {
-        let lines = lines.replace("TAG", &validators.entity_tag);
+        let tag = &validators.entity_tag;
+        let lines = lines.replace("TAG", tag);
+        let lines = lines.replace("OPAQUE", tag.trim_matches('"'));
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         let head = Head::parse(head.as_bytes()).expect("a head");
         what(validators, &head)
@@ -137,6 +146,8 @@ mod tests {
             "If-None-Match: \"a\", TAG\r\n",
             "If-None-Match: \"a\",\"b,c\" ,W/TAG,\"d\"\r\n",
             "If-None-Match: , ,TAG\r\n",
+            "If-None-Match: \"OPAQUE-gzip\"\r\n",
+            "If-None-Match: W/\"OPAQUE--gzip\"\r\n",
             "If-None-Match: \"a\"\r\nIf-None-Match: TAG\r\n",
             "If-None-Match: *\r\n",
             // The date is not asked.
@@ -151,6 +162,11 @@ mod tests {
             "If-None-Match: w/TAG\r\n",
             "If-None-Match: W/W/TAG\r\n",
             "If-None-Match: \"TAG\"\r\n",
+            "If-None-Match: TAG-gzip\r\n",
+            "If-None-Match: \"OPAQUEgzip\"\r\n",
+            "If-None-Match: \"-gzip\"\r\n",
+            "If-None-Match: \"OPAQUE-gzip\r\n",
+            "If-None-Match: \"\r\n",
             "If-None-Match: \"*\"\r\n",
             "If-None-Match: **\r\n",
             "If-None-Match: \"a\"\r\nIf-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT\r\n",
@@ -185,6 +201,7 @@ mod tests {
         for lines in [
             "If-Match: \"a\"\r\n",
             "If-Match: W/TAG\r\n",
+            "If-Match: \"OPAQUE-gzip\"\r\n",
             "If-Match: \r\n",
             "If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT\r\n",
             // Before everything else.
@@ -217,6 +234,7 @@ mod tests {
         assert!(allow(true, date) && !allow(false, date));
         for lines in [
             "If-Range: W/TAG\r\n",
+            "If-Range: \"OPAQUE-gzip\"\r\n",
             "If-Range: \"a\"\r\n",
             "If-Range: *\r\n",
             "If-Range: TAG, TAG\r\n",
