@@ -3,6 +3,7 @@
 //! A path is decoded once and looked up. Nothing is normalised and nothing is opened, so no path
 //! leads anywhere but to one of the files that the site was made of.
 
+use super::policy::content_security_policy;
 use super::range::{self, Wanted};
 use super::response::{Body, Header, Response, owned};
 use super::validators::{Condition, Validators};
@@ -13,25 +14,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Where the page may load from and connect to: its own origin, and nothing inline. What a message
-/// holds can't become code, even if the page had a fault.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
-
 /// What every file has: whoever keeps it asks whether it is still the same, and it is of no other
 /// type than it is said to be.
 const HEADERS: &[(&str, &str)] = &[
     ("Cache-Control", "no-cache"),
     ("X-Content-Type-Options", "nosniff"),
-];
-
-/// What the embedded page has besides. How others are confined is for their authors to say.
-const HEADERS_EMBEDDED: &[(&str, &str)] = &[
-    ("Cache-Control", "no-cache"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    ("Referrer-Policy", "no-referrer"),
 ];
 
 /// What a folder is asked for.
@@ -89,7 +76,9 @@ struct Asset {
     content_type: Cow<'static, str>,
     body: Body,
     validators: Validators,
-    headers: &'static [(&'static str, &'static str)],
+    /// Whether it belongs to the embedded page, which is confined. How others are is for their authors to
+    /// say.
+    is_embedded: bool,
 }
 
 impl Site {
@@ -117,25 +106,22 @@ impl Site {
             body: body.into(),
             modified: None,
         });
-        Site::build(files, HEADERS_EMBEDDED)
+        Site::build(files, true)
     }
 
     /// These files.
     pub fn new(files: impl IntoIterator<Item = File>) -> Self {
-        Site::build(files, HEADERS)
+        Site::build(files, false)
     }
 
-    fn build(
-        files: impl IntoIterator<Item = File>,
-        headers: &'static [(&'static str, &'static str)],
-    ) -> Self {
+    fn build(files: impl IntoIterator<Item = File>, is_embedded: bool) -> Self {
         let mut places = HashMap::new();
         for file in files {
             let asset = Arc::new(Asset {
                 content_type: content_type(&file.path, &file.body),
                 validators: Validators::new(&file.body, file.modified),
                 body: file.body,
-                headers,
+                is_embedded,
             });
             let path = [b"/", &file.path[..]].concat();
             if let Some(folder) = path.strip_suffix(INDEX.as_bytes())
@@ -183,7 +169,12 @@ impl Asset {
     }
 
     fn respond(&self, head: &Head) -> Response {
-        let mut headers: Vec<Header> = owned(self.headers);
+        let mut headers: Vec<Header> = owned(HEADERS);
+        if self.is_embedded {
+            let policy = content_security_policy(head);
+            headers.push(("Content-Security-Policy", policy.into()));
+            headers.push(("Referrer-Policy", "no-referrer".into()));
+        }
         headers.extend(self.validators.headers());
         match self.validators.check(head) {
             Condition::Failed => return Response::changed(),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod asset;
+mod policy;
 mod range;
 mod reason;
 mod response;
