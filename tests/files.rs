@@ -144,12 +144,17 @@ fn what_a_client_has_already_is_not_sent_again() {
         format!("If-None-Match: {tag}"),
         format!("If-None-Match: W/{tag}"),
         format!("If-None-Match: \"a\", W/\"b\",{tag}"),
+        // As Apache marks it, which compresses what passes; and as nginx would mark that.
+        format!("If-None-Match: {}-gzip\"", tag.trim_end_matches('"')),
+        format!("If-None-Match: W/{}-br\"", tag.trim_end_matches('"')),
         "If-None-Match: *".into(),
         format!("If-Modified-Since: {date}"),
         "If-Modified-Since: Fri, 31 Dec 2100 23:59:59 GMT".into(),
     ];
     let other = [
         "If-None-Match: \"a\"".into(),
+        format!("If-None-Match: {}x-gzip\"", &tag[..tag.len() - 2]),
+        format!("If-None-Match: {tag}-gzip"),
         "If-None-Match: ".into(),
         format!("If-None-Match: {}", tag.trim_matches('"')),
         "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT".into(),
@@ -420,11 +425,11 @@ fn files_are_read_and_not_written() {
     let folder = Folder::new("methods");
     folder.write("docs/index.html", "x");
     let mut relay = folder.serve(&[]);
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get"] {
+    for method in ["POST", "PUT", "DELETE", "TRACE", "PATCH", "get"] {
         for (path, status, allow) in [
-            ("/docs/", 405, Some("GET, HEAD")),
-            ("/docs", 405, Some("GET, HEAD")),
-            ("/ws", 405, Some("GET")),
+            ("/docs/", 405, Some("GET, HEAD, OPTIONS")),
+            ("/docs", 405, Some("GET, HEAD, OPTIONS")),
+            ("/ws", 405, Some("GET, OPTIONS")),
             ("/docs/other", 404, None),
         ] {
             let mut client = Client::connect(&relay);

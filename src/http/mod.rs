@@ -1,5 +1,6 @@
 //! HTTP as far as a relay speaks it: what a request is for, and what to answer. No I/O.
 
+mod accept;
 mod admin;
 mod asset;
 mod policy;

@@ -16,6 +16,8 @@ pub type Body = Arc<[u8]>;
 pub enum Status {
     /// 200
     Ok,
+    /// 204
+    NoContent,
     /// 206
     PartialContent,
     /// 301
@@ -54,6 +56,7 @@ impl Status {
     pub fn line(self) -> (u16, &'static str) {
         match self {
             Status::Ok => (200, "OK"),
+            Status::NoContent => (204, "No Content"),
             Status::PartialContent => (206, "Partial Content"),
             Status::MovedPermanently => (301, "Moved Permanently"),
             Status::NotModified => (304, "Not Modified"),
@@ -138,6 +141,15 @@ impl Response {
         }
     }
 
+    /// These methods can be asked with, and that is all (RFC 9110 §9.3.7).
+    pub(super) fn methods(allow: &'static str) -> Self {
+        let headers = owned(&[("Allow", allow)]);
+        Response {
+            status: Status::NoContent,
+            ..Response::ok("", headers, [].into())
+        }
+    }
+
     /// A part of what would follow otherwise, of one byte at least (RFC 9110 §15.3.7).
     pub(super) fn of_part(mut self, part: Range<usize>) -> Self {
         let (last, bytes) = (part.end - 1, self.body.len());
@@ -210,8 +222,8 @@ impl Response {
         if let Some(date) = date {
             let _ = write!(head, "Date: {}\r\n", HttpDate::from(date));
         }
-        // A 304 has no body, and would have one of another length if it had.
-        if self.status != Status::NotModified {
+        // These have no body, and a 304 would have one of another length if it had.
+        if !matches!(self.status, Status::NoContent | Status::NotModified) {
             let _ = write!(
                 head,
                 "Content-Type: {content_type}\r\nContent-Length: {body_bytes}\r\n"
