@@ -54,7 +54,7 @@ pub struct File {
 }
 
 /// When a file was changed last.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Modified {
     /// To the second.
     pub date: HttpDate,
@@ -71,7 +71,7 @@ enum Place {
     Folder,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asset {
     content_type: Cow<'static, str>,
     body: Body,
@@ -145,9 +145,9 @@ impl Site {
         for (path, place) in &mut places {
             if let Place::File(asset) = place
                 && let Some(Place::File(held)) = other.0.get(path)
-                && asset.is_same(held)
+                && asset.validators.are_of_same_content(&held.validators)
             {
-                *asset = held.clone();
+                Arc::make_mut(asset).body = held.body.clone();
             }
         }
         Site(Arc::new(places))
@@ -164,10 +164,6 @@ impl Site {
 }
 
 impl Asset {
-    fn is_same(&self, other: &Asset) -> bool {
-        self.validators == other.validators && self.content_type == other.content_type
-    }
-
     fn respond(&self, head: &Head) -> Response {
         let mut headers: Vec<Header> = owned(HEADERS);
         if self.is_embedded {

@@ -10,7 +10,7 @@ use httpdate::HttpDate;
 use sha1::{Digest, Sha1};
 
 /// What a file is told by.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Validators {
     /// Made of the content alone: it stays the same over restarts, and on another machine.
     entity_tag: String,
@@ -34,6 +34,11 @@ impl Validators {
             entity_tag: format!("\"{}\"", BASE64.encode(Sha1::digest(body))),
             modified,
         }
+    }
+
+    /// Whether what they are of is the same, whenever it was changed.
+    pub(super) fn are_of_same_content(&self, other: &Validators) -> bool {
+        self.entity_tag == other.entity_tag
     }
 
     pub(super) fn headers(&self) -> impl Iterator<Item = Header> {
