@@ -4,11 +4,13 @@
 mod common;
 
 use common::*;
+use fanfare::sys::clock::time_of_day;
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
 const HOST: &str = "Host: localhost";
 
@@ -142,12 +144,17 @@ fn what_a_client_has_already_is_not_sent_again() {
         format!("If-None-Match: {tag}"),
         format!("If-None-Match: W/{tag}"),
         format!("If-None-Match: \"a\", W/\"b\",{tag}"),
+        // As Apache marks it, which compresses what passes; and as nginx would mark that.
+        format!("If-None-Match: {}-gzip\"", tag.trim_end_matches('"')),
+        format!("If-None-Match: W/{}-br\"", tag.trim_end_matches('"')),
         "If-None-Match: *".into(),
         format!("If-Modified-Since: {date}"),
         "If-Modified-Since: Fri, 31 Dec 2100 23:59:59 GMT".into(),
     ];
     let other = [
         "If-None-Match: \"a\"".into(),
+        format!("If-None-Match: {}x-gzip\"", &tag[..tag.len() - 2]),
+        format!("If-None-Match: {tag}-gzip"),
         "If-None-Match: ".into(),
         format!("If-None-Match: {}", tag.trim_matches('"')),
         "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT".into(),
@@ -186,6 +193,147 @@ fn what_a_client_has_already_is_not_sent_again() {
     // The tag follows from the content alone: it survives a restart and a copy.
     let again = folder.serve(&[]);
     assert_eq!(fetch(&again, "/").header("ETag"), Some(&*tag));
+}
+
+/// As players ask for them, Safari's above all, which plays nothing without (RFC 9110 §14).
+#[test]
+fn parts_of_a_file() {
+    let folder = Folder::new("parts");
+    let video = noise(12, 300_000);
+    folder.write("video.mp4", &video).write("empty", "");
+    let mut relay = folder.serve(&[]);
+    let mut client = Client::connect(&relay);
+    client.send(&get("/video.mp4"));
+    let whole = client.response();
+    assert_eq!(whole.header("Accept-Ranges"), Some("bytes"));
+    for (range, part) in [
+        ("bytes=0-1", 0..2),
+        ("bytes=0-", 0..300_000),
+        ("bytes=0-299999", 0..300_000),
+        ("bytes=100000-250000", 100_000..250_001),
+        ("bytes=299999-", 299_999..300_000),
+        ("bytes=299998-99999999999999999999999", 299_998..300_000),
+        ("bytes=-1", 299_999..300_000),
+        ("bytes=-99999999999999999999999", 0..300_000),
+    ] {
+        let range = format!("Range: {range}");
+        client.send(&request("GET /video.mp4 HTTP/1.1", &[HOST, &range]));
+        let response = client.response();
+        assert_eq!(response.status, 206, "{range}");
+        assert!(response.body == video[part.clone()], "{range}");
+        let content_range = format!("bytes {}-{}/300000", part.start, part.end - 1);
+        assert_eq!(response.header("Content-Range"), Some(&*content_range));
+        for name in ["ETag", "Last-Modified", "Content-Type", "Cache-Control"] {
+            assert_eq!(response.header(name), whole.header(name), "{range}");
+        }
+    }
+    for range in [
+        "bytes=300000-",
+        "bytes=-0",
+        "bytes=99999999999999999999999-",
+    ] {
+        let range = format!("Range: {range}");
+        client.send(&request("GET /video.mp4 HTTP/1.1", &[HOST, &range]));
+        let response = client.response();
+        assert_eq!(response.status, 416, "{range}");
+        let content_range = response.header("Content-Range");
+        assert_eq!(content_range, Some("bytes */300000"), "{range}");
+        // Who resumes what is complete already may go on.
+        assert_eq!(response.header("Connection"), Some("keep-alive"));
+    }
+    // HEAD knows no ranges, several at once and what can't be read are not answered in parts, and
+    // of nothing there is no part.
+    for (line, range) in [
+        ("HEAD /video.mp4", "bytes=0-1"),
+        ("GET /video.mp4", "bytes=0-1,5-6"),
+        ("GET /video.mp4", "bytes=5-1"),
+        ("GET /video.mp4", "seconds=0-1"),
+        ("GET /empty", "bytes=0-1"),
+    ] {
+        let (range, line) = (format!("Range: {range}"), format!("{line} HTTP/1.1"));
+        client.send(&request(&line, &[HOST, &range]));
+        let response = match line.starts_with("HEAD") {
+            true => client.response_to_head(),
+            false => client.response(),
+        };
+        assert_eq!(response.status, 200, "{line}, {range}");
+        assert_eq!(response.header("Content-Range"), None);
+        assert_eq!(response.header("Accept-Ranges"), Some("bytes"));
+    }
+    relay.assert_others_exchange();
+}
+
+#[test]
+fn who_goes_on_with_a_download_gets_the_rest_of_the_same_file_or_all_of_another() {
+    let folder = Folder::new("resumed");
+    let (old, new) = (noise(13, 100_000), noise(14, 100_000));
+    folder.write("file", &old);
+    let an_hour_ago = time_of_day() - Duration::from_secs(3600);
+    fs::File::open(folder.public().join("file"))
+        .and_then(|file| file.set_modified(an_hour_ago))
+        .expect("it is ours");
+    let relay = folder.serve(&[]);
+    let mut client = Client::connect(&relay);
+    client.send(&get("/file"));
+    let whole = client.response();
+    let (tag, date) = (whole.header("ETag"), whole.header("Last-Modified"));
+    let (tag, date) = (tag.expect("a tag"), date.expect("a date"));
+    let marked = tag.replace("\"", "");
+    let ranged = |conditions: &[String]| {
+        let mut client = Client::connect(&relay);
+        let mut lines = vec![HOST, "Range: bytes=40000-"];
+        lines.extend(conditions.iter().map(|condition| &**condition));
+        client.send(&request("GET /file HTTP/1.1", &lines));
+        let response = client.response();
+        assert!(response.status != 206 || response.body == old[40_000..]);
+        assert!(response.status != 200 || response.body == old);
+        response.status
+    };
+    for (condition, status) in [
+        (format!("If-Range: {tag}"), 206),
+        (format!("If-Range: {date}"), 206),
+        (format!("If-Range: W/{tag}"), 200),
+        (format!("If-Range: \"{marked}-gzip\""), 200),
+        ("If-Range: \"another\"".into(), 200),
+        ("If-Range: Sun, 06 Nov 1994 08:49:37 GMT".into(), 200),
+        ("If-Range: Fri, 31 Dec 2100 23:59:59 GMT".into(), 200),
+        ("If-Range: ".into(), 200),
+        (format!("If-Match: {tag}"), 206),
+        ("If-Match: *".into(), 206),
+        ("If-Match: \"another\"".into(), 412),
+        (format!("If-Unmodified-Since: {date}"), 206),
+        (
+            "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT".into(),
+            412,
+        ),
+        // What the client has, it has whole.
+        (format!("If-None-Match: {tag}"), 304),
+        (format!("If-Modified-Since: {date}"), 304),
+    ] {
+        assert_eq!(
+            ranged(std::slice::from_ref(&condition)),
+            status,
+            "{condition}"
+        );
+    }
+    // In the order of RFC 9110 §13.2.2.
+    let (other, held) = ("If-Match: \"another\"", format!("If-None-Match: {tag}"));
+    assert_eq!(ranged(&[other.into(), held.clone()]), 412);
+    assert_eq!(ranged(&[held, "If-Range: \"another\"".into()]), 304);
+    // A part of a file that is there no more is never a part of the one that is.
+    let tag = tag.to_owned();
+    folder.replace("file", &new);
+    relay.signal(Signal::HUP);
+    eventually("the new file is served", || {
+        fetch(&relay, "/file").body == new
+    });
+    let condition = format!("If-Range: {tag}");
+    client.send(&request(
+        "GET /file HTTP/1.1",
+        &[HOST, "Range: bytes=40000-", &condition],
+    ));
+    let response = client.response();
+    assert!(response.status == 200 && response.body == new);
 }
 
 #[test]
@@ -277,11 +425,11 @@ fn files_are_read_and_not_written() {
     let folder = Folder::new("methods");
     folder.write("docs/index.html", "x");
     let mut relay = folder.serve(&[]);
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get"] {
+    for method in ["POST", "PUT", "DELETE", "TRACE", "PATCH", "get"] {
         for (path, status, allow) in [
-            ("/docs/", 405, Some("GET, HEAD")),
-            ("/docs", 405, Some("GET, HEAD")),
-            ("/ws", 405, Some("GET")),
+            ("/docs/", 405, Some("GET, HEAD, OPTIONS")),
+            ("/docs", 405, Some("GET, HEAD, OPTIONS")),
+            ("/ws", 405, Some("GET, OPTIONS")),
             ("/docs/other", 404, None),
         ] {
             let mut client = Client::connect(&relay);

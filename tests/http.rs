@@ -299,7 +299,7 @@ fn what_is_not_there() {
 #[test]
 fn pages_are_read_and_not_written() {
     let mut relay = Relay::start(&[]);
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get"] {
+    for method in ["POST", "PUT", "DELETE", "TRACE", "PATCH", "get"] {
         let mut client = Client::connect(&relay);
         client.send(&request(
             &format!("{method} /app.js HTTP/1.1"),
@@ -307,10 +307,129 @@ fn pages_are_read_and_not_written() {
         ));
         let response = client.response();
         assert_eq!(response.status, 405, "{method}");
-        assert_eq!(response.header("Allow"), Some("GET, HEAD"), "{method}");
+        let allow = response.header("Allow");
+        assert_eq!(allow, Some("GET, HEAD, OPTIONS"), "{method}");
         client.expect_end();
         relay.assert_others_exchange();
     }
+}
+
+/// As proxies ask whether somebody is there: HAProxy with the first of them.
+#[test]
+fn options_say_what_can_be_done() {
+    let mut relay = Relay::start(&["--public", "tests/common", "--admin", "127.0.0.1:0"]);
+    let mut client = Client::connect(&relay);
+    client.send(b"OPTIONS / HTTP/1.0\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.status, 204);
+    assert_eq!(response.header("Content-Length"), None);
+    assert_eq!(response.header("Connection"), Some("close"));
+    client.expect_end();
+    let mut client = Client::connect(&relay);
+    for (path, allow) in [
+        ("*", "GET, HEAD, OPTIONS"),
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/mod.rs?a=b", "GET, HEAD, OPTIONS"),
+        ("/ws", "GET, OPTIONS"),
+        ("/ws/topic", "GET, OPTIONS"),
+    ] {
+        client.send(&request(&format!("OPTIONS {path} HTTP/1.1"), &[HOST]));
+        let response = client.response();
+        assert_eq!(response.status, 204, "{path}");
+        assert_eq!(response.header("Allow"), Some(allow), "{path}");
+    }
+    for (path, header, status) in [
+        ("/nowhere", "A: b", 404),
+        // A body is not read: what is in it must not be taken for a request.
+        ("/mod.rs", "Content-Length: 4", 400),
+        ("/ws", "Transfer-Encoding: chunked", 400),
+    ] {
+        let mut client = Client::connect(&relay);
+        let line = format!("OPTIONS {path} HTTP/1.1");
+        client.send(&request(&line, &[HOST, header]));
+        assert_eq!(client.response().status, status, "{path}");
+        client.expect_end();
+    }
+    relay.assert_others_exchange();
+}
+
+/// A slash too many is the usual slip of those who put an address together.
+#[test]
+fn a_path_that_is_almost_a_websockets_is_told_the_right_one() {
+    let relay = Relay::start(&[]);
+    for (path, status, meant) in [
+        ("/ws/", 400, "/ws"),
+        ("/ws/chat/", 400, "/ws/chat"),
+        ("/ws//chat", 400, "/ws/chat"),
+        ("/ws/caf%C3%A9//", 400, "/ws/caf%C3%A9"),
+        ("//ws", 404, "/ws"),
+        ("//ws/chat", 404, "/ws/chat"),
+        ("/WS/Chat", 404, "/ws/Chat"),
+        ("//ws//", 404, "/ws"),
+    ] {
+        let mut client = Client::connect(&relay);
+        client.send(&upgrade(path));
+        let response = client.response();
+        assert_eq!(response.status, status, "{path}");
+        let hint = format!("Did you mean {meant}?\n");
+        assert!(response.text().ends_with(&hint), "{}", response.text());
+    }
+    for path in ["/ws/a/b", "/wss", "//", "/ws/%2F", "/ws/a/%FF", "/x/ws"] {
+        let mut client = Client::connect(&relay);
+        client.send(&upgrade(path));
+        let said = client.response().text();
+        assert!(!said.contains("Did you mean"), "{path}: {said}");
+    }
+}
+
+/// `'self'` does not cover WebSockets in Safari before 15.4: the page's own host is named as well. What
+/// is no plain host is not, so that nobody can write into the policy.
+#[test]
+fn the_policy_lets_the_page_connect_to_its_host() {
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    for (line, host, named) in [
+        ("GET /", "chat.example", Some("chat.example")),
+        ("GET /", "Chat.example:8443", Some("Chat.example:8443")),
+        ("GET /", "127.0.0.1:80", Some("127.0.0.1:80")),
+        ("GET /", "chat.example:", Some("chat.example")),
+        (
+            "GET http://other.example/",
+            "chat.example",
+            Some("other.example"),
+        ),
+        ("GET /", "[::1]:8080", None),
+        ("GET /", "*", None),
+        ("GET /", "a;script-src", None),
+        ("GET /", "a'b", None),
+        ("GET /", "a%3Bb", None),
+    ] {
+        let host_line = format!("Host: {host}");
+        client.send(&request(&format!("{line} HTTP/1.1"), &[&host_line]));
+        let response = client.response();
+        let policy = response.header("Content-Security-Policy");
+        let sources = policy
+            .and_then(|policy| policy.split("; ").find(|it| it.starts_with("connect-src ")))
+            .expect("it says where to connect");
+        let expected = match named {
+            Some(host) => format!("connect-src 'self' ws://{host} wss://{host}"),
+            None => "connect-src 'self'".into(),
+        };
+        assert_eq!(sources, expected, "{host}");
+        // Whoever keeps the page keeps this with it, for the same host.
+        let tag = response.header("ETag").expect("a tag");
+        let held = format!("If-None-Match: {tag}");
+        client.send(&request(&format!("{line} HTTP/1.1"), &[&host_line, &held]));
+        let again = client.response();
+        assert_eq!(
+            (again.status, again.header("Content-Security-Policy")),
+            (304, policy)
+        );
+    }
+    client.send(b"GET / HTTP/1.0\r\n\r\n");
+    let response = client.response();
+    let policy = response.header("Content-Security-Policy");
+    assert!(policy.is_some_and(|policy| policy.contains("connect-src 'self';")));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What a request to the admin listener is for. Nothing of what is served to the public is served
 //! there, and nothing of this to the public.
 
+use super::accept::accepts_open_metrics;
 use super::reason::Reason;
 use super::response::{PLAIN_TEXT, Response, Status};
-use super::route::{check_method, refused, wants_keep_alive};
+use super::route::{Methods, refused, wants_keep_alive};
 use crate::proto::Head;
 use crate::proto::handshake;
 use std::borrow::Cow;
@@ -57,6 +58,9 @@ pub fn route_admin<'a>(head: &Head<'a>) -> (AdminRequest<'a>, bool) {
 
 fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
     handshake::check_request(head).map_err(refused)?;
+    if head.method == "OPTIONS" && head.path() == "*" {
+        return Err(Methods::READ.response());
+    }
     let request = match head.path() {
         "/" => AdminRequest::Respond(Response::fresh(PLAIN_TEXT, INDEX)),
         "/healthz" => AdminRequest::Respond(Response::fresh(PLAIN_TEXT, "ok\n")),
@@ -71,23 +75,8 @@ fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
             return Err(response.because(Reason::NotFound));
         }
     };
-    check_method(head)?;
+    Methods::READ.check(head, Ok(()))?;
     Ok(request)
-}
-
-/// Whoever names it can read it. How much it is preferred is of no interest: nothing differs but
-/// the spelling.
-fn accepts_open_metrics(head: &Head) -> bool {
-    let mut ranges = head
-        .headers
-        .values("Accept")
-        .flat_map(|value| value.split(|&byte| byte == b','))
-        .map(|range| range.split(|&byte| byte == b';').next().unwrap_or_default());
-    ranges.any(|range| {
-        range
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"application/openmetrics-text")
-    })
 }
 
 fn parse_query<'a>(head: &Head<'a>) -> Result<TopicsQuery<'a>, Response> {

@@ -3,8 +3,10 @@
 //! A path is decoded once and looked up. Nothing is normalised and nothing is opened, so no path
 //! leads anywhere but to one of the files that the site was made of.
 
+use super::policy::content_security_policy;
+use super::range::{self, Wanted};
 use super::response::{Body, Header, Response, owned};
-use super::validators::Validators;
+use super::validators::{Condition, Validators};
 use crate::proto::Head;
 use httpdate::HttpDate;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
@@ -12,25 +14,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Where the page may load from and connect to: its own origin, and nothing inline. What a message
-/// holds can't become code, even if the page had a fault.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
-
 /// What every file has: whoever keeps it asks whether it is still the same, and it is of no other
 /// type than it is said to be.
 const HEADERS: &[(&str, &str)] = &[
     ("Cache-Control", "no-cache"),
     ("X-Content-Type-Options", "nosniff"),
-];
-
-/// What the embedded page has besides. How others are confined is for their authors to say.
-const HEADERS_EMBEDDED: &[(&str, &str)] = &[
-    ("Cache-Control", "no-cache"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    ("Referrer-Policy", "no-referrer"),
 ];
 
 /// What a folder is asked for.
@@ -62,7 +50,17 @@ pub struct File {
     /// What is in it.
     pub body: Body,
     /// When it was changed last, if that is known.
-    pub modified: Option<HttpDate>,
+    pub modified: Option<Modified>,
+}
+
+/// When a file was changed last.
+#[derive(Clone, Copy, Debug)]
+pub struct Modified {
+    /// To the second.
+    pub date: HttpDate,
+    /// That second was over when the file was read, so that what may come later has another date: it is a
+    /// strong validator (RFC 9110 §8.8.2.2).
+    pub is_strong: bool,
 }
 
 /// What is at a path.
@@ -73,12 +71,14 @@ enum Place {
     Folder,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asset {
     content_type: Cow<'static, str>,
     body: Body,
     validators: Validators,
-    headers: &'static [(&'static str, &'static str)],
+    /// Whether it belongs to the embedded page, which is confined. How others are is for their authors to
+    /// say.
+    is_embedded: bool,
 }
 
 impl Site {
@@ -106,25 +106,22 @@ impl Site {
             body: body.into(),
             modified: None,
         });
-        Site::build(files, HEADERS_EMBEDDED)
+        Site::build(files, true)
     }
 
     /// These files.
     pub fn new(files: impl IntoIterator<Item = File>) -> Self {
-        Site::build(files, HEADERS)
+        Site::build(files, false)
     }
 
-    fn build(
-        files: impl IntoIterator<Item = File>,
-        headers: &'static [(&'static str, &'static str)],
-    ) -> Self {
+    fn build(files: impl IntoIterator<Item = File>, is_embedded: bool) -> Self {
         let mut places = HashMap::new();
         for file in files {
             let asset = Arc::new(Asset {
                 content_type: content_type(&file.path, &file.body),
                 validators: Validators::new(&file.body, file.modified),
                 body: file.body,
-                headers,
+                is_embedded,
             });
             let path = [b"/", &file.path[..]].concat();
             if let Some(folder) = path.strip_suffix(INDEX.as_bytes())
@@ -148,9 +145,9 @@ impl Site {
         for (path, place) in &mut places {
             if let Place::File(asset) = place
                 && let Some(Place::File(held)) = other.0.get(path)
-                && asset.is_same(held)
+                && asset.validators.are_of_same_content(&held.validators)
             {
-                *asset = held.clone();
+                Arc::make_mut(asset).body = held.body.clone();
             }
         }
         Site(Arc::new(places))
@@ -167,17 +164,29 @@ impl Site {
 }
 
 impl Asset {
-    fn is_same(&self, other: &Asset) -> bool {
-        self.validators == other.validators && self.content_type == other.content_type
-    }
-
     fn respond(&self, head: &Head) -> Response {
-        let mut headers: Vec<Header> = owned(self.headers);
-        headers.extend(self.validators.headers());
-        if self.validators.hold(head) {
-            return Response::not_modified(headers);
+        let mut headers: Vec<Header> = owned(HEADERS);
+        if self.is_embedded {
+            let policy = content_security_policy(head);
+            headers.push(("Content-Security-Policy", policy.into()));
+            headers.push(("Referrer-Policy", "no-referrer".into()));
         }
-        Response::ok(self.content_type.clone(), headers, self.body.clone())
+        headers.extend(self.validators.headers());
+        match self.validators.check(head) {
+            Condition::Failed => return Response::changed(),
+            Condition::NotModified => return Response::not_modified(headers),
+            Condition::Holds => {}
+        }
+        headers.push(("Accept-Ranges", "bytes".into()));
+        let whole = Response::ok(self.content_type.clone(), headers, self.body.clone());
+        if !self.validators.allow_parts(head) {
+            return whole;
+        }
+        match range::wanted(head, self.body.len()) {
+            Wanted::Whole => whole,
+            Wanted::Part(part) => whole.of_part(part),
+            Wanted::Nothing => Response::no_such_part(self.body.len()),
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! HTTP as far as a relay speaks it: what a request is for, and what to answer. No I/O.
 
+mod accept;
 mod admin;
 mod asset;
+mod policy;
+mod range;
 mod reason;
 mod response;
 mod route;
 mod validators;
 
 pub use admin::{AdminRequest, TopicsQuery, route_admin};
-pub use asset::{File, Site};
+pub use asset::{File, Modified, Site};
 pub use reason::Reason;
 pub use response::{Body, Response, Status};
 pub use route::{Answer, Join, is_socket, route};

@@ -27,6 +27,10 @@ pub enum Reason {
     Origin,
     /// It names no topic that can be.
     Topic,
+    /// It has a condition that does not hold.
+    Precondition,
+    /// It asks for a part that a file does not have.
+    Range,
     /// There are as many WebSockets as there may be.
     Full,
     /// There are as many topics as there may be, and it would begin another.
@@ -49,7 +53,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 22] = [
         Reason::MalformedHead,
         Reason::HeadTooLarge,
         Reason::Timeout,
@@ -61,6 +65,8 @@ impl Reason {
         Reason::Version,
         Reason::Origin,
         Reason::Topic,
+        Reason::Precondition,
+        Reason::Range,
         Reason::Full,
         Reason::TopicsFull,
         Reason::AddressFull,
@@ -87,6 +93,8 @@ impl Reason {
             Reason::Version => "version",
             Reason::Origin => "origin",
             Reason::Topic => "topic",
+            Reason::Precondition => "precondition",
+            Reason::Range => "range",
             Reason::Full => "full",
             Reason::TopicsFull => "topics_full",
             Reason::AddressFull => "address_full",
@@ -115,6 +123,8 @@ impl Reason {
             Reason::Method => Status::MethodNotAllowed,
             Reason::NoUpgrade | Reason::Version => Status::UpgradeRequired,
             Reason::Origin => Status::Forbidden,
+            Reason::Precondition => Status::PreconditionFailed,
+            Reason::Range => Status::RangeNotSatisfiable,
             Reason::Full | Reason::TopicsFull | Reason::ShuttingDown => Status::ServiceUnavailable,
             Reason::Hook | Reason::Other | Reason::Disconnected => return None,
         })

@@ -4,6 +4,7 @@ use super::Reason;
 use httpdate::HttpDate;
 use std::borrow::Cow;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,6 +16,10 @@ pub type Body = Arc<[u8]>;
 pub enum Status {
     /// 200
     Ok,
+    /// 204
+    NoContent,
+    /// 206
+    PartialContent,
     /// 301
     MovedPermanently,
     /// 304
@@ -31,6 +36,10 @@ pub enum Status {
     MethodNotAllowed,
     /// 408
     RequestTimeout,
+    /// 412
+    PreconditionFailed,
+    /// 416
+    RangeNotSatisfiable,
     /// 426
     UpgradeRequired,
     /// 429
@@ -47,6 +56,8 @@ impl Status {
     pub fn line(self) -> (u16, &'static str) {
         match self {
             Status::Ok => (200, "OK"),
+            Status::NoContent => (204, "No Content"),
+            Status::PartialContent => (206, "Partial Content"),
             Status::MovedPermanently => (301, "Moved Permanently"),
             Status::NotModified => (304, "Not Modified"),
             Status::BadRequest => (400, "Bad Request"),
@@ -55,6 +66,8 @@ impl Status {
             Status::NotFound => (404, "Not Found"),
             Status::MethodNotAllowed => (405, "Method Not Allowed"),
             Status::RequestTimeout => (408, "Request Timeout"),
+            Status::PreconditionFailed => (412, "Precondition Failed"),
+            Status::RangeNotSatisfiable => (416, "Range Not Satisfiable"),
             Status::UpgradeRequired => (426, "Upgrade Required"),
             Status::TooManyRequests => (429, "Too Many Requests"),
             Status::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),
@@ -82,8 +95,10 @@ pub struct Response {
     /// Headers besides those that every response has.
     headers: Vec<Header>,
     content_type: Cow<'static, str>,
-    /// What follows the head.
+    /// What follows the head, or what that is a part of.
     pub body: Body,
+    /// How much of it follows.
+    pub part: Range<usize>,
     /// The request asked for the head only.
     pub head_only: bool,
     /// The connection may be used for another request.
@@ -101,6 +116,7 @@ impl Response {
             reason: Reason::Other,
             headers,
             content_type: content_type.into(),
+            part: 0..body.len(),
             body,
             head_only: false,
             keep_alive: true,
@@ -125,6 +141,44 @@ impl Response {
         }
     }
 
+    /// These methods can be asked with, and that is all (RFC 9110 §9.3.7).
+    pub(super) fn methods(allow: &'static str) -> Self {
+        let headers = owned(&[("Allow", allow)]);
+        Response {
+            status: Status::NoContent,
+            ..Response::ok("", headers, [].into())
+        }
+    }
+
+    /// A part of what would follow otherwise, of one byte at least (RFC 9110 §15.3.7).
+    pub(super) fn of_part(mut self, part: Range<usize>) -> Self {
+        let (last, bytes) = (part.end - 1, self.body.len());
+        let range = format!("bytes {}-{last}/{bytes}", part.start);
+        self.headers.push(("Content-Range", range.into()));
+        self.status = Status::PartialContent;
+        self.part = part;
+        self
+    }
+
+    /// There is no such part of what has so many bytes (RFC 9110 §15.5.17). Who finds that out when a
+    /// download is complete goes on.
+    pub(super) fn no_such_part(bytes: usize) -> Self {
+        let why = format!("There are {bytes} bytes, and none where the range begins.");
+        let mut response = Response::error(Status::RangeNotSatisfiable, &why, &[]);
+        let range = format!("bytes */{bytes}");
+        response.headers.push(("Content-Range", range.into()));
+        response.keep_alive = true;
+        response.because(Reason::Range)
+    }
+
+    /// The client wants it only as long as it is what it was, and it is not.
+    pub(super) fn changed() -> Self {
+        let why = "It is not what If-Match or If-Unmodified-Since says.";
+        let mut response = Response::error(Status::PreconditionFailed, why, &[]);
+        response.keep_alive = true;
+        response.because(Reason::Precondition)
+    }
+
     /// What is asked for is elsewhere.
     pub(super) fn moved(location: String) -> Self {
         let (number, name) = Status::MovedPermanently.line();
@@ -140,14 +194,11 @@ impl Response {
     #[must_use]
     pub fn error(status: Status, why: &str, headers: &[(&'static str, &'static str)]) -> Self {
         let (number, name) = status.line();
+        let body = format!("{number} {name}: {why}\n").into_bytes().into();
         Response {
             status,
-            reason: Reason::Other,
-            headers: owned(headers),
-            content_type: PLAIN_TEXT.into(),
-            body: format!("{number} {name}: {why}\n").into_bytes().into(),
-            head_only: false,
             keep_alive: false,
+            ..Response::ok(PLAIN_TEXT, owned(headers), body)
         }
     }
 
@@ -163,7 +214,7 @@ impl Response {
     #[must_use]
     pub fn encode_head(&self, date: Option<SystemTime>) -> Vec<u8> {
         let (number, name) = self.status.line();
-        let body_bytes = self.body.len();
+        let body_bytes = self.part.len();
         let content_type = &self.content_type;
         let mut head = Vec::with_capacity(512);
         // Writing into a Vec does not fail.
@@ -171,8 +222,8 @@ impl Response {
         if let Some(date) = date {
             let _ = write!(head, "Date: {}\r\n", HttpDate::from(date));
         }
-        // A 304 has no body, and would have one of another length if it had.
-        if self.status != Status::NotModified {
+        // These have no body, and a 304 would have one of another length if it had.
+        if !matches!(self.status, Status::NoContent | Status::NotModified) {
             let _ = write!(
                 head,
                 "Content-Type: {content_type}\r\nContent-Length: {body_bytes}\r\n"

@@ -47,45 +47,80 @@ pub fn route<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Answer<'a>
     Answer::Respond(response)
 }
 
+/// The methods that something is asked with.
+pub(super) struct Methods {
+    allow: &'static str,
+    /// What is said to who asks with another one.
+    why: &'static str,
+}
+
+impl Methods {
+    /// Those of files, and of whatever else there is to read.
+    pub(super) const READ: Methods = Methods {
+        allow: "GET, HEAD, OPTIONS",
+        why: "This can be read with GET and HEAD only.",
+    };
+
+    const CONNECT: Methods = Methods {
+        allow: "GET, OPTIONS",
+        why: "A WebSocket connection is opened with GET.",
+    };
+
+    /// Whether a request is to be answered: its method is one of these, and the rest of it was found to
+    /// be in order. What OPTIONS asks for is known then.
+    pub(super) fn check(&self, head: &Head, checked: Result<(), Refusal>) -> Result<(), Response> {
+        if !self.allow.split(", ").any(|method| method == head.method) {
+            let headers = [("Allow", self.allow)];
+            let response = Response::error(Status::MethodNotAllowed, self.why, &headers);
+            return Err(response.because(Reason::Method));
+        }
+        checked.map_err(refused)?;
+        match head.method {
+            "OPTIONS" => Err(self.response()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer to OPTIONS.
+    pub(super) fn response(&self) -> Response {
+        Response::methods(self.allow)
+    }
+}
+
 fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer<'a>, Response> {
     // A body is never read. Where another method is the fault, that is what is said.
-    let checked = handshake::check_request(head);
+    let checked = handshake::check_request(head).map(|_| ());
     if let Err(refusal) = checked
         && refusal != Refusal::Body
     {
         return Err(refused(refusal));
     }
     if let Some(name) = socket_path(head.path()) {
-        if head.method != "GET" {
-            return Err(refused(Refusal::Method));
-        }
+        Methods::CONNECT.check(head, checked)?;
         let upgrade = handshake::check(head).map_err(refused)?;
         check_origin(&upgrade, origins)?;
-        let topic = decode_topic(name)
-            .map_err(|why| Response::error(Status::BadRequest, why, &[]).because(Reason::Topic))?;
+        let topic = decode_topic(name).map_err(|why| {
+            let why = with_hint(why, head.path());
+            Response::error(Status::BadRequest, &why, &[]).because(Reason::Topic)
+        })?;
         return Ok(Answer::Join(Join {
             upgrade,
             topic,
             echo: wants_echo(head),
         }));
     }
+    // Of the server as a whole, or whether it is there at all: of `/` too, where health checks ask, and
+    // where a site may have no page.
+    if head.method == "OPTIONS" && matches!(head.path(), "*" | "/") {
+        Methods::READ.check(head, checked)?;
+    }
     let Some(response) = site.find(head) else {
         let why = "There is nothing here. The page is at /, WebSockets are at /ws and /ws/TOPIC.";
-        return Err(Response::error(Status::NotFound, why, &[]).because(Reason::NotFound));
+        let why = with_hint(why, head.path());
+        return Err(Response::error(Status::NotFound, &why, &[]).because(Reason::NotFound));
     };
-    check_method(head)?;
-    checked.map_err(refused)?;
+    Methods::READ.check(head, checked)?;
     Ok(Answer::Respond(response))
-}
-
-/// Whether a request only reads.
-pub(super) fn check_method(head: &Head) -> Result<(), Response> {
-    if matches!(head.method, "GET" | "HEAD") {
-        return Ok(());
-    }
-    let why = "This can be read with GET and HEAD only.";
-    let headers = [("Allow", "GET, HEAD")];
-    Err(Response::error(Status::MethodNotAllowed, why, &headers).because(Reason::Method))
 }
 
 /// Whether a path is a WebSocket's, and nothing else is ever served there.
@@ -118,6 +153,23 @@ fn decode_topic(name: &str) -> Result<Cow<'_, str>, &'static str> {
         return Err("A topic's name has no `/` and no control characters.");
     }
     Ok(name)
+}
+
+/// Says what path was likely meant, if there is one: the WebSocket's that is left without slashes too
+/// many, as they come of putting addresses together, and of capitals.
+fn with_hint<'a>(why: &'a str, path: &str) -> Cow<'a, str> {
+    let mut names = path.split('/').filter(|name| !name.is_empty());
+    let is_socket = names
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("ws"));
+    let topic = names.next();
+    let is_topic = topic.is_none_or(|name| decode_topic(name).is_ok());
+    if !is_socket || !is_topic || names.next().is_some() {
+        return why.into();
+    }
+    // It came over the wire, and goes to logs and terminals.
+    let topic = topic.map(|name| format!("/{}", name.escape_default()));
+    format!("{why} Did you mean /ws{}?", topic.unwrap_or_default()).into()
 }
 
 /// `?echo=0` joins without hearing oneself.

@@ -1,6 +1,7 @@
 //! Validators: how a client finds out whether what it has is still what it would get
 //! (RFC 9110 §8.8, §13).
 
+use super::asset::Modified;
 use super::response::Header;
 use crate::proto::Head;
 use base64::Engine;
@@ -9,47 +10,105 @@ use httpdate::HttpDate;
 use sha1::{Digest, Sha1};
 
 /// What a file is told by.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Validators {
     /// Made of the content alone: it stays the same over restarts, and on another machine.
     entity_tag: String,
-    modified: Option<HttpDate>,
+    modified: Option<Modified>,
+}
+
+/// What is to be done about a request, by the conditions that it has.
+#[derive(Debug, PartialEq)]
+pub(super) enum Condition {
+    /// It is answered.
+    Holds,
+    /// The client has already what it would get.
+    NotModified,
+    /// The client does not want what there is now.
+    Failed,
 }
 
 impl Validators {
-    pub(super) fn new(body: &[u8], modified: Option<HttpDate>) -> Self {
+    pub(super) fn new(body: &[u8], modified: Option<Modified>) -> Self {
         Validators {
             entity_tag: format!("\"{}\"", BASE64.encode(Sha1::digest(body))),
             modified,
         }
     }
 
+    /// Whether what they are of is the same, whenever it was changed.
+    pub(super) fn are_of_same_content(&self, other: &Validators) -> bool {
+        self.entity_tag == other.entity_tag
+    }
+
     pub(super) fn headers(&self) -> impl Iterator<Item = Header> {
         let modified = self.modified;
-        let modified = modified.map(|date| ("Last-Modified", date.to_string().into()));
+        let modified = modified.map(|it| ("Last-Modified", it.date.to_string().into()));
         [("ETag", self.entity_tag.clone().into())]
             .into_iter()
             .chain(modified)
     }
 
-    /// Whether the client that sent this has the same already. A date only counts for who names no
-    /// tag (RFC 9110 §13.1.3); one that is there twice, or can't be read, says nothing.
-    pub(super) fn hold(&self, head: &Head) -> bool {
-        let headers = &head.headers;
-        if headers.values("If-None-Match").next().is_some() {
-            return headers
-                .tokens("If-None-Match")
-                .any(|tag| tag == "*" || is_same(tag, &self.entity_tag));
+    /// Evaluates a request's conditions, in the order of RFC 9110 §13.2.2. A date only counts for who
+    /// names no tag; one that is there twice, or can't be read, says nothing.
+    pub(super) fn check(&self, head: &Head) -> Condition {
+        let names = |name| head.headers.values(name).next().is_some();
+        let any = |name, is_ours: fn(&str, &str) -> bool| {
+            let mut tags = head.headers.tokens(name);
+            tags.any(|tag| tag == "*" || is_ours(tag, &self.entity_tag))
+        };
+        let is_unmodified_since = |name| {
+            let date = self.modified?.date;
+            Some(date <= date_of(head, name)?)
+        };
+        let is_wanted = match names("If-Match") {
+            true => any("If-Match", is_same),
+            false => is_unmodified_since("If-Unmodified-Since") != Some(false),
+        };
+        let is_held = match names("If-None-Match") {
+            true => any("If-None-Match", is_alike),
+            false => is_unmodified_since("If-Modified-Since") == Some(true),
+        };
+        match (is_wanted, is_held) {
+            (false, _) => Condition::Failed,
+            (true, true) => Condition::NotModified,
+            (true, false) => Condition::Holds,
         }
-        let since = headers.only("If-Modified-Since").ok().flatten();
-        let since = since.and_then(|since| str::from_utf8(since).ok()?.parse::<HttpDate>().ok());
-        matches!((self.modified, since), (Some(modified), Some(since)) if modified <= since)
+    }
+
+    /// Whether a part is of the same file that the client has other parts of, as far as it asks: it would
+    /// put them together (RFC 9110 §13.1.5).
+    pub(super) fn allow_parts(&self, head: &Head) -> bool {
+        match head.headers.only("If-Range") {
+            Ok(None) => true,
+            Ok(Some(tag)) if tag == self.entity_tag.as_bytes() => true,
+            _ => self.modified.is_some_and(|modified| {
+                modified.is_strong && date_of(head, "If-Range") == Some(modified.date)
+            }),
+        }
     }
 }
 
-/// The weak comparison (RFC 9110 §8.8.3.2): a proxy that compresses what passes it makes tags weak.
+fn date_of(head: &Head, name: &str) -> Option<HttpDate> {
+    let date = head.headers.only(name).ok()??;
+    str::from_utf8(date).ok()?.parse().ok()
+}
+
+/// The strong comparison (RFC 9110 §8.8.3.2): byte for byte the same.
 fn is_same(tag: &str, own: &str) -> bool {
-    tag.strip_prefix("W/").unwrap_or(tag) == own
+    tag == own
+}
+
+/// The weak comparison: a proxy that compresses what passes it makes tags weak (nginx), or appends a
+/// hyphen and the encoding (Apache's `-gzip`). All tags of ours have the same length, so that one with
+/// something behind it is no other one.
+fn is_alike(tag: &str, own: &str) -> bool {
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
+    let own = own.trim_end_matches('"');
+    let mark = tag
+        .strip_prefix(own)
+        .and_then(|mark| mark.strip_suffix('"'));
+    mark.is_some_and(|mark| mark.is_empty() || mark.starts_with('-'))
 }
 
 #[cfg(test)]
@@ -57,13 +116,30 @@ mod tests {
     use super::*;
     use std::time::{Duration, SystemTime};
 
-    /// Whether these header lines say that the client has "content" as of the year 2001.
-    fn hold(lines: &str) -> bool {
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let validators = Validators::new(b"content", Some(modified.into()));
-        let lines = lines.replace("TAG", &validators.entity_tag);
+    /// What there is: "content" as of the year 2001.
+    fn validators(is_strong: bool) -> Validators {
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let date = date.into();
+        Validators::new(b"content", Some(Modified { date, is_strong }))
+    }
+
+    /// Asks what these header lines mean.
+    fn ask<T>(validators: &Validators, lines: &str, what: fn(&Validators, &Head) -> T) -> T {
+        let tag = &validators.entity_tag;
+        let lines = lines.replace("TAG", tag);
+        let lines = lines.replace("OPAQUE", tag.trim_matches('"'));
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
-        validators.hold(&Head::parse(head.as_bytes()).expect("a head"))
+        let head = Head::parse(head.as_bytes()).expect("a head");
+        what(validators, &head)
+    }
+
+    fn check(lines: &str) -> Condition {
+        ask(&validators(true), lines, Validators::check)
+    }
+
+    /// Whether these header lines say that the client has it.
+    fn hold(lines: &str) -> bool {
+        check(lines) == Condition::NotModified
     }
 
     #[test]
@@ -75,6 +151,8 @@ mod tests {
             "If-None-Match: \"a\", TAG\r\n",
             "If-None-Match: \"a\",\"b,c\" ,W/TAG,\"d\"\r\n",
             "If-None-Match: , ,TAG\r\n",
+            "If-None-Match: \"OPAQUE-gzip\"\r\n",
+            "If-None-Match: W/\"OPAQUE--gzip\"\r\n",
             "If-None-Match: \"a\"\r\nIf-None-Match: TAG\r\n",
             "If-None-Match: *\r\n",
             // The date is not asked.
@@ -89,6 +167,11 @@ mod tests {
             "If-None-Match: w/TAG\r\n",
             "If-None-Match: W/W/TAG\r\n",
             "If-None-Match: \"TAG\"\r\n",
+            "If-None-Match: TAG-gzip\r\n",
+            "If-None-Match: \"OPAQUEgzip\"\r\n",
+            "If-None-Match: \"-gzip\"\r\n",
+            "If-None-Match: \"OPAQUE-gzip\r\n",
+            "If-None-Match: \"\r\n",
             "If-None-Match: \"*\"\r\n",
             "If-None-Match: **\r\n",
             "If-None-Match: \"a\"\r\nIf-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT\r\n",
@@ -115,6 +198,57 @@ mod tests {
             let line = format!("If-Modified-Since: {date}\r\n");
             assert_eq!(hold(&line), holds, "{date}");
             assert!(!hold(&line.repeat(2)), "{date}, twice");
+        }
+    }
+
+    #[test]
+    fn what_the_client_does_not_want() {
+        for lines in [
+            "If-Match: \"a\"\r\n",
+            "If-Match: W/TAG\r\n",
+            "If-Match: \"OPAQUE-gzip\"\r\n",
+            "If-Match: \r\n",
+            "If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT\r\n",
+            // Before everything else.
+            "If-None-Match: TAG\r\nIf-Match: \"a\"\r\n",
+            "If-Match: \"a\"\r\nIf-Unmodified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n",
+        ] {
+            assert_eq!(check(lines), Condition::Failed, "{lines}");
+        }
+        for lines in [
+            "If-Match: TAG\r\n",
+            "If-Match: \"a\", TAG\r\n",
+            "If-Match: *\r\n",
+            "If-Unmodified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n",
+            "If-Unmodified-Since: yesterday\r\n",
+            "If-Match: TAG\r\nIf-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+        ] {
+            assert_eq!(check(lines), Condition::Holds, "{lines}");
+        }
+        assert!(hold("If-Match: TAG\r\nIf-None-Match: TAG\r\n"));
+    }
+
+    #[test]
+    fn parts_are_of_what_the_client_has() {
+        let allow = |is_strong, lines| ask(&validators(is_strong), lines, Validators::allow_parts);
+        for lines in ["", "If-Range: TAG\r\n"] {
+            assert!(allow(true, lines) && allow(false, lines), "{lines}");
+        }
+        let date = "If-Range: Sun, 09 Sep 2001 01:46:40 GMT\r\n";
+        // Another file may have had the same date.
+        assert!(allow(true, date) && !allow(false, date));
+        for lines in [
+            "If-Range: W/TAG\r\n",
+            "If-Range: \"OPAQUE-gzip\"\r\n",
+            "If-Range: \"a\"\r\n",
+            "If-Range: *\r\n",
+            "If-Range: TAG, TAG\r\n",
+            "If-Range: \r\n",
+            "If-Range: TAG\r\nIf-Range: TAG\r\n",
+            "If-Range: Sun, 09 Sep 2001 01:46:39 GMT\r\n",
+            "If-Range: Sun, 09 Sep 2001 01:46:41 GMT\r\n",
+        ] {
+            assert!(!allow(true, lines), "{lines}");
         }
     }
 

@@ -165,8 +165,8 @@ fn split_target<'a>(
     if target.contains('#') {
         return Err(HeadError::Target);
     }
-    // `*` is for OPTIONS, host and port alone for CONNECT. Nobody here answers either of the two
-    // methods, but the requests are in order.
+    // `*` is for OPTIONS, host and port alone for CONNECT, which nobody here answers; but the request
+    // is in order.
     if target.starts_with('/') || target == "*" || method == "CONNECT" {
         return Ok((None, target));
     }

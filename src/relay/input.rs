@@ -129,14 +129,12 @@ impl Relay {
         let extra = connection.extra();
         let date = self.calendar.map(|calendar| calendar());
         extra.outbox.push(&response.encode_head(date));
-        let body = if response.head_only {
-            [].into()
-        } else {
-            response.body
-        };
         extra.response = Some(Pending {
-            body,
-            sent: 0,
+            left: match response.head_only {
+                true => 0..0,
+                false => response.part,
+            },
+            body: response.body,
             keep_alive: response.keep_alive,
             at_door: false,
         });

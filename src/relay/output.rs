@@ -291,7 +291,7 @@ impl Relay {
             .extra
             .as_deref()
             .and_then(|extra| extra.response.as_ref());
-        response.is_some_and(|response| response.sent < response.body.len())
+        response.is_some_and(|response| !response.left.is_empty())
     }
 
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
@@ -337,7 +337,7 @@ impl Relay {
                 connection.active = self.now;
             }
         } else if let Some(response) = extra.response.as_mut() {
-            response.sent += left;
+            response.left.start += left;
         }
     }
 

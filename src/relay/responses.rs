@@ -9,6 +9,7 @@ use super::Relay;
 use super::connection::ConnId;
 use crate::http::Body;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::SystemTime;
 
 /// Bytes of a body that one write offers.
@@ -34,7 +35,8 @@ impl Relay {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) body: Body,
-    pub(super) sent: usize,
+    /// What of it is still to be sent.
+    pub(super) left: Range<usize>,
     pub(super) keep_alive: bool,
     /// The connection was refused before it said anything.
     pub(super) at_door: bool,
@@ -43,7 +45,7 @@ pub(super) struct Pending {
 impl Pending {
     /// What the next write offers.
     pub(super) fn slice(&self) -> &[u8] {
-        let rest = &self.body[self.sent..];
+        let rest = &self.body[self.left.clone()];
         &rest[..rest.len().min(BYTES_PER_WRITE)]
     }
 }
@@ -101,18 +103,18 @@ mod tests {
         let body: Body = (0..=255).cycle().take(150_000).collect();
         let mut pending = Pending {
             body: body.clone(),
-            sent: 0,
+            left: 1000..149_000,
             keep_alive: true,
             at_door: false,
         };
         let mut taken = Vec::new();
-        while pending.sent < body.len() {
+        while !pending.left.is_empty() {
             let slice = pending.slice();
             assert!((1..=BYTES_PER_WRITE).contains(&slice.len()));
             taken.extend_from_slice(slice);
-            pending.sent += slice.len();
+            pending.left.start += slice.len();
         }
-        assert_eq!(taken[..], body[..]);
+        assert_eq!(taken[..], body[1000..149_000]);
         assert!(pending.slice().is_empty());
     }
 

@@ -1,7 +1,7 @@
 //! The folder that is served, as the settings name it.
 
 use crate::config::{Config, ConfigError};
-use crate::http::{File, Site, is_socket};
+use crate::http::{File, Modified, Site, is_socket};
 use crate::sys::folder::{self, FileRead, Folder, FolderError, NAME_BYTES};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -48,7 +48,10 @@ fn file(read: FileRead) -> File {
     File {
         path: read.path.into_os_string().into_vec(),
         body: read.bytes.into(),
-        modified: read.modified.map(Into::into),
+        modified: read.modified.map(|time| Modified {
+            date: time.into(),
+            is_strong: read.is_settled,
+        }),
     }
 }
 

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What a name costs, besides the bytes of its file: more than all that is kept of it.
 pub const NAME_BYTES: usize = 1024;
@@ -47,6 +47,8 @@ pub struct FileRead {
     pub bytes: Vec<u8>,
     /// When it was changed last, if that is between 1970 and now.
     pub modified: Option<SystemTime>,
+    /// Whether it was left alone since, for so long that another change would have another date.
+    pub is_settled: bool,
 }
 
 /// Why a folder can't be had.
@@ -203,6 +205,7 @@ impl Reader<'_> {
             path,
             bytes,
             modified: before.modified().ok().filter(is_past),
+            is_settled: before.modified().is_ok_and(|time| is_settled(&time)),
         });
         Ok(())
     }
@@ -226,6 +229,13 @@ fn open_beneath(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
 #[cfg(not(target_os = "linux"))]
 fn open_beneath(_: &OwnedFd, _: &Path) -> Result<OwnedFd, Errno> {
     Err(Errno::NOSYS)
+}
+
+/// Dates of validators are in seconds: whether this one's was over when the file had been read. A file
+/// system's clock may be behind by some milliseconds; a second more covers that.
+fn is_settled(time: &SystemTime) -> bool {
+    let age = clock::time_of_day().duration_since(*time);
+    age.is_ok_and(|age| age >= Duration::from_secs(2))
 }
 
 /// A date that a validator can have: one of the future says nothing (RFC 9110 §8.8.2.1).

@@ -187,7 +187,8 @@ function wireButtons() {
     composer.focus();
   });
   const announce = (text) => status.announce(text);
-  wireCopy(byId("copy-link"), () => new URL(rooms.roomFragment(room), location.href).href, announce);
+  const link = () => rooms.shareable(new URL(rooms.roomFragment(room), location.href));
+  wireCopy(byId("copy-link"), link, announce);
   wireCopy(byId("copy-address"), () => byId("address").textContent, announce);
 }
 

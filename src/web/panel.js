@@ -26,7 +26,7 @@ export class Panel {
   /** Shows where the page is now. */
   enter(room) {
     this.#room = room;
-    byId("address").textContent = rooms.socketAddress(room, document.baseURI);
+    byId("address").textContent = rooms.shareable(rooms.socketAddress(room, document.baseURI));
     this.#listRooms();
     this.#open(false);
   }

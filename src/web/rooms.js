@@ -59,6 +59,14 @@ export function socketAddress(room, pageAddress) {
   return address.href;
 }
 
+/** An address as it is shown and copied: a user and a password that stand in it are its owner's. */
+export function shareable(address) {
+  const url = new URL(address);
+  url.username = "";
+  url.password = "";
+  return url.href;
+}
+
 /** The rooms visited last, the lobby first and the others in the order of their names. */
 export function recentRooms() {
   return [LOBBY, ...storedRooms().sort((a, b) => a.localeCompare(b))];

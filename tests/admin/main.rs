@@ -60,7 +60,7 @@ fn each_page_is_what_it_says() {
         for method in ["POST", "PUT", "DELETE"] {
             let refused = ask_with(admin, method, path, &[]);
             assert_eq!(refused.status, 405, "{method} {path}");
-            assert_eq!(refused.header("Allow"), Some("GET, HEAD"));
+            assert_eq!(refused.header("Allow"), Some("GET, HEAD, OPTIONS"));
         }
     }
 }
@@ -76,6 +76,29 @@ fn open_metrics_is_for_those_who_accept_it() {
         ("Accept: text/plain", false),
         ("Accept: application/openmetrics-textual", false),
         ("Accept: */*", false),
+        ("Accept: application/openmetrics-text;q=0", false),
+        (
+            "Accept: application/openmetrics-text; version=1.0.0; Q=0.000, */*",
+            false,
+        ),
+        (
+            "Accept: application/openmetrics-text;q=0.2, text/plain;q=0.3",
+            false,
+        ),
+        (
+            "Accept: application/openmetrics-text;q=0.3, text/plain;q=0.3",
+            true,
+        ),
+        (
+            "Accept: application/openmetrics-text;q=0.3, text/*, text/plain;q=0.2",
+            true,
+        ),
+        ("Accept: application/openmetrics-text;q=0.3, */*", false),
+        (
+            "Accept: application/openmetrics-text;q=0, application/openmetrics-text;version=1.0.0",
+            true,
+        ),
+        ("Accept: application/openmetrics-text;q=high", false),
     ] {
         let page = ask_with(admin, "GET", "/metrics", &[accept]);
         let content_type = page.header("Content-Type").unwrap_or_default();

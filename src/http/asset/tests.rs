@@ -137,13 +137,16 @@ fn content_types() {
 #[test]
 fn memory_is_shared_with_the_site_before() {
     let before = site(&["index.html", "a/index.html", "old"]);
+    // A new date does not make a file another one.
+    let date = std::time::SystemTime::UNIX_EPOCH.into();
+    let is_strong = true;
     let after = Site::new(["index.html", "a/index.html", "new"].map(|path| File {
         path: path.into(),
         body: match path {
             "index.html" => b"another page".as_slice().into(),
             path => path.as_bytes().into(),
         },
-        modified: None,
+        modified: Some(Modified { date, is_strong }),
     }));
     let shared = after.sharing(&before);
     let asset = |site: &Site, path: &str| match site.0.get(path.as_bytes()) {
@@ -157,6 +160,10 @@ fn memory_is_shared_with_the_site_before() {
     assert!(is_shared("/a/") && is_shared("/a/index.html"));
     assert!(!is_shared("/") && !is_shared("/index.html"));
     assert_eq!(asset(&shared, "/"), asset(&after, "/"));
+    let head = Head::parse(b"HEAD /a/ HTTP/1.1\r\nHost: a\r\n\r\n").expect("a head");
+    let shown = shared.find(&head).expect("a page").encode_head(None);
+    let shown = String::from_utf8(shown).expect("text");
+    assert!(shown.contains("Last-Modified: Thu, 01 Jan 1970"), "{shown}");
     assert!(asset(&shared, "/new").is_some() && asset(&shared, "/old").is_none());
 }
 

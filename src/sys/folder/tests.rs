@@ -227,14 +227,20 @@ fn dates_that_say_nothing() {
     for (name, time) in [
         ("future", now + hour),
         ("old", SystemTime::UNIX_EPOCH - hour),
+        ("now", now),
         ("past", now - hour),
     ] {
         let file = File::create(tree.root().join(name)).expect("it is ours");
         file.set_modified(time).expect("it is ours");
     }
     let dated: Vec<_> = tree.read().files;
-    let dated: Vec<_> = dated.iter().map(|file| file.modified.is_some()).collect();
-    assert_eq!(dated, [false, false, true]);
+    let dated = dated
+        .iter()
+        .map(|file| (file.modified.is_some(), file.is_settled));
+    assert_eq!(
+        dated.collect::<Vec<_>>(),
+        [(false, false), (true, false), (false, true), (true, true)]
+    );
 }
 
 /// Something in a folder.

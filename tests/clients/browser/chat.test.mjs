@@ -132,6 +132,30 @@ test("a link to the room can be copied", async () => {
   await ada.leave();
 });
 
+test("a password in the page's address is neither shown nor copied", async () => {
+  const ada = await Person.create(browser, { permissions: ["clipboard-read", "clipboard-write"] });
+  const { protocol, host, pathname } = new URL(relay.url);
+  const page = await ada.open(`${protocol}//ada:secret@${host}${pathname}#home`);
+  assert.equal(await page.locator("#address").textContent(), `ws://${host}/ws/home`);
+  for (const [button, expected] of [
+    ["Copy the address", `ws://${host}/ws/home`],
+    ["Copy link", `http://${host}/#home`],
+  ]) {
+    await page.getByRole("button", { name: button }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), expected);
+    await page.getByRole("button", { name: button }).waitFor();
+  }
+  assert.ok(!(await page.locator("body").innerText()).includes("secret"));
+  // Chromium hides it from `location` by itself; others don't.
+  const shared = await page.evaluate(async () => {
+    const { shareable } = await import(new URL("rooms.js", document.baseURI));
+    return ["https://ada:secret@host:1/a/?b#c", "wss://:secret@host/ws", "ws://ada@host/"].map(shareable);
+  });
+  assert.deepEqual(shared, ["https://host:1/a/?b#c", "wss://host/ws", "ws://host/"]);
+  await ada.leave();
+});
+
 test("a bad room is refused kindly, in the field and in the address", async () => {
   const ada = await Person.create(browser);
   const page = await ada.open(relay.url);

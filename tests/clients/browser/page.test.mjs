@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { connected, heard, launch, Person, say, sendRaw } from "./browser.mjs";
-import { Relay } from "./relay.mjs";
+import { Relay, startProxy } from "./relay.mjs";
 
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const DESKTOP = { viewport: { width: 1280, height: 800 } };
@@ -99,6 +99,21 @@ test("a long message is folded, and unfolds", async () => {
   await heard(page, long, lines);
   assert.ok(await page.evaluate(() => document.getElementById("scroller").scrollWidth <= innerWidth));
   await ada.leave();
+});
+
+test("it connects where 'self' does not cover WebSockets, as in Safari before 15.4", async () => {
+  const policies = [];
+  const proxy = await startProxy(relay.url, "/", (headers) => {
+    const policy = headers["content-security-policy"].replace("connect-src 'self' ", "connect-src ");
+    policies.push(policy);
+    return { ...headers, "content-security-policy": policy };
+  });
+  const ada = await Person.create(browser);
+  await ada.open(proxy.url);
+  const { host } = new URL(proxy.url);
+  assert.match(policies[0], new RegExp(`connect-src ws://${host} wss://${host};`));
+  await ada.leave();
+  await proxy.close();
 });
 
 test("the rest of the page", async (t) => {

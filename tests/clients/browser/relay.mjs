@@ -58,8 +58,11 @@ function addressPrintedBy(child) {
   });
 }
 
-/** Serves what stands at `target` beneath `prefix` ("/relay/"); returns `{ url, close }`. */
-export async function startProxy(target, prefix) {
+/**
+ * Serves what stands at `target` beneath `prefix` ("/relay/"), with what `alter` makes of its headers;
+ * returns `{ url, close }`.
+ */
+export async function startProxy(target, prefix, alter = (headers) => headers) {
   const upstream = new URL(target);
   const server = http.createServer((request, response) => {
     if (!request.url.startsWith(prefix)) {
@@ -67,7 +70,7 @@ export async function startProxy(target, prefix) {
       return;
     }
     const forwarded = http.request({ ...ask(request), agent: false }, (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
+      response.writeHead(answer.statusCode, alter(answer.headers));
       answer.pipe(response);
     });
     forwarded.on("error", () => response.destroy());

@@ -1,0 +1,32 @@
+//! The embedded page's Content Security Policy: its own origin, and nothing inline. What a message holds
+//! can't become code, even if the page had a fault.
+
+use crate::proto::Head;
+use crate::proto::handshake;
+
+/// The policy of a page that is asked for with this request.
+///
+/// In Safari before 15.4, `'self'` does not cover WebSockets, so that the host is named besides: with both
+/// schemes, as it may be a proxy that speaks TLS. The schemes alone (`ws: wss:`) would do, too, and
+/// let a fault of the page speak to everybody. Whoever keeps the page keeps it for the host that
+/// it was asked of, so the policy needs no tag of its own; where a proxy puts in another host, there
+/// is still `'self'`.
+pub(super) fn content_security_policy(head: &Head) -> String {
+    let sockets = named_host(head)
+        .map(|host| format!(" ws://{host} wss://{host}"))
+        .unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// The host, if it can stand in a policy: letters, digits, hyphens and dots, and a port. A host may have
+/// semicolons, commas and asterisks, which mean something there; and there is no way to write IPv6.
+fn named_host<'a>(head: &Head<'a>) -> Option<&'a str> {
+    let host = handshake::check_request(head).ok()??;
+    let host = host.strip_suffix(':').unwrap_or(host);
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    name.bytes().all(may_stand).then_some(host)
+}
