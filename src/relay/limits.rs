@@ -104,6 +104,8 @@ pub struct Pace {
     pub topic_visits_per_turn: u32,
     /// Members that a turn visits in all topics together.
     pub visits_per_turn: u32,
+    /// Readers that a turn laps; while more are to be, their topics take nothing in.
+    pub laps_per_turn: usize,
     /// Bytes that a turn inflates before it goes on to writing; one message may exceed it.
     pub inflated_bytes_per_turn: usize,
     /// Timers that a turn fires.
@@ -118,6 +120,8 @@ impl Default for Pace {
         Pace {
             topic_visits_per_turn: 1024,
             visits_per_turn: 4096,
+            // Each takes microseconds: a boundary to find, a close frame, a notice.
+            laps_per_turn: 256,
             // As much as a turn reads.
             inflated_bytes_per_turn: 1 << 20,
             timers_per_turn: 1024,

@@ -135,6 +135,8 @@ pub struct Relay {
     unfinished: Option<ConnId>,
     /// Variants whose walk is not complete, each once.
     dirty: VecDeque<VariantKey>,
+    /// Variants that hold more than they may, each once.
+    overfull: VecDeque<VariantKey>,
     /// Variants to tidy at the end of the turn, each once.
     touched: Vec<VariantKey>,
     /// Variants with lagging members, each once.
@@ -184,6 +186,7 @@ impl Relay {
             responses: Responses::default(),
             unfinished: None,
             dirty: VecDeque::new(),
+            overfull: VecDeque::new(),
             touched: Vec::new(),
             retaining: Vec::new(),
             lagging: 0,
@@ -295,7 +298,8 @@ impl Relay {
     #[must_use]
     pub fn has_work(&self) -> bool {
         let is_owed = !self.outputs.is_empty() || !self.responses.is_empty();
-        self.timers_left || is_owed || !self.dirty.is_empty()
+        let is_overfull = !self.overfull.is_empty() || self.is_overfull();
+        self.timers_left || is_owed || !self.dirty.is_empty() || is_overfull
     }
 
     /// When the next turn is due, though nothing happens.

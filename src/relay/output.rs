@@ -48,6 +48,7 @@ pub(super) struct Budget {
 impl Relay {
     /// Begins the writing part of a turn.
     pub fn begin_flush(&mut self) {
+        self.lap_laggards();
         self.responses.begin_flush();
         self.budget = Budget {
             queued: true,
@@ -231,7 +232,7 @@ impl Relay {
         }
         let variant = &mut self.topics[key];
         let end = connection.end(variant.log.tail());
-        let cursor = variant.log.advance(before, end, Some(slot), 0);
+        let cursor = variant.log.after_own(before, end, slot);
         if cursor == before {
             return before;
         }

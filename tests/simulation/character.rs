@@ -120,8 +120,10 @@ impl Character {
             stalled_write_timeout: random.between(5, 300),
             close_timeout: random.between(5, 50),
             pace: Pace {
-                topic_visits_per_turn: random.pick(&[1, 3, 1024]),
-                visits_per_turn: random.pick(&[1, 5, 4096]),
+                // As many as there may be members of a topic, so that a walk ends with its part of a turn.
+                topic_visits_per_turn: random.pick(&[1, 2, 3, 5, 1024]),
+                visits_per_turn: random.pick(&[1, 2, 5, 8, 4096, 4096]),
+                laps_per_turn: random.pick(&[1, 2, 256]),
                 // A client waits until what it sent compressed was taken in: see client.rs.
                 inflated_bytes_per_turn: usize::MAX,
                 timers_per_turn: random.pick(&[1, 4, 1024]),

@@ -10,6 +10,9 @@ use fanfare::wheel::Tick;
 const LINGER_TICKS: u32 = 20;
 const LINGER_BYTES_MAX: usize = 32 << 20;
 
+/// The most that a frame takes besides its payload.
+const FRAME_HEADER_BYTES_MAX: usize = 10;
+
 /// The least memory that a segment's list takes, if it has one.
 const LIST_BYTES_MIN: usize = 4 * 24;
 
@@ -253,20 +256,26 @@ impl World {
     /// What is held stays within its bounds.
     fn check_memory(&mut self) {
         let limits = &self.character.limits;
-        // The bound is kept when a message comes; who turns out to be slow after the last burst
-        // holds that in addition. Two segments that follow each other are at least half full, and
-        // the burst may begin near the end of one, and end near the beginning of another.
+        // A log that is over its bound takes nothing in: so it exceeds that by what one read brings, which
+        // is as much as there is room for, or what came with a request, and a message that was gathered.
+        let read_bytes_max = (limits.topic_log_bytes_max / 4).max(limits.head_bytes_max)
+            + limits.message_bytes_max
+            + FRAME_HEADER_BYTES_MAX;
+        // Two segments that follow each other are at least half full, but for the first and the last.
         let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
-        let topic_bytes = segment_bytes_max + LIST_BYTES_MIN;
-        let slack =
-            2 * self.encodings() * (self.burst.bytes + self.burst.topics.len() * topic_bytes);
+        let excess_bytes_max =
+            2 * (read_bytes_max + segment_bytes_max) + segment_bytes_max / 64 + LIST_BYTES_MIN;
+        let topic_bytes_max = limits.topic_log_bytes_max + excess_bytes_max;
+        let log_bytes_max = (self.relay.topics() * self.encodings() * topic_bytes_max)
+            .min(limits.log_bytes_max + self.encodings() * excess_bytes_max);
         let log_bytes = self.relay.log_bytes();
-        let log_bytes_max = limits.log_bytes_max + slack;
         assert!(
             log_bytes <= log_bytes_max,
             "{log_bytes} bytes of logs, {log_bytes_max} at most"
         );
-        self.burst.is_over = !self.relay.has_work();
+        if !self.relay.has_work() {
+            self.burst.clear();
+        }
         let free = 2 * (16 * 1024)
             + 2 * (limits.outbox_bytes_max + 512)
             + (2 * limits.head_bytes_max).max(self.character.read_bytes_max);

@@ -2,7 +2,7 @@
 
 use crate::script::{Script, frame, limits, message, request, sent};
 use fanfare::proto::OpCode;
-use fanfare::relay::{Limits, Pace, SlowPolicy};
+use fanfare::relay::{Limits, Pace, Reading, SlowPolicy};
 
 /// What waited for a boundary of the log stayed behind when a member passed over its own messages.
 /// Once the log was trimmed there, the next messages were lost to it.
@@ -293,4 +293,57 @@ fn messages_that_never_cease_keep_no_walk_from_its_end() {
             assert!(is_all, "one of {members} got something else");
         }
     }
+}
+
+/// All who lagged too far were lapped at once, in the middle of what somebody said, and that turn took as
+/// long as it took. Now a turn laps so many, and the topic takes nothing in until all are.
+#[test]
+fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
+    let mut script = Script::new(Limits {
+        pace: Pace {
+            laps_per_turn: 5,
+            ..Pace::default()
+        },
+        ..limits()
+    });
+    let sender = script.join("/ws");
+    let stalled: Vec<_> = (0..18).map(|_| script.join("/ws")).collect();
+    for &reader in &stalled {
+        script.set_room(reader, 1);
+    }
+    while script.relay.counters().lapped == 0 {
+        script.say(sender, &message(&[7; 8000]));
+        script.turn();
+    }
+    let log_bytes = script.relay.log_bytes();
+    for lapped in [5, 10, 15] {
+        assert_eq!(script.relay.counters().lapped, lapped);
+        assert!(script.relay.has_work());
+        assert_eq!(script.relay.reading(sender), Reading::NextTurn);
+        assert_eq!(script.relay.log_bytes(), log_bytes);
+        script.turn();
+    }
+    assert_eq!(script.relay.counters().lapped, 18);
+    assert!(matches!(script.relay.reading(sender), Reading::Now(_)));
+    assert_eq!(script.relay.log_bytes(), 0);
+}
+
+/// A reader whose socket had room, but whose turn had not come, was lapped by what came meanwhile.
+#[test]
+fn who_has_room_again_is_served_and_not_lapped() {
+    let mut script = Script::new(limits());
+    let sender = script.join("/ws");
+    let reader = script.join("/ws");
+    script.set_room(reader, 0);
+    let payload = [7; 15_000];
+    for _ in 0..3 {
+        script.say(sender, &message(&payload));
+        script.turn();
+    }
+    script.give_room(reader, usize::MAX);
+    script.say(sender, &message(&payload));
+    script.say(sender, &message(&payload));
+    script.turn();
+    assert_eq!(script.relay.counters().lapped, 0);
+    assert!(script.take(reader) == sent(&payload).repeat(5));
 }
