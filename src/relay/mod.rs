@@ -29,6 +29,7 @@
 
 mod admin;
 mod admission;
+mod budget;
 mod by_slot;
 mod census;
 mod compression;
@@ -74,6 +75,7 @@ use connection::{Connection, Phase};
 use crowd::{Arrivals, Crowd};
 use guests::Guests;
 use notice::Notices;
+use queue::Queue;
 use responses::Responses;
 use slab::Slab;
 use spending::Spending;
@@ -127,8 +129,10 @@ pub struct Relay {
     codec: compression::Codec,
     calendar: Option<Calendar>,
     wheel: Wheel,
-    /// Connections with output of their own, besides what the walk brings them.
-    outputs: VecDeque<ConnId>,
+    /// Connections with output of their own, besides what the walk brings them: those who keep up, and
+    /// those who lag.
+    outputs: Queue,
+    slow_outputs: Queue,
     responses: Responses,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
@@ -151,7 +155,7 @@ pub struct Relay {
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
-    budget: output::Budget,
+    budget: budget::Budget,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
     /// Timers were left over for the next turn.
@@ -182,7 +186,8 @@ impl Relay {
             codec: compression::Codec::default(),
             calendar: None,
             wheel: Wheel::new(now),
-            outputs: VecDeque::new(),
+            outputs: Queue::default(),
+            slow_outputs: Queue::default(),
             responses: Responses::default(),
             unfinished: None,
             dirty: VecDeque::new(),
@@ -196,7 +201,7 @@ impl Relay {
             closed: Vec::new(),
             private_bytes: 0,
             counters: Counters::default(),
-            budget: output::Budget::default(),
+            budget: budget::Budget::default(),
             shutdown: None,
             hooks: hooks::Hooked::default(),
             timers_left: false,
@@ -297,7 +302,8 @@ impl Relay {
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let is_owed = !self.outputs.is_empty() || !self.responses.is_empty();
+        let queues = [&self.outputs, &self.slow_outputs];
+        let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
         let is_overfull = !self.overfull.is_empty() || self.is_overfull();
         self.timers_left || is_owed || !self.dirty.is_empty() || is_overfull
     }

@@ -106,6 +106,9 @@ impl Relay {
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
         } else if connection.blocked {
             self.probe(slot);
+        } else if connection.awaiting_pong && connection.outbox().is_some() {
+            // The ping waits for its turn, and the peer for the ping.
+            self.connections[slot as usize].since = self.now;
         } else if connection.awaiting_pong {
             self.counters.dead += 1;
             self.abort(slot, Cause::Dead);
@@ -113,6 +116,7 @@ impl Relay {
             self.ping(slot);
         }
     }
+
     /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
     /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
     fn probe(&mut self, slot: u32) {

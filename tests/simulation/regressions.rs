@@ -347,3 +347,69 @@ fn who_has_room_again_is_served_and_not_lapped() {
     assert_eq!(script.relay.counters().lapped, 0);
     assert!(script.take(reader) == sent(&payload).repeat(5));
 }
+
+/// A turn wrote to so many members whatever that took: a flood to one topic kept the others from what they
+/// were owed.
+#[test]
+fn a_flood_to_one_topic_delays_another_by_a_turn() {
+    let mut script = Script::new(Limits {
+        pace: Pace {
+            topic_flush_bytes_per_turn: 10_000,
+            flush_bytes_per_turn: 20_000,
+            ..Pace::default()
+        },
+        ..limits()
+    });
+    let flood: Vec<_> = (0..30).map(|_| script.join("/ws/flood")).collect();
+    let quiet = script.join("/ws/quiet");
+    let owed = sent(&[7; 4000]).repeat(2);
+    script.say(flood[0], &message(&[7; 4000]).repeat(2));
+    script.turn();
+    let took: Vec<_> = flood.iter().map(|&id| script.take(id).len()).collect();
+    assert_eq!(took.iter().sum::<usize>(), 2 * owed.len(), "two are served");
+    script.say(quiet, &message(b"hello"));
+    script.turn();
+    assert_eq!(script.take(quiet), sent(b"hello"));
+    while script.relay.has_work() {
+        script.turn();
+    }
+    for (&id, took) in flood.iter().zip(took) {
+        assert_eq!(took + script.take(id).len(), owed.len());
+    }
+}
+
+/// Nor do those wait who have output of their own, such as a pong, for a crowd that catches up.
+#[test]
+fn a_pong_does_not_wait_for_those_who_lag() {
+    let mut script = Script::new(Limits {
+        pace: Pace {
+            output_bytes_per_turn: 10_000,
+            ..Pace::default()
+        },
+        ..limits()
+    });
+    let flood: Vec<_> = (0..30).map(|_| script.join("/ws/flood")).collect();
+    let quiet = script.join("/ws/quiet");
+    for &reader in &flood {
+        script.set_room(reader, 0);
+    }
+    script.say(flood[0], &message(&[7; 8000]));
+    script.turn();
+    for &reader in &flood {
+        script.give_room(reader, usize::MAX);
+    }
+    script.say(quiet, &frame(true, OpCode::Ping, b"?"));
+    script.turn();
+    assert_eq!(script.take(quiet), b"\x8A\x01?");
+    let mut served = 0;
+    for turn in 1.. {
+        let took = flood.iter().filter(|&&id| !script.take(id).is_empty());
+        served += took.count();
+        assert_eq!(served, (2 * turn).min(30));
+        if served == 30 {
+            break;
+        }
+        assert!(script.relay.has_work());
+        script.turn();
+    }
+}

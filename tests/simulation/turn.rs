@@ -1,5 +1,6 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
+use crate::character::may_put_off_output;
 use crate::peer::{Room, Stage};
 use crate::world::World;
 use fanfare::proxy::PeerAddress;
@@ -242,7 +243,9 @@ impl World {
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
-        if sent == offered && peer.is_behind && peer.pong_awaited.is_some() {
+        // The wait goes on from when there was room, which is now, unless it had to wait for its turn.
+        let is_at_once = !may_put_off_output(&self.character.limits);
+        if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
             peer.pong_awaited = Some(self.now);
         }
         peer.blocked = sent < offered;
