@@ -53,8 +53,25 @@ impl Log {
         to
     }
 
-    /// The first frame boundary at or after `position`. Walks the frames of one segment, so ask
-    /// only where it is needed: when something must enter between two frames.
+    /// Where a reader stands that stood at `from` and passes over the frames of its own that begin
+    /// there, up to `to`.
+    #[must_use]
+    pub fn after_own(&self, from: Position, to: Position, reader: u32) -> Position {
+        let mut position = from;
+        while position < to
+            && let Some(index) = self.index(position)
+        {
+            let after = self.segments[index].after_own(position, reader);
+            if after == position {
+                return position;
+            }
+            position = after;
+        }
+        position.min(to)
+    }
+
+    /// The first frame boundary at or after `position`. Walks the frames of a part of a segment, so
+    /// ask only where it is needed: when something must enter between two frames.
     #[must_use]
     pub fn boundary(&self, position: Position, frame_bytes: impl Fn(&[u8]) -> usize) -> Boundary {
         let at_tail = Boundary {
@@ -64,10 +81,7 @@ impl Log {
         let Some(segment) = self.index(position).map(|index| &self.segments[index]) else {
             return at_tail;
         };
-        let mut boundary = Boundary {
-            position: segment.start,
-            message: segment.first_message,
-        };
+        let mut boundary = segment.boundary_before(position);
         while boundary.position < position {
             let frame = segment.bytes_from(boundary.position);
             boundary.position = boundary.position.after(frame_bytes(frame));

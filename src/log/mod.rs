@@ -128,7 +128,7 @@ impl Log {
         }
         if let Some(last) = self.segments.back_mut() {
             let before = last.list_bytes();
-            last.append(header, payload, excluded);
+            last.append(header, payload, excluded, self.messages);
             let grown_bytes = last.list_bytes() - before;
             self.bytes += grown_bytes;
             pool.charge(grown_bytes);

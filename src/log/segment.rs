@@ -1,6 +1,6 @@
 //! A block of encoded frames, whole ones only.
 
-use super::Position;
+use super::{Boundary, Position};
 
 /// A block of frames that begins at a position of its log.
 #[derive(Debug)]
@@ -10,6 +10,9 @@ pub(super) struct Segment {
     pub(super) first_message: u64,
     /// Never grows beyond the capacity it came with, so that it never moves.
     block: Vec<u8>,
+    /// Frames about [`MARK_BYTES`] apart, in the order of their offsets: from one of them, the next
+    /// boundary is not far. The first frame has none.
+    marks: Vec<Mark>,
     /// Runs of frames that one reader passes over, in the order of their offsets. Empty, and without
     /// heap, unless a sender of this segment excluded itself.
     excluded: Vec<Excluded>,
@@ -23,12 +26,25 @@ struct Excluded {
     reader: u32,
 }
 
+/// A frame of which it is known which message it is.
+#[derive(Debug)]
+struct Mark {
+    offset: u32,
+    /// Counted from the segment's first message.
+    message: u32,
+}
+
+/// Bytes between marks. A search for a boundary looks at so many, and a frame; and the marks take less
+/// than a hundredth of the memory of what they mark.
+const MARK_BYTES: usize = 1024;
+
 impl Segment {
     pub(super) fn new(start: Position, first_message: u64, block: Vec<u8>) -> Self {
         Segment {
             start,
             first_message,
             block,
+            marks: Vec::new(),
             excluded: Vec::new(),
         }
     }
@@ -41,20 +57,31 @@ impl Segment {
         self.block.capacity()
     }
 
-    /// Memory of the side list. Of empty messages it can take a dozen times as much as the frames.
+    /// Memory of the side lists. Of empty messages they can take a dozen times as much as the frames.
     pub(super) fn list_bytes(&self) -> usize {
-        self.excluded.capacity() * size_of::<Excluded>()
+        self.marks.capacity() * size_of::<Mark>() + self.excluded.capacity() * size_of::<Excluded>()
     }
 
     pub(super) fn room(&self) -> usize {
         self.block.capacity() - self.block.len()
     }
 
-    pub(super) fn append(&mut self, header: &[u8], payload: &[u8], excluded: Option<u32>) {
+    /// Appends a frame, the message of that number.
+    pub(super) fn append(
+        &mut self,
+        header: &[u8],
+        payload: &[u8],
+        excluded: Option<u32>,
+        message: u64,
+    ) {
         let frame_bytes = header.len() + payload.len();
         debug_assert!(frame_bytes <= self.room());
+        let offset = self.block.len();
+        let marked = self.marks.last().map_or(0, |mark| mark.offset as usize);
+        if offset - marked >= MARK_BYTES {
+            self.mark(offset, message);
+        }
         if let Some(reader) = excluded {
-            let offset = self.block.len();
             let end = offset + frame_bytes;
             match self.excluded.last_mut() {
                 Some(last) if last.reader == reader && last.end == offset => last.end = end,
@@ -69,6 +96,32 @@ impl Segment {
         self.block.extend_from_slice(payload);
     }
 
+    #[cold]
+    fn mark(&mut self, offset: usize, message: u64) {
+        if self.marks.is_empty() {
+            self.marks.reserve_exact(self.capacity() / MARK_BYTES);
+        }
+        self.marks.push(Mark {
+            offset: offset as u32,
+            message: (message - self.first_message) as u32,
+        });
+    }
+
+    /// A frame boundary at or before `position`, and which message begins there.
+    pub(super) fn boundary_before(&self, position: Position) -> Boundary {
+        let offset = position.since(self.start);
+        let ahead = self
+            .marks
+            .partition_point(|mark| u64::from(mark.offset) <= offset);
+        let mark = ahead.checked_sub(1).map(|index| &self.marks[index]);
+        Boundary {
+            position: self
+                .start
+                .after(mark.map_or(0, |mark| mark.offset as usize)),
+            message: self.first_message + mark.map_or(0, |mark| u64::from(mark.message)),
+        }
+    }
+
     pub(super) fn into_block(self) -> Vec<u8> {
         self.block
     }
@@ -76,6 +129,16 @@ impl Segment {
     /// All bytes from `position` on.
     pub(super) fn bytes_from(&self, position: Position) -> &[u8] {
         &self.block[position.since(self.start) as usize..]
+    }
+
+    /// Where `reader` goes on that stands before a frame of its own, or in it.
+    pub(super) fn after_own(&self, position: Position, reader: u32) -> Position {
+        let offset = position.since(self.start) as usize;
+        let ahead = self.excluded.partition_point(|run| run.end <= offset);
+        match self.excluded.get(ahead) {
+            Some(run) if run.reader == reader && run.offset <= offset => self.start.after(run.end),
+            _ => position,
+        }
     }
 
     /// How far `reader` may read from `position` before a frame of its own begins, and the position

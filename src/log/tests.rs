@@ -209,7 +209,7 @@ proptest! {
         }
     }
 
-    /// The memory of a log is what its segments take, and trimming frees exactly what lies before.
+    /// The memory of a log is what its segments and their lists take, and trimming frees exactly what lies before.
     #[test]
     fn trim_keeps_what_is_ahead(sizes in prop::collection::vec(0usize..20_000, 1..40), at in 0.0f64..=1.0) {
         let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
@@ -219,7 +219,29 @@ proptest! {
         prop_assert!(log.head() <= cursor);
         let rest: Vec<u8> = log.slices(cursor, log.tail(), None).flatten().copied().collect();
         prop_assert_eq!(&rest[..], &all[cursor.0 as usize..]);
-        let held: usize = log.segments.iter().map(Segment::capacity).sum();
+        let memory = |segment: &Segment| segment.capacity() + segment.list_bytes();
+        let held: usize = log.segments.iter().map(memory).sum();
         prop_assert_eq!((held, held), (log.bytes(), pool.bytes_in_use()));
+    }
+}
+
+#[test]
+fn a_boundary_is_found_without_a_walk_over_the_whole_segment() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(256 << 10, 1 << 30));
+    for _ in 0..200_000 {
+        append(&mut log, &mut pool, 0, None);
+    }
+    for position in (1..log.tail().0).step_by(7777).map(Position) {
+        let frames = std::cell::Cell::new(0);
+        let boundary = log.boundary(position, |bytes| {
+            frames.set(frames.get() + 1);
+            frame_bytes(bytes)
+        });
+        let expected = Boundary {
+            position: Position(position.0.next_multiple_of(2)),
+            message: position.0.div_ceil(2),
+        };
+        assert_eq!(boundary, expected);
+        assert!(frames.get() <= 513, "{} frames", frames.get());
     }
 }

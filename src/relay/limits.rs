@@ -104,6 +104,16 @@ pub struct Pace {
     pub topic_visits_per_turn: u32,
     /// Members that a turn visits in all topics together.
     pub visits_per_turn: u32,
+    /// Bytes that a turn sends to the members of one topic as it visits them; what one of them is owed
+    /// may exceed it.
+    pub topic_flush_bytes_per_turn: u64,
+    /// Bytes that it sends so to those of all topics together.
+    pub flush_bytes_per_turn: u64,
+    /// Bytes that a turn sends to those with output of their own who keep up, such as pongs, and as many
+    /// to those who lag; what one of them is owed may exceed it.
+    pub output_bytes_per_turn: u64,
+    /// Readers that a turn laps; while more are to be, their topics take nothing in.
+    pub laps_per_turn: usize,
     /// Bytes that a turn inflates before it goes on to writing; one message may exceed it.
     pub inflated_bytes_per_turn: usize,
     /// Timers that a turn fires.
@@ -118,6 +128,13 @@ impl Default for Pace {
         Pace {
             topic_visits_per_turn: 1024,
             visits_per_turn: 4096,
+            // The kernel takes a MiB in less than a millisecond, and a turn's other work in a hundredth of
+            // that: smaller parts would cost throughput, larger ones the patience of all others.
+            topic_flush_bytes_per_turn: 1 << 20,
+            flush_bytes_per_turn: 4 << 20,
+            output_bytes_per_turn: 1 << 20,
+            // Each takes microseconds: a boundary to find, a close frame, a notice.
+            laps_per_turn: 256,
             // As much as a turn reads.
             inflated_bytes_per_turn: 1 << 20,
             timers_per_turn: 1024,

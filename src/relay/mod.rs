@@ -30,6 +30,7 @@
 
 mod admin;
 mod admission;
+mod budget;
 mod by_slot;
 mod census;
 mod compression;
@@ -76,6 +77,7 @@ use connection::{Connection, Phase};
 use crowd::{Arrivals, Crowd};
 use guests::Guests;
 use notice::Notices;
+use queue::Queue;
 use responses::Responses;
 use slab::Slab;
 use spending::Spending;
@@ -130,14 +132,18 @@ pub struct Relay {
     calendar: Option<Calendar>,
     wheel: Wheel,
     reported: reported::Reported,
-    /// Connections with output of their own, besides what the walk brings them.
-    outputs: VecDeque<ConnId>,
+    /// Connections with output of their own, besides what the walk brings them: those who keep up, and
+    /// those who lag.
+    outputs: Queue,
+    slow_outputs: Queue,
     responses: Responses,
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
     /// Variants whose walk is not complete, each once.
     dirty: VecDeque<VariantKey>,
+    /// Variants that hold more than they may, each once.
+    overfull: VecDeque<VariantKey>,
     /// Variants to tidy at the end of the turn, each once.
     touched: Vec<VariantKey>,
     /// Variants with lagging members, each once.
@@ -152,7 +158,7 @@ pub struct Relay {
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
-    budget: output::Budget,
+    budget: budget::Budget,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
     /// Timers were left over for the next turn.
@@ -184,10 +190,12 @@ impl Relay {
             calendar: None,
             wheel: Wheel::new(now),
             reported: reported::Reported::new(now),
-            outputs: VecDeque::new(),
+            outputs: Queue::default(),
+            slow_outputs: Queue::default(),
             responses: Responses::default(),
             unfinished: None,
             dirty: VecDeque::new(),
+            overfull: VecDeque::new(),
             touched: Vec::new(),
             retaining: Vec::new(),
             lagging: 0,
@@ -197,7 +205,7 @@ impl Relay {
             closed: Vec::new(),
             private_bytes: 0,
             counters: Counters::default(),
-            budget: output::Budget::default(),
+            budget: budget::Budget::default(),
             shutdown: None,
             hooks: hooks::Hooked::default(),
             timers_left: false,
@@ -298,8 +306,10 @@ impl Relay {
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let is_owed = !self.outputs.is_empty() || !self.responses.is_empty();
-        self.timers_left || is_owed || !self.dirty.is_empty()
+        let queues = [&self.outputs, &self.slow_outputs];
+        let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
+        let is_overfull = !self.overfull.is_empty() || self.is_overfull();
+        self.timers_left || is_owed || !self.dirty.is_empty() || is_overfull
     }
 
     /// When the next turn is due, though nothing happens.

@@ -30,34 +30,7 @@ pub enum Output<'a> {
 /// Slices that leave in one write, in their order.
 pub type Slices<'a> = ArrayVec<IoSlice<'a>, SLICES_MAX>;
 
-/// What a turn may still send.
-#[derive(Debug, Default)]
-pub(super) struct Budget {
-    /// There may be connections with output of their own, which go first.
-    pub(super) queued: bool,
-    /// As many of those at most.
-    pub(super) outputs: usize,
-    /// Members in all topics together.
-    visits: u32,
-    /// Members of the topic whose turn it is.
-    topic_visits: u32,
-    /// Topics.
-    topics: usize,
-}
-
 impl Relay {
-    /// Begins the writing part of a turn.
-    pub fn begin_flush(&mut self) {
-        self.responses.begin_flush();
-        self.budget = Budget {
-            queued: true,
-            outputs: self.outputs.len(),
-            visits: self.limits.pace.visits_per_turn,
-            topic_visits: self.limits.pace.topic_visits_per_turn,
-            topics: self.dirty.len(),
-        };
-    }
-
     /// The next connection to write to; `None` once this turn has written enough.
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
         if let Some(id) = self.unfinished.take()
@@ -72,10 +45,11 @@ impl Relay {
         }
         while self.budget.topics > 0 {
             let key = *self.dirty.front()?;
-            let is_over = self.budget.visits == 0 || self.budget.topic_visits == 0;
+            let is_spent = self.budget.topic_visits == 0
+                || self.counters.sent_bytes >= self.budget.topic_sent_max;
             let variant = &mut self.topics[key];
-            // The last visit that the turn has time for may be the last of all: that is noted at once.
-            let slot = match is_over {
+            // The last visit that there was room for may be the last of all: that is noted at once.
+            let slot = match is_spent {
                 true if !variant.settle() => {
                     self.put_off_walk();
                     continue;
@@ -89,7 +63,6 @@ impl Relay {
                 self.next_topic();
                 continue;
             };
-            self.budget.visits -= 1;
             self.budget.topic_visits -= 1;
             if self.is_served_by_walk(slot) {
                 return Some(self.id(slot));
@@ -231,7 +204,7 @@ impl Relay {
         }
         let variant = &mut self.topics[key];
         let end = connection.end(variant.log.tail());
-        let cursor = variant.log.advance(before, end, Some(slot), 0);
+        let cursor = variant.log.after_own(before, end, slot);
         if cursor == before {
             return before;
         }
@@ -262,21 +235,6 @@ impl Relay {
             return false;
         }
         true
-    }
-
-    /// A topic has had its part of this turn, or the turn is over: the walk goes on in the next one.
-    fn put_off_walk(&mut self) {
-        if self.budget.visits == 0 {
-            self.budget.topics = 0;
-        } else {
-            self.dirty.rotate_left(1);
-            self.next_topic();
-        }
-    }
-
-    fn next_topic(&mut self) {
-        self.budget.topics -= 1;
-        self.budget.topic_visits = self.limits.pace.topic_visits_per_turn;
     }
 
     pub(super) fn has_output(&mut self, slot: u32) -> bool {

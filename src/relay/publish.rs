@@ -51,9 +51,6 @@ impl Relay {
         }
         self.counters.messages += 1;
         self.counters.message_bytes += payload.len() as u64;
-        if self.pool.bytes_in_use() > self.limits.log_bytes_max {
-            self.relieve();
-        }
     }
 
     /// Appends a message, compressed, to those of these variants that exist.
@@ -104,32 +101,76 @@ impl Relay {
         if !std::mem::replace(&mut variant.dirty, true) {
             self.dirty.push_back(key);
         }
-        let bytes_max = self.limits.topic_log_bytes_max;
-        if variant.log.bytes() > bytes_max {
-            let cut = variant.log.cut(bytes_max);
-            self.lap(key, cut);
+        let is_over = variant.log.bytes() > self.limits.topic_log_bytes_max;
+        if is_over && !std::mem::replace(&mut variant.overfull, true) {
+            self.overfull.push_back(key);
         }
     }
 
     /// Bytes that a topic may still take in before everybody in it was served: a quarter of what it
-    /// retains, so that what a turn brings never laps a reader whose socket has room.
+    /// retains, so that what a turn brings never laps a reader whose socket has room. None while its
+    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it.
     pub(super) fn room(&self, topic: TopicKey) -> usize {
+        if self.is_overfull() {
+            return 0;
+        }
         let unsettled_bytes = self.topics[topic]
             .variants()
-            .map(|key| self.topics[key].unsettled_bytes())
+            .map(|key| match &self.topics[key] {
+                variant if variant.overfull => u64::MAX,
+                variant => variant.unsettled_bytes(),
+            })
             .max()
             .unwrap_or_default();
         let quarter = self.limits.topic_log_bytes_max / 4;
         quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
     }
 
-    /// Laps every lagging member of a variant whose cursor is before `cut`, and frees what they held.
-    /// What the walk has yet to serve is held anyway; so who began to lag there, such as one that
-    /// leaves and whose socket has room, stays.
-    fn lap(&mut self, key: VariantKey, cut: Position) {
+    /// All logs together are over their bound.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.pool.bytes_in_use() > self.limits.log_bytes_max
+    }
+
+    /// Laps those who lag by more than may be retained, as many as a turn may. It comes after all input
+    /// and before all output: nobody is closed in the middle of what it says, and what makes room for
+    /// a topic's messages holds up those of the others for a bounded time.
+    pub(super) fn lap_laggards(&mut self) {
+        let mut laps_left = self.limits.pace.laps_per_turn;
+        let bytes_max = self.limits.topic_log_bytes_max;
+        for _ in 0..self.overfull.len() {
+            if laps_left == 0 {
+                return;
+            }
+            let Some(key) = self.overfull.pop_front() else {
+                break;
+            };
+            let cut = self.topics[key].log.cut(bytes_max);
+            self.lap(key, cut, &mut laps_left);
+            let variant = &mut self.topics[key];
+            variant.overfull = variant.log.bytes() > bytes_max;
+            match variant.overfull {
+                true => self.overfull.push_back(key),
+                false => self.touch(key),
+            }
+        }
+        if self.is_overfull() {
+            self.relieve(&mut laps_left);
+        }
+    }
+
+    /// Laps lagging members of a variant whose cursor is before `cut`, and frees what they held. What
+    /// the walk has yet to serve is held anyway; so who began to lag there, such as one that leaves,
+    /// stays. So does whoever has room: it is served before anything else is taken in.
+    fn lap(&mut self, key: VariantKey, cut: Position, laps_left: &mut usize) {
         let cut = cut.min(self.topics[key].settled());
-        let lagging = self.topics[key].lagging().to_vec();
-        for slot in lagging {
+        let is_behind = |&slot: &u32| {
+            let connection = &self.connections[slot as usize];
+            connection.blocked && connection.cursor < cut
+        };
+        let lagging = self.topics[key].lagging().iter().copied();
+        let behind: Vec<u32> = lagging.filter(is_behind).take(*laps_left).collect();
+        *laps_left -= behind.len();
+        for slot in behind {
             if self.pass_over_own(slot) >= cut {
                 continue;
             }
@@ -141,10 +182,10 @@ impl Relay {
         self.trim(key);
     }
 
-    /// All logs together have reached their bound: the one that retains most is cut to its live end,
-    /// until an eighth of the bound is free, so that the search is paid for.
+    /// All logs together are over their bound: the one that retains most is cut to its live end, until
+    /// an eighth of the bound is free, so that the search is paid for.
     #[cold]
-    fn relieve(&mut self) {
+    fn relieve(&mut self, laps_left: &mut usize) {
         let mut retaining: Vec<(usize, VariantKey)> = self
             .retaining
             .iter()
@@ -153,10 +194,11 @@ impl Relay {
         retaining.sort_unstable_by_key(|&(bytes, _)| bytes);
         let enough = self.limits.log_bytes_max / 8 * 7;
         while self.pool.bytes_in_use() > enough
+            && *laps_left > 0
             && let Some((_, key)) = retaining.pop()
         {
             let live_end = self.topics[key].log.tail();
-            self.lap(key, live_end);
+            self.lap(key, live_end, laps_left);
         }
     }
 
@@ -240,7 +282,7 @@ impl Relay {
             self.trim(key);
             self.note_retaining(key);
             let variant = &self.topics[key];
-            if variant.is_empty() && !variant.dirty {
+            if variant.is_empty() && !variant.dirty && !variant.overfull {
                 self.topics.remove(key);
             }
         }

@@ -135,6 +135,9 @@ impl Relay {
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
         } else if connection.blocked {
             self.probe(slot);
+        } else if connection.awaiting_pong && connection.outbox().is_some() {
+            // The ping waits for its turn, and the peer for the ping.
+            self.connections[slot as usize].since = self.now;
         } else if connection.awaiting_pong {
             self.counters.dead += 1;
             self.abort(slot, Cause::Dead);

@@ -63,6 +63,8 @@ pub(super) struct Variant {
     pub(super) dirty: bool,
     /// It stands in the list of those to tidy at the end of the turn.
     pub(super) touched: bool,
+    /// It holds more than it may, and stands in the queue of those whose readers are to be lapped.
+    pub(super) overfull: bool,
     /// Its index among those with lagging members.
     pub(super) retaining: u32,
     /// Its members that lagged at the end of the last turn in which something happened.
@@ -103,6 +105,7 @@ impl Variant {
             encoding,
             dirty: false,
             touched: false,
+            overfull: false,
             retaining: NONE,
             lagging_noted: 0,
             walked: messages,

@@ -81,6 +81,11 @@ pub(crate) struct Often {
     pub(crate) spurious: u32,
 }
 
+/// A turn sends so little that what is due may have to wait for the next ones.
+pub(crate) fn may_put_off_output(limits: &Limits) -> bool {
+    limits.pace.output_bytes_per_turn < Pace::default().output_bytes_per_turn
+}
+
 impl Character {
     pub(crate) fn draw(random: &mut Random) -> Self {
         // Large messages through tiny buffers take for ever.
@@ -120,8 +125,13 @@ impl Character {
             stalled_write_timeout: random.between(5, 300),
             close_timeout: random.between(5, 50),
             pace: Pace {
-                topic_visits_per_turn: random.pick(&[1, 3, 1024]),
-                visits_per_turn: random.pick(&[1, 5, 4096]),
+                // As many as there may be members of a topic, so that a walk ends with its part of a turn.
+                topic_visits_per_turn: random.pick(&[1, 2, 3, 5, 1024]),
+                visits_per_turn: random.pick(&[1, 2, 5, 8, 4096, 4096]),
+                topic_flush_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
+                flush_bytes_per_turn: random.pick(&[1, 2000, 4 << 20]),
+                output_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
+                laps_per_turn: random.pick(&[1, 2, 256]),
                 // A client waits until what it sent compressed was taken in: see client.rs.
                 inflated_bytes_per_turn: usize::MAX,
                 timers_per_turn: random.pick(&[1, 4, 1024]),

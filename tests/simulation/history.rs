@@ -16,10 +16,6 @@ impl History {
         self.messages.push(message);
     }
 
-    pub(crate) fn messages(&self) -> &[Message] {
-        &self.messages
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }

@@ -1,5 +1,6 @@
 //! What must hold: after each turn, whenever the relay sleeps, and at the end of it all.
 
+use crate::character::may_put_off_output;
 use crate::peer::{Peer, Stage};
 use crate::world::World;
 use fanfare::metrics::Levels;
@@ -9,6 +10,9 @@ use fanfare::wheel::Tick;
 /// What the relay promises about the end of a connection.
 const LINGER_TICKS: u32 = 20;
 const LINGER_BYTES_MAX: usize = 32 << 20;
+
+/// The most that a frame takes besides its payload.
+const FRAME_HEADER_BYTES_MAX: usize = 10;
 
 /// The least memory that a segment's list takes, if it has one.
 const LIST_BYTES_MIN: usize = 4 * 24;
@@ -231,13 +235,14 @@ impl World {
         peer.writes_this_turn = 0;
         let (now, since) = (self.now, peer.since);
         let stall = peer.stall_deadline(limits.stalled_write_timeout);
-        if self.relay.poll_timeout().is_some_and(|due| due <= now) {
-            // The relay knows that it has more to do.
-            return;
-        }
         if peer.ready {
             // It is heard first, and looked at again in the next tick.
             peer.excused_at = Some(now);
+        }
+        let is_put_off = self.relay.has_work() && may_put_off_output(limits);
+        if is_put_off || self.relay.poll_timeout().is_some_and(|due| due <= now) {
+            // The relay knows that it has more to do.
+            return;
         }
         if peer.excused_at == Some(now) {
             return;
@@ -267,20 +272,26 @@ impl World {
     /// What is held stays within its bounds.
     fn check_memory(&mut self) {
         let limits = &self.character.limits;
-        // The bound is kept when a message comes; who turns out to be slow after the last burst
-        // holds that in addition. Two segments that follow each other are at least half full, and
-        // the burst may begin near the end of one, and end near the beginning of another.
+        // A log that is over its bound takes nothing in: so it exceeds that by what one read brings, which
+        // is as much as there is room for, or what came with a request, and a message that was gathered.
+        let read_bytes_max = (limits.topic_log_bytes_max / 4).max(limits.head_bytes_max)
+            + limits.message_bytes_max
+            + FRAME_HEADER_BYTES_MAX;
+        // Two segments that follow each other are at least half full, but for the first and the last.
         let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
-        let topic_bytes = segment_bytes_max + LIST_BYTES_MIN;
-        let slack =
-            2 * self.encodings() * (self.burst.bytes + self.burst.topics.len() * topic_bytes);
+        let excess_bytes_max =
+            2 * (read_bytes_max + segment_bytes_max) + segment_bytes_max / 64 + LIST_BYTES_MIN;
+        let topic_bytes_max = limits.topic_log_bytes_max + excess_bytes_max;
+        let log_bytes_max = (self.relay.topics() * self.encodings() * topic_bytes_max)
+            .min(limits.log_bytes_max + self.encodings() * excess_bytes_max);
         let log_bytes = self.relay.log_bytes();
-        let log_bytes_max = limits.log_bytes_max + slack;
         assert!(
             log_bytes <= log_bytes_max,
             "{log_bytes} bytes of logs, {log_bytes_max} at most"
         );
-        self.burst.is_over = !self.relay.has_work();
+        if !self.relay.has_work() {
+            self.burst.clear();
+        }
         let free = 2 * (16 * 1024)
             + 2 * (limits.outbox_bytes_max + 512)
             + (2 * limits.head_bytes_max).max(self.character.read_bytes_max);
@@ -365,10 +376,12 @@ impl World {
     /// What readers missed is what the relay counted, as far as readers are left to tell.
     pub(crate) fn check_skips(&mut self) {
         let counters = *self.relay.counters();
-        let mut told = (0, 0);
-        let mut is_all = true;
-        for peer in &self.peers {
-            if let Some(reader) = &peer.reader {
+        // What readers that have room were not sent is skipped, though no message after it says so.
+        let (mut told, mut untold, mut is_all) = ((0, 0), 0, true);
+        for peer in &mut self.peers {
+            if let Some(reader) = &mut peer.reader {
+                let history = &self.histories[peer.client.topic];
+                untold += (history.len() - reader.next(history)) as u64;
                 told.0 += reader.skips;
                 told.1 += reader.messages_skipped;
                 is_all &= peer.client.echo && peer.stage == Stage::Open && !peer.blocked;
@@ -380,7 +393,8 @@ impl World {
         assert!(told.0 <= counters.skips, "{told:?} of {counters:?}");
         if is_all {
             assert_eq!(
-                told.1, counters.messages_skipped,
+                told.1 + untold,
+                counters.messages_skipped,
                 "{told:?} of {counters:?}"
             );
         }

@@ -69,16 +69,6 @@ impl Message {
         start == name && rest == self.pattern(rest.len())
     }
 
-    /// Bytes that it takes in a log.
-    pub(crate) fn frame_bytes(&self) -> usize {
-        let header_bytes = match self.bytes {
-            0..=125 => 2,
-            126..=0xFFFF => 4,
-            _ => 10,
-        };
-        header_bytes + self.bytes
-    }
-
     /// Who and which, in ASCII; it leaves an even number of bytes.
     fn name(&self) -> Vec<u8> {
         let mut name = format!("{:x}.{:x} ", self.publisher, self.number).into_bytes();

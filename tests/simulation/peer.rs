@@ -1,6 +1,7 @@
 //! One connection as the world knows it: the client, the kernel between, what was heard of the
 //! relay, and a shadow of the state that the relay must be in for it, inferred from outside.
 
+use crate::character::may_put_off_output;
 use crate::client::{Client, Mark};
 use crate::history::{History, Reader};
 use crate::network::Socket;
@@ -387,13 +388,14 @@ impl Peer {
             }
         }
         if ping {
-            // What waited behind a full socket may come late.
-            if !self.is_behind && now.since(self.heard) < limits.heartbeat_interval / 4 * 3 {
+            // What waited behind a full socket, or for its turn, may come late.
+            let may_be_late = self.is_behind || may_put_off_output(limits);
+            if !may_be_late && now.since(self.heard) < limits.heartbeat_interval / 4 * 3 {
                 return Err("a ping before its time".into());
             }
             self.pong_awaited = Some(now);
             // The peer may have been heard of since the relay wanted to send it.
-            self.is_pong_vague = self.is_behind;
+            self.is_pong_vague = may_be_late;
         }
         self.tap = tap;
         Ok(())

@@ -1,16 +1,14 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
+use crate::character::may_put_off_output;
 use crate::peer::{Room, Stage};
-use crate::world::{Burst, World};
+use crate::world::World;
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Output, Reading, Relay, Side, SlowPolicy};
 use fanfare::sys::socket::ReadOutcome;
 
 /// Turns in a row that may change nothing, besides those that it takes to visit everybody.
 const IDLE_TURNS_MAX: usize = 16;
-
-/// What the log may take beside a message that its sender does not want back.
-const LIST_ENTRY_BYTES: usize = 24;
 
 impl World {
     pub(crate) fn turn(&mut self) {
@@ -213,7 +211,7 @@ impl World {
     }
 
     fn flush(&mut self) {
-        self.relay.begin_flush();
+        self.lap();
         while let Some(id) = self.relay.poll_transmit() {
             let Some(&index) = self.by_id.get(&id) else {
                 panic!("{id:?} is to be written to, and is gone");
@@ -261,7 +259,9 @@ impl World {
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
-        if sent == offered && peer.is_behind && peer.pong_awaited.is_some() {
+        // The wait goes on from when there was room, which is now, unless it had to wait for its turn.
+        let is_at_once = !may_put_off_output(&self.character.limits);
+        if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
             peer.pong_awaited = Some(self.now);
         }
         peer.blocked = sent < offered;
@@ -310,7 +310,6 @@ impl World {
     fn call<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
         let room = self.room_for(index);
         let before = *self.relay.counters();
-        let log_bytes = self.relay.log_bytes();
         let result = call(&mut self.relay);
         let counted = self.counted(&before);
         self.stalled += counted.stalled;
@@ -318,37 +317,22 @@ impl World {
         let peer = &mut self.peers[index];
         let topic = peer.client.topic;
         let history = &mut self.histories[topic];
-        let length = history.len();
         let (opened, messages) = (counted.opened > 0, counted.messages);
         let followed = peer.follow_marks(self.now, history, opened, messages, room);
         if let Err(fault) = followed {
             panic!("client {index}: {fault}");
         }
         if counted.messages > 0 {
-            let published = &self.histories[topic].messages()[length..];
-            let mut bytes: usize = published.iter().map(|message| message.frame_bytes()).sum();
-            if !self.peers[index].client.echo {
-                // The log keeps a list of whom not to send them back.
-                bytes += published.len() * LIST_ENTRY_BYTES;
-            }
-            if self.burst.is_over {
-                self.burst = Burst::default();
-            }
-            self.burst.bytes += bytes;
-            self.burst.topics.insert(topic);
+            self.burst.insert(topic);
             self.note(|| {
                 format!(
                     "client {index} publishes {} messages to {topic}",
                     counted.messages
                 )
             });
-            let most = log_bytes + self.encodings() * (2 * bytes + (256 << 10));
-            let is_global = most > self.character.limits.log_bytes_max;
-            let laps = (counted.lapped, counted.skips);
-            self.follow_laps(index, is_global, counted.messages, laps);
-        } else {
-            assert_eq!((counted.lapped, counted.skips), (0, 0), "lapped by nobody");
         }
+        let laps = (counted.lapped, counted.skips);
+        assert_eq!(laps, (0, 0), "lapped in the middle of what is said");
         self.follow_memory(index);
         result
     }
@@ -363,12 +347,15 @@ impl World {
             return Room::default();
         }
         let topic = peer.client.topic;
+        // While all logs are over their bound, nothing is taken in.
+        let is_overfull = self.relay.log_bytes() > self.character.limits.log_bytes_max;
+        let bytes_max = self.character.limits.topic_log_bytes_max / 4;
         // Whose end is decided counts no more, but that is for the relay to say first.
         let limits = &self.character.limits;
         let has_place = self.shutdown.is_none() && self.by_id.len() <= limits.connections_max;
         let mut room = Room {
             place: has_place && self.relay.topics() < limits.topics_max,
-            bytes: self.character.limits.topic_log_bytes_max / 4,
+            bytes: if is_overfull { 0 } else { bytes_max },
         };
         for other in self.live.clone() {
             let peer = &self.peers[other];
@@ -389,47 +376,45 @@ impl World {
         room
     }
 
-    /// Readers were lapped: that may happen to those whose sockets are full. `cause` published
-    /// `messages`, each of which may lap the same reader again.
-    fn follow_laps(
-        &mut self,
-        cause: usize,
-        is_global: bool,
-        messages: u64,
-        (lapped, skips): (u64, u64),
-    ) {
+    /// Before anything is written, readers are lapped: that may happen to those whose sockets are
+    /// full, if their topic, or all together, retain too much.
+    fn lap(&mut self) {
+        let before = *self.relay.counters();
+        let is_global = self.relay.log_bytes() > self.character.limits.log_bytes_max;
+        // Who was dropped by its timer is judged when its socket is closed.
+        let mut live = self.live.clone();
+        live.retain(|&index| {
+            let peer = &self.peers[index];
+            peer.stage != Stage::Open || peer.put_off || self.is_open(index)
+        });
+        self.relay.begin_flush();
+        let counted = self.counted(&before);
+        let (lapped, skips) = (counted.lapped, counted.skips);
         if lapped + skips == 0 {
             return;
         }
-        let topic = self.peers[cause].client.topic;
         let (mut closed, mut may_lap, mut may_skip) = (0, 0, 0);
-        for index in self.live.clone() {
+        for index in live {
             let peer = &self.peers[index];
-            let is_near = is_global || peer.client.topic == topic;
+            let topic = peer.client.topic;
+            let is_near = is_global || self.burst.contains(&topic);
             if !peer.is_member() || peer.is_reset_told || !is_near {
                 continue;
             }
             let is_open = peer.put_off || self.is_open(index);
+            let end = self.histories[topic].len();
             let peer = &mut self.peers[index];
-            if !peer.is_behind {
-                let lacks_memory = index == cause && peer.may_lack_memory;
-                let is_fine = is_open || peer.stage == Stage::Closing || lacks_memory;
+            if !peer.blocked {
+                let is_fine = is_open || peer.stage == Stage::Closing;
                 assert!(is_fine, "client {index} had room, and was lapped");
                 continue;
             }
             peer.lapped_in = self.turns;
-            // The cause may have gone on to say good-bye after it was lapped itself.
-            let was_open = peer.stage == Stage::Open || index == cause;
-            if was_open && self.character.limits.slow_policy == SlowPolicy::Skip {
-                may_skip += messages;
-                let messages = if peer.client.topic == topic {
-                    messages
-                } else {
-                    1
-                };
-                let end = self.histories[peer.client.topic].len();
+            let is_skip = self.character.limits.slow_policy == SlowPolicy::Skip;
+            if peer.stage == Stage::Open && is_skip {
+                may_skip += 1;
                 if let Some(reader) = &mut peer.reader {
-                    reader.may_skip_to(end + 1 - messages as usize..=end);
+                    reader.may_skip_to(end..=end);
                 }
             }
             match (&mut peer.ending, is_open) {
@@ -443,21 +428,19 @@ impl World {
                 }
                 (None, true) => {}
                 (None, false) => {
-                    match self.character.limits.slow_policy {
-                        SlowPolicy::Close if index == cause && peer.may_lack_memory => may_lap += 1,
-                        SlowPolicy::Close => closed += 1,
-                        SlowPolicy::Skip => {}
-                    }
+                    closed += u64::from(!is_skip);
                     peer.begin_closing(self.now, Some(1013), None, false);
                 }
             }
         }
-        self.note(|| format!("{lapped} lapped, {skips} skip in {topic}"));
+        self.note(|| format!("{lapped} lapped, {skips} skip"));
         assert!(skips <= may_skip, "{skips} skips, at most {may_skip} may");
         assert!(
             closed <= lapped && lapped <= closed + may_lap,
             "{lapped} lapped: {closed} for sure, {may_lap} perhaps"
         );
+        let laps_max = self.character.limits.pace.laps_per_turn as u64;
+        assert!(lapped + skips <= laps_max, "{lapped} + {skips} in a turn");
     }
 
     /// An end that nothing else explains: there was no memory for the rest of its message.

@@ -14,15 +14,6 @@ use fanfare::relay::{ConnId, Counters, Relay};
 use fanfare::wheel::Tick;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// What was published last, since a turn before which everybody had been served.
-#[derive(Default)]
-pub(crate) struct Burst {
-    pub(crate) bytes: usize,
-    pub(crate) topics: BTreeSet<usize>,
-    /// The next message begins another one.
-    pub(crate) is_over: bool,
-}
-
 pub(crate) struct World {
     pub(crate) character: Character,
     pub(crate) random: Random,
@@ -51,7 +42,8 @@ pub(crate) struct World {
     pub(crate) is_shutdown_wanted: bool,
     /// When the shutdown began.
     pub(crate) shutdown: Option<Tick>,
-    pub(crate) burst: Burst,
+    /// Topics that were published to since the relay last slept.
+    pub(crate) burst: BTreeSet<usize>,
     pub(crate) stalled: u64,
     pub(crate) dead: u64,
     pub(crate) trace: bool,
@@ -83,7 +75,7 @@ impl World {
             moved: false,
             is_shutdown_wanted: false,
             shutdown: None,
-            burst: Burst::default(),
+            burst: BTreeSet::new(),
             stalled: 0,
             dead: 0,
             trace,
