@@ -90,13 +90,7 @@ impl Config {
         let text = value
             .to_str()
             .ok_or_else(|| format!("expected UTF-8; found {value:?}"))?;
-        let values = match setting.is_list {
-            true => table::split(text),
-            false => vec![text.to_owned()],
-        };
-        for value in &values {
-            (setting.check)(value).map_err(|expected| format!("{expected}; found {value:?}"))?;
-        }
+        let values = setting.values_of(text)?;
         (setting.assign)(self, &values)?;
         self.sources[index] = Source::Environment;
         Ok(())

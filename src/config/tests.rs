@@ -74,6 +74,46 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
 }
 
 #[test]
+fn spaces_around_the_values_of_a_list_are_none_of_theirs() {
+    let listed = |config: &Config| {
+        let origins: Vec<_> = config.origin.iter().map(ToString::to_string).collect();
+        assert_eq!(origins, ["https://a.example", "https://b.example"]);
+        let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["8080", "[::1]:8081"]);
+        assert_eq!(config.trusted_proxy.len(), 2);
+        let spoken: Vec<_> = config.subprotocol.iter().map(ToString::to_string).collect();
+        assert_eq!(spoken, ["mqtt", "v1.chat"]);
+    };
+    let lists = [
+        ("listen", " 8080 ,\t[::1]:8081\r\n"),
+        ("trusted_proxy", "10.0.0.0/8, unix"),
+        ("origin", "https://a.example, https://b.example, "),
+        ("subprotocol", "mqtt ,v1.chat"),
+    ];
+    let by_variable = |name: &str| {
+        let key = name.strip_prefix("FANFARE_")?.to_lowercase();
+        let list = lists.iter().find(|(name, _)| *name == key)?;
+        Some(list.1.into())
+    };
+    listed(&Config::layered(&Flags::default(), by_variable).unwrap());
+    let by_flag = lists.map(|(name, list)| {
+        let list = list.trim_end_matches([' ', ',']);
+        format!("--{}={list}", name.replace('_', "-"))
+    });
+    let by_flag = flags(&by_flag.each_ref().map(String::as_str));
+    listed(&Config::layered(&by_flag, no_variables).unwrap());
+    let by_text = lists.map(|(name, list)| format!("{name} = {list:?}\n"));
+    listed(&from_file(&by_text.concat()).unwrap());
+    let by_array = lists.map(|(name, list)| {
+        let items: Vec<&str> = list.split(',').filter(|item| *item != " ").collect();
+        format!("{name} = {items:?}\n")
+    });
+    listed(&from_file(&by_array.concat()).unwrap());
+    let problem = problem("origin = \"a.example, a b\"");
+    assert!(problem.ends_with("found \"a b\""), "{problem}");
+}
+
+#[test]
 fn all_that_is_wrong_with_the_environment_is_named() {
     let variable = |name: &str| match name {
         "FANFARE_PONG_TIMEOUT" | "FANFARE_ORIGIN" => Some("so on/".into()),

@@ -85,12 +85,13 @@ impl<T: Value> Values for Vec<T> {
     const IS_NUMBER: bool = T::IS_NUMBER;
     const IS_LIST: bool = true;
 
+    /// Spaces around it are none of its own: they come with the commas between.
     fn check(text: &str) -> Result<(), String> {
-        T::check(text)
+        T::check(text.trim())
     }
 
     fn read(texts: &[String]) -> Result<Self, String> {
-        texts.iter().map(|text| text.parse()).collect()
+        texts.iter().map(|text| text.trim().parse()).collect()
     }
 
     fn write(&self) -> Vec<String> {
