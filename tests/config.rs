@@ -230,8 +230,8 @@ fn bad_flags() {
         (&["--listen", "nowhere"], "not a port"),
         (&["--log-level", "loud"], "expected one of off, error"),
         (
-            &["--origin", "https://a.example/path"],
-            "expected an origin",
+            &["--origin", "https://a.example/*"],
+            "browsers send no path",
         ),
         (&["--listn", "80"], "--listen"),
         (&["frobnicate"], "unrecognized subcommand"),

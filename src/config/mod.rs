@@ -9,7 +9,9 @@ mod error;
 mod file;
 mod flags;
 mod folder;
+mod host;
 mod limits;
+mod origin;
 mod settings;
 mod show;
 mod table;
@@ -19,12 +21,12 @@ pub use address::{Address, Binding, Host};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use folder::Folder;
+pub use host::HostName;
+pub use origin::Origin;
 pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
-pub use value::{
-    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch, Value,
-};
+pub use value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch, Value};
 
 use std::env;
 use std::ffi::OsString;

@@ -14,10 +14,9 @@
 
 use super::address::Address;
 use super::folder::Folder;
+use super::origin::Origin;
 use super::table::settings;
-use super::value::{
-    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch,
-};
+use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch};
 use crate::journal::LogFormat;
 use crate::proxy::{ClientAddress, Network};
 use crate::relay::SlowPolicy;
@@ -51,7 +50,9 @@ settings! {
             "whoever may say who they are may be anybody";
 
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
-        /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
+        /// `https://example.com`, `example.com` for any scheme, `https://*.example.com` for all names
+        /// beneath it, `localhost:*` for any port, or `*` for everybody. What clients that are no
+        /// browsers send is named as they send it (`file://`)
         origin: Vec<Origin> = "", Live,
             "a browser lets any page connect, with the user's cookies: who may is to be said";
 

@@ -170,8 +170,9 @@ Each setting can be given as a flag, as an environment variable, and as a key of
 and the file over the default. `fanfare config` prints what is in force and where each value came
 from; what it prints is a file, too. `fanfare check FILE` says what is wrong with a file.
 
-A variable that is empty counts as not set. Several values are separated by commas in a variable, a
-flag is repeated, and a file has an array: `origin = [\"https://a.example\", \"https://b.example\"]`.
+A variable that is empty counts as not set. Several values are separated by commas, with or without
+spaces; a flag may be repeated as well, and a file may have an array:
+`origin = [\"https://a.example\", \"https://b.example\"]`.
 Sizes take `KiB`, `MiB` and `GiB`, times `ms`, `s`, `m` and `h`; a bare number is bytes or seconds.
 What changes *live* does so at SIGHUP, when the relay loads its settings again; the rest when it is
 started again. If anything is wrong with the new settings, all of the old ones stay.

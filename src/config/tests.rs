@@ -123,8 +123,8 @@ fn all_that_is_wrong_with_the_environment_is_named() {
     assert_eq!(
         error.problems().collect::<Vec<_>>(),
         [
-            "FANFARE_ORIGIN: expected an origin such as https://example.com, example.com or *, \
-             without a path; found \"so on/\"",
+            "FANFARE_ORIGIN: expected an origin such as https://example.com, example.com, \
+             https://*.example.com or *; found \"so on/\"",
             "FANFARE_PONG_TIMEOUT: expected a time such as 10s, 500ms or 2m; found \"so on/\"",
         ]
     );
@@ -178,13 +178,13 @@ fn what_is_wrong_with_a_file_names_line_key_and_what_was_expected() {
              array",
         ),
         (
-            "origin = 5",
-            "f.toml:1: origin: expected text in quotes, found the number 5",
+            "subprotocol = 5",
+            "f.toml:1: subprotocol: expected text in quotes, found the number 5",
         ),
         (
             "origin = [\n\"a.example\",\n\"a b\"]",
-            "f.toml:3: origin: expected an origin such as https://example.com, example.com or *, \
-             without a path; found \"a b\"",
+            "f.toml:3: origin: expected an origin such as https://example.com, example.com, \
+             https://*.example.com or *; found \"a b\"",
         ),
         (
             "slow_policy = \"drop\"",

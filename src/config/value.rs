@@ -193,45 +193,6 @@ impl fmt::Display for Count {
     }
 }
 
-/// An origin of pages: `https://example.com`, `example.com`, or `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
-
-impl Value for Origin {
-    const UNIT: &'static str = "ORIGIN";
-}
-
-impl AsRef<str> for Origin {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Origin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let authority = text
-            .split_once("://")
-            .map_or(text, |(_, authority)| authority);
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let is_foreign = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"".contains(c);
-        if authority.is_empty() || authority.contains(is_foreign) {
-            return Err(
-                "expected an origin such as https://example.com, example.com or *, without a path"
-                    .into(),
-            );
-        }
-        Ok(Origin(text.into()))
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The name of a subprotocol: `mqtt`, `v1.chat.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subprotocol(String);
@@ -429,27 +390,6 @@ mod tests {
         }
         for text in ["", "0", "7", "-1", "1.5", "best"] {
             assert!(text.parse::<CompressionLevel>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn origins() {
-        for text in [
-            "*",
-            "example.com",
-            "https://example.com",
-            "http://[::1]:8080/",
-        ] {
-            assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "https://",
-            "https://a.example/path",
-            "a b",
-            "https://me@a.example",
-        ] {
-            assert!(text.parse::<Origin>().is_err(), "{text}");
         }
     }
 

@@ -50,7 +50,8 @@ pub struct Limits {
     pub rates: Rates,
     /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
     pub compression: Option<Compression>,
-    /// Origins whose pages may connect besides the one that the request is for; `*` for all.
+    /// Origins whose pages may connect besides the one that the request is for, as
+    /// [`check_origin`](crate::proto::handshake::check_origin) has them.
     pub origins: Vec<String>,
     /// Subprotocols that clients may choose from.
     pub subprotocols: Vec<String>,
