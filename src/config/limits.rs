@@ -76,6 +76,7 @@ impl Config {
                 bytes_min: self.compression_bytes_min.as_usize(),
             }),
             origins: self.origin.iter().map(ToString::to_string).collect(),
+            hosts: self.host.iter().map(ToString::to_string).collect(),
             handshake_timeout: ticks(self.handshake_timeout.0),
             keep_alive_timeout: ticks(self.keep_alive_timeout.0),
             heartbeat_interval: ticks(self.heartbeat_interval.0),

@@ -14,6 +14,7 @@
 
 use super::address::Address;
 use super::folder::Folder;
+use super::host::HostName;
 use super::origin::Origin;
 use super::table::settings;
 use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch};
@@ -55,6 +56,13 @@ settings! {
         /// browsers send is named as they send it (`file://`)
         origin: Vec<Origin> = "", Live,
             "a browser lets any page connect, with the user's cookies: who may is to be said";
+
+        /// Name by which the relay is known, besides addresses, `localhost` and names beneath it:
+        /// `chat.example`, `*.example` or `*`; repeat it for several. A request for another host is
+        /// answered with 421 where the listener is on loopback, and everywhere once a name is given,
+        /// unless a trusted proxy brings it
+        host: Vec<HostName> = "", Live,
+            "a page can have its own name looked up as 127.0.0.1, and passes for one of the relay's then";
 
         /// Subprotocol that clients may speak, by its name; repeat it for several. Of those that a
         /// client offers, the first that is here is chosen, and otherwise none

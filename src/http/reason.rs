@@ -15,6 +15,8 @@ pub enum Reason {
     Body,
     /// A header is missing, repeated or has a value that it can't have.
     Header,
+    /// It is for a host that the relay is not.
+    Host,
     /// Nothing is served there.
     NotFound,
     /// Another method than what is served there takes.
@@ -49,12 +51,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 21] = [
         Reason::MalformedHead,
         Reason::HeadTooLarge,
         Reason::Timeout,
         Reason::Body,
         Reason::Header,
+        Reason::Host,
         Reason::NotFound,
         Reason::Method,
         Reason::NoUpgrade,
@@ -81,6 +84,7 @@ impl Reason {
             Reason::Timeout => "timeout",
             Reason::Body => "body",
             Reason::Header => "header",
+            Reason::Host => "host",
             Reason::NotFound => "not_found",
             Reason::Method => "method",
             Reason::NoUpgrade => "no_upgrade",
@@ -109,6 +113,7 @@ impl Reason {
             | Reason::Topic
             | Reason::ProxyHeader => Status::BadRequest,
             Reason::AddressFull | Reason::AddressRate => Status::TooManyRequests,
+            Reason::Host => Status::MisdirectedRequest,
             Reason::HeadTooLarge => Status::RequestHeaderFieldsTooLarge,
             Reason::Timeout => Status::RequestTimeout,
             Reason::NotFound => Status::NotFound,
@@ -126,7 +131,8 @@ impl Reason {
     pub fn concerns_operator(self) -> bool {
         matches!(
             self,
-            Reason::Origin
+            Reason::Host
+                | Reason::Origin
                 | Reason::Full
                 | Reason::TopicsFull
                 | Reason::AddressFull

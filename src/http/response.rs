@@ -31,6 +31,8 @@ pub enum Status {
     MethodNotAllowed,
     /// 408
     RequestTimeout,
+    /// 421
+    MisdirectedRequest,
     /// 426
     UpgradeRequired,
     /// 429
@@ -55,6 +57,7 @@ impl Status {
             Status::NotFound => (404, "Not Found"),
             Status::MethodNotAllowed => (405, "Method Not Allowed"),
             Status::RequestTimeout => (408, "Request Timeout"),
+            Status::MisdirectedRequest => (421, "Misdirected Request"),
             Status::UpgradeRequired => (426, "Upgrade Required"),
             Status::TooManyRequests => (429, "Too Many Requests"),
             Status::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),

@@ -53,6 +53,10 @@ pub struct Limits {
     /// Origins whose pages may connect besides the one that the request is for, as
     /// [`check_origin`](crate::proto::handshake::check_origin) has them.
     pub origins: Vec<String>,
+    /// Hosts that requests may be for, besides addresses and loopback names: `chat.example`,
+    /// `*.example`, `*` for all. If there are any, they hold for all requests, otherwise for those of
+    /// connections that came by a listener on loopback.
+    pub hosts: Vec<String>,
     /// Subprotocols that clients may choose from.
     pub subprotocols: Vec<String>,
     /// From the accept to the whole request.

@@ -55,6 +55,13 @@ impl LocalAddress {
             LocalAddress::Unix(_) => None,
         }
     }
+
+    /// Whether it is an address that only this machine reaches, by itself or by its pages.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.tcp()
+            .is_some_and(|address| address.ip().to_canonical().is_loopback())
+    }
 }
 
 impl fmt::Display for LocalAddress {
