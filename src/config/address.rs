@@ -35,7 +35,7 @@ pub enum Host {
 /// The sockets that an address means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// All of these.
+    /// All of these. `[::]` takes IPv4 along, unless IPv4 is listened on at the same port as well.
     All(Vec<SocketAddr>),
     /// The first of these that the system has.
     First(Vec<SocketAddr>),
@@ -107,7 +107,7 @@ impl Address {
         };
         Ok(match host {
             Host::Loopback => Binding::All(vec![(Ipv4Addr::LOCALHOST, port).into()]),
-            // `[::]` takes IPv4 along; a system without IPv6 has `0.0.0.0` only.
+            // `[::]` takes IPv4 along (see `Binding::All`); a system without IPv6 has `0.0.0.0` only.
             Host::Any => Binding::First(vec![
                 (Ipv6Addr::UNSPECIFIED, port).into(),
                 (Ipv4Addr::UNSPECIFIED, port).into(),
@@ -130,22 +130,38 @@ impl Address {
     /// to listen on it fails anyway.
     #[must_use]
     pub fn overlaps(&self, other: &Address) -> bool {
+        self.shares(other, |ours, theirs| {
+            ours == theirs || ours.is_unspecified() || theirs.is_unspecified()
+        })
+    }
+
+    /// Whether nobody can listen on both. `[::]` and an address of IPv4 go together: each then has
+    /// its own.
+    #[must_use]
+    pub fn excludes(&self, other: &Address) -> bool {
+        self.shares(other, |ours, theirs| {
+            let is_any = ours.is_unspecified() || theirs.is_unspecified();
+            ours == theirs || is_any && ours.is_ipv4() == theirs.is_ipv4()
+        })
+    }
+
+    fn shares(&self, other: &Address, is_shared: impl Fn(IpAddr, IpAddr) -> bool) -> bool {
         match (self, other) {
-            (Address::Unix(ours), Address::Unix(theirs)) => return ours == theirs,
             (Address::Tcp(_, ours), Address::Tcp(_, theirs)) if ours == theirs && *ours != 0 => {}
-            _ => return false,
+            // Each free port is another one.
+            (Address::Tcp(..), Address::Tcp(..)) => return false,
+            (ours, theirs) => return ours == theirs,
         }
         let addresses = |address: &Address| match address.resolve() {
             Ok(Binding::All(addresses) | Binding::First(addresses)) => addresses,
             _ => Vec::new(),
         };
         let ours = addresses(self);
-        addresses(other).iter().any(|theirs| {
-            let theirs = theirs.ip();
-            ours.iter()
-                .map(SocketAddr::ip)
-                .any(|ours| ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
-        })
+        let theirs = addresses(other);
+        let mut pairs = ours
+            .iter()
+            .flat_map(|ours| theirs.iter().map(move |theirs| (ours.ip(), theirs.ip())));
+        pairs.any(|(ours, theirs)| is_shared(ours, theirs))
     }
 }
 
@@ -217,6 +233,39 @@ mod tests {
         assert!(!overlap("8080", "8081"));
         assert!(!overlap("127.0.0.1:8080", "127.0.0.2:8080"));
         assert!(!overlap("127.0.0.1:0", "127.0.0.1:0"));
+    }
+
+    #[test]
+    fn addresses_that_go_together() {
+        let exclude = |one: &str, other: &str| {
+            let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.excludes(&other), other.excludes(&one));
+            one.excludes(&other)
+        };
+        for (one, other) in [
+            ("0.0.0.0:8080", "[::]:8080"),
+            ("127.0.0.1:8080", "[::]:8080"),
+            ("0.0.0.0:8080", "[::1]:8080"),
+            ("8080", "8081"),
+            ("0", "0"),
+            ("[::]:0", "[::]:0"),
+            ("unix:a", "unix:b"),
+            ("systemd", "8080"),
+        ] {
+            assert!(!exclude(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("8080", "127.0.0.1:8080"),
+            ("8080", "0.0.0.0:8080"),
+            ("8080", ":8080"),
+            ("0.0.0.0:8080", ":8080"),
+            ("[::]:8080", ":8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("unix:a", "unix:a"),
+            ("systemd", "systemd"),
+        ] {
+            assert!(exclude(one, other), "{one} {other}");
+        }
     }
 
     #[test]

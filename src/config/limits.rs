@@ -130,14 +130,20 @@ impl Config {
         if self.listen.is_empty() {
             return Err(format!("{cite}: expected an address to listen on").into());
         }
-        let twice = self.listen.iter().enumerate().find(|(index, address)| {
-            // Each free port is another one.
-            !matches!(address, Address::Tcp(_, 0)) && self.listen[..*index].contains(address)
-        });
-        match twice {
-            Some((_, address)) => Err(format!("{cite}: {address} is there twice").into()),
-            None => Ok(()),
+        for (index, address) in self.listen.iter().enumerate() {
+            let mut before = self.listen[..index].iter();
+            match before.find(|other| other.excludes(address)) {
+                Some(other) if other == address => {
+                    return Err(format!("{cite}: {address} is there twice").into());
+                }
+                Some(other) => {
+                    let why = format!("{other} and {address} are in part the same: leave one out");
+                    return Err(format!("{cite}: {why}").into());
+                }
+                None => {}
+            }
         }
+        Ok(())
     }
 
     /// What the operator sees is not for the public: their listener has an address of its own.

@@ -186,6 +186,7 @@ started again. If anything is wrong with the new settings, all of the old ones s
 | `8080` | that port, on this machine only |
 | `:8080` | that port, on every interface, IPv4 and IPv6 |
 | `192.0.2.1:8080`, `[2001:db8::1]:8080` | that address |
+| `[::]:8080` | every interface, IPv6; IPv4 too, unless an IPv4 address is listed with the same port |
 | `localhost:8080` | all addresses that the name has |
 | `unix:/run/fanfare.sock` | a Unix domain socket, for a proxy on the same machine |
 | `systemd` | all sockets that systemd hands over (`LISTEN_FDS`) |

@@ -249,6 +249,11 @@ fn addresses_that_are_missing_or_there_twice() {
             "f.toml:1: listen = [\":80\", \"unix:a\", \"unix:a\"]: unix:a is there twice",
         ),
         (
+            "listen = ['0.0.0.0:80', '127.0.0.1:80']",
+            "f.toml:1: listen = [\"0.0.0.0:80\", \"127.0.0.1:80\"]: 0.0.0.0:80 and 127.0.0.1:80 are in \
+             part the same: leave one out",
+        ),
+        (
             "listen = []",
             "f.toml:1: listen = []: expected an address to listen on",
         ),
@@ -256,8 +261,10 @@ fn addresses_that_are_missing_or_there_twice() {
         let error = from_file(text).unwrap().limits().unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
-    let free_ports = from_file("listen = [0, 0]").unwrap();
-    free_ports.limits().expect("each is another one");
+    for listen in ["[0, 0]", "['0.0.0.0:80', '[::]:80']", "['[::]:80', '80']"] {
+        let config = from_file(&format!("listen = {listen}")).unwrap();
+        config.limits().expect("each is another one");
+    }
 }
 
 #[test]

@@ -74,8 +74,21 @@ impl fmt::Display for LocalAddress {
     }
 }
 
+/// Which connections an unspecified address of IPv6 takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// Those of IPv4 as well.
+    Both,
+    /// Its own: IPv4 is listened on besides.
+    Ipv6,
+}
+
 /// Listens on an address.
-pub fn tcp(address: SocketAddr, send_buffer_bytes: usize) -> io::Result<Listener> {
+pub fn tcp(
+    address: SocketAddr,
+    families: Families,
+    send_buffer_bytes: usize,
+) -> io::Result<Listener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -86,8 +99,8 @@ pub fn tcp(address: SocketAddr, send_buffer_bytes: usize) -> io::Result<Listener
     socket.set_reuse_address(true)?;
     prepare(SockRef::from(&socket), send_buffer_bytes)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // `[::]` means every address, IPv4 as well.
-        socket.set_only_v6(false)?;
+        // What the system does unless told differs.
+        socket.set_only_v6(families == Families::Ipv6)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
