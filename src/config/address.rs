@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 /// An address to listen on: `8080`, `:8080`, `localhost:8080`, `0.0.0.0:8080`, `[::1]:8080`,
-/// `unix:/run/fanfare.sock`, `systemd`.
+/// `unix:/run/fanfare.sock`, `unix:@fanfare`, `systemd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A host and a port.
     Tcp(Host, u16),
     /// A path in the file system.
     Unix(PathBuf),
+    /// A name that Linux keeps in no file system.
+    Abstract(String),
     /// Whatever sockets the service manager hands over.
     Systemd,
 }
@@ -41,11 +43,15 @@ pub enum Binding {
     First(Vec<SocketAddr>),
     /// One at this path.
     Unix(PathBuf),
+    /// One of this name, which stands in no file system.
+    Abstract(String),
     /// Those that the service manager handed over.
     Inherited,
 }
 
 const UNIX: &str = "unix:";
+/// What a name that is no path begins with, as other programs write it.
+const ABSTRACT: char = '@';
 const SYSTEMD: &str = "systemd";
 
 impl Value for Address {
@@ -61,9 +67,14 @@ impl FromStr for Address {
             return Ok(Address::Systemd);
         }
         if let Some(path) = text.strip_prefix(UNIX) {
-            return match path {
-                "" => Err("expected a path, as in unix:/run/fanfare.sock".into()),
-                path => Ok(Address::Unix(path.into())),
+            return match (path, path.strip_prefix(ABSTRACT)) {
+                ("", _) => Err("expected a path, as in unix:/run/fanfare.sock".into()),
+                (path, None) => Ok(Address::Unix(path.into())),
+                (_, Some("")) => Err("expected a name, as in unix:@fanfare".into()),
+                (_, Some(name)) if cfg!(target_os = "linux") => Ok(Address::Abstract(name.into())),
+                _ => {
+                    Err("expected a path: Linux alone has names without a file (unix:@name)".into())
+                }
             };
         }
         let (host, port) = text.rsplit_once(':').unwrap_or(("*", text));
@@ -103,6 +114,7 @@ impl Address {
         let (host, port) = match self {
             Address::Tcp(host, port) => (host, *port),
             Address::Unix(path) => return Ok(Binding::Unix(path.clone())),
+            Address::Abstract(name) => return Ok(Binding::Abstract(name.clone())),
             Address::Systemd => return Ok(Binding::Inherited),
         };
         Ok(match host {
@@ -173,6 +185,7 @@ impl fmt::Display for Address {
             Address::Tcp(Host::Ip(ip), port) => write!(f, "{}", SocketAddr::new(*ip, *port)),
             Address::Tcp(Host::Name(name), port) => write!(f, "{name}:{port}"),
             Address::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+            Address::Abstract(name) => write!(f, "{UNIX}{ABSTRACT}{name}"),
             Address::Systemd => f.write_str(SYSTEMD),
         }
     }
@@ -213,6 +226,8 @@ mod tests {
             "[::1]:8080",
             "localhost:8080",
             "unix:/run/fanfare.sock",
+            #[cfg(target_os = "linux")]
+            "unix:@fanfare",
             "systemd",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
@@ -279,6 +294,7 @@ mod tests {
             "[nope]:1",
             "host:",
             "unix:",
+            "unix:@",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

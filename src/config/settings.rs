@@ -25,8 +25,8 @@ use crate::relay::SlowPolicy;
 settings! {
     "Addresses" {
         /// Address to listen on; repeat it for several. A port alone means this machine only,
-        /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket, and
-        /// `systemd` means all sockets that systemd hands over
+        /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket,
+        /// `unix:@NAME` one without a file, and `systemd` means all sockets that systemd hands over
         listen: Vec<Address> = "127.0.0.1:8080", Restart,
             "nobody else gets in until somebody says so";
 
@@ -180,9 +180,10 @@ settings! {
         keep_alive_timeout: Period = "10s", Live,
             "a page's files come at once; what idles after them only takes a place";
 
-        /// Silence of a client until it is pinged; up to a quarter is taken off at random, so that
-        /// not all are pinged at once
-        heartbeat_interval: Period = "25s", Live,
+        /// Silence of a client until it is pinged, or `off`: then who went without a word is found when
+        /// there is something to send; up to a quarter is taken off at random, so that not all are
+        /// pinged at once
+        heartbeat_interval: Option<Period> = "25s", Live,
             "proxies cut silent connections, often after 60 s";
 
         /// From the ping until any sign of life; then the connection is dropped as dead

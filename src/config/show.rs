@@ -3,7 +3,7 @@
 use super::error::ConfigError;
 use super::flags::CONFIG_VARIABLE;
 use super::settings::{Config, SETTINGS};
-use super::table::{PREFIX, Setting, Source, TakesEffect};
+use super::table::{self, PREFIX, Setting, Source, TakesEffect};
 use crate::sys::descriptors;
 use std::env;
 use std::fmt::Write;
@@ -48,6 +48,11 @@ impl Config {
             let _ = writeln!(out, "{line:width$}  # {}", describe(setting, source));
         }
         out
+    }
+
+    /// Whether somebody set it.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        table::find(name).is_some_and(|index| self.sources[index] != Source::Default)
     }
 
     /// How a setting in force was written, and where.
@@ -189,6 +194,7 @@ started again. If anything is wrong with the new settings, all of the old ones s
 | `[::]:8080` | every interface, IPv6; IPv4 too, unless an IPv4 address is listed with the same port |
 | `localhost:8080` | all addresses that the name has |
 | `unix:/run/fanfare.sock` | a Unix domain socket, for a proxy on the same machine |
+| `unix:@fanfare` | the same under a name that stands in no file system, on Linux: whoever runs on this machine may connect |
 | `systemd` | all sockets that systemd hands over (`LISTEN_FDS`) |
 
 Port 0 is a free port, which the relay's first line names. The path of a Unix domain socket has at

@@ -268,6 +268,12 @@ fn addresses_that_are_missing_or_there_twice() {
 }
 
 #[test]
+fn heartbeats_may_be_off() {
+    let limits = from_file("heartbeat_interval = 'off'").unwrap().limits();
+    assert_eq!(limits.unwrap().heartbeat_interval, u32::MAX);
+}
+
+#[test]
 fn what_a_program_set_is_not_called_a_default() {
     let config = Config {
         message_bytes_max: Bytes(8 << 20),

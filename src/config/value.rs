@@ -116,6 +116,8 @@ impl Value for Bytes {
     const IS_NUMBER: bool = true;
 }
 
+const BYTES_EXPECTED: &str = "expected a number of bytes such as 4096, 64KiB or 8MiB";
+
 impl FromStr for Bytes {
     type Err = String;
 
@@ -123,7 +125,8 @@ impl FromStr for Bytes {
         let size: Result<ByteSize, _> = text.parse();
         match size {
             Ok(ByteSize(bytes)) if bytes > 0 => Ok(Bytes(bytes)),
-            _ => Err("expected a number of bytes such as 4096, 64KiB or 8MiB".into()),
+            Ok(_) => Err(format!("{BYTES_EXPECTED}, and 1 at least")),
+            Err(_) => Err(BYTES_EXPECTED.into()),
         }
     }
 }
@@ -156,9 +159,11 @@ impl FromStr for Period {
             .parse()
             .ok()
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let expected = "expected a time such as 10s, 500ms or 2m";
         match seconds.or_else(|| humantime::parse_duration(text).ok()) {
             Some(duration) if !duration.is_zero() => Ok(Period(duration)),
-            _ => Err("expected a time such as 10s, 500ms or 2m".into()),
+            None if !text.starts_with('-') => Err(expected.into()),
+            _ => Err(format!("{expected}, and longer than none")),
         }
     }
 }

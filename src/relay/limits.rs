@@ -63,7 +63,7 @@ pub struct Limits {
     pub handshake_timeout: u32,
     /// From a response to the next request.
     pub keep_alive_timeout: u32,
-    /// Silence of a peer until it is pinged.
+    /// Silence of a peer until it is pinged; `u32::MAX` ticks, 13 years, are never.
     pub heartbeat_interval: u32,
     /// From when the ping left until any byte of the peer.
     pub pong_timeout: u32,

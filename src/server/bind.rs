@@ -6,7 +6,6 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::Path;
 
 /// A server can't start.
 #[derive(Debug)]
@@ -121,7 +120,10 @@ impl Opener {
             Binding::All(addresses) => self.open_all(addresses),
             Binding::Unix(path) => listen::unix(&path, self.unix_mode, self.send_buffer_bytes)
                 .map(|listener| vec![listener])
-                .map_err(|error| explain_unix(&path, self.flag, &error)),
+                .map_err(|error| explain_unix(address, self.flag, &error)),
+            Binding::Abstract(name) => listen::unix_abstract(&name, self.send_buffer_bytes)
+                .map(|listener| vec![listener])
+                .map_err(|error| explain_unix(address, self.flag, &error)),
             Binding::Inherited => open_inherited(self.send_buffer_bytes),
         }
     }
@@ -207,7 +209,7 @@ fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> StartError {
     }
 }
 
-fn explain_unix(path: &Path, flag: &str, error: &io::Error) -> StartError {
+fn explain_unix(address: &Address, flag: &str, error: &io::Error) -> StartError {
     let (is_usage, advice) = match error.kind() {
         ErrorKind::AddrInUse => (
             false,
@@ -220,14 +222,11 @@ fn explain_unix(path: &Path, flag: &str, error: &io::Error) -> StartError {
         ErrorKind::NotFound => (true, "there is no such folder".into()),
         ErrorKind::NotADirectory => (true, "what leads there is no folder".into()),
         ErrorKind::PermissionDenied => (true, "this user may not make files there".into()),
-        ErrorKind::InvalidInput => (true, "a socket's path has at most 107 bytes".into()),
+        ErrorKind::InvalidInput => (true, "a socket's path or name has at most 107 bytes".into()),
         _ => (false, "the system said no".into()),
     };
     StartError {
-        why: format!(
-            "can't listen on unix:{}: {advice} ({error})",
-            path.display()
-        ),
+        why: format!("can't listen on {address}: {advice} ({error})"),
         is_usage,
     }
 }
