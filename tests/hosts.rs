@@ -1,9 +1,11 @@
 //! The names by which a relay is known, where a page could have its own looked up as this machine's
-//! address (DNS rebinding).
+//! address (DNS rebinding), and those of the pages that may connect.
 
 mod common;
 
 use common::*;
+use fanfare::config::Origin;
+use fanfare::proto::handshake::check_origin;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -192,5 +194,107 @@ fn the_admin_listener_is_as_wary() {
         }
         let log = relay.terminated().stderr;
         assert_eq!(log.contains("evil.example"), status == 421, "{log}");
+    }
+}
+
+/// Entries of `--origin`, how they are put, and what is sent that they let in.
+#[test]
+fn every_origin_that_loads_lets_somebody_in() {
+    for (text, written, sent) in [
+        ("*", "*", "null"),
+        ("example.com", "example.com", "https://example.com"),
+        ("example.com/", "example.com", "http://example.com"),
+        (
+            "EXAMPLE.com:8080",
+            "example.com:8080",
+            "app://example.com:8080",
+        ),
+        (
+            "HTTPS://Example.com/",
+            "https://example.com",
+            "https://example.com",
+        ),
+        (
+            "https://example.com:443",
+            "https://example.com",
+            "https://example.com",
+        ),
+        (
+            "http://example.com:080",
+            "http://example.com",
+            "http://example.com",
+        ),
+        (
+            "http://example.com:443",
+            "http://example.com:443",
+            "http://example.com:443",
+        ),
+        (
+            "https://*.example.com",
+            "https://*.example.com",
+            "https://a.b.example.com",
+        ),
+        (
+            "*.example.com:*",
+            "*.example.com:*",
+            "http://a.example.com:81",
+        ),
+        (
+            "http://localhost:*",
+            "http://localhost:*",
+            "http://localhost",
+        ),
+        ("localhost:*", "localhost:*", "http://localhost:3000"),
+        ("https://*", "https://*", "https://any.example"),
+        (
+            "http://[0::1]:8080/",
+            "http://[::1]:8080",
+            "http://[::1]:8080",
+        ),
+        ("http://[::1]:*", "http://[::1]:*", "http://[::1]:3000"),
+        (
+            "chrome-extension://*",
+            "chrome-extension://*",
+            "chrome-extension://abcdefgh",
+        ),
+        (
+            "moz-extension://0b1c",
+            "moz-extension://0b1c",
+            "moz-extension://0b1c",
+        ),
+        (
+            "vscode-webview://123",
+            "vscode-webview://123",
+            "vscode-webview://123",
+        ),
+        (
+            "capacitor://localhost",
+            "capacitor://localhost",
+            "capacitor://localhost",
+        ),
+        (
+            "https://b\u{fc}cher.example",
+            "https://xn--bcher-kva.example",
+            "https://xn--bcher-kva.example",
+        ),
+        (
+            "https://*.b\u{fc}cher.example",
+            "https://*.xn--bcher-kva.example",
+            "https://a.xn--bcher-kva.example",
+        ),
+        ("file://", "file://", "file://"),
+        ("file:///", "file:///", "file:///"),
+        ("http://host/path", "http://host/path", "http://host/path"),
+        (
+            "ws://host:81/ws?x=1",
+            "ws://host:81/ws?x=1",
+            "ws://host:81/ws?x=1",
+        ),
+    ] {
+        let origin: Origin = text.parse().expect(text);
+        assert_eq!(origin.to_string(), written);
+        assert_eq!(written.parse(), Ok(origin), "{written}");
+        let checked = check_origin(Some(sent), "relay.example", [written]);
+        assert!(checked.is_ok(), "{written} does not let {sent} in");
     }
 }

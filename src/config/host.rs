@@ -22,7 +22,8 @@ impl FromStr for HostName {
         let expected = "expected the name of a host such as chat.example, *.example.com or *, without \
                         scheme, port and path";
         match normalize(text) {
-            Ok(name) => Ok(HostName(name)),
+            // A name is the same with the dot of the root behind it.
+            Ok(name) => Ok(HostName(name.strip_suffix('.').unwrap_or(&name).into())),
             Err(why) => Err(format!("{expected}{why}")),
         }
     }
@@ -109,7 +110,7 @@ mod tests {
     fn hosts_are_put_as_browsers_do() {
         for (text, written) in [
             ("chat.example", "chat.example"),
-            ("Chat.EXAMPLE.", "chat.example."),
+            ("Chat.EXAMPLE.", "chat.example"),
             ("b\u{fc}cher.example", "xn--bcher-kva.example"),
             ("*.B\u{dc}CHER.example", "*.xn--bcher-kva.example"),
             ("my_app.example", "my_app.example"),
