@@ -8,7 +8,7 @@ use crate::relay::Counters;
 use crate::server::{self, Ended, LocalAddress, Server};
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -176,20 +176,29 @@ fn summarize(counters: &Counters) {
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+    let mut stdout = io::stdout();
+    let written = stdout.write_all(text.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads it has enough: `| head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_FAILED, &format_args!("can't write: {error}")),
     }
 }
 
 fn reject(error: &ConfigError) -> ExitCode {
     for problem in error.problems() {
-        eprintln!("fanfare: {problem}");
+        complain(&problem);
     }
     ExitCode::from(EXIT_USAGE)
 }
 
 fn fail(code: u8, why: &dyn Display) -> ExitCode {
-    eprintln!("fanfare: {why}");
+    complain(why);
     ExitCode::from(code)
+}
+
+fn complain(why: &dyn Display) {
+    // If nobody is there to read it, the exit code says enough.
+    let _ = writeln!(io::stderr(), "fanfare: {why}");
 }

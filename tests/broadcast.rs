@@ -578,7 +578,7 @@ fn without_echo_one_hears_all_but_oneself() {
 
 #[test]
 fn topics_are_apart_and_names_are_decoded() {
-    let relay = Relay::start(&[]);
+    let relay = Relay::start(&["--host", "elsewhere.example"]);
     for (name, same) in [
         ("/ws", "/ws/lobby"),
         ("/ws?x", "/ws/lobby?echo=1"),

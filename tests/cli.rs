@@ -129,6 +129,40 @@ fn several_addresses() {
 }
 
 #[test]
+fn both_families_at_one_port() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    for (ipv4, ipv6, elsewhere) in [
+        ("0.0.0.0", "[::]", true),
+        ("127.0.0.1", "[::]", false),
+        ("0.0.0.0", "[::1]", true),
+    ] {
+        let free = TcpListener::bind("[::]:0").expect("a free port");
+        let port = free.local_addr().expect("it has one").port();
+        drop(free);
+        let addresses = [format!("{ipv4}:{port}"), format!("{ipv6}:{port}")];
+        for order in [[0, 1], [1, 0]] {
+            let mut command = command();
+            for index in order {
+                command.args(["--listen", &addresses[index]]);
+            }
+            let relay = Relay::start_as(command);
+            assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+            assert!(TcpStream::connect(("::1", port)).is_ok());
+            let beyond = TcpStream::connect(("127.0.0.2", port));
+            assert_eq!(beyond.is_ok(), elsewhere, "{addresses:?}");
+            assert_eq!(relay.terminated().code, Some(0));
+        }
+    }
+    assert_refused(
+        &["--listen", ":8080", "--listen", "127.0.0.1:8080"],
+        2,
+        &["--listen", ":8080 and 127.0.0.1:8080", "leave one out"],
+    );
+}
+
+#[test]
 fn addresses_that_are_none() {
     for address in [
         "",

@@ -225,19 +225,82 @@ fn bad_flags() {
     for (flags, expected) in [
         (&["--message-bytes-max", "lots"][..], "a number of bytes"),
         (&["--pong-timeout=never"], "a time such as 10s"),
-        (&["--connections-max", "-1"], "unexpected argument"),
+        (&["--connections-max", "-1"], "a whole number"),
+        (&["--pong-timeout", "-5s"], "longer than none"),
+        (&["--heartbeat-interval", "0"], "or `off`"),
+        (&["--compression-bytes-min", "0"], "1 at least"),
+        (
+            &["bench", "idle", "ws://h", "--hold", "-5s"],
+            "longer than none",
+        ),
+        (&["bench", "limit", "-d", "-5s"], "longer than none"),
         (&["--slow-policy", "drop"], "expected one of close, skip"),
         (&["--listen", "nowhere"], "not a port"),
         (&["--log-level", "loud"], "expected one of off, error"),
         (
-            &["--origin", "https://a.example/path"],
-            "expected an origin",
+            &["--origin", "https://a.example/*"],
+            "browsers send no path",
         ),
         (&["--listn", "80"], "--listen"),
         (&["frobnicate"], "unrecognized subcommand"),
     ] {
         let said = refused(fanfare(flags));
         assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+}
+
+#[test]
+fn settings_without_effect() {
+    for (flags, expected) in [
+        (&["--head-bytes-max", "128"][..], "lets nobody in"),
+        (&["--send-buffer-bytes", "4GiB"], "1 GiB at most"),
+        (&["--private-bytes-max", "64KiB"], "--message-bytes-max"),
+        (
+            &["--listen=unix:@x", "--unix-mode=0600"],
+            "unix:@x is no file",
+        ),
+        (
+            &["--listen=unix:x", "--address-connections-max=5"],
+            "clients on Unix domain sockets have no address",
+        ),
+        (
+            &[
+                "--listen=unix:x",
+                "--client-address=forwarded-for",
+                "--trusted-proxy=::1,127.0.0.1",
+            ],
+            "--trusted-proxy unix",
+        ),
+        (
+            &["--client-address=forwarded-for", "--trusted-proxy=unix"],
+            "nobody connects by a Unix domain socket",
+        ),
+    ] {
+        let said = refused(fanfare(flags));
+        assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+    printed(fanfare(&[
+        "config",
+        "--listen=unix:@x,unix:x",
+        "--unix-mode=0600",
+        "--client-address=forwarded-for",
+        "--trusted-proxy=unix,127.0.0.1",
+        "--heartbeat-interval=off",
+    ]));
+}
+
+#[test]
+fn whoever_reads_what_is_printed_may_have_enough() {
+    for command in ["config", "settings"] {
+        let mut child = fanfare(&[command])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+        assert_eq!(output.status.code(), Some(0), "{command}");
     }
 }
 

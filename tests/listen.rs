@@ -5,10 +5,12 @@ mod common;
 use common::*;
 use rustix::process::Signal;
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -100,6 +102,30 @@ fn the_kernel_holds_no_more_than_the_setting_says() {
     let close = frames.find(|frame| frame.first == FIN | CLOSE);
     let close = close.expect("it was lapped");
     assert_eq!(close.payload[..2], 1013u16.to_be_bytes());
+}
+
+#[test]
+fn a_name_that_stands_in_no_file_system() {
+    std::env::set_current_dir(env!("CARGO_TARGET_TMPDIR")).expect("a folder of our own");
+    let name = format!("fanfare-{}", std::process::id());
+    let flag = format!("unix:@{name}");
+    let relay = Relay::start(&["--listen", &flag]);
+    let address = SocketAddr::from_abstract_name(&name).expect("a short name");
+    let mut near = UnixStream::connect_addr(&address).expect("it listens");
+    near.write_all(&upgrade("/ws")).expect("it reads");
+    let mut answer = [0; 12];
+    near.read_exact(&mut answer).expect("it answers");
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    assert!(!Path::new(&format!("@{name}")).exists());
+    let (code, error) = refused_path(Path::new(&format!("@{name}")));
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("another program listens there"), "{error}");
+    let (code, error) = refused_path(Path::new(&format!("@{}", "long".repeat(30))));
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("107 bytes"), "{error}");
+    drop(near);
+    relay.terminated();
+    assert!(UnixStream::connect_addr(&address).is_err());
 }
 
 #[test]

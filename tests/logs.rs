@@ -80,7 +80,7 @@ fn what_clients_do_wrong_is_not_the_operators_affair_unless_it_is_much() {
     (0..60).for_each(|_| {
         send(&request(
             "GET /ws HTTP/1.1",
-            &["Host: a", "Connection: close"],
+            &["Host: localhost", "Connection: close"],
         ))
     });
     let log = relay.terminated().stderr;
@@ -112,7 +112,10 @@ fn at_debug_each_has_a_line_with_reason_and_peer() {
         client.rest();
     };
     talk(b"nonsense\r\n\r\n".to_vec(), false);
-    talk(request("GET /nothing HTTP/1.0", &["Host: a"]), false);
+    talk(
+        request("GET /nothing HTTP/1.0", &["Host: localhost"]),
+        false,
+    );
     talk(frame(FIN | 0x3, b""), true);
     talk(frame(FIN | TEXT, b"\xff"), true);
     // A client that closes as it should is nothing to speak of.

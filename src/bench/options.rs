@@ -156,6 +156,7 @@ pub(super) struct ChurnOptions {
 
     /// Time until no more connections come
     #[arg(long, short, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
     pub(super) duration: Period,
 
@@ -184,6 +185,7 @@ pub(super) struct IdleOptions {
 
     /// Time to hold them, and to answer pings
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
     pub(super) hold: Period,
 

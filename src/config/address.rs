@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 /// An address to listen on: `8080`, `:8080`, `localhost:8080`, `0.0.0.0:8080`, `[::1]:8080`,
-/// `unix:/run/fanfare.sock`, `systemd`.
+/// `unix:/run/fanfare.sock`, `unix:@fanfare`, `systemd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A host and a port.
     Tcp(Host, u16),
     /// A path in the file system.
     Unix(PathBuf),
+    /// A name that Linux keeps in no file system.
+    Abstract(String),
     /// Whatever sockets the service manager hands over.
     Systemd,
 }
@@ -35,17 +37,21 @@ pub enum Host {
 /// The sockets that an address means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// All of these.
+    /// All of these. `[::]` takes IPv4 along, unless IPv4 is listened on at the same port as well.
     All(Vec<SocketAddr>),
     /// The first of these that the system has.
     First(Vec<SocketAddr>),
     /// One at this path.
     Unix(PathBuf),
+    /// One of this name, which stands in no file system.
+    Abstract(String),
     /// Those that the service manager handed over.
     Inherited,
 }
 
 const UNIX: &str = "unix:";
+/// What a name that is no path begins with, as other programs write it.
+const ABSTRACT: char = '@';
 const SYSTEMD: &str = "systemd";
 
 impl Value for Address {
@@ -61,9 +67,14 @@ impl FromStr for Address {
             return Ok(Address::Systemd);
         }
         if let Some(path) = text.strip_prefix(UNIX) {
-            return match path {
-                "" => Err("expected a path, as in unix:/run/fanfare.sock".into()),
-                path => Ok(Address::Unix(path.into())),
+            return match (path, path.strip_prefix(ABSTRACT)) {
+                ("", _) => Err("expected a path, as in unix:/run/fanfare.sock".into()),
+                (path, None) => Ok(Address::Unix(path.into())),
+                (_, Some("")) => Err("expected a name, as in unix:@fanfare".into()),
+                (_, Some(name)) if cfg!(target_os = "linux") => Ok(Address::Abstract(name.into())),
+                _ => {
+                    Err("expected a path: Linux alone has names without a file (unix:@name)".into())
+                }
             };
         }
         let (host, port) = text.rsplit_once(':').unwrap_or(("*", text));
@@ -103,11 +114,12 @@ impl Address {
         let (host, port) = match self {
             Address::Tcp(host, port) => (host, *port),
             Address::Unix(path) => return Ok(Binding::Unix(path.clone())),
+            Address::Abstract(name) => return Ok(Binding::Abstract(name.clone())),
             Address::Systemd => return Ok(Binding::Inherited),
         };
         Ok(match host {
             Host::Loopback => Binding::All(vec![(Ipv4Addr::LOCALHOST, port).into()]),
-            // `[::]` takes IPv4 along; a system without IPv6 has `0.0.0.0` only.
+            // `[::]` takes IPv4 along (see `Binding::All`); a system without IPv6 has `0.0.0.0` only.
             Host::Any => Binding::First(vec![
                 (Ipv6Addr::UNSPECIFIED, port).into(),
                 (Ipv4Addr::UNSPECIFIED, port).into(),
@@ -130,22 +142,38 @@ impl Address {
     /// to listen on it fails anyway.
     #[must_use]
     pub fn overlaps(&self, other: &Address) -> bool {
+        self.shares(other, |ours, theirs| {
+            ours == theirs || ours.is_unspecified() || theirs.is_unspecified()
+        })
+    }
+
+    /// Whether nobody can listen on both. `[::]` and an address of IPv4 go together: each then has
+    /// its own.
+    #[must_use]
+    pub fn excludes(&self, other: &Address) -> bool {
+        self.shares(other, |ours, theirs| {
+            let is_any = ours.is_unspecified() || theirs.is_unspecified();
+            ours == theirs || is_any && ours.is_ipv4() == theirs.is_ipv4()
+        })
+    }
+
+    fn shares(&self, other: &Address, is_shared: impl Fn(IpAddr, IpAddr) -> bool) -> bool {
         match (self, other) {
-            (Address::Unix(ours), Address::Unix(theirs)) => return ours == theirs,
             (Address::Tcp(_, ours), Address::Tcp(_, theirs)) if ours == theirs && *ours != 0 => {}
-            _ => return false,
+            // Each free port is another one.
+            (Address::Tcp(..), Address::Tcp(..)) => return false,
+            (ours, theirs) => return ours == theirs,
         }
         let addresses = |address: &Address| match address.resolve() {
             Ok(Binding::All(addresses) | Binding::First(addresses)) => addresses,
             _ => Vec::new(),
         };
         let ours = addresses(self);
-        addresses(other).iter().any(|theirs| {
-            let theirs = theirs.ip();
-            ours.iter()
-                .map(SocketAddr::ip)
-                .any(|ours| ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
-        })
+        let theirs = addresses(other);
+        let mut pairs = ours
+            .iter()
+            .flat_map(|ours| theirs.iter().map(move |theirs| (ours.ip(), theirs.ip())));
+        pairs.any(|(ours, theirs)| is_shared(ours, theirs))
     }
 }
 
@@ -157,6 +185,7 @@ impl fmt::Display for Address {
             Address::Tcp(Host::Ip(ip), port) => write!(f, "{}", SocketAddr::new(*ip, *port)),
             Address::Tcp(Host::Name(name), port) => write!(f, "{name}:{port}"),
             Address::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+            Address::Abstract(name) => write!(f, "{UNIX}{ABSTRACT}{name}"),
             Address::Systemd => f.write_str(SYSTEMD),
         }
     }
@@ -197,6 +226,8 @@ mod tests {
             "[::1]:8080",
             "localhost:8080",
             "unix:/run/fanfare.sock",
+            #[cfg(target_os = "linux")]
+            "unix:@fanfare",
             "systemd",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
@@ -220,6 +251,39 @@ mod tests {
     }
 
     #[test]
+    fn addresses_that_go_together() {
+        let exclude = |one: &str, other: &str| {
+            let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.excludes(&other), other.excludes(&one));
+            one.excludes(&other)
+        };
+        for (one, other) in [
+            ("0.0.0.0:8080", "[::]:8080"),
+            ("127.0.0.1:8080", "[::]:8080"),
+            ("0.0.0.0:8080", "[::1]:8080"),
+            ("8080", "8081"),
+            ("0", "0"),
+            ("[::]:0", "[::]:0"),
+            ("unix:a", "unix:b"),
+            ("systemd", "8080"),
+        ] {
+            assert!(!exclude(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("8080", "127.0.0.1:8080"),
+            ("8080", "0.0.0.0:8080"),
+            ("8080", ":8080"),
+            ("0.0.0.0:8080", ":8080"),
+            ("[::]:8080", ":8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("unix:a", "unix:a"),
+            ("systemd", "systemd"),
+        ] {
+            assert!(exclude(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn what_is_no_address() {
         for text in [
             "",
@@ -230,6 +294,7 @@ mod tests {
             "[nope]:1",
             "host:",
             "unix:",
+            "unix:@",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

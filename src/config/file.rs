@@ -2,7 +2,7 @@
 //!
 //! Keys stand at the top level, named as the settings are. Values may be text, as on the command
 //! line, or bare numbers where the setting is one; a setting that holds several takes an array, or
-//! one value.
+//! one text in which they are separated by commas, as in a variable.
 
 use super::error::ConfigError;
 use super::settings::{Config, SETTINGS};
@@ -93,6 +93,12 @@ impl Reader<'_> {
     fn values(&mut self, setting: &Setting, value: &Spanned<DeValue>) -> Option<Vec<String>> {
         let items = match value.get_ref() {
             DeValue::Array(items) if setting.is_list => items.iter().collect(),
+            DeValue::String(text) => {
+                return setting
+                    .values_of(text)
+                    .map_err(|why| self.fail(value.span(), &format!("{}: {why}", setting.name)))
+                    .ok();
+            }
             _ => vec![value],
         };
         let values: Vec<Option<String>> = items

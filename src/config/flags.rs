@@ -45,6 +45,8 @@ fn arg(setting: &'static Setting) -> Arg {
         .long(setting.flag())
         .value_name(setting.unit)
         .value_parser(check)
+        // So that of a negative number is said what was expected, and not that it is no flag.
+        .allow_hyphen_values(setting.is_number)
         .help(setting.help)
         .help_heading(setting.section);
     let arg = match setting.default {

@@ -5,7 +5,7 @@ use super::address::Address;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::value::{Count, Switch};
-use crate::proxy::ClientAddress;
+use crate::proxy::{ClientAddress, Network};
 use crate::relay::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
 use crate::sys::clock::ticks;
 
@@ -18,6 +18,13 @@ const SOCKETS_SPARE: usize = 64;
 
 /// A message can't be larger, whatever is set: 1 GiB.
 const MESSAGE_BYTES_LIMIT: u64 = 1 << 30;
+
+/// A buffer of the kernel's can't be larger, whatever is set: its size is a signed number of 32 bits,
+/// of which the kernel takes the double.
+const SEND_BUFFER_BYTES_LIMIT: u64 = 1 << 30;
+
+/// What a request that opens a WebSocket takes at the least, rounded up.
+const HEAD_BYTES_LEAST: u64 = 256;
 
 /// A topic's log holds this many messages of the largest size, so that a turn can take in a quarter
 /// of it without lapping a reader that keeps up.
@@ -43,6 +50,28 @@ impl Config {
                 "{} is less than {MESSAGES_PER_LOG} times {}: raise the one or lower the other",
                 self.cite("topic_log_bytes_max"),
                 self.cite("message_bytes_max")
+            )
+            .into());
+        }
+        if self.private_bytes_max.0 < message.0 {
+            return Err(format!(
+                "{} is less than {}, which an unfinished message may take",
+                self.cite("private_bytes_max"),
+                self.cite("message_bytes_max")
+            )
+            .into());
+        }
+        if self.head_bytes_max.0 < HEAD_BYTES_LEAST {
+            return Err(format!(
+                "{} lets nobody in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes",
+                self.cite("head_bytes_max")
+            )
+            .into());
+        }
+        if self.send_buffer_bytes.0 > SEND_BUFFER_BYTES_LIMIT {
+            return Err(format!(
+                "{} is more than a socket can have: 1 GiB at most",
+                self.cite("send_buffer_bytes")
             )
             .into());
         }
@@ -76,9 +105,12 @@ impl Config {
                 bytes_min: self.compression_bytes_min.as_usize(),
             }),
             origins: self.origin.iter().map(ToString::to_string).collect(),
+            hosts: self.host.iter().map(ToString::to_string).collect(),
             handshake_timeout: ticks(self.handshake_timeout.0),
             keep_alive_timeout: ticks(self.keep_alive_timeout.0),
-            heartbeat_interval: ticks(self.heartbeat_interval.0),
+            heartbeat_interval: self
+                .heartbeat_interval
+                .map_or(u32::MAX, |period| ticks(period.0)),
             pong_timeout: ticks(self.pong_timeout.0),
             idle_timeout: self.idle_timeout.map(|period| ticks(period.0)),
             stalled_write_timeout: ticks(self.stalled_write_timeout.0),
@@ -106,6 +138,7 @@ impl Config {
             )
             .into());
         }
+        self.check_client_addresses()?;
         let ports = |Count(max): Count| {
             u16::try_from(max).map_err(|_| {
                 format!(
@@ -124,17 +157,71 @@ impl Config {
         })
     }
 
+    /// Whether what depends on the clients' addresses can depend on them: by a Unix domain socket,
+    /// nobody has one.
+    fn check_client_addresses(&self) -> Result<(), ConfigError> {
+        let listens = |is: fn(&Address) -> bool| self.listen.iter().any(is);
+        let is_unix =
+            |address: &Address| matches!(address, Address::Unix(_) | Address::Abstract(_));
+        let may_be_tcp = listens(|address| matches!(address, Address::Tcp(..) | Address::Systemd));
+        let may_be_unix = listens(|address| !matches!(address, Address::Tcp(..)));
+        let trusts = |network: &Network| match network {
+            Network::Unix => may_be_unix,
+            Network::Ip(_) => may_be_tcp,
+        };
+        let proxies = &self.trusted_proxy;
+        if !proxies.is_empty() && !proxies.iter().any(trusts) {
+            let why = match may_be_tcp {
+                true => "nobody connects by a Unix domain socket: name the proxies' addresses",
+                false => "all connect by Unix domain sockets: that is --trusted-proxy unix",
+            };
+            return Err(format!("{} has no effect: {why}", self.cite("trusted_proxy")).into());
+        }
+        for (name, bound) in [
+            ("address_connections_max", self.address_connections_max),
+            (
+                "address_connections_per_second_max",
+                self.address_connections_per_second_max,
+            ),
+        ] {
+            if bound.is_some() && proxies.is_empty() && self.listen.iter().all(is_unix) {
+                let why = "clients on Unix domain sockets have no address: say how a proxy tells it \
+                           with --client-address";
+                return Err(format!("{} has no effect: {why}", self.cite(name)).into());
+            }
+        }
+        Ok(())
+    }
+
     fn check_addresses(&self) -> Result<(), ConfigError> {
         let cite = self.cite("listen");
         if self.listen.is_empty() {
             return Err(format!("{cite}: expected an address to listen on").into());
         }
-        let twice = self.listen.iter().enumerate().find(|(index, address)| {
-            // Each free port is another one.
-            !matches!(address, Address::Tcp(_, 0)) && self.listen[..*index].contains(address)
-        });
-        match twice {
-            Some((_, address)) => Err(format!("{cite}: {address} is there twice").into()),
+        for (index, address) in self.listen.iter().enumerate() {
+            let mut before = self.listen[..index].iter();
+            match before.find(|other| other.excludes(address)) {
+                Some(other) if other == address => {
+                    return Err(format!("{cite}: {address} is there twice").into());
+                }
+                Some(other) => {
+                    let why = format!("{other} and {address} are in part the same: leave one out");
+                    return Err(format!("{cite}: {why}").into());
+                }
+                None => {}
+            }
+        }
+        let mut all = self.listen.iter().chain(&self.admin);
+        let has_file = all
+            .clone()
+            .any(|address| matches!(address, Address::Unix(_)));
+        let nameless = all.find(|address| matches!(address, Address::Abstract(_)));
+        match nameless.filter(|_| self.is_set("unix_mode") && !has_file) {
+            Some(address) => Err(format!(
+                "{} has no effect: {address} is no file, and whoever runs on this machine may connect",
+                self.cite("unix_mode")
+            )
+            .into()),
             None => Ok(()),
         }
     }

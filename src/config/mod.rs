@@ -9,7 +9,9 @@ mod error;
 mod file;
 mod flags;
 mod folder;
+mod host;
 mod limits;
+mod origin;
 mod settings;
 mod show;
 mod table;
@@ -19,12 +21,12 @@ pub use address::{Address, Binding, Host};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use folder::Folder;
+pub use host::HostName;
+pub use origin::Origin;
 pub use settings::{Config, SETTINGS};
 pub use show::manual;
 pub use table::{Setting, Source, TakesEffect};
-pub use value::{
-    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch, Value,
-};
+pub use value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch, Value};
 
 use std::env;
 use std::ffi::OsString;
@@ -90,13 +92,7 @@ impl Config {
         let text = value
             .to_str()
             .ok_or_else(|| format!("expected UTF-8; found {value:?}"))?;
-        let values = match setting.is_list {
-            true => table::split(text),
-            false => vec![text.to_owned()],
-        };
-        for value in &values {
-            (setting.check)(value).map_err(|expected| format!("{expected}; found {value:?}"))?;
-        }
+        let values = setting.values_of(text)?;
         (setting.assign)(self, &values)?;
         self.sources[index] = Source::Environment;
         Ok(())

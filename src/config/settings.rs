@@ -14,10 +14,10 @@
 
 use super::address::Address;
 use super::folder::Folder;
+use super::host::HostName;
+use super::origin::Origin;
 use super::table::settings;
-use super::value::{
-    Bytes, CompressionLevel, Count, Level, Mode, Origin, Period, Subprotocol, Switch,
-};
+use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch};
 use crate::journal::LogFormat;
 use crate::proxy::{ClientAddress, Network};
 use crate::relay::SlowPolicy;
@@ -25,8 +25,8 @@ use crate::relay::SlowPolicy;
 settings! {
     "Addresses" {
         /// Address to listen on; repeat it for several. A port alone means this machine only,
-        /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket, and
-        /// `systemd` means all sockets that systemd hands over
+        /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket,
+        /// `unix:@NAME` one without a file, and `systemd` means all sockets that systemd hands over
         listen: Vec<Address> = "127.0.0.1:8080", Restart,
             "nobody else gets in until somebody says so";
 
@@ -51,9 +51,18 @@ settings! {
             "whoever may say who they are may be anybody";
 
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
-        /// `https://example.com`, `example.com` for any scheme, or `*` for everybody
+        /// `https://example.com`, `example.com` for any scheme, `https://*.example.com` for all names
+        /// beneath it, `localhost:*` for any port, or `*` for everybody. What clients that are no
+        /// browsers send is named as they send it (`file://`)
         origin: Vec<Origin> = "", Live,
             "a browser lets any page connect, with the user's cookies: who may is to be said";
+
+        /// Name by which the relay is known, besides addresses, `localhost` and names beneath it:
+        /// `chat.example`, `*.example` or `*`; repeat it for several. A request for another host is
+        /// answered with 421 where the listener is on loopback, and everywhere once a name is given,
+        /// unless a trusted proxy brings it
+        host: Vec<HostName> = "", Live,
+            "a page can have its own name looked up as 127.0.0.1, and passes for one of the relay's then";
 
         /// Subprotocol that clients may speak, by its name; repeat it for several. Of those that a
         /// client offers, the first that is here is chosen, and otherwise none
@@ -171,9 +180,10 @@ settings! {
         keep_alive_timeout: Period = "10s", Live,
             "a page's files come at once; what idles after them only takes a place";
 
-        /// Silence of a client until it is pinged; up to a quarter is taken off at random, so that
-        /// not all are pinged at once
-        heartbeat_interval: Period = "25s", Live,
+        /// Silence of a client until it is pinged, or `off`: then who went without a word is found when
+        /// there is something to send; up to a quarter is taken off at random, so that not all are
+        /// pinged at once
+        heartbeat_interval: Option<Period> = "25s", Live,
             "proxies cut silent connections, often after 60 s";
 
         /// From the ping until any sign of life; then the connection is dropped as dead

@@ -3,7 +3,7 @@
 use super::error::ConfigError;
 use super::flags::CONFIG_VARIABLE;
 use super::settings::{Config, SETTINGS};
-use super::table::{PREFIX, Setting, Source, TakesEffect};
+use super::table::{self, PREFIX, Setting, Source, TakesEffect};
 use crate::sys::descriptors;
 use std::env;
 use std::fmt::Write;
@@ -48,6 +48,11 @@ impl Config {
             let _ = writeln!(out, "{line:width$}  # {}", describe(setting, source));
         }
         out
+    }
+
+    /// Whether somebody set it.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        table::find(name).is_some_and(|index| self.sources[index] != Source::Default)
     }
 
     /// How a setting in force was written, and where.
@@ -170,8 +175,9 @@ Each setting can be given as a flag, as an environment variable, and as a key of
 and the file over the default. `fanfare config` prints what is in force and where each value came
 from; what it prints is a file, too. `fanfare check FILE` says what is wrong with a file.
 
-A variable that is empty counts as not set. Several values are separated by commas in a variable, a
-flag is repeated, and a file has an array: `origin = [\"https://a.example\", \"https://b.example\"]`.
+A variable that is empty counts as not set. Several values are separated by commas, with or without
+spaces; a flag may be repeated as well, and a file may have an array:
+`origin = [\"https://a.example\", \"https://b.example\"]`.
 Sizes take `KiB`, `MiB` and `GiB`, times `ms`, `s`, `m` and `h`; a bare number is bytes or seconds.
 What changes *live* does so at SIGHUP, when the relay loads its settings again; the rest when it is
 started again. If anything is wrong with the new settings, all of the old ones stay.
@@ -185,8 +191,10 @@ started again. If anything is wrong with the new settings, all of the old ones s
 | `8080` | that port, on this machine only |
 | `:8080` | that port, on every interface, IPv4 and IPv6 |
 | `192.0.2.1:8080`, `[2001:db8::1]:8080` | that address |
+| `[::]:8080` | every interface, IPv6; IPv4 too, unless an IPv4 address is listed with the same port |
 | `localhost:8080` | all addresses that the name has |
 | `unix:/run/fanfare.sock` | a Unix domain socket, for a proxy on the same machine |
+| `unix:@fanfare` | the same under a name that stands in no file system, on Linux: whoever runs on this machine may connect |
 | `systemd` | all sockets that systemd hands over (`LISTEN_FDS`) |
 
 Port 0 is a free port, which the relay's first line names. The path of a Unix domain socket has at

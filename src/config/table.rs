@@ -74,11 +74,25 @@ impl Setting {
     pub fn variable(&self) -> String {
         format!("{PREFIX}{}", self.name.to_ascii_uppercase())
     }
+
+    /// The values that a text means, if they are all right: a list's are separated by commas.
+    pub(super) fn values_of(&self, text: &str) -> Result<Vec<String>, String> {
+        let values = match self.is_list {
+            true => split(text),
+            false => vec![text.to_owned()],
+        };
+        for value in &values {
+            (self.check)(value).map_err(|expected| format!("{expected}; found {value:?}"))?;
+        }
+        Ok(values)
+    }
 }
 
-/// A default's values.
+/// The values of a list that is one text: they are separated by commas, and by spaces as well if
+/// people like.
 pub(super) fn split(text: &str) -> Vec<String> {
     text.split(',')
+        .map(str::trim)
         .filter(|value| !value.is_empty())
         .map(str::to_owned)
         .collect()

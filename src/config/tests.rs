@@ -74,6 +74,46 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
 }
 
 #[test]
+fn spaces_around_the_values_of_a_list_are_none_of_theirs() {
+    let listed = |config: &Config| {
+        let origins: Vec<_> = config.origin.iter().map(ToString::to_string).collect();
+        assert_eq!(origins, ["https://a.example", "https://b.example"]);
+        let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["8080", "[::1]:8081"]);
+        assert_eq!(config.trusted_proxy.len(), 2);
+        let spoken: Vec<_> = config.subprotocol.iter().map(ToString::to_string).collect();
+        assert_eq!(spoken, ["mqtt", "v1.chat"]);
+    };
+    let lists = [
+        ("listen", " 8080 ,\t[::1]:8081\r\n"),
+        ("trusted_proxy", "10.0.0.0/8, unix"),
+        ("origin", "https://a.example, https://b.example, "),
+        ("subprotocol", "mqtt ,v1.chat"),
+    ];
+    let by_variable = |name: &str| {
+        let key = name.strip_prefix("FANFARE_")?.to_lowercase();
+        let list = lists.iter().find(|(name, _)| *name == key)?;
+        Some(list.1.into())
+    };
+    listed(&Config::layered(&Flags::default(), by_variable).unwrap());
+    let by_flag = lists.map(|(name, list)| {
+        let list = list.trim_end_matches([' ', ',']);
+        format!("--{}={list}", name.replace('_', "-"))
+    });
+    let by_flag = flags(&by_flag.each_ref().map(String::as_str));
+    listed(&Config::layered(&by_flag, no_variables).unwrap());
+    let by_text = lists.map(|(name, list)| format!("{name} = {list:?}\n"));
+    listed(&from_file(&by_text.concat()).unwrap());
+    let by_array = lists.map(|(name, list)| {
+        let items: Vec<&str> = list.split(',').filter(|item| *item != " ").collect();
+        format!("{name} = {items:?}\n")
+    });
+    listed(&from_file(&by_array.concat()).unwrap());
+    let problem = problem("origin = \"a.example, a b\"");
+    assert!(problem.ends_with("found \"a b\""), "{problem}");
+}
+
+#[test]
 fn all_that_is_wrong_with_the_environment_is_named() {
     let variable = |name: &str| match name {
         "FANFARE_PONG_TIMEOUT" | "FANFARE_ORIGIN" => Some("so on/".into()),
@@ -83,8 +123,8 @@ fn all_that_is_wrong_with_the_environment_is_named() {
     assert_eq!(
         error.problems().collect::<Vec<_>>(),
         [
-            "FANFARE_ORIGIN: expected an origin such as https://example.com, example.com or *, \
-             without a path; found \"so on/\"",
+            "FANFARE_ORIGIN: expected an origin such as https://example.com, example.com, \
+             https://*.example.com or *; found \"so on/\"",
             "FANFARE_PONG_TIMEOUT: expected a time such as 10s, 500ms or 2m; found \"so on/\"",
         ]
     );
@@ -138,13 +178,13 @@ fn what_is_wrong_with_a_file_names_line_key_and_what_was_expected() {
              array",
         ),
         (
-            "origin = 5",
-            "f.toml:1: origin: expected text in quotes, found the number 5",
+            "subprotocol = 5",
+            "f.toml:1: subprotocol: expected text in quotes, found the number 5",
         ),
         (
             "origin = [\n\"a.example\",\n\"a b\"]",
-            "f.toml:3: origin: expected an origin such as https://example.com, example.com or *, \
-             without a path; found \"a b\"",
+            "f.toml:3: origin: expected an origin such as https://example.com, example.com, \
+             https://*.example.com or *; found \"a b\"",
         ),
         (
             "slow_policy = \"drop\"",
@@ -209,6 +249,11 @@ fn addresses_that_are_missing_or_there_twice() {
             "f.toml:1: listen = [\":80\", \"unix:a\", \"unix:a\"]: unix:a is there twice",
         ),
         (
+            "listen = ['0.0.0.0:80', '127.0.0.1:80']",
+            "f.toml:1: listen = [\"0.0.0.0:80\", \"127.0.0.1:80\"]: 0.0.0.0:80 and 127.0.0.1:80 are in \
+             part the same: leave one out",
+        ),
+        (
             "listen = []",
             "f.toml:1: listen = []: expected an address to listen on",
         ),
@@ -216,8 +261,16 @@ fn addresses_that_are_missing_or_there_twice() {
         let error = from_file(text).unwrap().limits().unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
-    let free_ports = from_file("listen = [0, 0]").unwrap();
-    free_ports.limits().expect("each is another one");
+    for listen in ["[0, 0]", "['0.0.0.0:80', '[::]:80']", "['[::]:80', '80']"] {
+        let config = from_file(&format!("listen = {listen}")).unwrap();
+        config.limits().expect("each is another one");
+    }
+}
+
+#[test]
+fn heartbeats_may_be_off() {
+    let limits = from_file("heartbeat_interval = 'off'").unwrap().limits();
+    assert_eq!(limits.unwrap().heartbeat_interval, u32::MAX);
 }
 
 #[test]

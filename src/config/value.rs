@@ -85,12 +85,13 @@ impl<T: Value> Values for Vec<T> {
     const IS_NUMBER: bool = T::IS_NUMBER;
     const IS_LIST: bool = true;
 
+    /// Spaces around it are none of its own: they come with the commas between.
     fn check(text: &str) -> Result<(), String> {
-        T::check(text)
+        T::check(text.trim())
     }
 
     fn read(texts: &[String]) -> Result<Self, String> {
-        texts.iter().map(|text| text.parse()).collect()
+        texts.iter().map(|text| text.trim().parse()).collect()
     }
 
     fn write(&self) -> Vec<String> {
@@ -115,6 +116,8 @@ impl Value for Bytes {
     const IS_NUMBER: bool = true;
 }
 
+const BYTES_EXPECTED: &str = "expected a number of bytes such as 4096, 64KiB or 8MiB";
+
 impl FromStr for Bytes {
     type Err = String;
 
@@ -122,7 +125,8 @@ impl FromStr for Bytes {
         let size: Result<ByteSize, _> = text.parse();
         match size {
             Ok(ByteSize(bytes)) if bytes > 0 => Ok(Bytes(bytes)),
-            _ => Err("expected a number of bytes such as 4096, 64KiB or 8MiB".into()),
+            Ok(_) => Err(format!("{BYTES_EXPECTED}, and 1 at least")),
+            Err(_) => Err(BYTES_EXPECTED.into()),
         }
     }
 }
@@ -155,9 +159,11 @@ impl FromStr for Period {
             .parse()
             .ok()
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let expected = "expected a time such as 10s, 500ms or 2m";
         match seconds.or_else(|| humantime::parse_duration(text).ok()) {
             Some(duration) if !duration.is_zero() => Ok(Period(duration)),
-            _ => Err("expected a time such as 10s, 500ms or 2m".into()),
+            None if !text.starts_with('-') => Err(expected.into()),
+            _ => Err(format!("{expected}, and longer than none")),
         }
     }
 }
@@ -189,45 +195,6 @@ impl FromStr for Count {
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
-    }
-}
-
-/// An origin of pages: `https://example.com`, `example.com`, or `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
-
-impl Value for Origin {
-    const UNIT: &'static str = "ORIGIN";
-}
-
-impl AsRef<str> for Origin {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Origin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let authority = text
-            .split_once("://")
-            .map_or(text, |(_, authority)| authority);
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let is_foreign = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"".contains(c);
-        if authority.is_empty() || authority.contains(is_foreign) {
-            return Err(
-                "expected an origin such as https://example.com, example.com or *, without a path"
-                    .into(),
-            );
-        }
-        Ok(Origin(text.into()))
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -428,27 +395,6 @@ mod tests {
         }
         for text in ["", "0", "7", "-1", "1.5", "best"] {
             assert!(text.parse::<CompressionLevel>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn origins() {
-        for text in [
-            "*",
-            "example.com",
-            "https://example.com",
-            "http://[::1]:8080/",
-        ] {
-            assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "https://",
-            "https://a.example/path",
-            "a b",
-            "https://me@a.example",
-        ] {
-            assert!(text.parse::<Origin>().is_err(), "{text}");
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Reason {
     Body,
     /// A header is missing, repeated or has a value that it can't have.
     Header,
+    /// It is for a host that the relay is not.
+    Host,
     /// Nothing is served there.
     NotFound,
     /// Another method than what is served there takes.
@@ -53,12 +55,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 22] = [
+    pub const ALL: [Reason; 23] = [
         Reason::MalformedHead,
         Reason::HeadTooLarge,
         Reason::Timeout,
         Reason::Body,
         Reason::Header,
+        Reason::Host,
         Reason::NotFound,
         Reason::Method,
         Reason::NoUpgrade,
@@ -87,6 +90,7 @@ impl Reason {
             Reason::Timeout => "timeout",
             Reason::Body => "body",
             Reason::Header => "header",
+            Reason::Host => "host",
             Reason::NotFound => "not_found",
             Reason::Method => "method",
             Reason::NoUpgrade => "no_upgrade",
@@ -117,6 +121,7 @@ impl Reason {
             | Reason::Topic
             | Reason::ProxyHeader => Status::BadRequest,
             Reason::AddressFull | Reason::AddressRate => Status::TooManyRequests,
+            Reason::Host => Status::MisdirectedRequest,
             Reason::HeadTooLarge => Status::RequestHeaderFieldsTooLarge,
             Reason::Timeout => Status::RequestTimeout,
             Reason::NotFound => Status::NotFound,
@@ -136,7 +141,8 @@ impl Reason {
     pub fn concerns_operator(self) -> bool {
         matches!(
             self,
-            Reason::Origin
+            Reason::Host
+                | Reason::Origin
                 | Reason::Full
                 | Reason::TopicsFull
                 | Reason::AddressFull

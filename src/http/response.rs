@@ -40,6 +40,8 @@ pub enum Status {
     PreconditionFailed,
     /// 416
     RangeNotSatisfiable,
+    /// 421
+    MisdirectedRequest,
     /// 426
     UpgradeRequired,
     /// 429
@@ -68,6 +70,7 @@ impl Status {
             Status::RequestTimeout => (408, "Request Timeout"),
             Status::PreconditionFailed => (412, "Precondition Failed"),
             Status::RangeNotSatisfiable => (416, "Range Not Satisfiable"),
+            Status::MisdirectedRequest => (421, "Misdirected Request"),
             Status::UpgradeRequired => (426, "Upgrade Required"),
             Status::TooManyRequests => (429, "Too Many Requests"),
             Status::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),

@@ -184,6 +184,22 @@ pub(super) fn wants_keep_alive(head: &Head) -> bool {
     !has("close") && (head.minor_version > 0 || has("keep-alive"))
 }
 
+/// Refuses a request for a host that the relay is not, before anything else is told. One that does not
+/// say whom it is for comes from no browser, and one that says so badly is refused for that.
+pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
+    let Ok(Some(host)) = handshake::host(head) else {
+        return Ok(());
+    };
+    handshake::check_host(host, named).map_err(|refusal| {
+        let why = format!(
+            "{refusal} Allow it with --host, or name the proxy that it comes by with --trusted-proxy."
+        );
+        let mut response = Response::error(Status::MisdirectedRequest, &why, &[]);
+        response.head_only = head.method == "HEAD";
+        response.because(Reason::Host)
+    })
+}
+
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {
     handshake::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
         let why = format!("{refusal} Allow it with --origin.");

@@ -31,12 +31,15 @@ use sha1::{Digest, Sha1};
 use super::random;
 
 mod client;
+mod host;
 mod origin;
+mod quoted;
 mod server;
 
 pub use client::{Agreed, Request, RequestError, ResponseError};
+pub use host::{HostRefusal, check_host};
 pub use origin::{OriginRefusal, check_origin};
-pub use server::{Refusal, Upgrade, check, check_request, choose_subprotocol};
+pub use server::{Refusal, Upgrade, check, check_request, choose_subprotocol, host};
 
 /// The one version of the protocol that is spoken, as a header value.
 pub const VERSION: &str = "13";

@@ -9,7 +9,7 @@ use super::connection::Phase;
 use super::guests::Introduction;
 use super::rate::Rate;
 use super::{ConnId, Relay};
-use crate::http::{Reason, Response, Status};
+use crate::http::{self, Reason, Response, Status};
 use crate::proto::Head;
 use crate::proxy::header::{self, Client, HeaderError};
 use crate::proxy::{ClientAddress, PeerAddress, forwarded};
@@ -135,6 +135,7 @@ impl Relay {
                     Client::Unsaid => {}
                 }
                 self.guests.introduced(slot);
+                self.connections[slot as usize].terms.set_introduced();
                 match self.admit(slot) {
                     Ok(()) => return rest,
                     Err(reason) => self.refuse(slot, reason),
@@ -149,6 +150,29 @@ impl Relay {
         self.connections[slot as usize].extra().input = Vec::new();
         let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
         self.respond(slot, response.because(Reason::ProxyHeader));
+    }
+
+    /// That connection came by a listener on loopback, where only this machine reaches: each page that
+    /// a browser there shows.
+    pub fn handle_loopback(&mut self, id: ConnId) {
+        if let Some(slot) = self.slot(id) {
+            self.connections[slot as usize].terms.set_loopback();
+        }
+    }
+
+    /// Refuses a request for a host that the relay is not, unless a trusted proxy brings it: whom the
+    /// relay is known as there is the proxy's to say. `X-Forwarded-For` is what no page can have its
+    /// browser say when it opens a WebSocket.
+    pub(super) fn check_host(&self, slot: u32, head: &Head) -> Result<(), Response> {
+        let hosts = &self.limits.hosts;
+        let terms = self.connections[slot as usize].terms;
+        let is_forwarded = self.guests.awaits(slot, Introduction::Request)
+            && head.headers.values("X-Forwarded-For").next().is_some();
+        let is_bound = terms.loopback() || !hosts.is_empty();
+        if !is_bound || is_forwarded || terms.introduced() {
+            return Ok(());
+        }
+        http::check_host(head, hosts)
     }
 
     /// A request came: if a trusted proxy brought it, from now on the connection is that client's.

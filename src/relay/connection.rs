@@ -49,13 +49,15 @@ pub(super) enum Peer {
     Ended,
 }
 
-/// What was settled when a connection joined. In one byte: it has no other to spare.
+/// What was settled when a connection came, and when it joined. In one byte: it has no other to spare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms(u8);
 
 impl Terms {
     const ECHO: u8 = 1;
     const COMPRESSION: u8 = 2;
+    const LOOPBACK: u8 = 4;
+    const INTRODUCED: u8 = 8;
 
     pub(super) fn new(echo: bool, compression: bool) -> Self {
         let bit = |is_set, bit| if is_set { bit } else { 0 };
@@ -70,6 +72,24 @@ impl Terms {
     /// Permessage-deflate was agreed on: its messages may come compressed.
     pub(super) fn compression(self) -> bool {
         self.0 & Self::COMPRESSION != 0
+    }
+
+    /// It came by a listener on loopback.
+    pub(super) fn loopback(self) -> bool {
+        self.0 & Self::LOOPBACK != 0
+    }
+
+    pub(super) fn set_loopback(&mut self) {
+        self.0 |= Self::LOOPBACK;
+    }
+
+    /// A trusted proxy brought it, and said so before all else.
+    pub(super) fn introduced(self) -> bool {
+        self.0 & Self::INTRODUCED != 0
+    }
+
+    pub(super) fn set_introduced(&mut self) {
+        self.0 |= Self::INTRODUCED;
     }
 }
 

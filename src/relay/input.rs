@@ -197,6 +197,9 @@ impl Relay {
     }
 
     fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
+        if let Err(response) = self.check_host(slot, head) {
+            return self.respond(slot, response);
+        }
         if self.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }

@@ -50,15 +50,20 @@ pub struct Limits {
     pub rates: Rates,
     /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
     pub compression: Option<Compression>,
-    /// Origins whose pages may connect besides the one that the request is for; `*` for all.
+    /// Origins whose pages may connect besides the one that the request is for, as
+    /// [`check_origin`](crate::proto::handshake::check_origin) has them.
     pub origins: Vec<String>,
+    /// Hosts that requests may be for, besides addresses and loopback names: `chat.example`,
+    /// `*.example`, `*` for all. If there are any, they hold for all requests, otherwise for those of
+    /// connections that came by a listener on loopback.
+    pub hosts: Vec<String>,
     /// Subprotocols that clients may choose from.
     pub subprotocols: Vec<String>,
     /// From the accept to the whole request.
     pub handshake_timeout: u32,
     /// From a response to the next request.
     pub keep_alive_timeout: u32,
-    /// Silence of a peer until it is pinged.
+    /// Silence of a peer until it is pinged; `u32::MAX` ticks, 13 years, are never.
     pub heartbeat_interval: u32,
     /// From when the ping left until any byte of the peer.
     pub pong_timeout: u32,

@@ -6,7 +6,8 @@
 //!
 //! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back, and
 //!    [`handle_poll`](Relay::handle_poll) with what the poll brought;
-//! 2. for what happened: [`handle_accept`](Relay::handle_accept),
+//! 2. for what happened: [`handle_accept`](Relay::handle_accept), with
+//!    [`handle_loopback`](Relay::handle_loopback) where it holds,
 //!    [`handle_input`](Relay::handle_input) after [`reading`](Relay::reading) allowed it,
 //!    [`handle_end`](Relay::handle_end), [`handle_reset`](Relay::handle_reset),
 //!    [`handle_writable`](Relay::handle_writable), and [`handle_timers`](Relay::handle_timers);

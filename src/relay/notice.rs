@@ -44,10 +44,11 @@ impl Relay {
         self.notices.pop_front()
     }
 
-    /// A request is refused. What happens on the admin listener is nobody's attack.
+    /// A request is refused. What happens on the admin listener is nobody's attack, unless a page
+    /// had to do with it.
     pub(super) fn note_refusal(&mut self, slot: u32, response: &Response) {
         let id = self.id(slot);
-        if self.is_admin(id) {
+        if self.is_admin(id) && response.reason != Reason::Host {
             return;
         }
         self.counters.refusals[response.reason as usize] += 1;

@@ -43,6 +43,8 @@ pub(super) struct Acceptor {
 struct Door {
     listener: Listener,
     side: Side,
+    /// Only this machine reaches it.
+    is_loopback: bool,
     /// There may be connections in its backlog.
     ready: bool,
 }
@@ -55,15 +57,18 @@ impl Acceptor {
         sockets_max: usize,
     ) -> io::Result<Self> {
         let door = |side| {
-            move |listener| Door {
-                listener,
-                side,
-                ready: false,
+            move |listener: Listener| {
+                Ok(Door {
+                    is_loopback: listener.local_address()?.is_loopback(),
+                    listener,
+                    side,
+                    ready: false,
+                })
             }
         };
         let admin = admin.into_iter().map(door(Side::Admin));
         let public = public.into_iter().map(door(Side::Public));
-        let mut doors: Vec<Door> = admin.chain(public).collect();
+        let mut doors: Vec<Door> = admin.chain(public).collect::<io::Result<_>>()?;
         for (index, door) in doors.iter_mut().enumerate() {
             let token = Token(FIRST_TOKEN - index);
             registry.register(&mut door.listener, token, Interest::READABLE)?;
@@ -125,7 +130,12 @@ impl Acceptor {
         let mut budget = ACCEPTS_PER_TURN;
         for index in 0..self.doors.len() {
             while budget > 0 && self.exhausted_until.is_none() && self.doors[index].ready {
-                let Door { listener, side, .. } = &self.doors[index];
+                let Door {
+                    listener,
+                    side,
+                    is_loopback,
+                    ..
+                } = &self.doors[index];
                 if *side == Side::Public {
                     self.is_full = table.len() >= self.sockets_max;
                     if self.is_full {
@@ -136,6 +146,9 @@ impl Acceptor {
                 match socket::accept(listener) {
                     AcceptOutcome::Connection(stream, peer) => {
                         let id = relay.handle_accept(*side, peer);
+                        if *is_loopback {
+                            relay.handle_loopback(id);
+                        }
                         if let Err(error) = take_in(stream, id, relay, table, registry) {
                             self.on_exhausted(now, &error);
                         }

@@ -1,12 +1,11 @@
 //! Addresses to listeners, and why not.
 
 use crate::config::{Address, Binding, Config, ConfigError};
-use crate::sys::listen::{self, Listener, LocalAddress};
+use crate::sys::listen::{self, Families, Listener, LocalAddress};
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::Path;
 
 /// A server can't start.
 #[derive(Debug)]
@@ -55,10 +54,7 @@ impl Error for StartError {}
 
 /// Listens on all addresses for clients.
 pub(super) fn open_public(config: &Config) -> Result<Vec<Listener>, StartError> {
-    let mut listeners = Vec::new();
-    for address in &config.listen {
-        listeners.extend(open(address, "--listen", config)?);
-    }
+    let listeners = open(&config.listen, "--listen", config)?;
     if listen::is_handed_over() {
         log::warn!(
             "systemd handed over sockets, and nobody is accepted there: --listen systemd is missing"
@@ -69,66 +65,109 @@ pub(super) fn open_public(config: &Config) -> Result<Vec<Listener>, StartError> 
 
 /// Listens on the address for the operator, if there is one.
 pub(super) fn open_admin(config: &Config) -> Result<Vec<Listener>, StartError> {
-    let address = config.admin.as_ref();
-    address.map_or(Ok(Vec::new()), |address| open(address, "--admin", config))
+    open(config.admin.as_slice(), "--admin", config)
 }
 
-/// Listens on everything that an address means, which that flag gave.
-fn open(address: &Address, flag: &str, config: &Config) -> Result<Vec<Listener>, StartError> {
-    let binding = address.resolve().map_err(|error| {
+/// Listens on everything that addresses mean, which that flag gave.
+fn open(
+    addresses: &[Address],
+    flag: &'static str,
+    config: &Config,
+) -> Result<Vec<Listener>, StartError> {
+    let bindings = addresses
+        .iter()
+        .map(|address| Ok((address, resolve(address)?)))
+        .collect::<Result<Vec<_>, StartError>>()?;
+    let ipv4_ports = bindings.iter().flat_map(|(_, binding)| match binding {
+        Binding::All(addresses) => addresses.iter().filter(|a| a.is_ipv4()).collect(),
+        _ => Vec::new(),
+    });
+    let opener = Opener {
+        flag,
+        send_buffer_bytes: config.send_buffer_bytes.as_usize(),
+        unix_mode: config.unix_mode.0,
+        ipv4_ports: ipv4_ports.map(SocketAddr::port).collect(),
+    };
+    let mut listeners = Vec::new();
+    for (address, binding) in bindings {
+        listeners.extend(opener.open(address, binding)?);
+    }
+    Ok(listeners)
+}
+
+fn resolve(address: &Address) -> Result<Binding, StartError> {
+    address.resolve().map_err(|error| {
         StartError::usage(format!(
             "can't listen on {address}: there is no such host ({error})"
         ))
-    })?;
-    let send_buffer_bytes = config.send_buffer_bytes.as_usize();
-    match binding {
-        Binding::First(candidates) => open_first(address, flag, &candidates, send_buffer_bytes),
-        Binding::All(addresses) => open_all(addresses, flag, send_buffer_bytes),
-        Binding::Unix(path) => listen::unix(&path, config.unix_mode.0, send_buffer_bytes)
-            .map(|listener| vec![listener])
-            .map_err(|error| explain_unix(&path, flag, &error)),
-        Binding::Inherited => open_inherited(send_buffer_bytes),
-    }
+    })
 }
 
-fn open_first(
-    address: &Address,
-    flag: &str,
-    candidates: &[SocketAddr],
+/// Listens on one thing after the other.
+struct Opener {
+    /// What they were named by.
+    flag: &'static str,
     send_buffer_bytes: usize,
-) -> Result<Vec<Listener>, StartError> {
-    let mut failed = StartError::usage(format!("{address} means no address"));
-    for &candidate in candidates {
-        match listen::tcp(candidate, send_buffer_bytes) {
-            Ok(listener) => return Ok(vec![listener]),
-            Err(error) => failed = explain(candidate, flag, &error),
-        }
-    }
-    Err(failed)
+    unix_mode: u32,
+    /// Ports at which addresses of IPv4 are among them.
+    ipv4_ports: Vec<u16>,
 }
 
-fn open_all(
-    addresses: Vec<SocketAddr>,
-    flag: &str,
-    send_buffer_bytes: usize,
-) -> Result<Vec<Listener>, StartError> {
-    let mut listeners: Vec<Listener> = Vec::new();
-    for mut address in addresses {
-        // A free port that was found for the first address serves for the others too.
-        let first = listeners
-            .first()
-            .and_then(|listener| listener.local_address().ok()?.tcp());
-        if let Some(first) = first.filter(|_| address.port() == 0) {
-            address.set_port(first.port());
-        }
-        match listen::tcp(address, send_buffer_bytes) {
-            Ok(listener) => listeners.push(listener),
-            // `localhost` may have an address that this system does not.
-            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
-            Err(error) => return Err(explain(address, flag, &error)),
+impl Opener {
+    fn open(&self, address: &Address, binding: Binding) -> Result<Vec<Listener>, StartError> {
+        match binding {
+            Binding::First(candidates) => self.open_first(address, &candidates),
+            Binding::All(addresses) => self.open_all(addresses),
+            Binding::Unix(path) => listen::unix(&path, self.unix_mode, self.send_buffer_bytes)
+                .map(|listener| vec![listener])
+                .map_err(|error| explain_unix(address, self.flag, &error)),
+            Binding::Abstract(name) => listen::unix_abstract(&name, self.send_buffer_bytes)
+                .map(|listener| vec![listener])
+                .map_err(|error| explain_unix(address, self.flag, &error)),
+            Binding::Inherited => open_inherited(self.send_buffer_bytes),
         }
     }
-    Ok(listeners)
+
+    fn open_first(
+        &self,
+        address: &Address,
+        candidates: &[SocketAddr],
+    ) -> Result<Vec<Listener>, StartError> {
+        let mut failed = StartError::usage(format!("{address} means no address"));
+        for &candidate in candidates {
+            match listen::tcp(candidate, Families::Both, self.send_buffer_bytes) {
+                Ok(listener) => return Ok(vec![listener]),
+                Err(error) => failed = explain(candidate, self.flag, &error),
+            }
+        }
+        Err(failed)
+    }
+
+    fn open_all(&self, addresses: Vec<SocketAddr>) -> Result<Vec<Listener>, StartError> {
+        let mut listeners: Vec<Listener> = Vec::new();
+        for mut address in addresses {
+            // Each free port is another one.
+            let families = match address.port() != 0 && self.ipv4_ports.contains(&address.port()) {
+                true => Families::Ipv6,
+                false => Families::Both,
+            };
+            // A free port that was found for the first address serves for the others too.
+            let first = listeners
+                .first()
+                .and_then(|listener| listener.local_address().ok()?.tcp());
+            if let Some(first) = first.filter(|_| address.port() == 0) {
+                address.set_port(first.port());
+            }
+            match listen::tcp(address, families, self.send_buffer_bytes) {
+                Ok(listener) => listeners.push(listener),
+                // `localhost` may have an address that this system does not.
+                Err(error)
+                    if error.kind() == ErrorKind::AddrNotAvailable && !listeners.is_empty() => {}
+                Err(error) => return Err(explain(address, self.flag, &error)),
+            }
+        }
+        Ok(listeners)
+    }
 }
 
 fn open_inherited(send_buffer_bytes: usize) -> Result<Vec<Listener>, StartError> {
@@ -170,7 +209,7 @@ fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> StartError {
     }
 }
 
-fn explain_unix(path: &Path, flag: &str, error: &io::Error) -> StartError {
+fn explain_unix(address: &Address, flag: &str, error: &io::Error) -> StartError {
     let (is_usage, advice) = match error.kind() {
         ErrorKind::AddrInUse => (
             false,
@@ -183,14 +222,11 @@ fn explain_unix(path: &Path, flag: &str, error: &io::Error) -> StartError {
         ErrorKind::NotFound => (true, "there is no such folder".into()),
         ErrorKind::NotADirectory => (true, "what leads there is no folder".into()),
         ErrorKind::PermissionDenied => (true, "this user may not make files there".into()),
-        ErrorKind::InvalidInput => (true, "a socket's path has at most 107 bytes".into()),
+        ErrorKind::InvalidInput => (true, "a socket's path or name has at most 107 bytes".into()),
         _ => (false, "the system said no".into()),
     };
     StartError {
-        why: format!(
-            "can't listen on unix:{}: {advice} ({error})",
-            path.display()
-        ),
+        why: format!("can't listen on {address}: {advice} ({error})"),
         is_usage,
     }
 }

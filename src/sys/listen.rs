@@ -44,6 +44,8 @@ pub enum LocalAddress {
     Tcp(SocketAddr),
     /// At a path in the file system, or nowhere if the socket has no name there.
     Unix(Option<PathBuf>),
+    /// At a name that stands in no file system.
+    Abstract(String),
 }
 
 impl LocalAddress {
@@ -52,8 +54,15 @@ impl LocalAddress {
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
             LocalAddress::Tcp(address) => Some(*address),
-            LocalAddress::Unix(_) => None,
+            LocalAddress::Unix(_) | LocalAddress::Abstract(_) => None,
         }
+    }
+
+    /// Whether it is an address that only this machine reaches, by itself or by its pages.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.tcp()
+            .is_some_and(|address| address.ip().to_canonical().is_loopback())
     }
 }
 
@@ -62,13 +71,27 @@ impl fmt::Display for LocalAddress {
         match self {
             LocalAddress::Tcp(address) => write!(f, "{address}"),
             LocalAddress::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            LocalAddress::Abstract(name) => write!(f, "unix:@{name}"),
             LocalAddress::Unix(None) => f.write_str("a socket without a name"),
         }
     }
 }
 
+/// Which connections an unspecified address of IPv6 takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// Those of IPv4 as well.
+    Both,
+    /// Its own: IPv4 is listened on besides.
+    Ipv6,
+}
+
 /// Listens on an address.
-pub fn tcp(address: SocketAddr, send_buffer_bytes: usize) -> io::Result<Listener> {
+pub fn tcp(
+    address: SocketAddr,
+    families: Families,
+    send_buffer_bytes: usize,
+) -> io::Result<Listener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -79,8 +102,8 @@ pub fn tcp(address: SocketAddr, send_buffer_bytes: usize) -> io::Result<Listener
     socket.set_reuse_address(true)?;
     prepare(SockRef::from(&socket), send_buffer_bytes)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // `[::]` means every address, IPv4 as well.
-        socket.set_only_v6(false)?;
+        // What the system does unless told differs.
+        socket.set_only_v6(families == Families::Ipv6)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -114,6 +137,32 @@ pub fn unix(path: &Path, mode: u32, send_buffer_bytes: usize) -> io::Result<List
         socket: Domained::Unix(OwnedFd::from(socket).into(), send_buffer_bytes),
         _file: Some(file),
     })
+}
+
+/// Listens on a name that stands in no file system: it goes with the socket, and has no mode.
+pub fn unix_abstract(name: &str, send_buffer_bytes: usize) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(format!("\0{name}"))?)?;
+    socket.listen(BACKLOG)?;
+    Ok(Listener {
+        socket: Domained::Unix(OwnedFd::from(socket).into(), send_buffer_bytes),
+        _file: None,
+    })
+}
+
+/// The name of a socket that stands in no file system.
+#[cfg(target_os = "linux")]
+fn abstract_name(address: &std::os::unix::net::SocketAddr) -> Option<String> {
+    use std::os::linux::net::SocketAddrExt;
+    let name = address.as_abstract_name()?;
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
+/// Here there is none.
+#[cfg(not(target_os = "linux"))]
+fn abstract_name(_: &std::os::unix::net::SocketAddr) -> Option<String> {
+    None
 }
 
 fn bind_unix(path: &Path, mode: u32) -> io::Result<Socket> {
@@ -236,7 +285,11 @@ impl Listener {
         Ok(match &self.socket {
             Domained::Tcp(listener) => LocalAddress::Tcp(listener.local_addr()?),
             Domained::Unix(listener, _) => {
-                LocalAddress::Unix(listener.local_addr()?.as_pathname().map(Path::to_owned))
+                let address = listener.local_addr()?;
+                match abstract_name(&address) {
+                    Some(name) => LocalAddress::Abstract(name),
+                    None => LocalAddress::Unix(address.as_pathname().map(Path::to_owned)),
+                }
             }
         })
     }

@@ -116,6 +116,7 @@ impl Character {
             rates: Rates::default(),
             compression: None,
             origins: Vec::new(),
+            hosts: Vec::new(),
             subprotocols: Vec::new(),
             handshake_timeout: random.between(5, 100),
             keep_alive_timeout: random.between(5, 100),

@@ -44,6 +44,7 @@ pub(crate) fn limits() -> Limits {
         rates: Rates::default(),
         compression: None,
         origins: Vec::new(),
+        hosts: Vec::new(),
         subprotocols: Vec::new(),
         handshake_timeout: 100_000,
         keep_alive_timeout: 100_000,

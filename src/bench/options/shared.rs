@@ -88,6 +88,7 @@ pub(in super::super) struct TargetOptions {
 
     /// Time for an opening handshake, and without any delivery until the run is given up
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
+    #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
     pub(in super::super) timeout: Period,
 
@@ -170,6 +171,7 @@ impl MessageOptions {
 pub(in super::super) struct LengthOptions {
     /// Time to measure
     #[arg(long, short, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
     pub(in super::super) duration: Period,
 
@@ -179,6 +181,7 @@ pub(in super::super) struct LengthOptions {
 
     /// Time under load before measuring begins
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_pause)]
+    #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
     pub(in super::super) warm_up: Period,
 }

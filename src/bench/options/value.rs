@@ -72,7 +72,6 @@ pub(super) fn parse_time(text: &str) -> Result<Period, String> {
     match text.parse() {
         Ok(Period(time)) if time > TIME_MAX => Err("at most a day (24h)".into()),
         Ok(time) => Ok(time),
-        Err(why) if is_zero(text) => Err(format!("{why}, and longer than none")),
         Err(why) => Err(why),
     }
 }

@@ -4,6 +4,8 @@
 //! along; all a server gets to tell a friend's page from a stranger's is the Origin header. Other
 //! clients don't send one, or could send what they like: they are not who this protects from.
 
+use super::host::{matches, split_port};
+use super::quoted::Quoted;
 use std::error::Error;
 use std::fmt;
 
@@ -26,32 +28,24 @@ impl fmt::Display for OriginRefusal<'_> {
     }
 }
 
-/// What a stranger sent, fit for logs and terminals: short, and in plain ASCII.
-struct Quoted<'a>(&'a str);
-
-/// Letters of it that are shown; a host's name has at most 253.
-const QUOTED_MAX: usize = 300;
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, dots) = match self.0.char_indices().nth(QUOTED_MAX) {
-            Some((end, _)) => (&self.0[..end], "..."),
-            None => (self.0, ""),
-        };
-        write!(f, "\"{}\"{dots}", shown.escape_default())
-    }
-}
-
 impl Error for OriginRefusal<'_> {}
 
 /// Whether a page may connect. It may if there is no page (no Origin header), if it comes from the
 /// very host that it connects to, or if its origin is on the list.
 ///
 /// Hosts are compared without regard to case, scheme and the default ports 80 and 443: behind a
-/// proxy that ends TLS, the page has come by `https` and the request has not. On the list, an entry
-/// with a scheme (`https://example.com`) stands for that origin alone, one without for both
-/// schemes, and `*` for whatever there is. The origin `null`, which sandboxed pages and local files
-/// have in common with whoever wants it, passes under `*` only.
+/// proxy that ends TLS, the page has come by `https` and the request has not. On the list:
+///
+/// - An entry with a scheme (`https://example.com`) stands for that origin alone, one without for
+///   all schemes, and `*` for whatever there is.
+/// - In place of a host's first labels, or of the whole host, a `*` stands for any number of them, but
+///   for one at least; in place of the port, for any port and none: `https://*.example.com`,
+///   `localhost:*`, `chrome-extension://*`.
+/// - What clients that are no browsers say, though it is no origin (`file://`, one with a path),
+///   stands there as they say it.
+///
+/// The origin `null`, which sandboxed pages and local files have in common with whoever wants it,
+/// passes under `*` only.
 ///
 /// ```
 /// use fanfare::proto::handshake::check_origin;
@@ -61,6 +55,7 @@ impl Error for OriginRefusal<'_> {}
 /// assert!(check_origin(Some("https://example.com"), "Example.com:443", none).is_ok());
 /// assert!(check_origin(Some("https://evil.example"), "example.com", none).is_err());
 /// assert!(check_origin(Some("https://app.example"), "example.com", ["https://app.example"]).is_ok());
+/// assert!(check_origin(Some("https://a.b.example"), "example.com", ["https://*.example"]).is_ok());
 /// assert!(check_origin(Some("null"), "example.com", ["null"]).is_err());
 /// assert!(check_origin(Some("null"), "example.com", ["*"]).is_ok());
 /// ```
@@ -77,17 +72,8 @@ pub fn check_origin<'a, S: AsRef<str>>(
         page.is_some_and(|(_, authority)| bare(authority).eq_ignore_ascii_case(bare(host)));
     let is_allowed = |entry: S| {
         let entry = entry.as_ref();
-        if entry == "*" {
-            return true;
-        }
-        let (entry_scheme, entry_authority) = match split_origin(entry) {
-            Some((scheme, authority)) => (Some(scheme), authority),
-            None => (None, entry),
-        };
-        page.is_some_and(|(scheme, authority)| {
-            entry_scheme.is_none_or(|entry| entry.eq_ignore_ascii_case(scheme))
-                && bare(entry_authority).eq_ignore_ascii_case(bare(authority))
-        })
+        let is_literal = entry == origin && origin != NULL;
+        entry == "*" || is_literal || page.is_some_and(|page| means(entry, page))
     };
     if same_host || allowed.into_iter().any(is_allowed) {
         Ok(())
@@ -96,11 +82,27 @@ pub fn check_origin<'a, S: AsRef<str>>(
     }
 }
 
-/// Scheme and authority of an origin; `null` has neither.
+/// What is said of a page that shall have no origin (RFC 6454 §7.3).
+const NULL: &str = "null";
+
+/// Whether an entry of the list stands for a page's origin, given as scheme and authority.
+fn means(entry: &str, (scheme, authority): (&str, &str)) -> bool {
+    let (entry_scheme, entry_authority) = match split_origin(entry) {
+        Some((scheme, authority)) => (Some(scheme), authority),
+        None => (None, entry),
+    };
+    let (meant, meant_port) = split_port(bare(entry_authority));
+    let (host, port) = split_port(bare(authority));
+    entry_scheme.is_none_or(|meant| meant.eq_ignore_ascii_case(scheme))
+        && (meant_port == Some("*") || meant_port == port)
+        && matches(meant, host)
+}
+
+/// Scheme and authority of an origin; `null` has neither, and what has a path, or a user, is none.
 fn split_origin(origin: &str) -> Option<(&str, &str)> {
-    origin
-        .split_once("://")
-        .map(|(scheme, authority)| (scheme, authority.strip_suffix('/').unwrap_or(authority)))
+    let (scheme, authority) = origin.split_once("://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    (!authority.contains(['/', '?', '#', '@', '\\'])).then_some((scheme, authority))
 }
 
 /// An authority without a default port.

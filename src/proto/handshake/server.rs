@@ -94,9 +94,8 @@ impl fmt::Display for Refusal {
 
 impl Error for Refusal {}
 
-/// Checks what holds for any request, WebSocket or not: it says whom it is for, and has no body.
-/// Returns the host that it is for, or nothing if it is one of HTTP/1.0 that does not say.
-pub fn check_request<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
+/// The host that a request is for, or nothing if it is one of HTTP/1.0 that does not say.
+pub fn host<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     let host = text(head, "Host")?;
     if host.is_none() && head.minor_version > 0 {
         return Err(Refusal::Missing("Host"));
@@ -108,6 +107,13 @@ pub fn check_request<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     {
         return Err(Refusal::Malformed("Host"));
     }
+    Ok(head.authority().or(host))
+}
+
+/// Checks what holds for any request, WebSocket or not: it says whom it is for, and has no body.
+/// Returns the [`host`] that it is for.
+pub fn check_request<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
+    let host = host(head)?;
     // A request that says in two ways where it ends is read in two ways by two servers.
     if head.headers.values("Transfer-Encoding").next().is_some() {
         return Err(Refusal::Body);
@@ -116,7 +122,7 @@ pub fn check_request<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
         Ok(None | Some(b"0")) => {}
         _ => return Err(Refusal::Body),
     }
-    Ok(head.authority().or(host))
+    Ok(host)
 }
 
 /// Checks whether a request opens a WebSocket connection: first what holds for any request, then

@@ -288,7 +288,7 @@ fn any_request_has_a_host_and_no_body() {
 #[test]
 fn origins() {
     let host = "example.com";
-    let cases: [(Option<&str>, &str, &[&str], bool); 25] = [
+    let cases: [(Option<&str>, &str, &[&str], bool); 30] = [
         (None, host, &[], true),
         (Some("http://example.com"), host, &[], true),
         (Some("https://example.com"), host, &[], true),
@@ -333,6 +333,26 @@ fn origins() {
             false,
         ),
         (Some("http://app.example"), host, &["app.example"], true),
+        (
+            Some("https://evil.example/x.app.example"),
+            host,
+            &["*.app.example", "https://*"],
+            false,
+        ),
+        (
+            Some("https://x@app.example"),
+            host,
+            &["https://*app.example"],
+            false,
+        ),
+        (
+            Some("https://a.app.example:8443"),
+            host,
+            &["*.app.example"],
+            false,
+        ),
+        (Some("http://[::1]:8080"), host, &["http://[::1]:*"], true),
+        (Some("file://"), host, &["file://"], true),
         (
             Some("http://example.com"),
             host,

@@ -33,6 +33,7 @@ fn limits() -> Limits {
         admission: Admission::default(),
         rates: Rates::default(),
         origins: Vec::new(),
+        hosts: Vec::new(),
         subprotocols: Vec::new(),
         handshake_timeout: 100,
         keep_alive_timeout: 100,
