@@ -11,4 +11,4 @@ pub use admin::{AdminRequest, TopicsQuery, route_admin};
 pub use asset::{File, Site};
 pub use reason::Reason;
 pub use response::{Body, Response, Status};
-pub use route::{Answer, Join, is_socket, route};
+pub use route::{Answer, Join, check_topic, is_socket, route};

@@ -1,6 +1,5 @@
 //! Signals: SIGTERM and SIGINT end the relay, SIGHUP loads settings and files again.
 
-use super::handle::Command;
 use super::{SIGNAL, Server, read_site};
 use crate::config::{Config, ConfigError};
 use crate::http::Site;
@@ -107,12 +106,12 @@ impl Server {
             Ok(wanted) if wanted.public.is_some() => wanted,
             wanted => return self.on_loaded(wanted.map(|wanted| (wanted, Site::embedded()))),
         };
-        let handle = self.inbox.handle();
+        let mailbox = self.inbox.mailbox();
         let before = self.relay.site().clone();
         let read = move || {
             let loaded = read_site(&wanted).map(|site| (wanted, site.sharing(&before)));
             // If the loop has ended meanwhile, nobody needs it.
-            let _ = handle.send(Command::Reload(Box::new(loaded)));
+            let _ = mailbox.reload(loaded);
         };
         if let Err(error) = Builder::new().name("reload".into()).spawn(read) {
             self.on_loaded(Err(format!("can't start a thread: {error}").into()));
@@ -151,6 +150,7 @@ impl Server {
                 held.wanted
             );
         }
+        self.inbox.set_message_bytes_max(limits.message_bytes_max);
         self.relay.set_limits(limits);
         self.relay.set_site(site);
         self.acceptor.set_sockets_max(sockets_max);
