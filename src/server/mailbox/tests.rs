@@ -151,10 +151,8 @@ fn the_loop_is_woken_by_the_first_message() {
 
 #[test]
 fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
-    let config = Config {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
     let mut server = Server::bind(&config).unwrap();
     let handle = server.handle();
     let part = vec![0; TURN_BYTES_MAX / 4];
