@@ -37,6 +37,7 @@ mod control;
 mod crowd;
 mod ending;
 mod guests;
+mod heads;
 mod hooks;
 mod input;
 mod join;
