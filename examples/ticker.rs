@@ -9,7 +9,7 @@
 
 use fanfare::config::Config;
 use fanfare::proto::MessageKind;
-use fanfare::server::{Gone, Handle, Server};
+use fanfare::server::{Handle, PublishError, Server};
 use std::error::Error;
 use std::thread;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Publishes until the server is gone.
-fn tick(handle: &Handle) -> Result<(), Gone> {
+fn tick(handle: &Handle) -> Result<(), PublishError> {
     for tick in 0u64.. {
         handle.publish("ticks", MessageKind::Text, format!("tick {tick}"))?;
         if tick % 100 == 0 {

@@ -106,7 +106,7 @@ fn serve(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(error) => return reject(&error),
     };
-    journal::start(config.log_level.0, config.log_format);
+    let _journal = journal::start(config.log_level.0, config.log_format);
     let server = Server::bind(&config).and_then(|mut server| {
         server.handle_signals()?;
         if let Err(error) = server.notify_manager() {
@@ -194,7 +194,10 @@ fn reject(error: &ConfigError) -> ExitCode {
 }
 
 fn fail(code: u8, why: &dyn Display) -> ExitCode {
-    complain(why);
+    // Where nobody reads, it would wait for ever.
+    if journal::flush() {
+        complain(why);
+    }
     ExitCode::from(code)
 }
 

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use rustix::process::Signal;
 use serde_json::Value;
+use std::io::PipeReader;
 
 fn refuse(relay: &Relay, origin: &[u8]) -> Client {
     let mut client = Client::connect(relay);
@@ -242,4 +243,51 @@ fn the_level_changes_with_a_reload() {
     std::fs::remove_file(&file).expect("it is ours");
     let log = relay.terminated().stderr;
     line_saying(&log, "refused a request");
+}
+
+/// Refuses so many requests of a relay whose log nobody reads, each with a line of some 400 bytes.
+fn refuse_unread(requests: usize) -> (Relay, PipeReader) {
+    let mut command = command();
+    command.args(["--listen", "127.0.0.1:0", "--log-level", "debug"]);
+    let (relay, errors) = Relay::start_unread(command);
+    let origin = format!("https://{}.example", "a".repeat(200));
+    for _ in 0..requests {
+        refuse(&relay, origin.as_bytes());
+    }
+    (relay, errors)
+}
+
+#[test]
+fn nobody_waits_for_a_log_that_is_not_read() {
+    // More than fits into a pipe, and into what waits for it.
+    let (mut relay, errors) = refuse_unread(2000);
+    relay.assert_others_exchange();
+    relay.read_log(errors);
+    eventually("it is said what is missing", || {
+        relay.log().contains("lines are missing here")
+    });
+    refuse(&relay, b"https://evil.example");
+    let ended = relay.terminated();
+    assert_eq!(ended.code, Some(0));
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    let at = |what: &str| lines.iter().position(|line| line.contains(what));
+    let missing_at = at("lines are missing here").expect("it is said");
+    assert!(at("https://evil.example") > Some(missing_at));
+    let missing = lines[missing_at].split_whitespace().nth(2);
+    let missing: usize = missing.and_then(|n| n.parse().ok()).expect("a number");
+    let said = lines[..missing_at].iter();
+    let said = said.filter(|line| line.contains("refused a request"));
+    // Among those that are missing may be one that sums up.
+    assert!(said.count() + missing >= 2000, "{}", lines[missing_at]);
+    assert!(lines.last().is_some_and(|line| line.contains("ended: ")));
+}
+
+#[test]
+fn it_ends_though_nobody_reads_its_log() {
+    // More than fits into a pipe.
+    let (mut relay, errors) = refuse_unread(500);
+    relay.signal(Signal::TERM);
+    eventually("it ends", || !relay.is_running());
+    relay.read_log(errors);
+    assert_eq!(relay.ended().code, Some(0));
 }

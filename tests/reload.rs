@@ -6,6 +6,7 @@ use common::*;
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A file of settings of one test's own.
 fn settings(test: &str, text: &str) -> PathBuf {
@@ -16,6 +17,17 @@ fn settings(test: &str, text: &str) -> PathBuf {
 
 fn start(file: &Path) -> Relay {
     Relay::start(&["--config", file.to_str().expect("a path of ours")])
+}
+
+/// Has the settings loaded again, and waits until that is done.
+fn reload(relay: &mut Relay) {
+    let count = |relay: &mut Relay| {
+        let log = relay.log();
+        log.matches("the settings ").count()
+    };
+    let before = count(relay);
+    relay.signal(Signal::HUP);
+    eventually("the settings are loaded, or not", || count(relay) > before);
 }
 
 /// Whether a message of so many bytes comes back.
@@ -47,9 +59,9 @@ fn a_lower_limit_for_heads_ends_one_that_is_half_there() {
     let mut client = Client::connect(&relay);
     client.send(format!("GET /{}", "a".repeat(8000)).as_bytes());
     settings("heads", "head_bytes_max = '2KiB'");
-    relay.signal(Signal::HUP);
-    // The signal is taken in before the next connection is, and what was sent before it is read.
+    // What was sent before is read.
     relay.assert_others_exchange();
+    reload(&mut relay);
     client.send(b"a");
     assert_eq!(client.response().status, 431);
     relay.assert_others_exchange();
@@ -58,14 +70,13 @@ fn a_lower_limit_for_heads_ends_one_that_is_half_there() {
 #[test]
 fn a_failed_reload_keeps_what_was_in_force() {
     let file = settings("failed", "message_bytes_max = '1KiB'");
-    let relay = start(&file);
+    let mut relay = start(&file);
     for broken in [
         "message_bytes_max = ",
         "message_bytes_max = '4KiB'\ntopic_log_bytes_max = '4KiB'",
     ] {
         settings("failed", broken);
-        relay.signal(Signal::HUP);
-        // The signal is taken in before the next connection is.
+        reload(&mut relay);
         assert!(passes(&relay, 1000) && !passes(&relay, 2000), "{broken}");
     }
     let ended = relay.terminated();
@@ -95,4 +106,24 @@ fn what_takes_a_restart_is_said() {
         stderr.contains("send_buffer_bytes changes with a restart only"),
         "{stderr}"
     );
+}
+
+/// The loop does not wait for what stands in the place of a file, and goes on serving.
+#[test]
+fn settings_that_never_come_hold_up_nobody() {
+    let file = settings("pipe", "message_bytes_max = '1KiB'");
+    let mut relay = start(&file);
+    fs::remove_file(&file).expect("it is ours");
+    let made = Command::new("mkfifo").arg(&file).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    relay.signal(Signal::HUP);
+    // The signal is taken in before the next connection is.
+    relay.assert_others_exchange();
+    relay.assert_others_exchange();
+    assert!(passes(&relay, 1000) && !passes(&relay, 2000));
+    // Once they come, they are what counts.
+    fs::write(&file, "message_bytes_max = '4KiB'").expect("the relay reads it");
+    eventually("the limit is raised", || passes(&relay, 2000));
+    fs::remove_file(&file).expect("it is ours");
+    assert_eq!(relay.terminated().code, Some(0));
 }

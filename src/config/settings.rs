@@ -165,8 +165,9 @@ settings! {
         outbox_bytes_max: Bytes = "4KiB", Live,
             "whoever pings without reading must not cost memory";
 
-        /// What all connections hold for themselves: unfinished messages, control frames that wait.
-        /// Beyond it, an unfinished message over 16 KiB ends in 1013
+        /// What all connections hold for themselves: unfinished messages and requests, control frames
+        /// that wait. Beyond it, an unfinished message over 16 KiB ends in 1013, and an unfinished
+        /// request over 16 KiB in 503
         private_bytes_max: Bytes = "256MiB", Live,
             "256 unfinished messages of the largest size";
     }

@@ -14,4 +14,4 @@ pub use admin::{AdminRequest, TopicsQuery, route_admin};
 pub use asset::{File, Modified, Site};
 pub use reason::Reason;
 pub use response::{Body, Response, Status};
-pub use route::{Answer, Join, check_host, is_socket, route};
+pub use route::{Answer, Join, check_host, check_topic, is_socket, route};

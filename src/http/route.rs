@@ -146,13 +146,19 @@ fn decode_topic(name: &str) -> Result<Cow<'_, str>, &'static str> {
     let Ok(name) = percent_decode_str(name).decode_utf8() else {
         return Err("The topic's name is not UTF-8.");
     };
+    check_topic(&name)?;
+    Ok(name)
+}
+
+/// Whether a topic may have that name, and otherwise why not.
+pub fn check_topic(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > TOPIC_BYTES_MAX {
         return Err("A topic's name has 1 to 128 bytes.");
     }
     if name.contains('/') || name.contains(char::is_control) {
         return Err("A topic's name has no `/` and no control characters.");
     }
-    Ok(name)
+    Ok(())
 }
 
 /// Says what path was likely meant, if there is one: the WebSocket's that is left without slashes too

@@ -1,14 +1,24 @@
 //! What the process says of itself, on standard error: for people, or for machines.
 //!
 //! Lines come by the `log` crate's macros; here they get a time and a form. Nothing in them can
-//! pass for a line of its own, or play with a terminal: whatever does not print is escaped.
+//! pass for a line of its own, or play with a terminal: whatever does not print is escaped. And
+//! nobody who says something waits until it is read.
 
 mod line;
 
 use crate::sys::clock;
+use crate::sys::stderr::Backlog;
+use env_logger::Target;
 use line::Line;
-use log::LevelFilter;
-use std::io::Write;
+use log::{Level, LevelFilter, Record};
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long the end of the process waits for lines to be written that nobody reads.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+
+static BACKLOG: OnceLock<Arc<Backlog>> = OnceLock::new();
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,30 +29,88 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// The line that a record makes, with its end.
+    fn line(self, record: &Record) -> Vec<u8> {
+        let line = Line {
+            time: clock::time_of_day(),
+            record,
+        };
+        match self {
+            LogFormat::Human => (line.human() + "\n").into_bytes(),
+            LogFormat::Json => line.json(),
+        }
+    }
+
+    /// The line that stands in the place of others.
+    fn missing(self, lines: u64) -> Vec<u8> {
+        let mut record = Record::builder();
+        record.level(Level::Warn);
+        let why = "nobody read standard error in time";
+        self.line(
+            &record
+                .args(format_args!("{lines} lines are missing here: {why}"))
+                .build(),
+        )
+    }
+}
+
+/// While it lives, lines are written; when it is dropped, those that are left are waited for, 1 s at
+/// most.
+#[derive(Debug)]
+#[must_use]
+pub struct Journal(());
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
 /// Begins to write lines of that level and above. A program that embeds us may have its own way to
 /// do so; then that stays.
-pub fn start(level: LevelFilter, format: LogFormat) {
-    let started = env_logger::Builder::new()
+pub fn start(level: LevelFilter, format: LogFormat) -> Journal {
+    let mut builder = env_logger::Builder::new();
+    builder
         // What is less than a warning of our dependencies is about them.
         .filter_level(LevelFilter::Warn)
         .filter_module(env!("CARGO_CRATE_NAME"), LevelFilter::Trace)
-        .format(move |out, record| {
-            let line = Line {
-                time: clock::time_of_day(),
-                record,
-            };
-            match format {
-                LogFormat::Human => writeln!(out, "{}", line.human()),
-                LogFormat::Json => out.write_all(&line.json()),
-            }
-        })
-        .try_init();
-    if started.is_ok() {
-        set_level(level);
+        .format(move |out, record| out.write_all(&format.line(record)));
+    // Without a thread, lines are waited for: better late than never.
+    let backlog = Backlog::start(move |lines| format.missing(lines)).ok();
+    if let Some(backlog) = &backlog {
+        builder.target(Target::Pipe(Box::new(Pusher(backlog.clone()))));
     }
+    if builder.try_init().is_ok() {
+        set_level(level);
+        if let Some(backlog) = backlog {
+            BACKLOG.get_or_init(|| backlog);
+        }
+    }
+    Journal(())
 }
 
 /// Changes the level from which on lines are written.
 pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
+}
+
+/// Waits until all lines are written, so that what is written to standard error in another way comes
+/// behind them. False if that took too long: then it would have to wait as well.
+pub fn flush() -> bool {
+    BACKLOG.get().is_none_or(|backlog| backlog.flush(FLUSH_MAX))
+}
+
+/// Takes lines as they are formatted: each comes as a whole.
+struct Pusher(Arc<Backlog>);
+
+impl Write for Pusher {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -232,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lower_rate_locks_nobody_out() {
+        let mut arrivals = Arrivals::default();
+        let ip = ip("192.0.2.1");
+        for _ in 0..5000 {
+            assert!(arrivals.take(ip, Rate::of(1000), Tick(7)));
+        }
+        assert!(!arrivals.take(ip, Rate::of(2), Tick(7)));
+        assert!(arrivals.take(ip, Rate::of(2), Tick(12)));
+    }
+
+    #[test]
     fn whoever_finds_no_place_shares_one() {
         let mut arrivals = Arrivals::default();
         let rate = Rate::of(1);

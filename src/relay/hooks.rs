@@ -22,7 +22,8 @@ pub struct UpgradeRequest<'a> {
 pub enum Decision {
     /// Let it join the topic that its path names.
     Accept,
-    /// Let it join this topic.
+    /// Let it join this topic. A name that no client could give
+    /// ([`check_topic`](crate::http::check_topic)) is answered with 400.
     Topic(String),
     /// Answer with this status, and a sentence that says why.
     Refuse(Status, String),
@@ -30,6 +31,10 @@ pub enum Decision {
 
 /// Called by the relay, on its thread: whatever takes long here holds up everybody. All of it has a
 /// default, which accepts and ignores; a relay without hooks pays nothing for them.
+///
+/// A hook may publish, and read the counters, through a [`Handle`](crate::server::Handle): there no
+/// method of it waits. What it publishes leaves with the next turn, is not told to
+/// [`on_message`](Hooks::on_message), and there is so much of it in a turn and no more.
 pub trait Hooks: Send {
     /// A request passed all checks of the relay: what becomes of it?
     fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {

@@ -154,14 +154,18 @@ impl Relay {
         if extra.input.is_empty() {
             extra.scanner = Default::default();
             match extra.scanner.scan(input, self.limits.head_bytes_max) {
-                Ok(None) => extra.input = input.to_vec(),
+                Ok(None) => {
+                    self.extend_head(slot, input);
+                    self.keep_head(slot);
+                }
                 scanned => self.on_scanned(slot, input, scanned),
             }
             return;
         }
-        extra.input.extend_from_slice(input);
+        self.extend_head(slot, input);
+        let extra = self.connections[slot as usize].extra();
         match extra.scanner.scan(&extra.input, self.limits.head_bytes_max) {
-            Ok(None) => {}
+            Ok(None) => self.keep_head(slot),
             scanned => {
                 let mut input = std::mem::take(&mut extra.input);
                 self.on_scanned(slot, &mut input, scanned);
@@ -216,8 +220,9 @@ impl Relay {
                 };
                 self.respond(slot, response.because(reason));
             }
-            Answer::Respond(response) => {
+            Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.
+                response.keep_alive &= rest.len() <= self.head_room(slot);
                 let keep_alive = response.keep_alive;
                 if keep_alive {
                     self.connections[slot as usize].extra().input = rest.to_vec();

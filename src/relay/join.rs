@@ -3,7 +3,7 @@
 use super::connection::{Phase, Terms};
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, Status};
+use crate::http::{Join, Reason, Response, Status, check_topic};
 use crate::proto::Head;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
@@ -30,7 +30,13 @@ impl Relay {
             };
             match hooks.on_upgrade(&request) {
                 Decision::Accept => {}
-                Decision::Topic(name) => join.topic = name.into(),
+                Decision::Topic(name) => {
+                    if let Err(why) = check_topic(&name) {
+                        let response = Response::error(Status::BadRequest, why, &[]);
+                        return self.respond(slot, response.because(Reason::Topic));
+                    }
+                    join.topic = name.into();
+                }
                 Decision::Refuse(status, why) => {
                     let response = Response::error(status, &why, &[]);
                     return self.respond(slot, response.because(Reason::Hook));

@@ -148,8 +148,8 @@ impl Default for Pace {
     }
 }
 
-/// Bytes of an unfinished message that every connection may hold, whatever the others do. So an
-/// attacker who uses up [`Limits::private_bytes_max`] can't have the frames refused that TCP merely
+/// Bytes of an unfinished message or request that every connection may hold, whatever the others do. So
+/// an attacker who uses up [`Limits::private_bytes_max`] can't have the frames refused that TCP merely
 /// cut in two.
 pub(super) const GATHER_BYTES_FREE: usize = 16 * 1024;
 

@@ -40,6 +40,7 @@ mod control;
 mod crowd;
 mod ending;
 mod guests;
+mod heads;
 mod hooks;
 mod input;
 mod join;

@@ -33,8 +33,10 @@ impl Rate {
         }
     }
 
-    /// What is left of what was `taken`, so many ticks later.
+    /// What is left of what was `taken`, so many ticks later. Of a larger burst, that another rate
+    /// allowed before, no more counts than this one has: or whoever took it would pay for it too long.
     pub(super) fn left_of(self, taken: u64, ticks: u32) -> u64 {
+        let taken = taken.min(self.burst.saturating_mul(10));
         taken.saturating_sub(self.per_second.saturating_mul(u64::from(ticks)))
     }
 
@@ -63,6 +65,16 @@ mod tests {
             .take(rate.left_of(taken, 5), 1)
             .expect("half a second later");
         assert_eq!(rate.take(taken, 1), None);
+        assert_eq!(rate.left_of(taken, 50), 0);
+    }
+
+    #[test]
+    fn who_took_a_larger_burst_has_rested_after_five_seconds_all_the_same() {
+        let before = Rate::of(1000);
+        let taken = before.take(0, 5000).expect("a burst");
+        let rate = Rate::of(2);
+        assert_eq!(rate.take(rate.left_of(taken, 4), 1), None);
+        assert!(rate.take(rate.left_of(taken, 5), 1).is_some());
         assert_eq!(rate.left_of(taken, 50), 0);
     }
 

@@ -16,6 +16,13 @@ const ACCEPTS_PER_TURN: usize = 256;
 /// it is not any more; so it is tried again after a second.
 const RETRY_TICKS: u32 = 10;
 
+/// Connections in a row that were gone before they were accepted. Those of a crowd may be; but an error
+/// that stays, such as that of a rule which forbids to accept, would keep the loop busy for ever.
+const GONE_MAX: usize = 64;
+
+/// The pause after so many: short, since those who stay wait for it too. 640 tries a second cost nothing.
+const GONE_RETRY_TICKS: u32 = 1;
+
 /// How often the log is told of that: once a minute. Clients who come and go would set the pace.
 const WARN_TICKS: u32 = 600;
 
@@ -33,7 +40,9 @@ pub(super) struct Acceptor {
     sockets_max: usize,
     /// As many are open.
     is_full: bool,
-    /// The system had no descriptor or memory left; when to try again.
+    /// Connections that were gone, since the last one that was not.
+    gone: usize,
+    /// The system had no descriptor or memory left, or nothing but errors; when to try again.
     exhausted_until: Option<Tick>,
     /// When the log may be told of that again.
     silent_until: Option<Tick>,
@@ -77,6 +86,7 @@ impl Acceptor {
             doors,
             sockets_max,
             is_full: false,
+            gone: 0,
             exhausted_until: None,
             silent_until: None,
         })
@@ -145,6 +155,7 @@ impl Acceptor {
                 budget -= 1;
                 match socket::accept(listener) {
                     AcceptOutcome::Connection(stream, peer) => {
+                        self.gone = 0;
                         let id = relay.handle_accept(*side, peer);
                         if *is_loopback {
                             relay.handle_loopback(id);
@@ -154,7 +165,7 @@ impl Acceptor {
                         }
                     }
                     AcceptOutcome::Empty => self.doors[index].ready = false,
-                    AcceptOutcome::Gone => {}
+                    AcceptOutcome::Gone(error) => self.on_gone(now, &error),
                     AcceptOutcome::Exhausted(error) => self.on_exhausted(now, &error),
                 }
             }
@@ -172,12 +183,26 @@ impl Acceptor {
         }
     }
 
+    /// A connection was gone, or so the system says. If it says nothing else, that is not about
+    /// connections.
+    fn on_gone(&mut self, now: Tick, error: &io::Error) {
+        self.gone += 1;
+        if self.gone >= GONE_MAX {
+            self.gone = 0;
+            self.pause(now, GONE_RETRY_TICKS, error);
+        }
+    }
+
     fn on_exhausted(&mut self, now: Tick, error: &io::Error) {
+        self.pause(now, RETRY_TICKS, error);
+    }
+
+    fn pause(&mut self, now: Tick, ticks: u32, error: &io::Error) {
         if self.silent_until.is_none_or(|until| until <= now) {
             log::warn!("accepting pauses until a connection closes: {error}");
             self.silent_until = Some(now.after(WARN_TICKS));
         }
-        self.exhausted_until = Some(now.after(RETRY_TICKS));
+        self.exhausted_until = Some(now.after(ticks));
     }
 }
 
@@ -195,4 +220,26 @@ fn take_in(
         relay.handle_reset(id);
     }
     registered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::Poll;
+
+    #[test]
+    fn an_error_that_stays_is_met_now_and_then_and_not_for_ever() {
+        let poll = Poll::new().unwrap();
+        let mut acceptor = Acceptor::new(Vec::new(), Vec::new(), poll.registry(), 1).unwrap();
+        let error = io::Error::from(io::ErrorKind::PermissionDenied);
+        for _ in 1..GONE_MAX {
+            acceptor.on_gone(Tick(7), &error);
+        }
+        assert_eq!(acceptor.retry_at(), None);
+        acceptor.on_gone(Tick(7), &error);
+        assert_eq!(acceptor.retry_at(), Some(Tick(8)));
+        acceptor.on_closed();
+        acceptor.on_gone(Tick(8), &error);
+        assert_eq!(acceptor.retry_at(), None);
+    }
 }

@@ -1,30 +1,24 @@
-//! The loop's face to other threads: stop it, publish, read the counters.
+//! The relay's face to the program that embeds it: publish, read the counters, stop it.
+//!
+//! What can be known of a message without the loop is checked on the thread that brings it. And nobody
+//! waits for a loop that can't come: neither one that has ended, nor the one whose own thread asks, as
+//! a hook does.
 
-use super::signals::Loaded;
+use super::mailbox::{Mail, Mailbox};
+use crate::http;
 use crate::proto::MessageKind;
 use crate::relay::Counters;
-use mio::Waker;
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvError, SendError, SyncSender, sync_channel};
 
-/// Commands that wait for the loop; whoever sends one more waits.
-const COMMANDS_MAX: usize = 64;
-
-/// Commands that a turn obeys: whoever publishes without end, into topics that take everything,
-/// must not keep those waiting who are connected.
-const COMMANDS_PER_TURN: usize = 64;
-
-/// Reaches a running [`Server`](super::Server) from any thread. Clones reach the same server.
+/// Reaches a [`Server`](super::Server) from any thread, and from hooks. Clones reach the same server.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    commands: SyncSender<Command>,
-    waker: Arc<Waker>,
+    mailbox: Arc<Mailbox>,
 }
 
-/// The server has ended.
+/// The server has ended: [`run`](super::Server::run) has returned, or there is no server any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
@@ -36,156 +30,107 @@ impl fmt::Display for Gone {
 
 impl Error for Gone {}
 
-impl<T> From<SendError<T>> for Gone {
-    fn from(_: SendError<T>) -> Self {
-        Gone
-    }
-}
-
-impl From<RecvError> for Gone {
-    fn from(_: RecvError) -> Self {
-        Gone
-    }
-}
-
-impl From<io::Error> for Gone {
-    fn from(_: io::Error) -> Self {
-        Gone
-    }
-}
-
-/// What another thread asks of the loop.
-#[derive(Debug)]
-pub(super) enum Command {
-    Stop,
-    Publish {
-        topic: String,
-        kind: MessageKind,
-        payload: Vec<u8>,
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// As much waits for the loop as may.
+    QueueFull,
+    /// It is larger than a client's message may be.
+    TooLarge {
+        /// What `message_bytes_max` is now.
+        bytes_max: usize,
     },
-    Count(SyncSender<Counters>),
-    /// What a thread of the server's own has read for it.
-    Reload(Box<Loaded>),
+    /// It is to be text, and is not UTF-8.
+    NotText,
+    /// No client could name such a topic, for this reason.
+    Topic(&'static str),
+    /// The server has ended.
+    Gone,
 }
+
+impl From<Gone> for PublishError {
+    fn from(_: Gone) -> Self {
+        PublishError::Gone
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PublishError::QueueFull => f.write_str("the relay is behind: its queue is full"),
+            PublishError::TooLarge { bytes_max } => {
+                write!(f, "the message is larger than {bytes_max} bytes")
+            }
+            PublishError::NotText => f.write_str("the message is to be text, and is not UTF-8"),
+            PublishError::Topic(why) => f.write_str(why),
+            PublishError::Gone => Gone.fmt(f),
+        }
+    }
+}
+
+impl Error for PublishError {}
 
 impl Handle {
+    pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {
+        Handle { mailbox }
+    }
+
     /// Ends the server as SIGTERM does: everybody is closed with 1012, and
-    /// [`run`](super::Server::run) returns once they are.
+    /// [`run`](super::Server::run) returns once they are. Never waits.
     pub fn stop(&self) -> Result<(), Gone> {
-        self.send(Command::Stop)
+        self.mailbox.stop()
     }
 
     /// Publishes a message into a topic, as if a client had: it reaches every member. A topic that
-    /// nobody is in takes it, and forgets it. Waits while the loop is behind.
+    /// nobody is in takes it, and forgets it. `Ok` means that it stands in the loop's queue, to be
+    /// published in its turn unless the server ends before.
+    ///
+    /// Waits while the queue is full, for [`run`](super::Server::run) to begin too. Only on the loop's
+    /// own thread, hence inside a hook, it does not wait: there it is
+    /// [`try_publish`](Handle::try_publish).
     pub fn publish(
         &self,
-        topic: impl Into<String>,
+        topic: &str,
         kind: MessageKind,
-        payload: impl Into<Vec<u8>>,
-    ) -> Result<(), Gone> {
-        let (topic, payload) = (topic.into(), payload.into());
-        self.send(Command::Publish {
-            topic,
-            kind,
-            payload,
-        })
+        payload: impl AsRef<[u8]>,
+    ) -> Result<(), PublishError> {
+        self.mailbox
+            .deliver(self.check(topic, kind, payload.as_ref())?)
     }
 
-    /// What happened so far.
+    /// Publishes a message as [`publish`](Handle::publish) does, and never waits: with
+    /// [`PublishError::QueueFull`] it was not taken. The queue holds 1,024 messages, of 4 MiB together.
+    pub fn try_publish(
+        &self,
+        topic: &str,
+        kind: MessageKind,
+        payload: impl AsRef<[u8]>,
+    ) -> Result<(), PublishError> {
+        self.mailbox
+            .try_deliver(self.check(topic, kind, payload.as_ref())?)
+    }
+
+    /// What happened so far; waits for the loop to say. On the loop's own thread, hence inside a hook,
+    /// it is what had happened when the turn began.
     pub fn counters(&self) -> Result<Counters, Gone> {
-        let (reply, counters) = sync_channel(1);
-        self.send(Command::Count(reply))?;
-        Ok(counters.recv()?)
+        self.mailbox.counters()
     }
 
-    pub(super) fn send(&self, command: Command) -> Result<(), Gone> {
-        self.commands.send(command)?;
-        Ok(self.waker.wake()?)
-    }
-}
-
-/// The loop's end of its handles.
-#[derive(Debug)]
-pub(super) struct Inbox {
-    commands: Receiver<Command>,
-    handle: Handle,
-    /// A message that its topic had no room for.
-    waiting: Option<Command>,
-    /// Commands that this turn may still obey. At 0, there may be more.
-    left: usize,
-}
-
-impl Inbox {
-    pub(super) fn new(waker: Waker) -> Self {
-        let (sender, commands) = sync_channel(COMMANDS_MAX);
-        let handle = Handle {
-            commands: sender,
-            waker: Arc::new(waker),
-        };
-        Inbox {
-            commands,
-            handle,
-            waiting: None,
-            left: COMMANDS_PER_TURN,
+    /// A message that a client might have sent.
+    fn check(&self, topic: &str, kind: MessageKind, payload: &[u8]) -> Result<Mail, PublishError> {
+        let bytes_max = self.mailbox.message_bytes_max();
+        if payload.len() > bytes_max {
+            return Err(PublishError::TooLarge { bytes_max });
         }
-    }
-
-    /// Begins a turn: there is time for commands again.
-    pub(super) fn begin_turn(&mut self) {
-        self.left = COMMANDS_PER_TURN;
-    }
-
-    pub(super) fn handle(&self) -> Handle {
-        self.handle.clone()
-    }
-
-    /// The next command that this turn has time for, first the one that was put back.
-    pub(super) fn next(&mut self) -> Option<Command> {
-        self.left = self.left.checked_sub(1)?;
-        match self.waiting.take() {
-            // The loop holds a sender itself, so that the channel never hangs up.
-            None => self.commands.try_recv().ok(),
-            waiting => waiting,
+        if kind == MessageKind::Text && std::str::from_utf8(payload).is_err() {
+            return Err(PublishError::NotText);
         }
-    }
-
-    /// Puts a command back, to be tried in the next turn.
-    pub(super) fn put_back(&mut self, command: Command) {
-        self.waiting = Some(command);
-    }
-
-    /// There is, or may be, a command that the next turn is to obey.
-    pub(super) fn has_work(&self) -> bool {
-        self.waiting.is_some() || self.left == 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use mio::{Poll, Token};
-
-    #[test]
-    fn a_turn_obeys_so_many_commands_and_the_next_one_goes_on() {
-        let poll = Poll::new().unwrap();
-        let mut inbox = Inbox::new(Waker::new(poll.registry(), Token(0)).unwrap());
-        let handle = inbox.handle();
-        let publish = || handle.publish("nobody", MessageKind::Text, "x").unwrap();
-        publish();
-        for _ in 0..3 {
-            inbox.begin_turn();
-            let mut obeyed = 0;
-            // Whenever one is taken, there is another.
-            while inbox.next().is_some() {
-                publish();
-                obeyed += 1;
-                assert!(obeyed <= COMMANDS_PER_TURN, "it never ends");
-            }
-            assert_eq!(obeyed, COMMANDS_PER_TURN);
-            assert!(inbox.has_work(), "nobody would wake the loop");
-        }
-        inbox.begin_turn();
-        assert!(inbox.next().is_some() && inbox.next().is_none());
-        assert!(!inbox.has_work());
+        http::check_topic(topic).map_err(PublishError::Topic)?;
+        Ok(Mail {
+            topic: topic.into(),
+            kind,
+            payload: payload.into(),
+        })
     }
 }

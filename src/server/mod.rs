@@ -14,6 +14,7 @@ mod accept;
 mod bind;
 mod digest;
 mod handle;
+mod mailbox;
 mod public;
 mod ready;
 mod signals;
@@ -21,7 +22,7 @@ mod table;
 
 pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
-pub use handle::{Gone, Handle};
+pub use handle::{Gone, Handle, PublishError};
 pub use public::read_site;
 
 use crate::config::Config;
@@ -36,7 +37,7 @@ use crate::sys::socket::{self, ReadOutcome};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use digest::Digest;
-use handle::{Command, Inbox};
+use mailbox::Inbox;
 use mio::{Events, Poll, Token, Waker};
 use ready::{Ready, TURN_BYTES_MAX};
 use signal_hook_mio::v1_0::Signals;
@@ -102,7 +103,8 @@ impl Server {
         let (addresses, admin_addresses) = (bind::addresses(&public)?, bind::addresses(&admin)?);
         let (poll, clock) = (Poll::new()?, Clock::start());
         let acceptor = Acceptor::new(public, admin, poll.registry(), sockets_max)?;
-        let inbox = Inbox::new(Waker::new(poll.registry(), WAKE)?);
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let inbox = Inbox::new(waker, limits.message_bytes_max);
         let mut relay = Relay::new(limits, site, Clock::tick(clock.elapsed()));
         relay.set_stopwatch(clock::nanoseconds);
         relay.set_calendar(clock::time_of_day);
@@ -130,9 +132,10 @@ impl Server {
     /// Sets what decides on upgrades, and hears of joins, leaves and messages.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.relay.set_hooks(hooks);
+        self.inbox.keep_counters();
     }
 
-    /// What reaches this server from other threads.
+    /// What reaches this server from other threads, and from hooks.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.inbox.handle()
@@ -150,8 +153,10 @@ impl Server {
         &self.admin_addresses
     }
 
-    /// Runs until a signal ends it.
+    /// Runs until a signal, or a handle, ends it. It does so once: then its listeners are closed, and
+    /// another call is an error.
     pub fn run(&mut self) -> io::Result<Ended> {
+        let _running = self.inbox.start()?;
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut buffer = vec![0; READ_BYTES_MAX];
         self.notifier.ready(&self.status());
@@ -161,6 +166,7 @@ impl Server {
             let began = self.clock.elapsed();
             let now = Clock::tick(began);
             self.notifier.handle_turn(now);
+            self.inbox.begin_turn(self.relay.counters());
             self.relay.begin_turn(now);
             match polled {
                 Ok(()) => {
@@ -250,28 +256,6 @@ impl Server {
     fn mark_ready(&mut self, id: ConnId) {
         if self.table.mark_ready(id) {
             self.ready.push(id);
-        }
-    }
-
-    /// Does what other threads asked for, as much as a turn may, until a topic has no room.
-    fn obey(&mut self, now: Tick) {
-        self.inbox.begin_turn();
-        while let Some(command) = self.inbox.next() {
-            match command {
-                Command::Stop => self.shut_down(now),
-                // Who asked may have gone without waiting for the answer.
-                Command::Reload(loaded) => self.on_loaded(*loaded),
-                Command::Count(reply) => drop(reply.try_send(*self.relay.counters())),
-                Command::Publish {
-                    ref topic,
-                    kind,
-                    ref payload,
-                } => {
-                    if !self.relay.handle_publish(topic, kind, payload) {
-                        return self.inbox.put_back(command);
-                    }
-                }
-            }
         }
     }
 

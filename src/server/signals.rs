@@ -1,6 +1,5 @@
 //! Signals: SIGTERM and SIGINT end the relay, SIGHUP loads settings and files again.
 
-use super::handle::Command;
 use super::{SIGNAL, Server, read_site};
 use crate::config::{Config, ConfigError};
 use crate::http::Site;
@@ -14,10 +13,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::io;
 use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
 /// Finds out what the settings are to be.
-type Load = dyn FnMut() -> Result<Config, ConfigError>;
+type Load = dyn FnMut() -> Result<Config, ConfigError> + Send;
 
 /// Settings and the files that they name, or what is wrong with them.
 pub(super) type Loaded = Result<(Config, Site), ConfigError>;
@@ -26,8 +26,8 @@ pub(super) type Loaded = Result<(Config, Site), ConfigError>;
 #[derive(Default)]
 pub(super) struct Reloads {
     /// Where they come from.
-    load: Option<Box<Load>>,
-    /// The files are being read: there is one thread for it at a time.
+    load: Option<Arc<Mutex<Load>>>,
+    /// They are being read: there is one thread for it at a time.
     is_under_way: bool,
     /// It was asked for meanwhile, and what is being read may be old already.
     is_due_again: bool,
@@ -44,9 +44,10 @@ impl Server {
         Ok(())
     }
 
-    /// Sets where the settings come from at SIGHUP.
-    pub fn set_load(&mut self, load: impl FnMut() -> Result<Config, ConfigError> + 'static) {
-        self.reloads.load = Some(Box::new(load));
+    /// Sets where the settings come from at SIGHUP. It is called on a thread of its own, and may take
+    /// its time.
+    pub fn set_load(&mut self, load: impl FnMut() -> Result<Config, ConfigError> + Send + 'static) {
+        self.reloads.load = Some(Arc::new(Mutex::new(load)));
     }
 
     /// Tells the service manager that started this process how it is, if one did: when it is ready,
@@ -89,8 +90,8 @@ impl Server {
         }
     }
 
-    /// Begins a reload. A folder is read by a thread of its own, so that nobody waits for the disk;
-    /// the settings that name it wait along, for all of them change together or none does.
+    /// Begins a reload. Settings and files are read by a thread of its own, so that nobody waits for a
+    /// disk, or for a pipe that stands in a file's place; they change together, or none does.
     fn on_hangup(&mut self) {
         let reloads = &mut self.reloads;
         if reloads.is_under_way {
@@ -98,21 +99,22 @@ impl Server {
             return;
         }
         self.notifier.reloading();
-        let Some(load) = &mut reloads.load else {
+        let Some(load) = reloads.load.clone() else {
             return self.notifier.ready(&self.status());
         };
         reloads.is_under_way = true;
-        let wanted = load().and_then(|wanted| wanted.limits().map(|_| wanted));
-        let wanted = match wanted {
-            Ok(wanted) if wanted.public.is_some() => wanted,
-            wanted => return self.on_loaded(wanted.map(|wanted| (wanted, Site::embedded()))),
-        };
-        let handle = self.inbox.handle();
+        let mailbox = self.inbox.mailbox();
         let before = self.relay.site().clone();
         let read = move || {
-            let loaded = read_site(&wanted).map(|site| (wanted, site.sharing(&before)));
+            // There is one such thread at a time; and one that panicked has left nothing half done.
+            let mut load = load.lock().unwrap_or_else(PoisonError::into_inner);
+            let loaded = load().and_then(|wanted| {
+                wanted.limits()?;
+                let site = read_site(&wanted)?;
+                Ok((wanted, site.sharing(&before)))
+            });
             // If the loop has ended meanwhile, nobody needs it.
-            let _ = handle.send(Command::Reload(Box::new(loaded)));
+            let _ = mailbox.reload(loaded);
         };
         if let Err(error) = Builder::new().name("reload".into()).spawn(read) {
             self.on_loaded(Err(format!("can't start a thread: {error}").into()));
@@ -151,6 +153,7 @@ impl Server {
                 held.wanted
             );
         }
+        self.inbox.set_message_bytes_max(limits.message_bytes_max);
         self.relay.set_limits(limits);
         self.relay.set_site(site);
         self.acceptor.set_sockets_max(sockets_max);

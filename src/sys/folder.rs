@@ -70,13 +70,7 @@ pub enum FolderError {
 pub fn read(path: &Path, bytes_max: usize) -> Result<Folder, FolderError> {
     let opened = open(path, FLAGS | OFlags::DIRECTORY, Mode::empty());
     let root = opened.map_err(|error| unreadable(path, error.into()))?;
-    let mut reader = Reader {
-        root: &root,
-        root_path: path,
-        bytes_left: bytes_max,
-        folder: Folder::default(),
-        open: Vec::new(),
-    };
+    let mut reader = Reader::new(&root, path, bytes_max);
     reader.read_folder(&root, Path::new(""))?;
     Ok(reader.folder)
 }
@@ -102,7 +96,17 @@ enum Found {
     Skipped(&'static str),
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(root: &'a OwnedFd, root_path: &'a Path, bytes_max: usize) -> Self {
+        Reader {
+            root,
+            root_path,
+            bytes_left: bytes_max,
+            folder: Folder::default(),
+            open: Vec::new(),
+        }
+    }
+
     /// Reads an open folder, whose path beneath the root this is.
     fn read_folder(&mut self, fd: &OwnedFd, path: &Path) -> Result<(), FolderError> {
         let fail = |error| unreadable(&self.root_path.join(path), error);
@@ -175,6 +179,8 @@ impl Reader<'_> {
                 Err(error) => Err(error.into()),
             },
             Err(Errno::NXIO) => Ok(Found::Skipped(NO_FILE)),
+            // As it does that is renamed to what it is to replace.
+            Err(Errno::NOENT) => Ok(Found::Skipped("it went while the folder was read")),
             Err(error) => Err(error.into()),
         }
     }
@@ -192,9 +198,10 @@ impl Reader<'_> {
         let mut bytes = Vec::with_capacity(capacity);
         // One more than there are: a file that grows is found out, and not read on and on.
         let read = file.take(size + 1).read_to_end(&mut bytes);
+        // When it was renamed, or another took its name, says nothing of what is in it.
         let checked = read.and_then(|_| file.metadata()).and_then(|after| {
-            let times = |it: &Metadata| (it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec());
-            let is_same = after.len() == size && times(&after) == times(before);
+            let time = |it: &Metadata| (it.mtime(), it.mtime_nsec());
+            let is_same = after.len() == size && time(&after) == time(before);
             match is_same && bytes.len() == capacity {
                 true => Ok(()),
                 false => Err(io::Error::other("it changed while it was read")),

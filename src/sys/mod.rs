@@ -1,5 +1,5 @@
 //! The only room that touches the kernel, besides the [`server`](crate::server)'s poller: clock,
-//! sockets, listeners and the descriptor limit.
+//! sockets, listeners, standard error and the descriptor limit.
 
 pub mod clock;
 pub mod descriptors;
@@ -9,3 +9,4 @@ pub mod listen;
 pub mod notify;
 pub mod process;
 pub mod socket;
+pub mod stderr;

@@ -3,7 +3,7 @@
 use super::{Client, DEADLINE, eventually, text};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -85,14 +85,20 @@ impl Relay {
     }
 
     /// Starts one that listens on an address of 127.0.0.0/8 with a port that is free.
-    pub(crate) fn start_as(mut command: Command) -> Relay {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the relay starts");
+    pub(crate) fn start_as(command: Command) -> Relay {
+        let (mut relay, errors) = Relay::start_unread(command);
+        relay.read_log(errors);
+        relay
+    }
+
+    /// Starts one whose standard error nobody reads.
+    pub(crate) fn start_unread(mut command: Command) -> (Relay, PipeReader) {
+        let (mut errors, stderr) = io::pipe().expect("a pipe");
+        command.stdout(Stdio::piped()).stderr(stderr);
+        let mut child = command.spawn().expect("the relay starts");
+        // With it goes our own end of the pipe.
+        drop(command);
         let stdout = child.stdout.take().expect("it is piped");
-        let errors = child.stderr.take().expect("it is piped");
         let (line, first_line) = mpsc::channel();
         thread::spawn(move || {
             let mut stdout = BufReader::new(stdout);
@@ -101,7 +107,32 @@ impl Relay {
             let _ = line.send(first);
             let _ = stdout.read_to_end(&mut Vec::new());
         });
+        let line = first_line.recv_timeout(DEADLINE).expect("a first line");
+        let address = line
+            .split_once("http://")
+            .map(|(_, rest)| rest.trim_end().trim_end_matches('/'))
+            .and_then(|rest| rest.replace("localhost", "127.0.0.1").parse().ok());
+        let Some(address) = address else {
+            let _ = child.kill();
+            let mut said = String::new();
+            let _ = errors.read_to_string(&mut said);
+            panic!("no address in {line:?}; standard error:\n{said}");
+        };
+        let relay = Relay {
+            child,
+            address,
+            stderr: mpsc::channel().1,
+            log: String::new(),
+            witnesses: Vec::new(),
+            exchanges: 0,
+        };
+        (relay, errors)
+    }
+
+    /// Reads its log from here, line by line.
+    pub(crate) fn read_log(&mut self, errors: PipeReader) {
         let (lines, stderr) = mpsc::channel();
+        self.stderr = stderr;
         thread::spawn(move || {
             let mut errors = BufReader::new(errors);
             let mut line = Vec::new();
@@ -113,24 +144,6 @@ impl Relay {
                 line.clear();
             }
         });
-        let line = first_line.recv_timeout(DEADLINE).expect("a first line");
-        let address = line
-            .split_once("http://")
-            .map(|(_, rest)| rest.trim_end().trim_end_matches('/'))
-            .and_then(|rest| rest.replace("localhost", "127.0.0.1").parse().ok());
-        let Some(address) = address else {
-            let _ = child.kill();
-            let errors = rest(&stderr);
-            panic!("no address in {line:?}; standard error:\n{errors}");
-        };
-        Relay {
-            child,
-            address,
-            stderr,
-            log: String::new(),
-            witnesses: Vec::new(),
-            exchanges: 0,
-        }
     }
 
     /// Two bystanders, who joined at the first call, hear each other: whatever was done to the

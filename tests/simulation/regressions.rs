@@ -202,6 +202,34 @@ fn unfinished_messages_keep_within_their_bound() {
     assert_eq!(script.take(sender)[2..4], *b"\x03\xF5", "1013");
 }
 
+/// Request heads were counted, and not bounded.
+#[test]
+fn unfinished_requests_keep_within_their_bound() {
+    let private_bytes_max = 100_000;
+    let free = 16 * 1024;
+    let mut script = Script::new(Limits {
+        head_bytes_max: 1 << 20,
+        private_bytes_max,
+        ..limits()
+    });
+    let clients: Vec<_> = (0..20).map(|_| script.connect()).collect();
+    let start = b"GET /ws HTTP/1.1\r\nx: ";
+    clients.iter().for_each(|&client| script.say(client, start));
+    for _ in 0..40 {
+        for &client in &clients {
+            script.say(client, &[b'x'; 1000]);
+        }
+        script.turn();
+        let private_bytes = script.relay.private_bytes();
+        let bytes_max = private_bytes_max + clients.len() * free;
+        assert!(private_bytes <= bytes_max, "{private_bytes} bytes");
+    }
+    let mut answers = clients.iter().map(|&client| script.take(client));
+    assert!(answers.any(|answer| answer.starts_with(b"HTTP/1.1 503 ")));
+    // Whoever asks for less has a place all the same.
+    script.join("/ws");
+}
+
 /// A reader that was moved to the live end while its socket was full had nothing pending when it
 /// was to show whether it takes anything. The next message that it did not take at once ended it.
 #[test]

@@ -168,6 +168,38 @@ fn what_is_no_file_is_left_out_and_not_waited_for() {
     assert_eq!(skipped(&folder), ["null", "pipe", "socket"]);
 }
 
+/// As those publish who want nobody to see half a file. What was opened before is whole as well.
+#[test]
+fn a_file_that_is_replaced_while_it_is_read() {
+    let tree = Tree::new();
+    tree.write("page", "old");
+    tree.write("next", "new");
+    let root = OwnedFd::from(File::open(tree.root()).expect("it is ours"));
+    let mut reader = Reader::new(&root, Path::new(""), 1 << 20);
+    let (page, next) = (tree.root().join("page"), tree.root().join("next"));
+    let file = File::open(&page).expect("it is ours");
+    let before = file.metadata().expect("it is ours");
+    fs::rename(&next, &page).expect("it is ours");
+    let read = reader.read_file(&file, &before, "page".into());
+    read.expect("it is the same as before");
+    assert_eq!(reader.folder.files[0].bytes, b"old");
+    let gone = reader.open(&root, c"next", Path::new("next"));
+    assert!(matches!(gone, Ok(Found::Skipped(_))));
+    assert_eq!(tree.read().files[0].bytes, b"new");
+}
+
+#[test]
+fn a_file_that_is_written_while_it_is_read_is_an_error() {
+    let tree = Tree::new();
+    tree.write("page", "old");
+    let root = OwnedFd::from(File::open(tree.root()).expect("it is ours"));
+    let mut reader = Reader::new(&root, Path::new(""), 1 << 20);
+    let file = File::open(tree.root().join("page")).expect("it is ours");
+    let before = file.metadata().expect("it is ours");
+    tree.write("page", "longer");
+    assert!(reader.read_file(&file, &before, "page".into()).is_err());
+}
+
 #[test]
 fn memory_is_bounded() {
     let tree = Tree::new();
