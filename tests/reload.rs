@@ -8,9 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+fn path(test: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.toml"))
+}
+
 /// A file of settings of one test's own.
 fn settings(test: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.toml"));
+    let path = path(test);
     fs::write(&path, text).expect("the file is written");
     path
 }
@@ -111,6 +115,8 @@ fn what_takes_a_restart_is_said() {
 /// The loop does not wait for what stands in the place of a file, and goes on serving.
 #[test]
 fn settings_that_never_come_hold_up_nobody() {
+    // A run that failed may have left its pipe, for which this would wait.
+    let _ = fs::remove_file(path("pipe"));
     let file = settings("pipe", "message_bytes_max = '1KiB'");
     let mut relay = start(&file);
     fs::remove_file(&file).expect("it is ours");

@@ -189,17 +189,17 @@ impl Acceptor {
         self.gone += 1;
         if self.gone >= GONE_MAX {
             self.gone = 0;
-            self.pause(now, GONE_RETRY_TICKS, error);
+            self.pause(now, GONE_RETRY_TICKS, "for a moment", error);
         }
     }
 
     fn on_exhausted(&mut self, now: Tick, error: &io::Error) {
-        self.pause(now, RETRY_TICKS, error);
+        self.pause(now, RETRY_TICKS, "until a connection closes", error);
     }
 
-    fn pause(&mut self, now: Tick, ticks: u32, error: &io::Error) {
+    fn pause(&mut self, now: Tick, ticks: u32, until: &str, error: &io::Error) {
         if self.silent_until.is_none_or(|until| until <= now) {
-            log::warn!("accepting pauses until a connection closes: {error}");
+            log::warn!("accepting pauses {until}: {error}");
             self.silent_until = Some(now.after(WARN_TICKS));
         }
         self.exhausted_until = Some(now.after(ticks));
