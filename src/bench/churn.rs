@@ -12,7 +12,7 @@ use super::probe::{Moment, Probe};
 use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
 use super::run::open_options;
 use super::script::{Fields, Script};
-use super::target::{Route, is_gone, look, resolve, run_tag};
+use super::target::{Route, addresses, is_gone, look, resolve, run_tag};
 use super::watch::Watch;
 use super::{Failure, clock};
 use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
@@ -199,6 +199,7 @@ impl Scenario for Comers {
 /// `fanfare bench churn`
 pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     options.check()?;
+    let routes = resolve(&options.target)?;
     let script = Script::of(&options.message, options.target.deflate, run_tag());
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
@@ -213,7 +214,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let mut comers = Comers {
         codec: Codec::new(script.is_deflated),
         script,
-        routes: resolve(&options.target)?,
+        routes,
         slots: Vec::new(),
         timeout,
         goes_on: true,
@@ -282,6 +283,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         Outcome::Interrupted | Outcome::GivenUp(_) => look(&probe)?,
     };
     document.connections = Connections {
+        addresses: addresses(&comers.routes),
         opened: comers.handshakes.count(),
         failed: comers.failed,
         opening_ns: took,

@@ -9,7 +9,7 @@ use super::probe::Moment;
 use super::report::{Connections, Document, Outcome, Server, count_of};
 use super::run::open_options;
 use super::tally::Tally;
-use super::target::{Route, is_gone, look, resolve};
+use super::target::{Route, addresses, is_gone, look, resolve};
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, WorkerResult, share};
 use super::{Failure, clock};
@@ -123,6 +123,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     };
     let mut crew = Crew::start(processes - 1, &driver, |number| Task {
         target: options.target.clone(),
+        addresses: addresses(&routes),
         first: first(number + 1),
         job: Job::Hold,
     })?;
@@ -189,6 +190,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         idle.add(result);
     }
     document.connections = Connections {
+        addresses: addresses(&routes),
         opened: idle.handshakes.count(),
         failed: idle.failed,
         opening_ns: opened_at - before.at,

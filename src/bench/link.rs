@@ -59,6 +59,8 @@ pub(super) struct Opening {
 /// What is the same in all requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestOptions {
+    /// What the Host header says, if that is not where the connection leads.
+    pub(super) host: Option<String>,
     pub(super) subprotocols: Vec<String>,
     pub(super) headers: Vec<(String, String)>,
     /// Compression is offered, and has to be agreed on.
@@ -163,11 +165,12 @@ impl Link {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
+        let host = options.host.as_deref();
         let request = Request {
             subprotocols: &subprotocols,
             headers: &headers,
             deflate: options.deflate,
-            ..Request::new(route.url.authority(), &target, &key)
+            ..Request::new(host.unwrap_or(route.url.authority()), &target, &key)
         };
         let mut out = Vec::new();
         request
@@ -200,12 +203,9 @@ impl Link {
             return Ok(());
         };
         let address = opening.address;
-        if let Ok(Some(error)) | Err(error) = self.stream.take_error() {
-            return Err(OpenError::broken(address, &error));
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
+        match is_connected(&self.stream) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
             Err(error) => return Err(OpenError::broken(address, &error)),
         }
         if let State::Connecting(opening) = std::mem::replace(&mut self.state, State::Open) {
@@ -282,6 +282,18 @@ impl Link {
         // What was large once must not stay so on each of ten thousand connections.
         self.out.shrink_to(OUT_BYTES_KEPT);
         Ok(())
+    }
+}
+
+/// Whether a connection is made; if not, it is still on its way.
+pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

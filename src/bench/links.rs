@@ -168,7 +168,9 @@ impl Links {
     }
 
     fn begin_opening(&self, index: usize, route: &Route, now: u64) -> Result<Link, OpenError> {
-        let mut stream = self.connect(index, route.address).map_err(|error| {
+        let sources = &self.options.sources;
+        let source = sources.get(index % sources.len().max(1)).copied();
+        let mut stream = connect(route.address, source).map_err(|error| {
             // A reset can't be meant: nothing was sent yet.
             OpenError::connect(route.address, &error)
         })?;
@@ -182,27 +184,6 @@ impl Links {
             .register(&mut stream, Token(index), interest)
             .map_err(|error| OpenError::connect(route.address, &error))?;
         Link::new(stream, route, &self.options.request, now)
-    }
-
-    fn connect(&self, index: usize, address: SocketAddr) -> io::Result<TcpStream> {
-        let sources = &self.options.sources;
-        if sources.is_empty() {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            return Ok(stream);
-        }
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&SocketAddr::new(sources[index % sources.len()], 0).into())?;
-        match socket.connect(&address.into()) {
-            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => Err(error),
-            _ => Ok(TcpStream::from_std(socket.into())),
-        }
     }
 
     /// When the oldest opening handshake has had its time.
@@ -240,6 +221,27 @@ impl Links {
             (false, true) => scenario.on_failed(self, index, OpenError::Reset),
             (false, false) => scenario.on_failed(self, index, OpenError::Ended),
         }
+    }
+}
+
+/// Sets a connection on its way, from a local address if one is given.
+pub(super) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(source) = source else {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        return Ok(stream);
+    };
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(EINPROGRESS) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
     }
 }
 

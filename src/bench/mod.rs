@@ -3,7 +3,7 @@
 //! | room | what it knows |
 //! |---|---|
 //! | `options` | the command line |
-//! | `url`, `target` | where to connect to |
+//! | `url`, `target`, `attempts` | where to connect to, and which of its addresses answers |
 //! | `driver`, `links`, `link` | the loop, its connections, and one of them |
 //! | `script` | what publishers say: each byte that must arrive |
 //! | `audience`, `tally` | who has heard what, and what was wrong with it |
@@ -17,6 +17,7 @@
 //! has to be so cheap for each frame that not the client is what gets measured.
 
 mod alarm;
+mod attempts;
 mod audience;
 mod churn;
 mod clock;

@@ -10,12 +10,13 @@ use super::probe::{Moment, Probe};
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
 use super::tally::Tally;
-use super::target::{look, resolve};
+use super::target::{addresses, look, resolve};
 use super::url::Url;
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
 use super::{Failure, clock};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Some servers answer the handshake before the connection has joined; so long it is waited.
@@ -36,6 +37,8 @@ pub(super) struct Run {
     pub(super) timeout: u64,
     pub(super) outcome: Outcome,
     crew: Crew,
+    /// Where the URLs lead.
+    addresses: Vec<SocketAddr>,
     /// Whether all rooms have URLs of their own.
     has_own_urls: bool,
     /// What may be the matter.
@@ -83,6 +86,7 @@ impl Run {
             timeout,
             outcome: Outcome::Complete,
             crew: Crew::default(),
+            addresses: Vec::new(),
             has_own_urls: true,
             hints: Vec::new(),
             resident_max: 0,
@@ -110,6 +114,7 @@ impl Run {
             rooms.plan().rooms <= routes.len() || target.urls.iter().all(Url::is_numbered);
         let timeout = nanos(target.timeout.0);
         Ok(Run {
+            addresses: addresses(&routes),
             has_own_urls,
             ..Run::new(driver, rooms, probe, watch, window, timeout)
         })
@@ -127,6 +132,7 @@ impl Run {
         let processes = target.workers;
         self.crew = Crew::start(processes - 1, &self.driver, |_| Task {
             target: target.clone(),
+            addresses: self.addresses.clone(),
             first: 0,
             job: Job::Hear {
                 message: message.clone(),
@@ -303,6 +309,7 @@ impl Run {
                 *self.rooms.endings.entry(ending).or_default() += count;
             }
         }
+        document.connections.addresses = self.addresses.clone();
         document.connections.opened = self.rooms.handshakes.count();
         document.connections.handshake = (&self.rooms.handshakes).into();
         document.connections.opening_ns = self.rooms.opened_at.saturating_sub(self.began);
@@ -374,13 +381,15 @@ pub(super) fn failure(failures: &BTreeMap<OpenError, u64>) -> Option<Failure> {
 
 /// How connections to the target are opened.
 pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
+    let (host, headers) = target.host_and_headers();
     OpenOptions {
         sources: target.source.clone(),
         in_flight_max: target.in_flight,
         timeout: nanos(target.timeout.0),
         request: RequestOptions {
             subprotocols: target.subprotocol.clone(),
-            headers: target.header.clone(),
+            host,
+            headers,
             deflate: target.deflate,
         },
     }

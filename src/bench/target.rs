@@ -1,5 +1,7 @@
 //! The server that is measured: where it is, looked up once, and whether it is still there.
 
+use super::attempts::settle;
+use super::driver::nanos;
 use super::options::TargetOptions;
 use super::probe::{Moment, Probe};
 use super::url::Url;
@@ -35,13 +37,31 @@ impl Route {
     }
 }
 
-/// Looks up where the URLs lead.
+/// Looks up where the URLs lead: to the address that answers, of each name that has several. All
+/// connections of a run go there, or it would measure two ways at once.
 pub(super) fn resolve(target: &TargetOptions) -> Result<Vec<Route>, Failure> {
     let route = |url: &Url| {
-        let address = url.resolve().map_err(Failure::usage)?;
+        let addresses = url.resolve().map_err(Failure::usage)?;
+        let address = match addresses[..] {
+            [only] => only,
+            _ => settle(&addresses, &target.source, nanos(target.timeout.0))
+                .map_err(|error| Failure::new(error.with_advice()))?,
+        };
         Ok(Route::new(url.clone(), address))
     };
     target.urls.iter().map(route).collect()
+}
+
+/// The same for another process of the run, which is told where.
+pub(super) fn follow(target: &TargetOptions, addresses: &[SocketAddr]) -> Vec<Route> {
+    let urls = target.urls.iter().cloned().zip(addresses);
+    urls.map(|(url, &address)| Route::new(url, address))
+        .collect()
+}
+
+/// Where routes lead.
+pub(super) fn addresses(routes: &[Route]) -> Vec<SocketAddr> {
+    routes.iter().map(|route| route.address).collect()
 }
 
 /// Each run tags its messages, so that it notices those of another.

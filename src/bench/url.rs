@@ -102,17 +102,16 @@ fn split_authority(authority: &str) -> Result<(&str, u16), String> {
 }
 
 impl Url {
-    /// The first address that the host's name means; IPv4 goes first.
-    pub(super) fn resolve(&self) -> Result<SocketAddr, String> {
-        let mut addresses: Vec<SocketAddr> = (self.host.as_str(), self.port)
+    /// The addresses that the host's name means, in the order in which they are to be tried: there is
+    /// one.
+    pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+        let addresses = (self.host.as_str(), self.port)
             .to_socket_addrs()
-            .map_err(|error| format!("there is no host {} ({error})", self.host))?
-            .collect();
-        addresses.sort_by_key(SocketAddr::is_ipv6);
-        addresses
-            .first()
-            .copied()
-            .ok_or_else(|| format!("{} has no address", self.host))
+            .map_err(|error| format!("there is no host {} ({error})", self.host))?;
+        match interleaved(addresses) {
+            none if none.is_empty() => Err(format!("{} has no address", self.host)),
+            addresses => Ok(addresses),
+        }
     }
 
     /// What the Host header says.
@@ -129,6 +128,22 @@ impl Url {
     pub(super) fn target(&self, index: usize) -> String {
         self.target.replace(INDEX, &index.to_string())
     }
+}
+
+/// The families take turns (RFC 8305 §4), so that one which leads nowhere costs one attempt, whatever
+/// the number of its addresses. Otherwise the system's order stands: it knows which suit this machine.
+fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut turns = [0; 2];
+    let mut in_turns: Vec<(usize, SocketAddr)> = Vec::new();
+    for address in addresses {
+        if in_turns.iter().all(|&(_, known)| known != address) {
+            let turn = &mut turns[usize::from(address.is_ipv6())];
+            in_turns.push((*turn, address));
+            *turn += 1;
+        }
+    }
+    in_turns.sort_by_key(|&(turn, _)| turn);
+    in_turns.into_iter().map(|(_, address)| address).collect()
 }
 
 impl<'de> Deserialize<'de> for Url {
@@ -170,6 +185,28 @@ mod tests {
         }
         let url: Url = "ws://h/room/{i}?n={i}".parse().unwrap();
         assert_eq!(url.target(7), "/room/7?n=7");
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let order = |addresses: &[&str]| -> Vec<String> {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap());
+            let order = interleaved(addresses).into_iter();
+            order.map(|address| address.to_string()).collect()
+        };
+        assert_eq!(
+            order(&[
+                "[::1]:1",
+                "[::2]:1",
+                "[::3]:1",
+                "1.1.1.1:1",
+                "[::1]:1",
+                "1.1.1.2:1"
+            ]),
+            ["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"]
+        );
+        assert_eq!(order(&["1.1.1.1:1", "[::1]:1"]), ["1.1.1.1:1", "[::1]:1"]);
+        assert!(order(&[]).is_empty());
     }
 
     #[test]

@@ -2,17 +2,34 @@
 
 use super::cuts;
 use crate::proto::deflate::{Deflater, Inflater, Window};
-use crate::proto::{Event, Gather, MessageKind, ProtocolError, Role, Session};
+use crate::proto::{Event, Gather, Message, MessageKind, ProtocolError, Role, Session};
 use std::iter;
 
 /// Whole messages as their sender meant them.
 type Messages = Vec<(MessageKind, Vec<u8>)>;
 
-/// The messages of a client's bytes, which come in reads that end at `cuts`, and how they ended.
+/// A message as its sender meant it, inflated in steps of so much work.
+fn open<'a>(
+    inflater: &'a mut Inflater,
+    message: Message<'a>,
+    bytes_max: usize,
+    work_max: usize,
+) -> Result<Message<'a>, ProtocolError> {
+    if !message.compressed {
+        return Ok(message);
+    }
+    inflater.begin(message.payload.len(), bytes_max);
+    while !inflater.advance(message.payload, bytes_max, work_max)? {}
+    inflater.message(message.kind)
+}
+
+/// The messages of a client's bytes, which come in reads that end at `cuts` and are inflated in steps
+/// of so much work, and how they ended.
 fn hear(
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,
     bytes_max: usize,
+    work_max: usize,
 ) -> (Messages, Option<ProtocolError>) {
     let mut session = Session::new(Role::Server).with_compression(true);
     let mut gather = Gather::default();
@@ -32,7 +49,7 @@ fn hear(
             if let Some(Event::Fragment(fragment)) = received.event
                 && let Some(message) = gather.push(fragment)
             {
-                match inflater.open(message, bytes_max) {
+                match open(&mut inflater, message, bytes_max, work_max) {
                     Ok(message) => {
                         assert!(message.payload.len() <= bytes_max);
                         messages.push((message.kind, message.payload.to_vec()));
@@ -52,14 +69,15 @@ pub fn inflate(data: &[u8]) {
         return;
     };
     let bytes_max = [0, 1, 5, 125, 1000, 65_536, 1 << 20, 1 << 24][usize::from(choice % 8)];
-    let whole = hear(input, [], bytes_max);
+    let whole = hear(input, [], bytes_max, usize::MAX);
     assert_eq!(
-        hear(input, 0..input.len(), bytes_max),
+        hear(input, 0..input.len(), bytes_max, 1),
         whole,
         "byte by byte"
     );
+    let work_max = 100 * usize::from(*seed);
     assert_eq!(
-        hear(input, cuts(*seed, input.len()), bytes_max),
+        hear(input, cuts(*seed, input.len()), bytes_max, work_max),
         whole,
         "in reads"
     );
@@ -83,6 +101,9 @@ pub fn inflate(data: &[u8]) {
             };
             sent.expect("whole messages can be sent in any order");
         }
-        assert_eq!(hear(&out, [], bytes_max), (whole.0.clone(), None));
+        assert_eq!(
+            hear(&out, [], bytes_max, usize::MAX),
+            (whole.0.clone(), None)
+        );
     }
 }

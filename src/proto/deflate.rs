@@ -10,13 +10,18 @@
 //! some hundred kilobytes, and the connections own none.
 //!
 //! What is inflated is bounded while it is inflated: a few bytes that stand for a gigabyte cost no
-//! more memory than the limit, and no more time than it takes to fill that.
+//! more memory than the limit, and no more time than it takes to fill that. The other way round, a
+//! message may consist of blocks that stand for nothing, each of which has tables of codes to be built:
+//! a megabyte of them takes a tenth of a second. So a message can be inflated in steps, whose *work* is
+//! counted by its bytes and by its blocks.
 
 use super::error::ProtocolError;
 use super::message::Message;
 use super::session::MessageKind;
 use super::utf8;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, FlushCompress};
+use std::fmt;
+use zlib_rs::{Inflate, InflateFlush, Status};
 
 /// How the bytes of a message end that was flushed. They are the same each time, so that they are
 /// left out (§7.2.1).
@@ -32,6 +37,17 @@ const BYTES_AT_REST_MAX: usize = 64 * 1024;
 /// How much longer than its compressed bytes a message is expected to be. If it is more, the buffer
 /// grows as it fills.
 const EXPECTED_RATIO: usize = 4;
+
+/// What a block counts for in bytes of work. Tables of codes take 2 to 4.4 µs, in which some 1 KiB
+/// are inflated whose codes are the most unfavourable, at 3 to 4.5 ns each. Blocks without tables take 20
+/// to 45 ns, and count as much: an honest message has one in many kilobytes.
+pub const BLOCK_WORK: usize = 1024;
+
+/// Bytes that a step may always inflate: less would cost more than it is worth.
+const STEP_BYTES_MIN: usize = 4096;
+
+/// What zlib keeps for a message: a window of 32 KiB and tables of codes.
+const STATE_BYTES: usize = 48 * 1024;
 
 /// The LZ77 windows that are compressed with: the largest one, and the smallest.
 ///
@@ -137,18 +153,47 @@ impl Deflater {
 }
 
 /// Inflates messages, whatever window they were compressed with.
-#[derive(Debug)]
 pub struct Inflater {
-    decompress: Decompress,
+    state: Inflate,
+    /// What was inflated of the message is its first `filled` bytes.
     buffer: Vec<u8>,
+    filled: usize,
+    /// Compressed bytes of the message that were taken.
+    taken: usize,
+    /// Blocks of the message so far, and pieces of some.
+    blocks: usize,
+}
+
+/// How far the input of a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    /// There may be more to inflate.
+    Midway,
+    /// The end of the input, and all that it stands for.
+    End,
+    /// The end of a stream: what follows begins a new one.
+    StreamEnd,
 }
 
 impl Default for Inflater {
     fn default() -> Self {
         Self {
-            decompress: Decompress::new(false),
+            state: Inflate::new(false, Window::Bits15.bits()),
             buffer: Vec::new(),
+            filled: 0,
+            taken: 0,
+            blocks: 0,
         }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("taken", &self.taken)
+            .field("filled", &self.filled)
+            .field("blocks", &self.blocks)
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,8 +208,78 @@ impl Inflater {
         if !message.compressed {
             return Ok(message);
         }
-        let kind = message.kind;
-        let payload = self.inflate(message.payload, bytes_max)?;
+        self.inflate(message.payload, bytes_max)?;
+        self.message(message.kind)
+    }
+
+    /// Inflates the payload of a message to at most `bytes_max` bytes.
+    ///
+    /// A final block may stand anywhere (§7.2.3.5), and what follows it begins a new stream. Looser
+    /// than the RFC: a message may end with it, without the octet that a sender has to append; and
+    /// no bytes at all are an empty message.
+    pub fn inflate(&mut self, compressed: &[u8], bytes_max: usize) -> Result<&[u8], ProtocolError> {
+        self.begin(compressed.len(), bytes_max);
+        while !self.advance(compressed, bytes_max, usize::MAX)? {}
+        Ok(&self.buffer[..self.filled])
+    }
+
+    /// Begins a message of so many compressed bytes, to be inflated in steps.
+    ///
+    /// ```
+    /// use fanfare::proto::MessageKind;
+    /// use fanfare::proto::deflate::Inflater;
+    ///
+    /// let compressed = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    /// let mut inflater = Inflater::default();
+    /// inflater.begin(compressed.len(), 1024);
+    /// while !inflater.advance(compressed, 1024, 1)? {
+    ///     // Others can be served here.
+    /// }
+    /// assert_eq!(inflater.message(MessageKind::Text)?.payload, b"Hello");
+    /// # Ok::<(), fanfare::proto::ProtocolError>(())
+    /// ```
+    pub fn begin(&mut self, compressed_bytes: usize, bytes_max: usize) {
+        self.state.reset(false);
+        (self.filled, self.taken, self.blocks) = (0, 0, 0);
+        let expected = compressed_bytes.saturating_mul(EXPECTED_RATIO);
+        self.grow_to(expected, bytes_max);
+    }
+
+    /// Inflates more of the message, all of whose compressed bytes are given each time, until so much
+    /// [`work`](Self::work) is done, or a block more. True if that was the last of it.
+    pub fn advance(
+        &mut self,
+        compressed: &[u8],
+        bytes_max: usize,
+        work_max: usize,
+    ) -> Result<bool, ProtocolError> {
+        let goal = self.work().saturating_add(work_max);
+        while !compressed.is_empty() {
+            let room = goal.saturating_sub(self.work()).max(STEP_BYTES_MIN);
+            let (taken, reached) = self.feed(&compressed[self.taken..], room, bytes_max)?;
+            self.taken += taken;
+            match reached {
+                Reached::StreamEnd if self.taken == compressed.len() => break,
+                Reached::End => {
+                    self.end(bytes_max)?;
+                    break;
+                }
+                _ if self.work() >= goal => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the message has cost so far, in bytes: the larger of its two sizes, and
+    /// [`BLOCK_WORK`] for each block.
+    pub fn work(&self) -> usize {
+        self.taken.max(self.filled) + self.blocks * BLOCK_WORK
+    }
+
+    /// The message, of which the last step was taken. A text is checked for UTF-8 here.
+    pub fn message(&self, kind: MessageKind) -> Result<Message<'_>, ProtocolError> {
+        let payload = &self.buffer[..self.filled];
         if kind == MessageKind::Text && !utf8::is_valid(payload) {
             return Err(ProtocolError::TextNotUtf8);
         }
@@ -175,64 +290,90 @@ impl Inflater {
         })
     }
 
-    /// Inflates the payload of a message to at most `bytes_max` bytes.
-    ///
-    /// A final block may stand anywhere (§7.2.3.5), and what follows it begins a new stream. Looser
-    /// than the RFC: a message may end with it, without the octet that a sender has to append; and
-    /// no bytes at all are an empty message.
-    pub fn inflate(&mut self, compressed: &[u8], bytes_max: usize) -> Result<&[u8], ProtocolError> {
-        self.decompress.reset(false);
-        self.buffer.clear();
-        if compressed.is_empty() {
-            return Ok(&[]);
-        }
-        let expected = compressed.len().saturating_mul(EXPECTED_RATIO);
-        self.grow_to(expected, bytes_max);
-        let is_ended = self.feed(compressed, bytes_max)?;
-        if !is_ended && (self.feed(&TAIL, bytes_max)? || !self.feed(&FINAL, bytes_max)?) {
-            return Err(ProtocolError::CompressedDataInvalid);
-        }
-        Ok(&self.buffer)
+    /// The bytes of heap in use.
+    pub fn heap_bytes(&self) -> usize {
+        STATE_BYTES + self.buffer.capacity()
     }
 
     /// Gives back the buffer of a large message.
     pub fn release(&mut self) {
         release(&mut self.buffer);
+        self.filled = 0;
     }
 
-    /// Inflates the next bytes of a message; whether they ended a stream with the last of them.
-    fn feed(&mut self, mut input: &[u8], bytes_max: usize) -> Result<bool, ProtocolError> {
+    /// Puts back what the sender left out, and sees that the stream ends with it.
+    fn end(&mut self, bytes_max: usize) -> Result<(), ProtocolError> {
+        match self.feed_all(&TAIL, bytes_max)? || !self.feed_all(&FINAL, bytes_max)? {
+            false => Ok(()),
+            true => Err(ProtocolError::CompressedDataInvalid),
+        }
+    }
+
+    /// Inflates a few bytes; whether they ended a stream with the last of them.
+    fn feed_all(&mut self, mut input: &[u8], bytes_max: usize) -> Result<bool, ProtocolError> {
         loop {
-            let before = self.decompress.total_in();
-            let status = self
-                .decompress
-                .decompress_vec(input, &mut self.buffer, FlushDecompress::None)
-                .map_err(|_| ProtocolError::CompressedDataInvalid)?;
-            input = &input[(self.decompress.total_in() - before) as usize..];
-            if self.buffer.len() > bytes_max {
-                return Err(ProtocolError::MessageTooBig);
-            }
-            if status == Status::StreamEnd {
-                self.decompress.reset(false);
-                if input.is_empty() {
-                    return Ok(true);
-                }
-            } else if self.buffer.len() == self.buffer.capacity() {
-                self.grow_to(2 * self.buffer.len(), bytes_max);
-            } else if input.is_empty() {
-                return Ok(false);
-            } else {
-                // With room left, all of the input is taken; otherwise this would go on for ever.
-                return Err(ProtocolError::CompressedDataInvalid);
+            let (taken, reached) = self.feed(input, STEP_BYTES_MIN, bytes_max)?;
+            input = &input[taken..];
+            match reached {
+                Reached::StreamEnd if input.is_empty() => return Ok(true),
+                Reached::End => return Ok(false),
+                _ => {}
             }
         }
+    }
+
+    /// Inflates up to the end of a block, of the input, or of the room for so many bytes more. Returns
+    /// how many bytes that took of the input.
+    fn feed(
+        &mut self,
+        input: &[u8],
+        room: usize,
+        bytes_max: usize,
+    ) -> Result<(usize, Reached), ProtocolError> {
+        if self.filled == self.buffer.capacity() {
+            self.grow_to(2 * self.filled, bytes_max);
+        }
+        let capacity = self.buffer.capacity().min(bytes_max.saturating_add(1));
+        let end = capacity.min(self.filled.saturating_add(room));
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        let before = (self.state.total_in(), self.state.total_out());
+        let room = &mut self.buffer[self.filled..end];
+        let status = self.state.decompress(input, room, InflateFlush::Block);
+        let taken = (self.state.total_in() - before.0) as usize;
+        let made = (self.state.total_out() - before.1) as usize;
+        self.filled += made;
+        if self.filled > bytes_max {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        let reached = match status {
+            Ok(Status::StreamEnd) => {
+                self.state.reset(false);
+                Reached::StreamEnd
+            }
+            // Even if no input is left: zlib stops before it looks whether the block was the last one.
+            Ok(_) if taken + made > 0 => {
+                self.blocks += 1;
+                Reached::Midway
+            }
+            Ok(_) if input.is_empty() => Reached::End,
+            // With room left, some of the input is taken; otherwise this would go on for ever. What is
+            // wrong has cost something, too.
+            Ok(_) | Err(_) => {
+                self.blocks += 1;
+                return Err(ProtocolError::CompressedDataInvalid);
+            }
+        };
+        Ok((taken, reached))
     }
 
     /// Makes room for so many bytes, within the limit; there is always room for one byte more than
     /// that, which shows that it is exceeded.
     fn grow_to(&mut self, bytes: usize, bytes_max: usize) {
-        let capacity = bytes.min(bytes_max) + 1;
-        self.buffer.reserve_exact(capacity - self.buffer.len());
+        let capacity = bytes.min(bytes_max).saturating_add(1);
+        let more = capacity.saturating_sub(self.buffer.len());
+        self.buffer.reserve_exact(more);
     }
 }
 

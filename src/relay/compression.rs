@@ -4,15 +4,20 @@
 //! number; what a sender compressed and what it sent plain is compressed alike. What is small, or
 //! would not shrink, stays as it is, which readers can tell by RSV1.
 //!
-//! A few bytes may inflate to a thousand times as many, and many bytes to none. So what was inflated
-//! counts like what was read, as the larger of its two sizes: once a turn has inflated its part, whoever
-//! sends compressed messages is not heard again before the next one, in which they come first.
+//! A few bytes may inflate to a thousand times as many, and many bytes to none. So what a turn inflates
+//! is counted, by the larger of a message's two sizes and by its blocks. Once a turn has inflated its
+//! part, whoever sends compressed messages is not heard again before the next one, in which they come
+//! first.
+//!
+//! A message that takes more than what is left of a turn's part goes on in the next one. Until its end it
+//! has the inflater for itself, and its connection is not heard; others are, with another one.
 
 use super::Relay;
+use super::connection::Peer;
 use super::limits::Compression;
-use crate::metrics::Counters;
+use crate::metrics::{Cause, Counters};
 use crate::proto::deflate::{Deflater, Inflater, Window};
-use crate::proto::{Message, ProtocolError};
+use crate::proto::{CloseCode, Message, MessageKind, ProtocolError};
 
 /// A clock in nanoseconds, to measure with. Nothing is decided by it.
 pub type Stopwatch = fn() -> u64;
@@ -23,9 +28,23 @@ pub(super) struct Codec {
     small_window: Option<Deflater>,
     large_window: Option<Deflater>,
     inflater: Option<Box<Inflater>>,
-    /// What was inflated in this turn.
+    /// What inflating took in this turn, as [`Inflater::work`] counts it.
     inflated_bytes: usize,
     stopwatch: Stopwatch,
+}
+
+/// A message whose inflating goes on in the next turn.
+#[derive(Debug)]
+pub(super) struct Inflating {
+    inflater: Box<Inflater>,
+    kind: MessageKind,
+    compressed: Vec<u8>,
+}
+
+impl Inflating {
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(self) + self.inflater.heap_bytes() + self.compressed.capacity()
+    }
 }
 
 impl Default for Codec {
@@ -63,7 +82,7 @@ impl Codec {
         }
     }
 
-    /// What was inflated in this turn.
+    /// What inflating took in this turn.
     pub(super) fn inflated_bytes(&self) -> usize {
         self.inflated_bytes
     }
@@ -104,34 +123,99 @@ impl Relay {
         self.codec.set_stopwatch(stopwatch);
     }
 
-    /// Inflates a message, and publishes it as if it had come plain.
+    /// Inflates a message, and publishes it as if it had come plain; or begins to.
     pub(super) fn on_compressed(
         &mut self,
         slot: u32,
         message: Message,
     ) -> Result<(), ProtocolError> {
+        let Message { kind, payload, .. } = message;
         // It is put back below: what it inflated is borrowed from it until then.
         let mut inflater = self.codec.inflater.take().unwrap_or_default();
-        let bytes_before = message.payload.len();
+        inflater.begin(payload.len(), self.limits.message_bytes_max);
+        let inflated = self.inflate(slot, kind, payload, &mut inflater);
+        if let Ok(false) = inflated {
+            let compressed = payload.to_vec();
+            self.suspend(
+                slot,
+                Inflating {
+                    inflater,
+                    kind,
+                    compressed,
+                }
+                .into(),
+            );
+        } else {
+            self.codec.inflater = Some(inflater);
+        }
+        inflated.map(drop)
+    }
+
+    /// Goes on with the message that is being inflated of this connection.
+    pub(super) fn on_inflating(
+        &mut self,
+        slot: u32,
+        mut inflating: Box<Inflating>,
+    ) -> Result<(), ProtocolError> {
+        let Inflating {
+            inflater,
+            kind,
+            compressed,
+        } = &mut *inflating;
+        // It has sent a message all the while.
+        self.connections[slot as usize].active = self.now;
+        let inflated = self.inflate(slot, *kind, compressed, inflater);
+        if let Ok(false) = inflated {
+            self.suspend(slot, inflating);
+        }
+        inflated.map(drop)
+    }
+
+    /// Inflates a message as far as the turn's part goes. True if it is whole, and published.
+    fn inflate(
+        &mut self,
+        slot: u32,
+        kind: MessageKind,
+        compressed: &[u8],
+        inflater: &mut Inflater,
+    ) -> Result<bool, ProtocolError> {
+        let pace = &self.limits.pace;
+        let left = pace
+            .inflated_bytes_per_turn
+            .saturating_sub(self.codec.inflated_bytes);
+        let work_max = left.max(pace.inflated_bytes_per_step_min);
+        let work_before = inflater.work();
         let began = (self.codec.stopwatch)();
-        let opened = inflater.open(message, self.limits.message_bytes_max);
+        let advanced = inflater.advance(compressed, self.limits.message_bytes_max, work_max);
+        let is_whole = advanced.and_then(|is_whole| match is_whole {
+            true => inflater.message(kind).map(Some),
+            false => Ok(None),
+        });
         let nanoseconds = (self.codec.stopwatch)().saturating_sub(began);
         self.counters.inflate_nanoseconds += nanoseconds;
-        let opened = opened.map(|message| {
-            let bytes_after = message.payload.len();
-            self.codec.inflated_bytes += bytes_before.max(bytes_after);
-            self.counters.inflated.count(bytes_before, bytes_after);
-            // Readers have to take it as it was meant, not as it came.
-            if self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
-                self.publish(slot, message.kind, message.payload);
-            }
-        });
-        if opened.is_err() {
-            // It took no more than that to find out.
-            self.codec.inflated_bytes += self.limits.message_bytes_max;
+        self.codec.inflated_bytes += inflater.work() - work_before;
+        let Some(message) = is_whole? else {
+            return Ok(false);
+        };
+        let (bytes_before, bytes_after) = (compressed.len(), message.payload.len());
+        self.counters.inflated.count(bytes_before, bytes_after);
+        // Readers have to take it as it was meant, not as it came.
+        if self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
+            self.publish(slot, message.kind, message.payload);
         }
-        self.codec.inflater = Some(inflater);
-        opened
+        Ok(true)
+    }
+
+    /// Keeps a message that goes on in the next turn, unless the relay has no memory for it.
+    fn suspend(&mut self, slot: u32, inflating: Box<Inflating>) {
+        let extra = self.connections[slot as usize].extra();
+        let others = self.private_bytes - extra.charged;
+        if inflating.heap_bytes() + others > self.limits.private_bytes_max {
+            let reason = "the relay has no memory for so large a message now";
+            let code = CloseCode::TRY_AGAIN_LATER;
+            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+        }
+        extra.inflating = Some(inflating);
     }
 }
 

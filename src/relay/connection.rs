@@ -1,5 +1,6 @@
 //! One connection: a slab entry of one cache line, which at rest owns no heap.
 
+use super::compression::Inflating;
 use super::outbox::Outbox;
 use super::responses::Pending;
 use super::topic::VariantKey;
@@ -144,6 +145,8 @@ pub(super) struct Extra {
     /// The peer's state in the middle of a frame or of a message.
     pub(super) session: Option<Session>,
     pub(super) gather: Gather,
+    /// A message that came whole, and takes more than a turn to inflate.
+    pub(super) inflating: Option<Box<Inflating>>,
     pub(super) outbox: Outbox,
     pub(super) close: Option<Close>,
     /// Bytes read while lingering.
@@ -215,7 +218,8 @@ impl Connection {
 impl Extra {
     /// Heap that this takes.
     pub(super) fn bytes(&self) -> usize {
-        self.input.capacity() + self.gather.heap_bytes() + self.outbox.capacity()
+        let inflating = self.inflating.as_ref().map_or(0, |it| it.heap_bytes());
+        self.input.capacity() + self.gather.heap_bytes() + inflating + self.outbox.capacity()
     }
 
     /// Nothing in it is needed any more.

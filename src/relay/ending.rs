@@ -120,7 +120,7 @@ impl Relay {
             extra.session = None;
             extra.input = Vec::new();
         }
-        extra.gather = Default::default();
+        (extra.gather, extra.inflating) = (Default::default(), None);
         if self.pass_over_own(slot) < at {
             // The walk goes on without it: it has a cursor, and an end, of its own.
             self.lag(slot);

@@ -41,15 +41,23 @@ impl Relay {
         }
     }
 
-    /// Takes in the frames that were kept of a connection, if there are any.
+    /// Takes in what was kept of a connection, if there is anything: a message that is being inflated,
+    /// and the frames behind it.
     fn hear_kept(&mut self, slot: u32) -> bool {
-        let extra = self.connections[slot as usize].extra.as_deref_mut();
-        let input = extra.map(|extra| std::mem::take(&mut extra.input));
-        let Some(mut input) = input.filter(|input| !input.is_empty()) else {
+        let Some(extra) = self.connections[slot as usize].extra.as_deref_mut() else {
             return false;
         };
+        if let Some(inflating) = extra.inflating.take() {
+            if let Err(error) = self.on_inflating(slot, inflating) {
+                self.fail(slot, error);
+            }
+        } else if !extra.input.is_empty() {
+            let mut input = std::mem::take(&mut extra.input);
+            self.on_frames(slot, &mut input);
+        } else {
+            return false;
+        }
         self.prove_alive(slot);
-        self.on_frames(slot, &mut input);
         self.settle(slot);
         true
     }
@@ -356,9 +364,12 @@ impl Relay {
         self.room(self.topics[connection.variant].topic)
     }
 
-    /// Keeps bytes of a member until there is room for what they may inflate to.
+    /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
+    /// before them is inflated.
     pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
-        if !input.is_empty() {
+        let is_inflating = (self.connections[slot as usize].extra.as_deref())
+            .is_some_and(|extra| extra.inflating.is_some());
+        if is_inflating || !input.is_empty() {
             let id = self.id(slot);
             self.connections[slot as usize].extra().input = input.to_vec();
             self.resumes.push(id);

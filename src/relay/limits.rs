@@ -119,8 +119,12 @@ pub struct Pace {
     pub output_bytes_per_turn: u64,
     /// Readers that a turn laps; while more are to be, their topics take nothing in.
     pub laps_per_turn: usize,
-    /// Bytes that a turn inflates before it goes on to writing; one message may exceed it.
+    /// What a turn inflates before it goes on to writing, in bytes: of a message the larger of its two
+    /// sizes, and 1 KiB for each block that it consists of.
     pub inflated_bytes_per_turn: usize,
+    /// What a message may take though the turn has hardly any left, so that a small one is never cut in
+    /// two: that takes memory, which somebody else may have used up.
+    pub inflated_bytes_per_step_min: usize,
     /// Timers that a turn fires.
     pub timers_per_turn: u32,
     /// Connections that a shutdown closes in each tick, though the drain time would allow to spread
@@ -140,8 +144,9 @@ impl Default for Pace {
             output_bytes_per_turn: 1 << 20,
             // Each takes microseconds: a boundary to find, a close frame, a notice.
             laps_per_turn: 256,
-            // As much as a turn reads.
+            // As much as a turn reads: 4.5 ms, if all is made to take as long as it can.
             inflated_bytes_per_turn: 1 << 20,
+            inflated_bytes_per_step_min: 64 << 10,
             timers_per_turn: 1024,
             closes_per_tick: 100,
         }

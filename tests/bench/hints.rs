@@ -1,7 +1,9 @@
 //! What a user is told who has made a common mistake.
 
 use super::common::Relay;
-use super::{SHORT, bench};
+use super::server::{Fault, Server};
+use super::{Report, SHORT, bench};
+use std::net::{TcpListener, ToSocketAddrs};
 
 #[test]
 fn a_second_url_that_nobody_would_use() {
@@ -15,6 +17,41 @@ fn a_report_that_can_not_be_written() {
     let report = bench(&["limit", "--json=/nonexistent/x.json", "--duration=10m"]);
     report.assert_says("can't write /nonexistent/x.json: No such file or directory");
     assert_eq!(report.code, 2);
+}
+
+#[test]
+fn a_host_of_one_s_own() {
+    let (server, report) = asked_with("Host: relay.example", &["--workers=2"]);
+    report.assert_correct();
+    // Of all connections, in all processes.
+    assert_eq!(server.hosts(), vec!["relay.example"; 5]);
+    let (server, report) = asked_with("X: y", &[]);
+    report.assert_correct();
+    assert_eq!(server.hosts(), vec![server.address.to_string(); 5]);
+}
+
+fn asked_with(header: &str, options: &[&str]) -> (Server, Report) {
+    let server = Server::start(Fault::None);
+    let url = server.url();
+    let asked = ["fanout", &url, "--readers=4", "--header", header];
+    let report = bench(&[&asked, options, SHORT].concat());
+    (server, report)
+}
+
+#[test]
+fn any_address_of_a_name_will_do() {
+    let addresses = ("localhost", 0).to_socket_addrs();
+    for address in addresses.expect("every machine has this name") {
+        let Ok(listener) = TcpListener::bind(address) else {
+            continue;
+        };
+        let server = Server::start_on(listener, Fault::None);
+        let url = format!("ws://localhost:{}/", server.address.port());
+        let options = ["fanout", &url, "--readers=4", "--workers=2"];
+        let report = bench(&[&options, SHORT].concat());
+        report.assert_correct();
+        report.assert_says(&format!("to                       {}", server.address));
+    }
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     published: Arc<AtomicU64>,
     accepted: Arc<AtomicU64>,
+    hub: Arc<Mutex<Hub>>,
 }
 
 struct Hub {
@@ -64,11 +65,19 @@ struct Hub {
     messages: u64,
     /// A message that is to go out after the next one.
     held_back: Option<Vec<u8>>,
+    /// What each request was for.
+    hosts: Vec<String>,
 }
 
 impl Server {
     pub(crate) fn start(fault: Fault) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Server::start_on(
+            TcpListener::bind("127.0.0.1:0").expect("a free port"),
+            fault,
+        )
+    }
+
+    pub(crate) fn start_on(listener: TcpListener, fault: Fault) -> Server {
         let address = listener.local_addr().expect("it is bound");
         let published = Arc::new(AtomicU64::new(0));
         let accepted = Arc::new(AtomicU64::new(0));
@@ -78,7 +87,9 @@ impl Server {
             members: Vec::new(),
             messages: 0,
             held_back: None,
+            hosts: Vec::new(),
         }));
+        let shared = Arc::clone(&hub);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 connections.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +102,13 @@ impl Server {
             address,
             published,
             accepted,
+            hub: shared,
         }
+    }
+
+    /// What the Host headers of all who joined said.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.hub.lock().expect("no thread panics").hosts.clone()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -117,7 +134,7 @@ fn serve(
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(Duration::from_secs(30)))?;
-    let key = read_request(&mut stream)?;
+    let (key, host) = read_request(&mut stream)?;
     match fault {
         Fault::AnswersPage => {
             return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
@@ -140,6 +157,7 @@ fn serve(
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )?;
     members.members.push(stream.try_clone()?);
+    members.hosts.push(host);
     drop(members);
 
     let mut session = Session::new(Role::Server);
@@ -168,8 +186,8 @@ fn serve(
     }
 }
 
-/// Returns the key.
-fn read_request(stream: &mut TcpStream) -> std::io::Result<String> {
+/// Returns the key, and the host.
+fn read_request(stream: &mut TcpStream) -> std::io::Result<(String, String)> {
     let mut scanner = HeadScanner::default();
     let mut request = Vec::new();
     loop {
@@ -179,9 +197,11 @@ fn read_request(stream: &mut TcpStream) -> std::io::Result<String> {
         let scanned = scanner.scan(&request, 1 << 14);
         if let Some(end) = scanned.map_err(std::io::Error::other)? {
             let head = Head::parse(&request[..end]).map_err(std::io::Error::other)?;
-            let key = head.headers.only("Sec-WebSocket-Key");
-            let key = key.ok().flatten().unwrap_or_default();
-            return Ok(String::from_utf8_lossy(key).into_owned());
+            let only = |name| {
+                let value = head.headers.only(name).ok().flatten().unwrap_or_default();
+                String::from_utf8_lossy(value).into_owned()
+            };
+            return Ok((only("Sec-WebSocket-Key"), only("Host")));
         }
         if count == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());

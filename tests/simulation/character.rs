@@ -135,6 +135,7 @@ impl Character {
                 laps_per_turn: random.pick(&[1, 2, 256]),
                 // A client waits until what it sent compressed was taken in: see client.rs.
                 inflated_bytes_per_turn: usize::MAX,
+                inflated_bytes_per_step_min: 1,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
             },

@@ -12,6 +12,7 @@ use fanfare::relay::{Compression, ConnId, Limits, Rates, Reading, SlowPolicy};
 
 const SEEDS: u64 = 500;
 const STEPS: usize = 200;
+const TURNS_MAX: usize = 10_000;
 
 #[test]
 fn a_storm_leaves_nothing_behind() {
@@ -48,6 +49,7 @@ fn tight(random: &mut Random) -> Limits {
         ..limits()
     };
     limits.pace.inflated_bytes_per_turn = random.pick(&[1, 10_000, 1 << 20]);
+    limits.pace.inflated_bytes_per_step_min = random.pick(&[1, 5000, 64 << 10]);
     limits
 }
 
@@ -81,7 +83,11 @@ fn storm(random: &mut Random) {
         }
         clients.retain(|client| !script.is_closed(client.0));
     }
-    for _ in 0..100 {
+    // So long may it take to inflate what was said, a block a turn.
+    for _ in 0..TURNS_MAX {
+        if script.relay.connections() == 0 {
+            break;
+        }
         for (id, unread) in &mut clients {
             script.give_room(*id, usize::MAX);
             read(&mut script, *id, unread, random);
@@ -144,7 +150,10 @@ fn said(random: &mut Random, bytes_max: usize) -> Vec<u8> {
             let mut bytes = Vec::new();
             let mut deflater = Deflater::new(Window::Bits15, 1);
             let compressed = deflater.deflate(&payload).unwrap_or(b"\x00");
-            Role::Client.write_compressed(MessageKind::Text, compressed, &mut bytes);
+            // Blocks of nothing make it take long.
+            let blocks = [0, 0, 0, 0xff, 0xff].repeat(random.size(20));
+            let compressed = [&blocks[..], compressed].concat();
+            Role::Client.write_compressed(MessageKind::Text, &compressed, &mut bytes);
             bytes
         }
         _ => message(&payload),

@@ -143,7 +143,8 @@ impl SlowOptions {
 
 impl ChurnOptions {
     pub(in super::super) fn check(&self) -> Result<(), Failure> {
-        self.target.check_single()
+        self.target.check_single()?;
+        self.target.check_host()
     }
 }
 
@@ -210,8 +211,17 @@ impl TargetOptions {
         }
     }
 
+    /// A request has one Host header (RFC 9110 §7.2).
+    fn check_host(&self) -> Result<(), Failure> {
+        match self.host_count() {
+            0 | 1 => Ok(()),
+            _ => Err(Failure::usage("--header gives Host more than once")),
+        }
+    }
+
     /// A URL that nobody connects to is a mistake.
     fn check_urls(&self, users: usize, of_what: &str) -> Result<(), Failure> {
+        self.check_host()?;
         match self.urls.len() {
             urls if urls > users => Err(Failure::usage(format!(
                 "{urls} URLs are more than there are {of_what} ({users}), which use one each"
@@ -312,6 +322,14 @@ mod tests {
                 "nobody would be left",
             ),
             ("fanout ws://h --text --binary", "cannot be used with"),
+            (
+                "churn ws://h --header Host:a --header host:b",
+                "--header gives Host more than once",
+            ),
+            (
+                "idle ws://h --header Host:a --header host:b",
+                "--header gives Host more than once",
+            ),
             (
                 "fanout ws://h --size 0",
                 "a message takes at least 12 bytes",

@@ -68,7 +68,8 @@ pub(in super::super) struct TargetOptions {
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     pub(in super::super) source: Vec<IpAddr>,
 
-    /// Further header of the request, as in 'Authorization: Bearer x'; repeat it for several
+    /// Further header of the request, as in 'Authorization: Bearer x'; repeat it for several. Host
+    /// stands in the place of the URL's
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(in super::super) header: Vec<(String, String)>,
 
@@ -102,6 +103,18 @@ pub(in super::super) struct TargetOptions {
 }
 
 impl TargetOptions {
+    /// What the Host header says, if not what the URL does, and the further headers.
+    pub(in super::super) fn host_and_headers(&self) -> (Option<String>, Vec<(String, String)>) {
+        let headers = self.header.iter().cloned();
+        let (hosts, headers): (Vec<_>, Vec<_>) = headers.partition(is_host);
+        (hosts.into_iter().next().map(|(_, host)| host), headers)
+    }
+
+    /// So many Host headers are given.
+    pub(super) fn host_count(&self) -> usize {
+        self.header.iter().filter(|header| is_host(header)).count()
+    }
+
     /// What looks at the server's processes, which have to be there.
     pub(in super::super) fn probe(&self) -> Result<Probe, Failure> {
         let probe = Probe {
@@ -112,6 +125,10 @@ impl TargetOptions {
         probe.moment().map_err(Failure::usage)?;
         Ok(probe)
     }
+}
+
+fn is_host((name, _): &(String, String)) -> bool {
+    name.eq_ignore_ascii_case("host")
 }
 
 /// What is sent.

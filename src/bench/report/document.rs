@@ -5,6 +5,7 @@ use super::super::histogram::Histogram;
 use super::super::probe::Machine;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// Rises when a field changes its meaning or goes.
 pub(in super::super) const SCHEMA: u32 = 1;
@@ -80,6 +81,9 @@ impl Serialize for Outcome {
 /// Opening handshakes.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Connections {
+    /// Where the URLs lead, each to one of its host's addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in super::super) addresses: Vec<SocketAddr>,
     pub(in super::super) opened: u64,
     /// Why others were not, and how many.
     pub(in super::super) failed: BTreeMap<String, u64>,

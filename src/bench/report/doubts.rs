@@ -2,7 +2,6 @@
 
 use super::super::clock::SECOND;
 use super::super::probe::Moment;
-use super::super::url::Url;
 use super::document::{Document, Outcome};
 use super::text::{bytes, grouped};
 use serde_json::Value;
@@ -195,16 +194,10 @@ fn longer(document: &Document, published: u64) -> &'static str {
     }
 }
 
-/// Whether the server is on this machine, as far as its URL says.
+/// Whether the server is on this machine, as far as its address says.
 fn is_local(document: &Document) -> bool {
-    let url = document.settings.pointer("/target/urls/0");
-    let url = url
-        .and_then(Value::as_str)
-        .and_then(|url| url.parse::<Url>().ok());
-    url.is_some_and(|url| {
-        url.resolve()
-            .is_ok_and(|address| address.ip().is_loopback())
-    })
+    let address = document.connections.addresses.first();
+    address.is_some_and(|address| address.ip().is_loopback())
 }
 
 #[cfg(test)]
@@ -306,7 +299,7 @@ mod tests {
         );
         assert_doubted("the server among them: name it with --pid", |it, _| {
             it.kernel.other_load_percent = 40.0;
-            it.settings = json!({"target": {"urls": ["ws://127.0.0.1:8080/ws"]}});
+            it.connections.addresses = vec!["127.0.0.1:8080".parse().unwrap()];
             it.server = None;
         });
     }

@@ -231,6 +231,14 @@ fn connections(document: &Document, out: &mut Page) {
             grouped(rate)
         ),
     );
+    let addresses: Vec<String> = connections
+        .addresses
+        .iter()
+        .map(|it| it.to_string())
+        .collect();
+    if !addresses.is_empty() {
+        out.line("to", &addresses.join(", "));
+    }
     latency("handshake", &connections.handshake, out);
 }
 

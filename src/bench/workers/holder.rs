@@ -5,7 +5,7 @@ use super::super::clock;
 use super::super::driver::{Driver, REST};
 use super::super::idle::Idle;
 use super::super::run::open_options;
-use super::super::target::resolve;
+use super::super::target::follow;
 use super::super::watch::ignore_signals;
 use super::control::Control;
 use super::{Job, Order, Task, Word, WorkerResult, listener};
@@ -42,7 +42,7 @@ pub(in super::super) fn run_worker() -> Result<(), Failure> {
 }
 
 fn hold(task: &Task, mut driver: Driver, control: &mut Control) -> Result<WorkerResult, Failure> {
-    let routes = resolve(&task.target)?;
+    let routes = follow(&task.target, &task.addresses);
     let mut idle = Idle::default();
     let mut is_opening = false;
     loop {

@@ -5,7 +5,7 @@ use super::super::options::MessageOptions;
 use super::super::rooms::{Outlet, Plan, Rooms};
 use super::super::run::failure;
 use super::super::script::Script;
-use super::super::target::resolve;
+use super::super::target::follow;
 use super::super::{Failure, clock};
 use super::control::Control;
 use super::{Order, Task, Word, WorkerResult};
@@ -18,7 +18,7 @@ pub(super) fn hear(
     mut driver: Driver,
     control: &mut Control,
 ) -> Result<WorkerResult, Failure> {
-    let routes = resolve(&task.target)?;
+    let routes = follow(&task.target, &task.addresses);
     let mut rooms: Option<Rooms> = None;
     let mut has_opened = false;
     let mut said = (0, 0);

@@ -31,6 +31,7 @@ use super::{Failure, clock};
 use control::Control;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -39,6 +40,8 @@ use std::process::{Child, Command, Stdio};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) target: TargetOptions,
+    /// Where the target's URLs lead: the same for all.
+    pub(super) addresses: Vec<SocketAddr>,
     /// The number of its first connection, of all that there are.
     pub(super) first: usize,
     pub(super) job: Job,
