@@ -109,7 +109,7 @@ impl World {
     /// Writes, as the server's loop does, and tidies up.
     fn finish_turn(&mut self) {
         let relay = &mut self.relay;
-        relay.handle_timers(|_| false);
+        relay.handle_timers(&mut |_| false);
         relay.begin_flush();
         while let Some(id) = relay.poll_transmit() {
             let offered = match relay.transmit(id) {

@@ -259,12 +259,7 @@ impl Relay {
                 Err(error) => return self.fail(slot, error),
             };
             let consumed = received.consumed;
-            let is_open = self.connections[slot as usize].phase == Phase::Open;
             match received.event {
-                Some(Event::Close(close)) => {
-                    return self.on_close_frame(slot, close.map(|close| close.code));
-                }
-                _ if !is_open => {}
                 Some(Event::Fragment(fragment)) if fragment.compressed => {
                     let is_whole = fragment.last;
                     if let Err(error) = self.on_compressed_fragment(slot, fragment) {
@@ -276,14 +271,17 @@ impl Relay {
                     }
                 }
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
-                Some(Event::Ping(payload)) => {
+                Some(Event::Ping(payload)) if self.is_open(slot) => {
                     self.counters.pings_received += 1;
                     if self.spend_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
-                Some(Event::Pong(_)) => self.counters.pongs_received += 1,
-                None => {}
+                Some(Event::Pong(_)) if self.is_open(slot) => self.counters.pongs_received += 1,
+                Some(Event::Close(close)) => {
+                    return self.on_close_frame(slot, close.map(|close| close.code));
+                }
+                Some(Event::Ping(_) | Event::Pong(_)) | None => {}
             }
             input = &mut input[consumed..];
         }
@@ -297,7 +295,7 @@ impl Relay {
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
     fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
-        if fragment.last && !self.spend_message(slot) {
+        if !self.may_go_on(slot, fragment.last) {
             return;
         }
         if fragment.first && fragment.last {
@@ -312,13 +310,22 @@ impl Relay {
         }
     }
 
+    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
+    fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
+        self.is_open(slot) && (!is_last || self.spend_message(slot))
+    }
+
+    fn is_open(&self, slot: u32) -> bool {
+        self.connections[slot as usize].phase == Phase::Open
+    }
+
     /// A piece of a compressed message, which is inflated once it is whole.
     fn on_compressed_fragment(
         &mut self,
         slot: u32,
         fragment: Fragment,
     ) -> Result<(), ProtocolError> {
-        if fragment.last && !self.spend_message(slot) {
+        if !self.may_go_on(slot, fragment.last) {
             return Ok(());
         }
         if fragment.first && fragment.last {

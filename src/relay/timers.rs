@@ -26,14 +26,14 @@ impl Relay {
 
     /// Fires what is due, as much as a turn may. `is_unread` says of a connection that it stands in
     /// line to be read.
-    pub fn handle_timers(&mut self, mut is_unread: impl FnMut(ConnId) -> bool) {
+    pub fn handle_timers(&mut self, is_unread: &mut dyn FnMut(ConnId) -> bool) {
         let now = self.reported.until();
         for _ in 0..self.limits.pace.timers_per_turn {
             let Some(slot) = self.wheel.poll(&mut self.connections, now) else {
                 self.timers_left = false;
                 return;
             };
-            self.on_timer(slot, now, &mut is_unread);
+            self.on_timer(slot, now, is_unread);
         }
         self.timers_left = true;
     }
@@ -85,7 +85,7 @@ impl Relay {
         interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
     }
 
-    fn on_timer(&mut self, slot: u32, now: Tick, is_unread: &mut impl FnMut(ConnId) -> bool) {
+    fn on_timer(&mut self, slot: u32, now: Tick, is_unread: &mut dyn FnMut(ConnId) -> bool) {
         let connection = &self.connections[slot as usize];
         let deadline = self.deadline(connection, slot);
         if deadline > now {

@@ -196,7 +196,7 @@ impl Server {
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             self.read(&mut buffer);
-            self.relay.handle_timers(|id| self.table.is_ready(id));
+            self.relay.handle_timers(&mut |id| self.table.is_ready(id));
             self.flush();
             self.hear(now);
             self.act();

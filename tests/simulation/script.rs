@@ -150,7 +150,7 @@ impl Script {
 
     /// The same, of which the poll's part has been, and whose part of reading has left over these.
     pub(crate) fn turn_with_unread(&mut self, unread: &[ConnId]) {
-        self.relay.handle_timers(|id| unread.contains(&id));
+        self.relay.handle_timers(&mut |id| unread.contains(&id));
         self.relay.begin_flush();
         while let Some(id) = self.relay.poll_transmit() {
             let output = match self.relay.transmit(id) {

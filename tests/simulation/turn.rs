@@ -22,7 +22,7 @@ impl World {
         self.read();
         let before = *self.relay.counters();
         let (by_id, peers) = (&self.by_id, &self.peers);
-        self.relay.handle_timers(|id| peers[by_id[&id]].ready);
+        self.relay.handle_timers(&mut |id| peers[by_id[&id]].ready);
         self.follow_timers(&before);
         self.flush();
         self.act();

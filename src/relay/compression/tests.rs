@@ -174,7 +174,7 @@ impl World {
             }
         }
         self.relay.handle_poll(self.now, 0, false);
-        self.relay.handle_timers(|_| false);
+        self.relay.handle_timers(&mut |_| false);
         self.relay.begin_flush();
         while let Some(id) = self.relay.poll_transmit() {
             let offered: Vec<u8> = match self.relay.transmit(id) {
