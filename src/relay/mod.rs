@@ -55,6 +55,7 @@ mod spending;
 mod timers;
 mod topic;
 mod variant;
+mod visits;
 
 pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
