@@ -1,7 +1,7 @@
 //! A reader's position: what it reads next, where it stands after a write, and the frame boundary
 //! ahead of it.
 
-use super::{Log, Position};
+use super::{Log, Position, Segment};
 
 /// Where a frame begins, and which message it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,15 @@ impl Log {
             position = after;
         }
         position.min(to)
+    }
+
+    /// Messages between two boundaries that `reader` passes over, as they are its own. It has passed
+    /// over those that begin where it stands.
+    #[must_use]
+    pub fn own_messages(&self, from: Position, to: Position, reader: u32) -> u64 {
+        let own = |segment: &Segment| segment.own_messages(from, to, reader);
+        let first = self.index(from).unwrap_or(0);
+        self.segments.range(first..).map(own).sum()
     }
 
     /// The first frame boundary at or after `position`. Walks the frames of a part of a segment, so

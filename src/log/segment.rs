@@ -24,6 +24,7 @@ struct Excluded {
     offset: usize,
     end: usize,
     reader: u32,
+    messages: u32,
 }
 
 /// A frame of which it is known which message it is.
@@ -84,11 +85,15 @@ impl Segment {
         if let Some(reader) = excluded {
             let end = offset + frame_bytes;
             match self.excluded.last_mut() {
-                Some(last) if last.reader == reader && last.end == offset => last.end = end,
+                Some(last) if last.reader == reader && last.end == offset => {
+                    last.end = end;
+                    last.messages += 1;
+                }
                 _ => self.excluded.push(Excluded {
                     offset,
                     end,
                     reader,
+                    messages: 1,
                 }),
             }
         }
@@ -139,6 +144,14 @@ impl Segment {
             Some(run) if run.reader == reader && run.offset <= offset => self.start.after(run.end),
             _ => position,
         }
+    }
+
+    /// Messages of `reader` that begin between two positions, each the boundary of a message.
+    pub(super) fn own_messages(&self, from: Position, to: Position, reader: u32) -> u64 {
+        let range = from.since(self.start)..to.since(self.start);
+        let is_own = |run: &&Excluded| run.reader == reader && range.contains(&(run.offset as u64));
+        let runs = self.excluded.iter().filter(is_own);
+        runs.map(|run| u64::from(run.messages)).sum()
     }
 
     /// How far `reader` may read from `position` before a frame of its own begins, and the position

@@ -64,7 +64,7 @@ impl Relay {
     ) {
         let counted = match cause {
             // No close frame came, and ours finds nobody who wants it.
-            Cause::Ended => cause.code(),
+            Cause::Ended => NO_FRAME,
             _ => code.as_u16(),
         };
         self.note_close(slot, cause, counted, reason);
@@ -191,7 +191,8 @@ impl Relay {
     /// Ends a connection at once, be it open or not.
     pub(super) fn abort(&mut self, slot: u32, cause: Cause) {
         if self.connections[slot as usize].phase == Phase::Open {
-            self.note_close(slot, cause, cause.code(), "");
+            // No close frame is sent, whatever the cause usually comes with.
+            self.note_close(slot, cause, NO_FRAME, "");
         }
         self.drop_now(slot);
     }
@@ -239,3 +240,6 @@ pub(super) const LAPPED: CloseFrame = CloseFrame {
 
 /// What a close frame without a code is counted as (RFC 6455 §7.1.5).
 const NO_CODE: u16 = 1005;
+
+/// What the end of a connection without a close frame is counted as.
+const NO_FRAME: u16 = 1006;

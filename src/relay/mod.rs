@@ -59,6 +59,7 @@ mod spending;
 mod timers;
 mod topic;
 mod variant;
+mod visits;
 
 pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};

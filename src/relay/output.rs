@@ -48,14 +48,15 @@ impl Relay {
             let is_spent = self.budget.topic_visits == 0
                 || self.counters.sent_bytes >= self.budget.topic_sent_max;
             let variant = &mut self.topics[key];
+            let per_write = &mut self.counters.messages_per_write;
             // The last visit that there was room for may be the last of all: that is noted at once.
             let slot = match is_spent {
-                true if !variant.settle() => {
+                true if !variant.settle(per_write) => {
                     self.put_off_walk();
                     continue;
                 }
                 true => None,
-                false => variant.visit(),
+                false => variant.visit(per_write),
             };
             let Some(slot) = slot else {
                 self.dirty.pop_front();
@@ -223,14 +224,18 @@ impl Relay {
     fn is_served_by_walk(&mut self, slot: u32) -> bool {
         let connection = &self.connections[slot as usize];
         if connection.lagging != NONE {
+            self.topics[connection.variant].visits.lagging += 1;
             return false;
         }
+        let key = connection.variant;
         let tail = self.topics[connection.variant].log.tail();
         let (cursor, is_blocked) = (connection.cursor, connection.blocked);
         if cursor == tail || !connection.terms.echo() && self.pass_over_own(slot) == tail {
+            self.topics[key].visits.idle += 1;
             return false;
         }
         if is_blocked {
+            self.topics[key].visits.lagging += 1;
             self.lag(slot);
             return false;
         }

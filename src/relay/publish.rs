@@ -93,6 +93,7 @@ impl Relay {
             payload_bytes: payload.len() as u64,
         };
         let excluded = sender.filter(|&slot| self.connections[slot as usize].variant == key);
+        variant.count_visits();
         variant
             .log
             .append(&mut self.pool, &header.encode(), payload, excluded);
@@ -207,7 +208,12 @@ impl Relay {
     fn lap_member(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
         let log = &self.topics[connection.variant].log;
-        let cursor = connection.cursor;
+        let (cursor, tail) = (connection.cursor, log.tail());
+        let end = connection.end(tail);
+        if cursor >= end {
+            // One that closes, and has had all that it was owed of the log.
+            return self.leave_topic(slot);
+        }
         let outbox_under_way = connection
             .outbox()
             .is_some_and(|outbox| outbox.is_under_way());
@@ -215,15 +221,17 @@ impl Relay {
         let rest_bytes = boundary.position.since(cursor) as usize;
         let is_rescued = rest_bytes <= self.limits.rescue_bytes_max
             && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
-        let messages_missed = log.messages() - boundary.message;
-        let tail = log.tail();
+        let own = connection.excluded(slot);
+        let own = own.map_or(0, |slot| log.own_messages(boundary.position, end, slot));
+        let missed = log.boundary(end, frame_bytes).message - boundary.message - own;
         self.counters.lag_bytes.observe(tail.since(cursor), 1);
-        if self.limits.slow_policy == SlowPolicy::Skip && connection.phase == Phase::Open {
-            self.counters.skips += 1;
-            self.counters.messages_skipped += messages_missed;
-        } else {
+        let is_open = connection.phase == Phase::Open;
+        if self.limits.slow_policy == SlowPolicy::Close || !is_open || !is_rescued {
             self.counters.lapped += 1;
-            self.counters.messages_lost += messages_missed;
+            self.counters.messages_lost += missed;
+        } else if missed > 0 {
+            self.counters.skips += 1;
+            self.counters.messages_skipped += missed;
         }
         if !is_rescued {
             self.abort(slot, Cause::Lapped);
@@ -236,7 +244,6 @@ impl Relay {
             let rest = &log.read(cursor)[..rest_bytes];
             connection.extra.get_or_insert_default().outbox.rescue(rest);
         }
-        let closing = connection.phase == Phase::Closing;
         let before = std::mem::replace(&mut connection.cursor, tail);
         if let Some(extra) = connection.extra.as_deref_mut() {
             extra.outbox.enter_at(tail);
@@ -245,8 +252,12 @@ impl Relay {
             }
         }
         self.topics[connection.variant].moved(before);
-        if closing {
-            self.tell_of_gap(slot);
+        if !is_open {
+            if missed > 0 {
+                self.tell_of_gap(slot);
+            }
+            // Its log ends here: what others publish is nothing to it any more.
+            self.leave_topic(slot);
         } else if self.limits.slow_policy == SlowPolicy::Close {
             let (code, reason) = (LAPPED.code, LAPPED.reason);
             self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
@@ -256,12 +267,7 @@ impl Relay {
 
     /// Everybody who keeps up was visited, and sent what has come since the last time.
     pub(super) fn on_walk_complete(&mut self, key: VariantKey) {
-        let variant = &mut self.topics[key];
-        variant.dirty = false;
-        let messages = variant.log.messages();
-        let members = variant.members() as u64;
-        let since = messages - std::mem::replace(&mut variant.walked, messages);
-        self.counters.messages_per_write.observe(since, members);
+        self.topics[key].dirty = false;
         self.touch(key);
     }
 

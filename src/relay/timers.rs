@@ -104,7 +104,9 @@ impl Relay {
                 let response = Response::error(Status::RequestTimeout, why, &[]);
                 self.respond(slot, response.because(Reason::Timeout));
             }
-            Phase::Respond => self.probe(slot),
+            Phase::Respond if connection.blocked => self.probe(slot),
+            // It waits for its turn: that is not its fault.
+            Phase::Respond => self.connections[slot as usize].since = self.now,
             Phase::Open => self.on_open_timer(slot, now),
             Phase::Closing | Phase::AwaitClose | Phase::Linger | Phase::Closed => {
                 self.drop_now(slot);

@@ -17,7 +17,9 @@
 
 use super::connection::{Connection, NONE};
 use super::topic::TopicKey;
+use super::visits::Visits;
 use crate::log::{Log, Position};
+use crate::metrics::Histogram;
 use crate::proto::deflate::Window;
 use slab::Slab;
 
@@ -69,8 +71,7 @@ pub(super) struct Variant {
     pub(super) retaining: u32,
     /// Its members that lagged at the end of the last turn in which something happened.
     pub(super) lagging_noted: u32,
-    /// The number of the next message when the walk over its members was last complete.
-    pub(super) walked: u64,
+    pub(super) visits: Visits,
     pub(super) log: Log,
     /// Slots of the members, in no order.
     members: Vec<u32>,
@@ -78,6 +79,8 @@ pub(super) struct Variant {
     laggards: Option<Box<Laggards>>,
     /// Index of the member that the walk visits next.
     next: u32,
+    /// Members before this one in the list are counted among `visits`.
+    counted: u32,
     /// Index of the first one that this round does not visit; `next` when no round is under way.
     end: u32,
     /// The tail when this round began, or the last one.
@@ -108,11 +111,12 @@ impl Variant {
             overfull: false,
             retaining: NONE,
             lagging_noted: 0,
-            walked: messages,
+            visits: Visits::from(messages),
             log: Log::starting_at(messages),
             members: Vec::new(),
             laggards: None,
             next: 0,
+            counted: 0,
             end: 0,
             goal: Position(0),
             settled: Position(0),
@@ -161,6 +165,7 @@ impl Variant {
         let mut hole = std::mem::replace(&mut connections[slot as usize].member, NONE);
         if hole < self.next {
             self.next -= 1;
+            self.counted = self.counted.min(self.next);
             self.place(connections, self.next, hole);
             hole = self.next;
         }
@@ -182,9 +187,18 @@ impl Variant {
         }
     }
 
+    /// A message is about to be appended: whoever was visited until now does not know it.
+    pub(super) fn count_visits(&mut self) {
+        if self.counted != self.next {
+            let visits = u64::from(self.next - self.counted);
+            self.visits.count(visits, self.log.messages());
+            self.counted = self.next;
+        }
+    }
+
     /// The member to visit next; `None` when everybody with the walk is at the tail.
-    pub(super) fn visit(&mut self) -> Option<u32> {
-        if self.next == self.end && self.settle() {
+    pub(super) fn visit(&mut self, per_write: &mut Histogram<0>) -> Option<u32> {
+        if self.next == self.end && self.settle(per_write) {
             return None;
         }
         let slot = self.members[self.next as usize];
@@ -194,10 +208,14 @@ impl Variant {
 
     /// Ends a round that has visited everybody, once they were served. Whether everybody with the walk
     /// is at the tail; otherwise, a round is under way.
-    pub(super) fn settle(&mut self) -> bool {
+    pub(super) fn settle(&mut self, per_write: &mut Histogram<0>) -> bool {
         while self.next == self.end {
             self.settled = self.goal;
+            self.count_visits();
+            let (is_last, messages) = (self.is_walk_complete(), self.log.messages());
+            self.visits.end_round(per_write, is_last, messages);
             self.next = 0;
+            self.counted = 0;
             self.end = 0;
             if self.is_walk_complete() {
                 return true;
@@ -298,6 +316,7 @@ mod tests {
             let mut connections = Slab::new();
             let mut variant = Variant::new(TopicKey::default(), Encoding::Plain, 0);
             let mut pool = Pool::new(64 << 10, 1 << 20);
+            let mut per_write = Histogram::default();
             let mut members: Vec<u32> = Vec::new();
             let (mut goal, mut visits_left) = (Position(0), 0);
             for (op, pick) in ops {
@@ -316,13 +335,13 @@ mod tests {
                     }
                     3 => variant.log.append(&mut pool, &[1, 2], &[3], None),
                     _ => {
-                        if variant.settle() {
+                        if variant.settle(&mut per_write) {
                             prop_assert_eq!(variant.settled(), variant.log.tail());
-                            prop_assert_eq!(variant.visit(), None);
+                            prop_assert_eq!(variant.visit(&mut per_write), None);
                         } else if variant.settled() >= goal {
                             (goal, visits_left) = (variant.log.tail(), members.len());
                         }
-                        if let Some(slot) = variant.visit() {
+                        if let Some(slot) = variant.visit(&mut per_write) {
                             prop_assert!(visits_left > 0, "a round is longer than the list");
                             visits_left -= 1;
                             connections[slot as usize].cursor = variant.log.tail();

@@ -1,6 +1,7 @@
 //! One test per bug that the simulation has found: each failed before its fix.
 
 use crate::script::{Script, frame, limits, message, request, sent};
+use fanfare::metrics::{Cause, close_code_index};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, Pace, Reading, SlowPolicy};
 
@@ -582,4 +583,101 @@ fn a_pong_does_not_wait_for_those_who_lag() {
         assert!(script.relay.has_work());
         script.turn();
     }
+}
+
+/// A reader that was closing, and did not read, was counted as lapped again with each message that came, and
+/// so were messages that it was not owed.
+#[test]
+fn who_closes_is_lapped_once_for_what_it_was_owed() {
+    let mut script = Script::new(limits());
+    let sender = script.join("/ws");
+    let reader = script.join("/ws");
+    script.set_room(reader, 0);
+    for _ in 0..3 {
+        script.say(sender, &message(&[7; 1000]));
+        script.turn();
+    }
+    script.say(reader, &frame(true, OpCode::Close, &[]));
+    for _ in 0..200 {
+        script.say(sender, &message(&[7; 8000]));
+        script.turn();
+    }
+    let counters = script.relay.counters();
+    assert_eq!((counters.lapped, counters.messages_lost), (1, 3));
+    script.give_room(reader, usize::MAX);
+    script.turn();
+    script.turn();
+    assert_eq!(script.take(reader), b"\x88\x00");
+}
+
+/// What one had sent oneself, and did not want back, was counted as missed.
+#[test]
+fn ones_own_messages_are_not_missed() {
+    let mut script = Script::new(Limits {
+        slow_policy: SlowPolicy::Skip,
+        ..limits()
+    });
+    let reader = script.join("/ws?echo=0");
+    let sender = script.join("/ws");
+    script.set_room(reader, 0);
+    let mut sent = 0;
+    while script.relay.counters().skips == 0 {
+        script.say(sender, &message(&[7; 4000]));
+        script.say(reader, &message(b"mine").repeat(3));
+        script.say(sender, &message(b"not yours").repeat(2));
+        script.turn();
+        sent += 3;
+    }
+    assert_eq!(script.relay.counters().messages_skipped, sent);
+}
+
+/// A reader that was lapped in the middle of a frame, and dropped without a close frame, was counted as if
+/// it had got one.
+#[test]
+fn who_is_dropped_without_a_close_frame_is_counted_so() {
+    let mut script = Script::new(Limits {
+        rescue_bytes_max: 0,
+        ..limits()
+    });
+    let sender = script.join("/ws");
+    let reader = script.join("/ws");
+    script.set_room(reader, 1);
+    while !script.is_closed(reader) {
+        script.say(sender, &message(&[7; 8000]));
+        script.turn();
+    }
+    let closes = &script.relay.counters().closes[Cause::Lapped as usize];
+    assert_eq!(closes[close_code_index(1006)], 1);
+    assert_eq!(closes[close_code_index(1013)], 0);
+}
+
+/// Who waited for its turn to be written to was held to have taken nothing for too long.
+#[test]
+fn who_waits_for_its_turn_is_not_stalled() {
+    let timeout = 50;
+    let mut script = Script::new(Limits {
+        stalled_write_timeout: timeout,
+        ..limits()
+    });
+    // More than a turn writes to.
+    let many: Vec<_> = (0..300).map(|_| script.connect()).collect();
+    for &id in &many {
+        script.say(id, b"GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
+    }
+    script.turn();
+    let last = many[many.len() - 1];
+    assert_eq!(script.take(last), b"");
+    script.set_room(last, 0);
+    script.pass(timeout);
+    script.turn();
+    assert!(!script.is_closed(last), "it was not asked");
+    while script.relay.has_work() {
+        script.turn();
+    }
+    script.pass(timeout - 1);
+    script.turn();
+    assert!(!script.is_closed(last));
+    script.pass(1);
+    script.turn();
+    assert!(script.is_closed(last), "now it is stalled");
 }

@@ -428,7 +428,7 @@ impl World {
                 }
                 (None, true) => {}
                 (None, false) => {
-                    closed += u64::from(!is_skip);
+                    closed += 1;
                     peer.begin_closing(self.now, Some(1013), None, false);
                 }
             }
