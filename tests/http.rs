@@ -386,7 +386,14 @@ fn a_path_that_is_almost_a_websockets_is_told_the_right_one() {
 /// is no plain host is not, so that nobody can write into the policy.
 #[test]
 fn the_policy_lets_the_page_connect_to_its_host() {
-    let relay = Relay::start(&[]);
+    // Behind a proxy, it may have any name.
+    let relay = Relay::start(&[
+        "--client-address",
+        "forwarded-for",
+        "--trusted-proxy",
+        "127.0.0.1",
+    ]);
+    let via = "X-Forwarded-For: 192.0.2.1";
     let mut client = Client::connect(&relay);
     for (line, host, named) in [
         ("GET /", "chat.example", Some("chat.example")),
@@ -405,7 +412,7 @@ fn the_policy_lets_the_page_connect_to_its_host() {
         ("GET /", "a%3Bb", None),
     ] {
         let host_line = format!("Host: {host}");
-        client.send(&request(&format!("{line} HTTP/1.1"), &[&host_line]));
+        client.send(&request(&format!("{line} HTTP/1.1"), &[&host_line, via]));
         let response = client.response();
         let policy = response.header("Content-Security-Policy");
         let sources = policy
@@ -419,7 +426,10 @@ fn the_policy_lets_the_page_connect_to_its_host() {
         // Whoever keeps the page keeps this with it, for the same host.
         let tag = response.header("ETag").expect("a tag");
         let held = format!("If-None-Match: {tag}");
-        client.send(&request(&format!("{line} HTTP/1.1"), &[&host_line, &held]));
+        client.send(&request(
+            &format!("{line} HTTP/1.1"),
+            &[&host_line, &held, via],
+        ));
         let again = client.response();
         assert_eq!(
             (again.status, again.header("Content-Security-Policy")),
