@@ -224,18 +224,22 @@ impl Relay {
     fn is_served_by_walk(&mut self, slot: u32) -> bool {
         let connection = &self.connections[slot as usize];
         if connection.lagging != NONE {
-            self.topics[connection.variant].visits.lagging += 1;
+            self.topics[connection.variant].visits.passed += 1;
             return false;
         }
         let key = connection.variant;
         let tail = self.topics[connection.variant].log.tail();
         let (cursor, is_blocked) = (connection.cursor, connection.blocked);
-        if cursor == tail || !connection.terms.echo() && self.pass_over_own(slot) == tail {
+        if cursor == tail {
             self.topics[key].visits.idle += 1;
             return false;
         }
+        if !connection.terms.echo() && self.pass_over_own(slot) == tail {
+            self.topics[key].visits.passed += 1;
+            return false;
+        }
         if is_blocked {
-            self.topics[key].visits.lagging += 1;
+            self.topics[key].visits.passed += 1;
             self.lag(slot);
             return false;
         }

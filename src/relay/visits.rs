@@ -14,8 +14,9 @@ pub(super) struct Visits {
     counted: u64,
     /// Visits to members who were at the tail already.
     pub(super) idle: u64,
-    /// Visits to members who lag, and are served apart.
-    pub(super) lagging: u64,
+    /// Visits to members whom the walk has nothing for: they lag, and are served apart, or all that came
+    /// was their own.
+    pub(super) passed: u64,
 }
 
 impl Visits {
@@ -26,7 +27,7 @@ impl Visits {
             gained: 0,
             counted: 0,
             idle: 0,
-            lagging: 0,
+            passed: 0,
         }
     }
 
@@ -38,7 +39,7 @@ impl Visits {
 
     /// A round is over. If it `is_last`, everybody stands at that message.
     pub(super) fn end_round(&mut self, per_write: &mut Histogram<0>, is_last: bool, message: u64) {
-        let members = self.counted.saturating_sub(self.lagging);
+        let members = self.counted.saturating_sub(self.passed);
         let writes = members.saturating_sub(self.idle);
         let mean = |sum: u64, count: u64| (sum + count / 2).checked_div(count).unwrap_or(0);
         let gained_each = mean(self.gained, self.counted);
@@ -78,7 +79,7 @@ mod tests {
         assert!(per_write.sum().abs_diff(written) <= 1500, "{per_write:?}");
         // Of those who lag, nothing is said.
         visits.count(1500, 120);
-        visits.lagging = 1400;
+        visits.passed = 1400;
         visits.end_round(&mut per_write, true, 120);
         assert_eq!(per_write.count(), 2600);
         assert!(
