@@ -42,4 +42,6 @@ pub mod proxy;
 pub mod relay;
 pub mod server;
 pub mod sys;
+pub mod transport;
+pub mod turn;
 pub mod wheel;

@@ -26,7 +26,11 @@ const ROOMS: &[Room] = &[
     // At the end it sums up what the relay counted.
     Room { name: "cli", knows: &["config", "server", "bench", "journal", "relay"], kernel: &[] },
     // The relay speaks in the wheel's ticks, and in the protocol's kinds of messages.
-    Room { name: "server", knows: &["config", "journal", "relay", "metrics", "http", "proto", "proxy", "sys", "wheel"], kernel: KERNEL },
+    Room { name: "server", knows: &["config", "journal", "relay", "metrics", "http", "proto", "proxy", "sys", "transport", "turn", "wheel"], kernel: KERNEL },
+    // A turn is written once for all sockets: what they brought and took is all that it asks of them.
+    Room { name: "turn", knows: &["relay", "transport"], kernel: &[] },
+    // It writes what the relay says.
+    Room { name: "transport", knows: &["relay", "sys"], kernel: KERNEL },
     // A program of its own, on the other side of the wire, and so with a loop of its own.
     Room { name: "bench", knows: &["config", "proto", "sys"], kernel: KERNEL },
     // What settings mean is the relay's to say, and durations become ticks at once. The name that a
@@ -105,10 +109,10 @@ fn sources_name_only_rooms_that_theirs_may_know() {
             let Some(name) = source.room_named_by(&path) else {
                 continue;
             };
-            // Unit tests may replay what the fuzzer says, and so know its bodies.
+            // Unit tests may replay what the fuzzer says, and so know its bodies; and they may drive turns.
             let known = name == room.name
                 || room.knows.contains(&name.as_str())
-                || path.is_test && name == "fuzz";
+                || path.is_test && ["fuzz", "transport", "turn"].contains(&name.as_str());
             if !known {
                 faults.push(format!(
                     "{}: `{}` may not name `{name}`",

@@ -118,8 +118,8 @@ fn plan(reader: Option<u32>) -> Box<dyn FnMut()> {
     Box::new(move || {
         for _ in 0..ROUNDS {
             let (from, to) = (black_box(Position(0)), log.tail());
-            let slices = log.slices(from, to, reader);
-            let bytes = slices.map(<[u8]>::len).sum();
+            let spans = log.spans(from, to, reader);
+            let bytes = spans.map(|span| span.bytes.len()).sum();
             black_box(log.advance(from, to, reader, bytes));
         }
     })

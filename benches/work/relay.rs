@@ -6,7 +6,9 @@ use fanfare::http::Site;
 use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::{Action, ConnId, Output, Relay, Side};
+use fanfare::relay::{Action, ConnId, Relay, Side};
+use fanfare::transport::{ReadOutcome, WriteOutcome};
+use fanfare::turn::{Driver, Readiness, Shares, Turn};
 use fanfare::wheel::Tick;
 use std::process;
 
@@ -32,22 +34,15 @@ fn turn(name: &'static str, rooms: usize, members: usize, messages: usize) -> Wo
             let joined = (0..members).map(|_| world.join(room));
             publishers.extend(joined.last());
         }
-        let input = frames(messages);
-        let mut buffer = input.clone();
+        world.input = frames(messages);
         Box::new(move || {
-            let before = world.sent;
-            world.relay.begin_turn(Tick(0));
+            let expected = world.sent + deliveries * (PAYLOAD_BYTES as u64 + 2);
             for &id in &publishers {
-                buffer.copy_from_slice(&input);
-                world.relay.reading(id);
-                world.relay.handle_input(id, &mut buffer);
+                world.mark_ready(id);
             }
-            world.finish_turn();
             // A large topic is served in several turns.
-            let expected = before + deliveries * (PAYLOAD_BYTES as u64 + 2);
             while world.sent < expected {
-                world.relay.begin_turn(Tick(0));
-                world.finish_turn();
+                world.turn();
             }
             assert_eq!(world.sent, expected, "everybody got everything, once");
         })
@@ -79,8 +74,14 @@ fn frames(messages: usize) -> Vec<u8> {
     [&header.encode()[..], &payload].concat().repeat(messages)
 }
 
+/// A relay whose network takes whatever it is offered, and brings the same to everybody.
 struct World {
     relay: Relay,
+    turn: Option<Turn>,
+    /// What a socket that is ready brings, once.
+    input: Vec<u8>,
+    /// By slot.
+    sockets: Vec<Readiness>,
     sent: u64,
 }
 
@@ -90,6 +91,9 @@ impl World {
         limits.connections_max = usize::MAX;
         World {
             relay: Relay::new(limits, Site::embedded(), Tick(0)),
+            turn: Some(Turn::new(Shares::default())),
+            input: Vec::new(),
+            sockets: Vec::new(),
             sent: 0,
         }
     }
@@ -97,32 +101,57 @@ impl World {
     fn join(&mut self, room: usize) -> ConnId {
         self.relay.begin_turn(Tick(0));
         let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
-        let request = format!(
+        self.sockets.push(Readiness::default());
+        self.input = format!(
             "GET /ws/{room} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        self.relay.handle_input(id, &mut request.into_bytes());
-        self.finish_turn();
+        )
+        .into_bytes();
+        self.mark_ready(id);
+        self.turn();
         id
     }
 
-    /// Writes, as the server's loop does, and tidies up.
-    fn finish_turn(&mut self) {
-        let relay = &mut self.relay;
-        relay.handle_timers(&mut |_| false);
-        relay.begin_flush();
-        while let Some(id) = relay.poll_transmit() {
-            let offered = match relay.transmit(id) {
-                Output::One(bytes) => bytes.len(),
-                Output::Many(slices) => slices.iter().map(|slice| slice.len()).sum(),
-            };
-            self.sent += offered as u64;
-            relay.handle_sent(id, offered, offered);
-        }
-        while let Some((_, action)) = relay.poll_action() {
-            assert_eq!(action, Action::Close, "nobody is closed here");
-        }
-        while relay.poll_resume().is_some() {}
-        relay.end_turn();
+    fn mark_ready(&mut self, id: ConnId) {
+        self.with_turn(|turn, world| turn.mark_ready(world, id));
+    }
+
+    fn turn(&mut self) {
+        self.relay.begin_turn(Tick(0));
+        self.with_turn(Turn::run);
+    }
+
+    fn with_turn(&mut self, call: impl FnOnce(&mut Turn, &mut Self)) {
+        let mut turn = self.turn.take().expect("it is put back");
+        call(&mut turn, self);
+        self.turn = Some(turn);
+    }
+}
+
+impl Driver for World {
+    fn relay(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
+    fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
+        self.sockets.get_mut(id.slot as usize)
+    }
+
+    fn read(&mut self, _: ConnId, buffer: &mut [u8]) -> ReadOutcome {
+        let bytes = self.input.len();
+        buffer[..bytes].copy_from_slice(&self.input);
+        let drained = true;
+        ReadOutcome::Bytes { bytes, drained }
+    }
+
+    fn write(&mut self, id: ConnId) -> WriteOutcome {
+        let bytes = self.relay.transmit(id).bytes();
+        self.sent += bytes as u64;
+        let full = false;
+        WriteOutcome::Taken { bytes, full }
+    }
+
+    fn act(&mut self, id: ConnId, action: Action) {
+        panic!("{action:?} for {id:?}, where nobody is closed");
     }
 }

@@ -8,7 +8,7 @@ use super::alarm::Alarm;
 use super::clock::{self, SECOND};
 use super::link::{OpenError, State};
 use super::links::{Links, OpenOptions};
-use crate::sys::socket::ReadOutcome;
+use crate::sys::socket::Received;
 use mio::Events;
 use mio::event::Event;
 use std::io;
@@ -138,16 +138,16 @@ impl Driver {
             return;
         }
         match link.read(&mut self.buffer) {
-            ReadOutcome::Bytes(count) => {
+            Received::Bytes(count) => {
                 link.is_readable = count == self.buffer.len() || link.read_to_end;
                 if link.is_readable {
                     self.ready.push(index);
                 }
                 self.on_bytes(scenario, index, count);
             }
-            ReadOutcome::Empty => link.is_readable = false,
-            ReadOutcome::Ended => self.links.end(scenario, index, false),
-            ReadOutcome::Broken => self.links.end(scenario, index, true),
+            Received::Empty => link.is_readable = false,
+            Received::Ended => self.links.end(scenario, index, false),
+            Received::Broken => self.links.end(scenario, index, true),
         }
     }
 

@@ -4,7 +4,7 @@ use super::target::Route;
 use crate::proto::handshake::{self, Request};
 use crate::proto::head::ResponseHead;
 use crate::proto::{HeadError, HeadScanner};
-use crate::sys::socket::{self, ReadOutcome};
+use crate::sys::socket::{self, Received};
 use mio::net::TcpStream;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -260,7 +260,7 @@ impl Link {
     /// Reads once. Who only reads acknowledges each read, which makes half of what it costs; on a
     /// loopback, that includes what the server's socket does about it.
     #[inline]
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> ReadOutcome {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Received {
         self.reads = self.reads.wrapping_add(1);
         if self.reads % READS_PER_DELAY == 1 {
             socket::delay_acknowledgements(&self.stream);

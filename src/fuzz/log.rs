@@ -125,8 +125,8 @@ fn send(
     bytes_max: usize,
 ) -> Position {
     let pending: Vec<u8> = log
-        .slices(from, log.tail(), reader)
-        .flatten()
+        .spans(from, log.tail(), reader)
+        .flat_map(|span| span.bytes)
         .copied()
         .collect();
     assert_eq!(pending, model.pending(from, reader));

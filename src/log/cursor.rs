@@ -20,18 +20,7 @@ impl Log {
             .map_or(&[], |index| self.segments[index].bytes_from(position))
     }
 
-    /// What a reader gets between two positions, in slices that each lie within a segment and pass
-    /// over the frames that exclude `reader`.
-    pub fn slices(
-        &self,
-        from: Position,
-        to: Position,
-        reader: Option<u32>,
-    ) -> impl Iterator<Item = &[u8]> {
-        self.spans(from, to, reader).map(|span| span.bytes)
-    }
-
-    /// Where a reader that stood at `from` stands once `bytes` of its [`slices`](Log::slices) up to
+    /// Where a reader that stood at `from` stands once `bytes` of its [`spans`](Log::spans) up to
     /// `to` were written.
     #[must_use]
     pub fn advance(
@@ -99,7 +88,9 @@ impl Log {
         boundary
     }
 
-    fn spans(
+    /// What a reader gets between two positions, in spans that each lie within a segment and pass over
+    /// the frames that exclude `reader`.
+    pub fn spans(
         &self,
         from: Position,
         to: Position,
@@ -129,8 +120,11 @@ impl Log {
     }
 }
 
-/// A slice of a segment, and where in the log it begins.
-struct Span<'a> {
-    start: Position,
-    bytes: &'a [u8],
+/// Bytes that lie together, and where in the log they begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Span<'a> {
+    /// The position of the first.
+    pub start: Position,
+    /// They themselves; never empty.
+    pub bytes: &'a [u8],
 }

@@ -25,7 +25,7 @@ mod cursor;
 mod pool;
 mod segment;
 
-pub use cursor::Boundary;
+pub use cursor::{Boundary, Span};
 pub use pool::{Pool, SEGMENT_BYTES};
 use segment::Segment;
 

@@ -130,8 +130,8 @@ fn the_list_of_those_who_pass_over_frames_counts() {
         append(&mut log, &mut pool, 0, Some(1));
     }
     assert!(log.bytes() < (1 << 10) + 200);
-    let slices = log.slices(Position(500), log.tail(), Some(1));
-    assert_eq!(slices.count(), 0);
+    let spans = log.spans(Position(500), log.tail(), Some(1));
+    assert_eq!(spans.count(), 0);
 }
 
 #[test]
@@ -193,9 +193,9 @@ proptest! {
             for &bytes in writes.iter().cycle() {
                 let to = log.tail();
                 let mut room = bytes;
-                for slice in log.slices(cursor, to, reader) {
-                    let sent = slice.len().min(room);
-                    seen.extend_from_slice(&slice[..sent]);
+                for span in log.spans(cursor, to, reader) {
+                    let sent = span.bytes.len().min(room);
+                    seen.extend_from_slice(&span.bytes[..sent]);
                     room -= sent;
                 }
                 let sent = bytes - room;
@@ -217,7 +217,7 @@ proptest! {
         let cursor = Position((all.len() as f64 * at) as u64);
         log.trim(&mut pool, cursor);
         prop_assert!(log.head() <= cursor);
-        let rest: Vec<u8> = log.slices(cursor, log.tail(), None).flatten().copied().collect();
+        let rest: Vec<u8> = log.spans(cursor, log.tail(), None).flat_map(|span| span.bytes).copied().collect();
         prop_assert_eq!(&rest[..], &all[cursor.0 as usize..]);
         let memory = |segment: &Segment| segment.capacity() + segment.list_bytes();
         let held: usize = log.segments.iter().map(memory).sum();

@@ -102,7 +102,7 @@ impl Relay {
             keep_alive,
         };
         if keep_alive {
-            self.connections[slot as usize].extra().input = rest.to_vec();
+            self.connections[slot as usize].extra().kept = rest.to_vec();
         }
         let response = match request {
             AdminRequest::Respond(response) => response,
@@ -134,7 +134,7 @@ impl Relay {
         response.head_only = reply.head_only;
         response.keep_alive &= reply.keep_alive;
         if !response.keep_alive {
-            self.connections[slot as usize].extra().input = Vec::new();
+            self.connections[slot as usize].extra().kept = Vec::new();
         }
         self.send_response(slot, response);
     }

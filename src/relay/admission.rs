@@ -122,7 +122,7 @@ impl Relay {
 
     /// A part of a PROXY protocol header, or more. Returns what follows it.
     pub(super) fn on_header_bytes(&mut self, slot: u32, input: &[u8]) -> Vec<u8> {
-        let read = &mut self.connections[slot as usize].extra().input;
+        let read = &mut self.connections[slot as usize].extra().head;
         read.extend_from_slice(input);
         match header::parse(read) {
             Ok(None) => return Vec::new(),
@@ -147,7 +147,7 @@ impl Relay {
     }
 
     fn on_bad_header(&mut self, slot: u32, error: HeaderError) {
-        self.connections[slot as usize].extra().input = Vec::new();
+        self.connections[slot as usize].extra().head = Vec::new();
         let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
         self.respond(slot, response.because(Reason::ProxyHeader));
     }

@@ -137,9 +137,11 @@ pub(super) struct Connection {
 /// What only some connections need, and only for a while.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
-    /// Bytes to be taken in later: the beginning of a request head, or what came behind a request
-    /// while its answer was not out, or its topic had no room.
-    pub(super) input: Vec<u8>,
+    /// The beginning of a request head, or of what a proxy says before it.
+    pub(super) head: Vec<u8>,
+    /// Bytes to be taken in later: what came behind a request before that was answered, or while its
+    /// topic had no room.
+    pub(super) kept: Vec<u8>,
     pub(super) scanner: HeadScanner,
     pub(super) response: Option<Pending>,
     /// The peer's state in the middle of a frame or of a message.
@@ -192,6 +194,13 @@ impl Connection {
         self.extra.get_or_insert_default()
     }
 
+    /// Some of what it said was kept, to be taken in later.
+    pub(super) fn has_kept(&self) -> bool {
+        self.extra
+            .as_deref()
+            .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
+    }
+
     pub(super) fn is_member(&self) -> bool {
         self.variant != VariantKey::NONE
     }
@@ -219,7 +228,11 @@ impl Extra {
     /// Heap that this takes.
     pub(super) fn bytes(&self) -> usize {
         let inflating = self.inflating.as_ref().map_or(0, |it| it.heap_bytes());
-        self.input.capacity() + self.gather.heap_bytes() + inflating + self.outbox.capacity()
+        self.head.capacity()
+            + self.kept.capacity()
+            + self.gather.heap_bytes()
+            + inflating
+            + self.outbox.capacity()
     }
 
     /// Nothing in it is needed any more.

@@ -118,7 +118,7 @@ impl Relay {
         });
         if peer != Peer::Talking {
             extra.session = None;
-            extra.input = Vec::new();
+            extra.kept = Vec::new();
         }
         (extra.gather, extra.inflating) = (Default::default(), None);
         if self.pass_over_own(slot) < at {
@@ -172,7 +172,7 @@ impl Relay {
         self.census.set(connection, Phase::Linger);
         connection.since = self.now;
         let extra = connection.extra();
-        (extra.session, extra.input) = (None, Vec::new());
+        (extra.session, extra.kept) = (None, Vec::new());
         self.actions.push_back((id, Action::ShutdownWrite));
         // It may have been waiting, unread, for this.
         self.resumes.push(id);

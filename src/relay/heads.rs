@@ -8,23 +8,23 @@ impl Relay {
     /// Puts a piece behind what has come of a request head.
     pub(super) fn extend_head(&mut self, slot: u32, piece: &[u8]) {
         let room = self.head_room(slot);
-        let input = &mut self.connections[slot as usize].extra().input;
+        let head = &mut self.connections[slot as usize].extra().head;
         // Twice as much at a time, so that one that comes byte by byte is not copied for each.
-        let doubled = 2 * input.capacity();
+        let doubled = 2 * head.capacity();
         let wanted = doubled.min(self.limits.head_bytes_max).min(room);
-        let more = wanted.saturating_sub(input.len()).max(piece.len());
-        input.reserve_exact(more);
-        input.extend_from_slice(piece);
+        let more = wanted.saturating_sub(head.len()).max(piece.len());
+        head.reserve_exact(more);
+        head.extend_from_slice(piece);
     }
 
     /// A head is not whole yet. If the relay has no memory for what has come of it, it is refused.
     pub(super) fn keep_head(&mut self, slot: u32) {
         let room = self.head_room(slot);
-        let input = &mut self.connections[slot as usize].extra().input;
-        if input.capacity() <= room {
+        let head = &mut self.connections[slot as usize].extra().head;
+        if head.capacity() <= room {
             return;
         }
-        *input = Vec::new();
+        *head = Vec::new();
         let why = "The relay has no memory for so large a request now. Try again later.";
         let headers = [("Retry-After", "10")];
         let response = Response::error(Status::ServiceUnavailable, why, &headers);

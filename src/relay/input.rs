@@ -16,8 +16,9 @@ use crate::proto::{
 };
 
 impl Relay {
-    /// Whether, and how much of, a connection's socket is to be read now.
-    pub fn reading(&mut self, id: ConnId) -> Reading {
+    /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
+    #[must_use]
+    pub fn reading(&self, id: ConnId) -> Reading {
         let Some(slot) = self.slot(id) else {
             return Reading::Later;
         };
@@ -25,48 +26,39 @@ impl Relay {
         match connection.phase {
             Phase::Respond | Phase::Closed => Reading::Later,
             Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
+            Phase::Head if connection.has_kept() => Reading::Kept,
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => {
-                let room = self.room_for(slot);
-                if room == 0 {
-                    Reading::NextTurn
-                } else if self.hear_kept(slot) {
-                    Reading::Heard
-                } else {
-                    Reading::Now(room)
-                }
-            }
+            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.room_for(slot) {
+                0 => Reading::NextTurn,
+                _ if connection.has_kept() => Reading::Kept,
+                room => Reading::Now(room),
+            },
             Phase::Linger => Reading::Now(usize::MAX),
         }
     }
 
-    /// Takes in what was kept of a connection, if there is anything: a message that is being inflated,
-    /// and the frames behind it.
-    fn hear_kept(&mut self, slot: u32) -> bool {
-        let Some(extra) = self.connections[slot as usize].extra.as_deref_mut() else {
-            return false;
-        };
+    /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
+    /// message that is being inflated, or else the bytes behind it.
+    pub fn handle_kept(&mut self, id: ConnId) {
+        let Some(slot) = self.slot(id) else { return };
+        let extra = self.connections[slot as usize].extra();
         if let Some(inflating) = extra.inflating.take() {
             if let Err(error) = self.on_inflating(slot, inflating) {
                 self.fail(slot, error);
             }
-        } else if !extra.input.is_empty() {
-            let mut input = std::mem::take(&mut extra.input);
-            self.on_frames(slot, &mut input);
-        } else {
-            return false;
+            self.prove_alive(slot);
+            self.settle(slot);
+            return;
         }
-        self.prove_alive(slot);
-        self.settle(slot);
-        true
+        let mut kept = std::mem::take(&mut extra.kept);
+        self.take_in(slot, &mut kept);
     }
 
-    /// A connection has something to say, and has to wait for the next turn: it is not dead.
-    pub fn handle_waiting(&mut self, id: ConnId) {
-        if let Some(slot) = self.slot(id) {
-            self.prove_alive(slot);
-        }
+    /// Whether a connection is a WebSocket that has not begun to close.
+    #[must_use]
+    pub fn is_open(&self, id: ConnId) -> bool {
+        self.slot(id).is_some_and(|slot| self.is_slot_open(slot))
     }
 
     fn prove_alive(&mut self, slot: u32) {
@@ -79,14 +71,17 @@ impl Relay {
     pub fn handle_input(&mut self, id: ConnId, input: &mut [u8]) {
         let Some(slot) = self.slot(id) else { return };
         self.counters.received_bytes += input.len() as u64;
+        if self.connections[slot as usize].phase == Phase::Open {
+            self.spend_bytes(slot, input.len());
+        }
+        self.take_in(slot, input);
+    }
+
+    fn take_in(&mut self, slot: u32, input: &mut [u8]) {
         self.prove_alive(slot);
         match self.connections[slot as usize].phase {
             Phase::Head => self.on_request_bytes(slot, input),
-            Phase::Open => {
-                self.spend_bytes(slot, input.len());
-                self.on_frames(slot, input);
-            }
-            Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
+            Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
             Phase::Linger => self.discard(slot, input.len()),
             Phase::Respond | Phase::Closed => {}
         }
@@ -111,14 +106,11 @@ impl Relay {
             self.shut(slot);
             return;
         }
-        let mut input = std::mem::take(&mut extra.input);
         self.census.set(connection, Phase::Head);
         connection.served = true;
         connection.since = self.now;
+        // What was kept of its next request is taken in when it is its turn to be read.
         self.resumes.push(id);
-        if !input.is_empty() {
-            self.on_request_bytes(slot, &mut input);
-        }
     }
 
     /// Answers a request.
@@ -159,7 +151,7 @@ impl Relay {
             return;
         }
         let extra = self.connections[slot as usize].extra();
-        if extra.input.is_empty() {
+        if extra.head.is_empty() {
             extra.scanner = Default::default();
             match extra.scanner.scan(input, self.limits.head_bytes_max) {
                 Ok(None) => {
@@ -172,11 +164,11 @@ impl Relay {
         }
         self.extend_head(slot, input);
         let extra = self.connections[slot as usize].extra();
-        match extra.scanner.scan(&extra.input, self.limits.head_bytes_max) {
+        match extra.scanner.scan(&extra.head, self.limits.head_bytes_max) {
             Ok(None) => self.keep_head(slot),
             scanned => {
-                let mut input = std::mem::take(&mut extra.input);
-                self.on_scanned(slot, &mut input, scanned);
+                let mut head = std::mem::take(&mut extra.head);
+                self.on_scanned(slot, &mut head, scanned);
             }
         }
     }
@@ -233,7 +225,7 @@ impl Relay {
                 response.keep_alive &= rest.len() <= self.head_room(slot);
                 let keep_alive = response.keep_alive;
                 if keep_alive {
-                    self.connections[slot as usize].extra().input = rest.to_vec();
+                    self.connections[slot as usize].extra().kept = rest.to_vec();
                 }
                 self.respond(slot, response);
                 if keep_alive {
@@ -271,13 +263,15 @@ impl Relay {
                     }
                 }
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
-                Some(Event::Ping(payload)) if self.is_open(slot) => {
+                Some(Event::Ping(payload)) if self.is_slot_open(slot) => {
                     self.counters.pings_received += 1;
                     if self.spend_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
-                Some(Event::Pong(_)) if self.is_open(slot) => self.counters.pongs_received += 1,
+                Some(Event::Pong(_)) if self.is_slot_open(slot) => {
+                    self.counters.pongs_received += 1
+                }
                 Some(Event::Close(close)) => {
                     return self.on_close_frame(slot, close.map(|close| close.code));
                 }
@@ -312,10 +306,10 @@ impl Relay {
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
     fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
-        self.is_open(slot) && (!is_last || self.spend_message(slot))
+        self.is_slot_open(slot) && (!is_last || self.spend_message(slot))
     }
 
-    fn is_open(&self, slot: u32) -> bool {
+    pub(super) fn is_slot_open(&self, slot: u32) -> bool {
         self.connections[slot as usize].phase == Phase::Open
     }
 
@@ -378,7 +372,7 @@ impl Relay {
             .is_some_and(|extra| extra.inflating.is_some());
         if is_inflating || !input.is_empty() {
             let id = self.id(slot);
-            self.connections[slot as usize].extra().input = input.to_vec();
+            self.connections[slot as usize].extra().kept = input.to_vec();
             self.resumes.push(id);
         }
     }

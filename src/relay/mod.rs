@@ -49,6 +49,7 @@ mod meter;
 mod notice;
 mod outbox;
 mod output;
+mod piece;
 mod publish;
 mod queue;
 mod rate;
@@ -68,8 +69,9 @@ pub use connection::ConnId;
 pub use hooks::{Decision, Hooks, UpgradeRequest};
 pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
-pub use output::{Output, Slices};
+pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
+pub use topic::VariantKey;
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -85,7 +87,7 @@ use responses::Responses;
 use slab::Slab;
 use spending::Spending;
 use std::collections::VecDeque;
-use topic::{Topics, VariantKey};
+use topic::Topics;
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +106,11 @@ pub enum Reading {
     /// Yes, at most so many bytes.
     Now(usize),
     /// There is no room in this turn for what it may say: ask in the next one, before those who were
-    /// heard in this, and tell [`Relay::handle_waiting`] if there is something to read.
+    /// heard in this.
     NextTurn,
-    /// It was heard: what was kept of it was taken in. Ask again in the next turn, after the others.
-    Heard,
+    /// First what was kept of it, in [`Relay::handle_kept`]; then ask again in the next turn, after the
+    /// others.
+    Kept,
     /// Not until [`Relay::poll_resume`] names it.
     Later,
 }
@@ -164,8 +167,8 @@ pub struct Relay {
     budget: budget::Budget,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
-    /// Timers were left over for the next turn.
-    timers_left: bool,
+    /// Timers that this turn may still look at. At 0, some may be left over for the next one.
+    timers_left: u32,
 }
 
 impl Relay {
@@ -211,7 +214,7 @@ impl Relay {
             budget: budget::Budget::default(),
             shutdown: None,
             hooks: hooks::Hooked::default(),
-            timers_left: false,
+            timers_left: u32::MAX,
         };
         relay.keep_guests();
         relay.keep_spending();
@@ -253,6 +256,7 @@ impl Relay {
         self.now = self.now.max(now);
         self.codec.begin_turn();
         self.notices.clear();
+        self.timers_left = self.limits.pace.timers_per_turn;
         self.step_shutdown();
     }
 
@@ -312,7 +316,7 @@ impl Relay {
         let queues = [&self.outputs, &self.slow_outputs];
         let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
         let is_overfull = !self.overfull.is_empty() || self.is_overfull();
-        self.timers_left || is_owed || !self.dirty.is_empty() || is_overfull
+        self.timers_left == 0 || is_owed || !self.dirty.is_empty() || is_overfull
     }
 
     /// When the next turn is due, though nothing happens.

@@ -3,32 +3,12 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
+use super::piece::{Output, Piece, Source};
 use super::responses::Pending;
 use super::topic::VariantKey;
 use crate::log::Position;
 use crate::metrics::Cause;
 use arrayvec::ArrayVec;
-use std::io::IoSlice;
-
-/// Slices of one write. Most often there is one. A socket that takes all of so many is written to
-/// again at once.
-const SLICES_MAX: usize = 16;
-
-/// What one write offers to a connection's socket.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one write, and a box would be an allocation"
-)]
-pub enum Output<'a> {
-    /// Bytes that lie together: the rule.
-    One(&'a [u8]),
-    /// Bytes over the seams of segments, or with an outbox in between.
-    Many(Slices<'a>),
-}
-
-/// Slices that leave in one write, in their order.
-pub type Slices<'a> = ArrayVec<IoSlice<'a>, SLICES_MAX>;
 
 impl Relay {
     /// The next connection to write to; `None` once this turn has written enough.
@@ -80,13 +60,14 @@ impl Relay {
             let log = &self.topics[connection.variant].log;
             let bytes = log.read(connection.cursor);
             if connection.cursor.after(bytes.len()) == log.tail() {
-                return Output::One(bytes);
+                let source = Source::Log(connection.variant, connection.cursor);
+                return Output::One(Piece { source, bytes });
             }
         }
-        Output::Many(self.slices(id))
+        Output::Many(self.pieces(id))
     }
 
-    fn slices(&self, id: ConnId) -> Slices<'_> {
+    fn pieces(&self, id: ConnId) -> ArrayVec<Piece<'_>, { Output::PIECES_MAX }> {
         let connection = &self.connections[id.slot as usize];
         let outbox = connection.outbox();
         if !connection.is_member() {
@@ -101,27 +82,31 @@ impl Relay {
                 .chain(body);
             return parts
                 .filter(|part| !part.is_empty())
-                .map(IoSlice::new)
+                .map(Piece::own)
                 .collect();
         }
-        let log = &self.topics[connection.variant].log;
+        let key = connection.variant;
+        let log = &self.topics[key].log;
         let reader = connection.excluded(id.slot);
         let end = connection.end(log.tail());
-        let Some(outbox) = outbox else {
-            let slices = log.slices(connection.cursor, end, reader);
-            return slices.take(SLICES_MAX).map(IoSlice::new).collect();
+        let spans = |from, to| {
+            let spans = log.spans(from, to, reader);
+            spans.map(move |span| Piece::of(key, span))
         };
-        log.slices(connection.cursor, outbox.at(), reader)
-            .chain([outbox.pending()])
-            .chain(log.slices(outbox.at(), end, reader))
-            .take(SLICES_MAX)
-            .map(IoSlice::new)
+        let Some(outbox) = outbox else {
+            let pieces = spans(connection.cursor, end);
+            return pieces.take(Output::PIECES_MAX).collect();
+        };
+        spans(connection.cursor, outbox.at())
+            .chain([Piece::own(outbox.pending())])
+            .chain(spans(outbox.at(), end))
+            .take(Output::PIECES_MAX)
             .collect()
     }
 
-    /// The socket took `sent` of the `offered` bytes. If that is less, it is full, and
-    /// [`handle_writable`](Relay::handle_writable) is expected when it is not any more.
-    pub fn handle_sent(&mut self, id: ConnId, sent: usize, offered: usize) {
+    /// The socket took `sent` bytes. If it is `full`, [`handle_writable`](Relay::handle_writable) is
+    /// expected when it is not any more.
+    pub fn handle_sent(&mut self, id: ConnId, sent: usize, full: bool) {
         let slot = id.slot;
         self.counters.sent_bytes += sent as u64;
         let connection = &mut self.connections[slot as usize];
@@ -157,7 +142,7 @@ impl Relay {
             self.counters.lag_bytes.observe(lag_bytes, 1);
             self.touch(key);
         }
-        if sent < offered {
+        if full {
             self.on_blocked(slot);
         } else if self.has_output(slot) {
             // A member goes on at once; who downloads waits for the others first.
@@ -276,7 +261,8 @@ impl Relay {
         if !extra.outbox.is_empty() {
             let at = extra.outbox.at();
             if let Some(log) = log {
-                let before: usize = log.slices(cursor, at, reader).map(<[u8]>::len).sum();
+                let spans = log.spans(cursor, at, reader);
+                let before: usize = spans.map(|span| span.bytes.len()).sum();
                 if left.min(before) > 0 {
                     connection.active = self.now;
                 }

@@ -101,5 +101,5 @@ fn has_input(connection: &Connection) -> bool {
     connection
         .extra
         .as_deref()
-        .is_some_and(|extra| !extra.input.is_empty())
+        .is_some_and(|extra| !extra.head.is_empty() || !extra.kept.is_empty())
 }

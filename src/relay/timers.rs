@@ -8,7 +8,7 @@
 //! which everything that came was [reported](super::reported), and whoever has something to be read is
 //! read first.
 
-use super::connection::{Connection, Peer, Phase};
+use super::connection::{Peer, Phase};
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
 use crate::http::{Reason, Response, Status};
@@ -24,24 +24,26 @@ impl Relay {
         self.reported.on_poll(began, events, is_full, sockets);
     }
 
-    /// Fires what is due, as much as a turn may. `is_unread` says of a connection that it stands in
-    /// line to be read.
-    pub fn handle_timers(&mut self, is_unread: &mut dyn FnMut(ConnId) -> bool) {
+    /// The next connection for whose [`timer`](Relay::handle_timer) it is time, as far as a turn goes.
+    pub fn poll_timer(&mut self) -> Option<ConnId> {
         let now = self.reported.until();
-        for _ in 0..self.limits.pace.timers_per_turn {
-            let Some(slot) = self.wheel.poll(&mut self.connections, now) else {
-                self.timers_left = false;
-                return;
-            };
-            self.on_timer(slot, now, is_unread);
+        while self.timers_left > 0
+            && let Some(slot) = self.wheel.poll(&mut self.connections, now)
+        {
+            self.timers_left -= 1;
+            let deadline = self.deadline(slot);
+            if deadline <= now {
+                return Some(self.id(slot));
+            }
+            self.wheel.arm(&mut self.connections, slot, deadline);
         }
-        self.timers_left = true;
+        None
     }
 
     /// Makes sure that the connection's timer fires no later than its deadline.
     pub(super) fn rearm(&mut self, slot: u32) {
+        let deadline = self.deadline(slot);
         let connection = &self.connections[slot as usize];
-        let deadline = self.deadline(connection, slot);
         if connection
             .link
             .deadline()
@@ -51,7 +53,8 @@ impl Relay {
         }
     }
 
-    fn deadline(&self, connection: &Connection, slot: u32) -> Tick {
+    fn deadline(&self, slot: u32) -> Tick {
+        let connection = &self.connections[slot as usize];
         let limits = &self.limits;
         let since = connection.since;
         match connection.phase {
@@ -85,14 +88,11 @@ impl Relay {
         interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
     }
 
-    fn on_timer(&mut self, slot: u32, now: Tick, is_unread: &mut dyn FnMut(ConnId) -> bool) {
-        let connection = &self.connections[slot as usize];
-        let deadline = self.deadline(connection, slot);
-        if deadline > now {
-            self.wheel.arm(&mut self.connections, slot, deadline);
-            return;
-        }
-        if self.may_be_excused(slot, deadline) && is_unread(self.id(slot)) {
+    /// Time is up for a connection, unless it `is_unread`, which says that it stands in line to be read.
+    pub fn handle_timer(&mut self, id: ConnId, is_unread: bool) {
+        let Some(slot) = self.slot(id) else { return };
+        let now = self.reported.until();
+        if is_unread && self.may_be_excused(slot) {
             self.wheel.arm(&mut self.connections, slot, now.after(1));
             return;
         }
@@ -117,7 +117,8 @@ impl Relay {
 
     /// Whether what a connection has to say may show that it is in time. A head ends sooner or later;
     /// whoever else goes on and on is read once after its deadline.
-    fn may_be_excused(&self, slot: u32, deadline: Tick) -> bool {
+    fn may_be_excused(&self, slot: u32) -> bool {
+        let deadline = self.deadline(slot);
         let connection = &self.connections[slot as usize];
         match connection.phase {
             Phase::Head => true,

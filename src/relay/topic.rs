@@ -19,9 +19,9 @@ const AT_REST_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TopicKey(u32);
 
-/// Names a variant of a topic, which names the topic too.
+/// Names one encoding of a topic, and its log, for as long as somebody reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct VariantKey(u32);
+pub struct VariantKey(u32);
 
 impl VariantKey {
     /// No variant.

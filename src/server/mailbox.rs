@@ -6,10 +6,10 @@
 
 use super::Server;
 use super::handle::{Gone, Handle, PublishError};
-use super::ready::TURN_BYTES_MAX;
 use super::signals::Loaded;
 use crate::proto::MessageKind;
 use crate::relay::Counters;
+use crate::turn::Shares;
 use crate::wheel::Tick;
 use mio::Waker;
 use std::collections::VecDeque;
@@ -344,7 +344,7 @@ impl Server {
                 break;
             }
             bytes += mail.payload.len();
-            if bytes >= TURN_BYTES_MAX {
+            if bytes >= Shares::TURN_BYTES_MAX {
                 break;
             }
         }

@@ -1,14 +1,9 @@
 //! The loop: one thread, one poller, and between them and the [`Relay`] nothing but calls.
 //!
-//! One turn: poll → read the clock once → accept → read → timers → flush → close. Each part is
-//! bounded, so that nobody keeps the others waiting. The relay's timers don't go by this clock alone:
-//! after a pause, what has come is read first.
-//!
-//! Readiness is edge-like: an event says that something changed, once. Interest in reading and
-//! writing is registered once, when a connection is accepted; whoever stops reading before the
-//! socket is empty is kept on the `ready` list, or would sleep for ever. A read that fills less
-//! than the buffer has emptied the socket, unless the event said that the peer's stream has ended:
-//! data and end that came together raise one event, so then reading goes on to the end.
+//! It polls, reads the clock once, says what the poll brought, and runs a [`Turn`]. Interest in reading
+//! and writing is registered once, when a connection is accepted. Data and end that came together raise
+//! one event: then reading goes on to the end, though the socket is drained. The
+//! relay's timers don't go by this clock alone: after a pause, what has come is read first.
 
 mod accept;
 mod bind;
@@ -16,7 +11,6 @@ mod digest;
 mod handle;
 mod mailbox;
 mod public;
-mod ready;
 mod signals;
 mod table;
 
@@ -28,28 +22,25 @@ pub use public::read_site;
 use crate::config::Config;
 use crate::metrics::{Histogram, ProcessFigures};
 use crate::proxy::PeerAddress;
-use crate::relay::{Action, ConnId, Counters, Hooks, Output, Reading, Relay};
+use crate::relay::{Action, ConnId, Counters, Hooks, Notice, Relay};
 use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::notify::Notifier;
 use crate::sys::process::Process;
-use crate::sys::socket::{self, ReadOutcome};
+use crate::sys::socket;
+use crate::transport::{self, ReadOutcome, WriteOutcome};
+use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use digest::Digest;
 use mailbox::Inbox;
 use mio::{Events, Poll, Token, Waker};
-use ready::{Ready, TURN_BYTES_MAX};
 use signal_hook_mio::v1_0::Signals;
 use signals::Reloads;
 use std::io;
 use std::time::Duration;
 use table::Table;
 
-/// Bytes that one read may bring: a connection is read once a turn. What a busy publisher sent at once
-/// should come at once, or it is delivered in two writes per reader: four messages of 16 KiB are more
-/// than 64 KiB.
-const READ_BYTES_MAX: usize = 256 * 1024;
 /// Events that one poll brings; what is more comes with the next.
 const EVENTS_MAX: usize = 1024;
 
@@ -60,6 +51,8 @@ const WAKE: Token = Token(usize::MAX - 1);
 pub struct Server {
     relay: Relay,
     clock: Clock,
+    /// The time of this turn.
+    now: Tick,
     poll: Poll,
     signals: Option<Signals>,
     notifier: Notifier,
@@ -68,8 +61,6 @@ pub struct Server {
     addresses: Vec<LocalAddress>,
     admin_addresses: Vec<LocalAddress>,
     table: Table,
-    /// Connections that have, or may have, something to read.
-    ready: Ready,
     /// The settings in force.
     config: Config,
     reloads: Reloads,
@@ -110,6 +101,7 @@ impl Server {
         relay.set_calendar(clock::time_of_day);
         Ok(Server {
             relay,
+            now: Clock::tick(clock.elapsed()),
             clock,
             poll,
             signals: None,
@@ -119,7 +111,6 @@ impl Server {
             addresses,
             admin_addresses,
             table: Table::default(),
-            ready: Ready::default(),
             config: config.clone(),
             reloads: Reloads::default(),
             ends: None,
@@ -158,13 +149,14 @@ impl Server {
     pub fn run(&mut self) -> io::Result<Ended> {
         let _running = self.inbox.start()?;
         let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut buffer = vec![0; READ_BYTES_MAX];
+        let mut turn = Turn::new(Shares::default());
         self.notifier.ready(&self.status());
         let mut ended = self.clock.elapsed();
         loop {
-            let polled = self.poll.poll(&mut events, self.timeout());
+            let polled = self.poll.poll(&mut events, self.timeout(turn.has_work()));
             let began = self.clock.elapsed();
             let now = Clock::tick(began);
+            self.now = now;
             self.notifier.handle_turn(now);
             self.inbox.begin_turn(self.relay.counters());
             self.relay.begin_turn(now);
@@ -184,7 +176,7 @@ impl Server {
                     SIGNAL => is_signalled = true,
                     WAKE => is_woken = true,
                     token if self.acceptor.on_event(token) => {}
-                    token => self.on_event(table::id(token), event),
+                    token => self.on_event(&mut turn, table::id(token), event),
                 }
             }
             if is_signalled && self.on_signals(now) {
@@ -195,12 +187,8 @@ impl Server {
             }
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
-            self.read(&mut buffer);
-            self.relay.handle_timers(&mut |id| self.table.is_ready(id));
-            self.flush();
-            self.hear(now);
-            self.act();
-            self.relay.end_turn();
+            turn.run(self);
+            self.digest.handle_time(now);
             let is_over = self.ends.is_some_and(|ends| ends <= now);
             if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
                 self.digest.close(now);
@@ -218,12 +206,10 @@ impl Server {
         self.relay.counters()
     }
 
-    /// How long the poll may sleep.
-    fn timeout(&self) -> Option<Duration> {
-        let has_work = self.relay.has_work()
-            || self.acceptor.has_work()
-            || self.inbox.has_work()
-            || !self.ready.is_empty();
+    /// How long the poll may sleep, if the turn has left nothing to do.
+    fn timeout(&self, has_work: bool) -> Option<Duration> {
+        let has_work =
+            has_work || self.relay.has_work() || self.acceptor.has_work() || self.inbox.has_work();
         if has_work {
             return Some(Duration::ZERO);
         }
@@ -238,117 +224,19 @@ impl Server {
         Some(self.clock.until(due))
     }
 
-    fn on_event(&mut self, id: ConnId, event: &mio::event::Event) {
+    fn on_event(&mut self, turn: &mut Turn, id: ConnId, event: &mio::event::Event) {
         let Some(socket) = self.table.get(id) else {
             return;
         };
         if event.is_read_closed() || event.is_error() {
-            socket.read_to_end = true;
+            socket.readiness.read_to_end = true;
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.mark_ready(id);
+            turn.mark_ready(self, id);
         }
         if event.is_writable() {
             self.relay.handle_writable(id);
         }
-    }
-
-    fn mark_ready(&mut self, id: ConnId) {
-        if self.table.mark_ready(id) {
-            self.ready.push(id);
-        }
-    }
-
-    /// Reads once from each connection that is ready, until the turn has taken in enough.
-    fn read(&mut self, buffer: &mut [u8]) {
-        let mut budget = TURN_BYTES_MAX;
-        let share = self.ready.share();
-        for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop() else {
-                break;
-            };
-            let bytes_max = match self.relay.reading(id) {
-                Reading::Now(bytes_max) => bytes_max.min(share).min(buffer.len()),
-                Reading::NextTurn => {
-                    self.relay.handle_waiting(id);
-                    self.ready.put_off(id);
-                    continue;
-                }
-                Reading::Heard => {
-                    self.ready.push(id);
-                    continue;
-                }
-                Reading::Later => {
-                    if let Some(socket) = self.table.get(id) {
-                        socket.ready = false;
-                    }
-                    continue;
-                }
-            };
-            let Some(socket) = self.table.get(id) else {
-                continue;
-            };
-            let read_to_end = socket.read_to_end;
-            match socket::read(&socket.stream, &mut buffer[..bytes_max]) {
-                ReadOutcome::Bytes(bytes) => {
-                    if bytes == bytes_max || read_to_end {
-                        self.ready.push(id);
-                    } else {
-                        socket.ready = false;
-                    }
-                    self.relay.handle_input(id, &mut buffer[..bytes]);
-                    budget = budget.saturating_sub(bytes);
-                }
-                ReadOutcome::Empty => socket.ready = false,
-                ReadOutcome::Ended => {
-                    socket.ready = false;
-                    self.relay.handle_end(id);
-                }
-                ReadOutcome::Broken => {
-                    socket.ready = false;
-                    self.relay.handle_reset(id);
-                }
-            }
-            if budget == 0 {
-                break;
-            }
-        }
-        self.ready.end_turn();
-    }
-
-    fn flush(&mut self) {
-        self.relay.begin_flush();
-        while let Some(id) = self.relay.poll_transmit() {
-            let Some(socket) = self.table.get(id) else {
-                continue;
-            };
-            let (offered, written) = match self.relay.transmit(id) {
-                Output::One(bytes) => (bytes.len(), socket::write(&socket.stream, bytes)),
-                Output::Many(slices) => {
-                    let offered = slices.iter().map(|slice| slice.len()).sum();
-                    (offered, socket::write_vectored(&socket.stream, &slices))
-                }
-            };
-            match written {
-                Some(sent) => self.relay.handle_sent(id, sent, offered),
-                None => self.relay.handle_reset(id),
-            }
-        }
-    }
-
-    /// Hears of refusals and failures, as long as their sockets know whose they were.
-    fn hear(&mut self, now: Tick) {
-        while let Some((id, notice)) = self.relay.poll_notice() {
-            let client = self.relay.client(id);
-            let socket = self.table.get(id);
-            let peer = || match (client, socket) {
-                (Some(client), _) => client,
-                (None, Some(socket)) => socket::peer_address(&socket.stream),
-                (None, None) => PeerAddress::Unknown,
-            };
-            self.digest.hear(now, &notice, peer);
-        }
-        self.digest.handle_time(now);
     }
 
     fn process_figures(&self) -> ProcessFigures {
@@ -357,27 +245,58 @@ impl Server {
             ..self.process.figures(self.table.len())
         }
     }
+}
 
-    fn act(&mut self) {
-        while let Some((id, action)) = self.relay.poll_action() {
-            match action {
-                Action::ShutdownWrite => {
-                    if let Some(socket) = self.table.get(id) {
-                        socket::shutdown_write(&socket.stream);
-                    }
-                }
-                Action::Close => {
-                    self.table.remove(id);
-                    self.acceptor.on_closed();
-                }
-                Action::Report(scrape) => {
-                    let figures = self.process_figures();
-                    self.relay.handle_report(id, scrape, &figures);
+impl Driver for Server {
+    fn relay(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
+    fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
+        let socket = self.table.get(id)?;
+        Some(&mut socket.readiness)
+    }
+
+    fn read(&mut self, id: ConnId, buffer: &mut [u8]) -> ReadOutcome {
+        match self.table.get(id) {
+            Some(socket) => transport::read(&socket.stream, buffer),
+            None => ReadOutcome::Empty,
+        }
+    }
+
+    fn write(&mut self, id: ConnId) -> WriteOutcome {
+        match self.table.get(id) {
+            Some(socket) => transport::write(&socket.stream, &self.relay.transmit(id)),
+            None => WriteOutcome::Broken,
+        }
+    }
+
+    fn act(&mut self, id: ConnId, action: Action) {
+        match action {
+            Action::ShutdownWrite => {
+                if let Some(socket) = self.table.get(id) {
+                    socket::shutdown_write(&socket.stream);
                 }
             }
+            Action::Close => {
+                self.table.remove(id);
+                self.acceptor.on_closed();
+            }
+            Action::Report(scrape) => {
+                let figures = self.process_figures();
+                self.relay.handle_report(id, scrape, &figures);
+            }
         }
-        while let Some(id) = self.relay.poll_resume() {
-            self.mark_ready(id);
-        }
+    }
+
+    fn hear(&mut self, id: ConnId, notice: &Notice) {
+        let client = self.relay.client(id);
+        let socket = self.table.get(id);
+        let peer = || match (client, socket) {
+            (Some(client), _) => client,
+            (None, Some(socket)) => socket::peer_address(&socket.stream),
+            (None, None) => PeerAddress::Unknown,
+        };
+        self.digest.hear(self.now, notice, peer);
     }
 }

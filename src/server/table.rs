@@ -2,6 +2,7 @@
 
 use crate::relay::ConnId;
 use crate::sys::socket::Stream;
+use crate::turn::Readiness;
 use mio::Token;
 
 /// A connection's socket.
@@ -9,10 +10,7 @@ use mio::Token;
 pub(super) struct Socket {
     pub(super) stream: Stream,
     generation: u32,
-    /// It stands on the ready list.
-    pub(super) ready: bool,
-    /// The poller said that the stream has ended: no other event will come.
-    pub(super) read_to_end: bool,
+    pub(super) readiness: Readiness,
 }
 
 /// Sockets by slot.
@@ -31,8 +29,7 @@ impl Table {
         self.sockets[slot] = Some(Socket {
             stream,
             generation: id.generation,
-            ready: false,
-            read_to_end: false,
+            readiness: Readiness::default(),
         });
         self.len += 1;
     }
@@ -41,17 +38,6 @@ impl Table {
     pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Socket> {
         let socket = self.sockets.get_mut(id.slot as usize)?.as_mut()?;
         (socket.generation == id.generation).then_some(socket)
-    }
-
-    /// Whether a connection stands on the ready list.
-    pub(super) fn is_ready(&mut self, id: ConnId) -> bool {
-        self.get(id).is_some_and(|socket| socket.ready)
-    }
-
-    /// A connection is to stand on the ready list. False if it does already, or is closed.
-    pub(super) fn mark_ready(&mut self, id: ConnId) -> bool {
-        let socket = self.get(id);
-        socket.is_some_and(|socket| !std::mem::replace(&mut socket.ready, true))
     }
 
     /// Closes a socket. The kernel forgets its registration with it.

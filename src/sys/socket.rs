@@ -57,7 +57,7 @@ impl Source for Stream {
 
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
-pub enum ReadOutcome {
+pub enum Received {
     /// So many bytes.
     Bytes(usize),
     /// Nothing at the moment.
@@ -69,12 +69,12 @@ pub enum ReadOutcome {
 }
 
 /// Reads once.
-pub fn read(stream: impl AsFd, buffer: &mut [u8]) -> ReadOutcome {
+pub fn read(stream: impl AsFd, buffer: &mut [u8]) -> Received {
     match retry_on_intr(|| recv(&stream, &mut *buffer, RecvFlags::empty())) {
-        Ok((0, _)) => ReadOutcome::Ended,
-        Ok((bytes, _)) => ReadOutcome::Bytes(bytes),
-        Err(Errno::AGAIN) => ReadOutcome::Empty,
-        Err(_) => ReadOutcome::Broken,
+        Ok((0, _)) => Received::Ended,
+        Ok((bytes, _)) => Received::Bytes(bytes),
+        Err(Errno::AGAIN) => Received::Empty,
+        Err(_) => Received::Broken,
     }
 }
 

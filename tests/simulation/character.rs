@@ -4,6 +4,7 @@
 
 use crate::random::Random;
 use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+use fanfare::turn::Shares;
 
 /// The character of a world.
 #[derive(Debug)]
@@ -20,8 +21,7 @@ pub(crate) struct Character {
     /// Time passes after one round in so many.
     pub(crate) pace: u32,
     /// The loop's own bounds.
-    pub(crate) read_bytes_max: usize,
-    pub(crate) turn_bytes_max: usize,
+    pub(crate) shares: Shares,
     pub(crate) events_max: usize,
     pub(crate) accepts_max: usize,
     /// The kernel's buffers.
@@ -177,11 +177,14 @@ impl Character {
             rounds: random.between(20, 300),
             bustle: random.pick(&[2, 10, 50, 50]),
             pace: random.pick(&[1, 3, 10, 50]),
-            read_bytes_max: random.pick(match grain {
-                Grain::Fine | Grain::Middle => &[64 * 1024, 4096, 100][..],
-                Grain::Coarse => &[64 * 1024, 64 * 1024, 4096],
-            }),
-            turn_bytes_max: random.pick(&[1 << 20, 1 << 20, 10_000]),
+            shares: Shares {
+                read_bytes_max: random.pick(match grain {
+                    Grain::Fine | Grain::Middle => &[64 * 1024, 4096, 100][..],
+                    Grain::Coarse => &[64 * 1024, 64 * 1024, 4096],
+                }),
+                turn_bytes_max: random.pick(&[1 << 20, 1 << 20, 10_000]),
+                read_bytes_min: random.pick(&[16 * 1024, 1000, 1]),
+            },
             events_max: random.pick(&[1024, 1024, 1, 5]),
             accepts_max: random.pick(&[256, 1, 3]),
             capacity_max,

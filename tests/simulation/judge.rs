@@ -69,12 +69,12 @@ impl World {
                     };
                     let is_due = peer.active.after(idle) <= now;
                     let is_overdue = peer.perhaps_active.after(idle) <= now;
-                    let is_overdue = is_overdue && !is_more_due && !peer.ready;
+                    let is_overdue = is_overdue && !is_more_due && !peer.readiness.is_listed;
                     let Some(id) = peer.id else { continue };
                     // One that is dropped instead is judged when its socket is closed.
                     match self.relay.reading(id) {
                         Reading::Later => {}
-                        Reading::Now(usize::MAX) if is_due => {
+                        _ if is_due && !self.relay.is_open(id) => {
                             let owed = self.histories[peer.client.topic].len();
                             peer.begin_closing(now, Some(1001), Some(owed), false);
                         }
@@ -235,7 +235,7 @@ impl World {
         peer.writes_this_turn = 0;
         let (now, since) = (self.now, peer.since);
         let stall = peer.stall_deadline(limits.stalled_write_timeout);
-        if peer.ready {
+        if peer.readiness.is_listed {
             // It is heard first, and looked at again in the next tick.
             peer.excused_at = Some(now);
         }
@@ -294,7 +294,7 @@ impl World {
         }
         let free = 2 * (16 * 1024)
             + 2 * (limits.outbox_bytes_max + 512)
-            + (2 * limits.head_bytes_max).max(self.character.read_bytes_max);
+            + (2 * limits.head_bytes_max).max(self.character.shares.read_bytes_max);
         let private_bytes_max = limits.private_bytes_max + self.by_id.len() * free;
         let topics = self.relay.topics();
         assert!(

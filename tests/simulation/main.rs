@@ -12,7 +12,7 @@
 //!   network ─ network.rs: bounded buffers, delays, cuts, short writes, resets
 //!     ▲│
 //!     │▼
-//!   turn.rs ─ the loop, as the server drives it
+//!   turn.rs, driver.rs ─ the loop, the server's very own
 //!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
 //!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
 //!   Relay ◄───── judged by ──────┼ history.rs: what each member is owed
@@ -24,6 +24,7 @@
 
 mod character;
 mod client;
+mod driver;
 mod history;
 mod judge;
 mod message;

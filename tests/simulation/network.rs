@@ -9,7 +9,7 @@
 //! Events are edge-like: something changed, once, and the event tells the state of that moment.
 
 use crate::random::Random;
-use fanfare::sys::socket::ReadOutcome;
+use fanfare::transport::ReadOutcome;
 use fanfare::wheel::Tick;
 
 /// What the poller says about a socket.
@@ -185,7 +185,8 @@ impl Socket {
         self.up.drain(..bytes);
         self.arrived -= bytes;
         self.read_bytes += bytes as u64;
-        ReadOutcome::Bytes(bytes)
+        let drained = bytes < buffer.len();
+        ReadOutcome::Bytes { bytes, drained }
     }
 
     /// Takes some of `offered` bytes; `None` once the connection is broken. With `refuses`, less

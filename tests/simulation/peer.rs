@@ -8,6 +8,7 @@ use crate::network::Socket;
 use crate::request::Answer;
 use crate::tap::{Heard, Tap};
 use fanfare::relay::{ConnId, Limits};
+use fanfare::turn::Readiness;
 use fanfare::wheel::Tick;
 use std::collections::VecDeque;
 
@@ -59,6 +60,8 @@ pub(crate) struct Room {
     pub(crate) place: bool,
     /// Bytes that the topic takes at once; 0 where that can't be known.
     pub(crate) bytes: usize,
+    /// It is heard now: what it asks for is answered.
+    pub(crate) is_heard: bool,
 }
 
 pub(crate) struct Peer {
@@ -121,9 +124,7 @@ pub(crate) struct Peer {
     pub(crate) pongs_pending_max: usize,
     /// Bytes that came after the last word.
     pub(crate) discarded: usize,
-    /// It stands on the loop's ready list.
-    pub(crate) ready: bool,
-    pub(crate) read_to_end: bool,
+    pub(crate) readiness: Readiness,
     /// When its time was up, and it was still to be heard.
     pub(crate) excused_at: Option<Tick>,
     pub(crate) writes_this_turn: u32,
@@ -167,8 +168,7 @@ impl Peer {
             pings: VecDeque::new(),
             pongs_pending_max: 0,
             discarded: 0,
-            ready: false,
-            read_to_end: false,
+            readiness: Readiness::default(),
             excused_at: None,
             writes_this_turn: 0,
         }
@@ -242,6 +242,7 @@ impl Peer {
                 break;
             };
             match (self.stage, mark) {
+                (Stage::Head { .. }, _) if !room.is_heard => break,
                 (Stage::Head { .. }, Mark::Request(answer)) => {
                     self.since = now;
                     match answer {

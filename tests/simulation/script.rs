@@ -7,13 +7,18 @@ use fanfare::proto::handshake::Request;
 use fanfare::proto::{OpCode, Role};
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{
-    Action, Admission, ConnId, Limits, Output, Pace, Rates, Relay, Side, SlowPolicy,
+    Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side, SlowPolicy,
 };
+use fanfare::transport::{ReadOutcome, WriteOutcome};
+use fanfare::turn::{Driver, Readiness, Shares, Turn};
 use fanfare::wheel::Tick;
 use std::collections::HashMap;
 
 pub(crate) struct Script {
     pub(crate) relay: Relay,
+    turn: Option<Turn>,
+    /// They stand in line to be read in this turn, and it does not come to them.
+    unread: Vec<ConnId>,
     now: Tick,
     sockets: HashMap<ConnId, Socket>,
 }
@@ -23,6 +28,7 @@ struct Socket {
     /// Bytes that it will take.
     room: usize,
     taken: Vec<u8>,
+    readiness: Readiness,
     is_shut: bool,
     is_closed: bool,
 }
@@ -80,6 +86,8 @@ impl Script {
         let now = Tick(1000);
         Script {
             relay: Relay::new(limits, Site::embedded(), now),
+            turn: Some(Turn::new(Shares::default())),
+            unread: Vec::new(),
             now,
             sockets: HashMap::new(),
         }
@@ -104,7 +112,9 @@ impl Script {
 
     /// Bytes come, in this turn.
     pub(crate) fn say(&mut self, id: ConnId, bytes: &[u8]) {
-        let _ = self.relay.reading(id);
+        if self.relay.reading(id) == Reading::Kept {
+            self.relay.handle_kept(id);
+        }
         self.relay.handle_input(id, &mut bytes.to_vec());
     }
 
@@ -150,30 +160,52 @@ impl Script {
 
     /// The same, of which the poll's part has been, and whose part of reading has left over these.
     pub(crate) fn turn_with_unread(&mut self, unread: &[ConnId]) {
-        self.relay.handle_timers(&mut |id| unread.contains(&id));
-        self.relay.begin_flush();
-        while let Some(id) = self.relay.poll_transmit() {
-            let output = match self.relay.transmit(id) {
-                Output::One(bytes) => bytes.to_vec(),
-                Output::Many(slices) => slices.iter().flat_map(|slice| slice.to_vec()).collect(),
-            };
-            let socket = self.sockets.get_mut(&id).expect("a connection");
-            let sent = output.len().min(socket.room);
-            socket.room -= sent;
-            socket.taken.extend_from_slice(&output[..sent]);
-            self.relay.handle_sent(id, sent, output.len());
-        }
-        while let Some((id, action)) = self.relay.poll_action() {
-            let socket = self.sockets.get_mut(&id).expect("a connection");
-            match action {
-                Action::ShutdownWrite => socket.is_shut = true,
-                Action::Close => socket.is_closed = true,
-                Action::Report(_) => panic!("nobody here is an operator"),
+        let mut turn = self.turn.take().expect("it is put back");
+        self.unread = unread.to_vec();
+        turn.run(self);
+        for id in self.unread.drain(..) {
+            if let Some(socket) = self.sockets.get_mut(&id) {
+                socket.readiness.is_listed = false;
             }
         }
-        while self.relay.poll_resume().is_some() {}
-        self.relay.end_turn();
+        self.turn = Some(turn);
         self.relay.begin_turn(self.now);
+    }
+}
+
+impl Driver for Script {
+    fn relay(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
+    fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
+        let socket = self.sockets.get_mut(&id)?;
+        socket.readiness.is_listed |= self.unread.contains(&id);
+        Some(&mut socket.readiness)
+    }
+
+    fn read(&mut self, _: ConnId, _: &mut [u8]) -> ReadOutcome {
+        ReadOutcome::Empty
+    }
+
+    fn write(&mut self, id: ConnId) -> WriteOutcome {
+        let output = self.relay.transmit(id);
+        let socket = self.sockets.get_mut(&id).expect("a connection");
+        let bytes = output.bytes().min(socket.room);
+        socket.room -= bytes;
+        let offered = output.pieces().iter().flat_map(|piece| piece.bytes);
+        socket.taken.extend(offered.take(bytes));
+        let full = bytes < output.bytes();
+        WriteOutcome::Taken { bytes, full }
+    }
+
+    fn act(&mut self, id: ConnId, action: Action) {
+        let socket = self.sockets.get_mut(&id).expect("a connection");
+        match action {
+            Action::ShutdownWrite => socket.is_shut = true,
+            Action::Close => socket.is_closed = true,
+            Action::Report(_) => panic!("nobody here is an operator"),
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
-use crate::character::may_put_off_output;
 use crate::peer::{Room, Stage};
 use crate::world::World;
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::{Action, ConnId, Output, Reading, Relay, Side, SlowPolicy};
-use fanfare::sys::socket::ReadOutcome;
+use fanfare::relay::{ConnId, Reading, Relay, Side, SlowPolicy};
 
 /// Turns in a row that may change nothing, besides those that it takes to visit everybody.
 const IDLE_TURNS_MAX: usize = 16;
@@ -19,14 +17,9 @@ impl World {
         self.take_events();
         self.begin_shutdown();
         self.accept();
-        self.read();
-        let before = *self.relay.counters();
-        let (by_id, peers) = (&self.by_id, &self.peers);
-        self.relay.handle_timers(&mut |id| peers[by_id[&id]].ready);
-        self.follow_timers(&before);
-        self.flush();
-        self.act();
-        self.relay.end_turn();
+        let mut turn = self.turn.take().expect("it is put back");
+        turn.run(self);
+        self.turn = Some(turn);
         self.check_turn();
         self.idle_turns = if self.moved { 0 } else { self.idle_turns + 1 };
         let idle_turns_max = IDLE_TURNS_MAX + 2 * self.live.len();
@@ -58,7 +51,7 @@ impl World {
             let peer = &mut self.peers[index];
             let event = peer.socket.take_event();
             let id = peer.id.expect("it was accepted");
-            peer.read_to_end |= event.read_closed || event.error;
+            peer.readiness.read_to_end |= event.read_closed || event.error;
             if event.readable || event.read_closed || event.error {
                 self.mark_ready(index);
             }
@@ -93,74 +86,11 @@ impl World {
         }
     }
 
-    fn read(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut budget = self.character.turn_bytes_max;
-        let mut waiting = Vec::new();
-        for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop_front() else {
-                break;
-            };
-            let Some(&index) = self.by_id.get(&id) else {
-                continue;
-            };
-            let reading = self.call(index, |relay| relay.reading(id));
-            self.follow_what_was_put_off(index, reading);
-            let bytes_max = match reading {
-                Reading::Now(bytes_max) => bytes_max.min(buffer.len()),
-                Reading::NextTurn => {
-                    self.relay.handle_waiting(id);
-                    self.peers[index].prove_alive(self.now);
-                    waiting.push(id);
-                    continue;
-                }
-                Reading::Heard => {
-                    self.peers[index].prove_alive(self.now);
-                    self.ready.push_back(id);
-                    continue;
-                }
-                Reading::Later => {
-                    self.peers[index].ready = false;
-                    continue;
-                }
-            };
-            assert!(bytes_max > 0, "a read of nothing");
-            let peer = &mut self.peers[index];
-            match peer.socket.read(&mut buffer[..bytes_max]) {
-                ReadOutcome::Bytes(bytes) => {
-                    peer.ready = bytes == bytes_max || peer.read_to_end;
-                    if peer.ready {
-                        self.ready.push_back(id);
-                    }
-                    self.hand_over(index, id, &mut buffer[..bytes]);
-                    budget = budget.saturating_sub(bytes);
-                }
-                ReadOutcome::Empty => peer.ready = false,
-                ReadOutcome::Ended => {
-                    peer.ready = false;
-                    self.tell_end(index, id);
-                }
-                ReadOutcome::Broken => {
-                    peer.ready = false;
-                    peer.is_reset_told = true;
-                    self.relay.handle_reset(id);
-                    self.moved = true;
-                }
-            }
-            if budget == 0 {
-                break;
-            }
-        }
-        for id in waiting.into_iter().rev() {
-            self.ready.push_front(id);
-        }
-        self.buffer = buffer;
-    }
-
     /// Frames that were put off have been taken in by now.
-    fn follow_what_was_put_off(&mut self, index: usize, reading: Reading) {
+    pub(crate) fn follow_what_was_put_off(&mut self, index: usize, id: ConnId) {
+        let reading = self.relay.reading(id);
         let peer = &mut self.peers[index];
-        if !peer.put_off || matches!(reading, Reading::NextTurn | Reading::Heard) {
+        if !peer.put_off || matches!(reading, Reading::NextTurn | Reading::Kept) {
             return;
         }
         if peer.may_be_lapped && reading == Reading::Now(usize::MAX) {
@@ -174,30 +104,27 @@ impl World {
         self.follow_memory(index);
     }
 
-    fn hand_over(&mut self, index: usize, id: ConnId, bytes: &mut [u8]) {
+    /// Bytes are to be handed over.
+    pub(crate) fn follow_input(&mut self, index: usize, bytes: usize) {
         self.moved = true;
         let peer = &mut self.peers[index];
-        peer.handed += bytes.len() as u64;
+        peer.handed += bytes as u64;
         peer.prove_alive(self.now);
         if peer.stage == Stage::Shut {
-            peer.discarded += bytes.len();
+            peer.discarded += bytes;
         }
         if peer.client.may_send_messages() {
             peer.perhaps_active = self.now;
         }
-        let count = bytes.len();
-        self.call(index, |relay| relay.handle_input(id, bytes));
-        let stage = self.peers[index].stage;
-        self.note(|| format!("client {index} hands over {count} bytes, now {stage:?}"));
     }
 
-    fn tell_end(&mut self, index: usize, id: ConnId) {
+    /// The end of a stream was told.
+    pub(crate) fn follow_end(&mut self, index: usize) {
         self.note(|| format!("client {index} ends its stream"));
         self.moved = true;
         let (now, topic) = (self.now, self.peers[index].client.topic);
         let peer = &mut self.peers[index];
         let is_news = !std::mem::replace(&mut peer.is_end_told, true);
-        self.relay.handle_end(id);
         match &mut peer.ending {
             _ if peer.stage == Stage::Open => {
                 let owed = self.histories[topic].len();
@@ -210,105 +137,23 @@ impl World {
         assert!(is_news || again, "the end was told twice");
     }
 
-    fn flush(&mut self) {
-        self.lap();
-        while let Some(id) = self.relay.poll_transmit() {
-            let Some(&index) = self.by_id.get(&id) else {
-                panic!("{id:?} is to be written to, and is gone");
-            };
-            self.write(index, id);
-        }
-    }
-
-    fn write(&mut self, index: usize, id: ConnId) {
-        let refuses = self.random.once_in(self.character.often.refuse);
-        let output = self.relay.transmit(id);
-        let slices: Vec<&[u8]> = match &output {
-            Output::One(bytes) => vec![bytes],
-            Output::Many(slices) => slices.iter().map(|slice| &slice[..]).collect(),
-        };
-        let peer = &mut self.peers[index];
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        assert!(offered > 0, "client {index} is written nothing");
-        // Once it has waited for too long, a write finds out whether it takes anything.
-        let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
-        let is_probed = peer.blocked && stall <= self.now;
-        assert!(
-            is_probed || !peer.blocked,
-            "client {index}'s full socket is written to"
-        );
-        peer.writes_this_turn += 1;
-        let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
-            drop(output);
-            peer.is_reset_told = true;
-            self.moved = true;
-            return self.relay.handle_reset(id);
-        };
-        self.moved |= sent > 0 || !peer.is_behind;
-        let mut left = sent;
-        for slice in slices {
-            let bytes = &slice[..left.min(slice.len())];
-            left -= bytes.len();
-            let history = &mut self.histories[peer.client.topic];
-            let heard = peer.hear(self.now, history, &self.character.limits, bytes);
-            if let Err(fault) = heard {
-                panic!("client {index} was written a fault: {fault}");
-            }
-        }
-        drop(output);
-        if sent > 0 || !peer.is_behind {
-            peer.progress = self.now;
-        }
-        // The wait goes on from when there was room, which is now, unless it had to wait for its turn.
-        let is_at_once = !may_put_off_output(&self.character.limits);
-        if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
-            peer.pong_awaited = Some(self.now);
-        }
-        peer.blocked = sent < offered;
-        peer.is_behind = sent < offered;
-        if self.trace {
-            let stage = peer.stage;
-            self.note(|| format!("client {index} takes {sent} of {offered} bytes in {stage:?}"));
-        }
-        self.call(index, |relay| relay.handle_sent(id, sent, offered));
-    }
-
-    fn act(&mut self) {
-        while let Some((id, action)) = self.relay.poll_action() {
-            let Some(&index) = self.by_id.get(&id) else {
-                panic!("{action:?} for {id:?}, which is gone");
-            };
-            self.moved = true;
-            self.note(|| format!("client {index}: {action:?}"));
-            match action {
-                Action::ShutdownWrite => self.on_shutdown_write(index),
-                Action::Report(_) => panic!("client {index} is no operator"),
-                Action::Close => {
-                    self.on_close(index);
-                    self.by_id.remove(&id);
-                    self.freed_in.insert(id.slot, self.turns);
-                    self.live.retain(|&other| other != index);
-                }
-            }
-        }
-        while let Some(id) = self.relay.poll_resume() {
-            if let Some(&index) = self.by_id.get(&id) {
-                self.mark_ready(index);
-            }
-        }
-    }
-
     fn mark_ready(&mut self, index: usize) {
-        let peer = &mut self.peers[index];
-        if !peer.ready {
-            peer.ready = true;
-            self.ready.extend(peer.id);
+        if let Some(id) = self.peers[index].id {
+            let mut turn = self.turn.take().expect("it is put back");
+            turn.mark_ready(self, id);
+            self.turn = Some(turn);
         }
     }
 
     /// Calls the relay for a connection, and draws conclusions from what its counters say then.
-    fn call<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
-        let room = self.room_for(index);
+    pub(crate) fn call<R>(
+        &mut self,
+        index: usize,
+        is_heard: bool,
+        call: impl FnOnce(&mut Relay) -> R,
+    ) -> R {
+        let mut room = self.room_for(index);
+        room.is_heard = is_heard;
         let before = *self.relay.counters();
         let result = call(&mut self.relay);
         let counted = self.counted(&before);
@@ -356,6 +201,7 @@ impl World {
         let mut room = Room {
             place: has_place && self.relay.topics() < limits.topics_max,
             bytes: if is_overfull { 0 } else { bytes_max },
+            is_heard: false,
         };
         for other in self.live.clone() {
             let peer = &self.peers[other];
@@ -378,7 +224,7 @@ impl World {
 
     /// Before anything is written, readers are lapped: that may happen to those whose sockets are
     /// full, if their topic, or all together, retain too much.
-    fn lap(&mut self) {
+    pub(crate) fn lap<R>(&mut self, call: impl FnOnce(&mut Relay) -> R) -> R {
         let before = *self.relay.counters();
         let is_global = self.relay.log_bytes() > self.character.limits.log_bytes_max;
         // Who was dropped by its timer is judged when its socket is closed.
@@ -387,11 +233,11 @@ impl World {
             let peer = &self.peers[index];
             peer.stage != Stage::Open || peer.put_off || self.is_open(index)
         });
-        self.relay.begin_flush();
+        let done = call(&mut self.relay);
         let counted = self.counted(&before);
         let (lapped, skips) = (counted.lapped, counted.skips);
         if lapped + skips == 0 {
-            return;
+            return done;
         }
         let (mut closed, mut may_lap, mut may_skip) = (0, 0, 0);
         for index in live {
@@ -441,6 +287,7 @@ impl World {
         );
         let laps_max = self.character.limits.pace.laps_per_turn as u64;
         assert!(lapped + skips <= laps_max, "{lapped} + {skips} in a turn");
+        done
     }
 
     /// An end that nothing else explains: there was no memory for the rest of its message.
@@ -462,18 +309,8 @@ impl World {
     }
 
     /// Whether the relay takes in messages of this member: only then it says how much.
-    pub(crate) fn is_open(&mut self, index: usize) -> bool {
-        let Some(id) = self.peers[index].id else {
-            return false;
-        };
-        match self.relay.reading(id) {
-            Reading::Now(bytes_max) => bytes_max < usize::MAX,
-            Reading::NextTurn => true,
-            Reading::Heard => {
-                self.peers[index].prove_alive(self.now);
-                true
-            }
-            Reading::Later => false,
-        }
+    pub(crate) fn is_open(&self, index: usize) -> bool {
+        let id = self.peers[index].id;
+        id.is_some_and(|id| self.relay.is_open(id))
     }
 }

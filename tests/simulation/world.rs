@@ -11,6 +11,7 @@ use crate::tap::Tap;
 use fanfare::http::{File, Site};
 use fanfare::proto::{Role, Session};
 use fanfare::relay::{ConnId, Counters, Relay};
+use fanfare::turn::Turn;
 use fanfare::wheel::Tick;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -29,10 +30,11 @@ pub(crate) struct World {
     pub(crate) raised: VecDeque<usize>,
     /// The last poll took all events there were.
     pub(crate) is_all_reported: bool,
-    /// The loop's ready list.
-    pub(crate) ready: VecDeque<ConnId>,
+    /// The loop's turns; taken out while one is under way.
+    pub(crate) turn: Option<Turn>,
+    /// The counters when the first timer of this turn fired.
+    pub(crate) before_timers: Option<Counters>,
     pub(crate) histories: Vec<History>,
-    pub(crate) buffer: Vec<u8>,
     pub(crate) turns: u64,
     /// The turn in which a slot was given back.
     pub(crate) freed_in: HashMap<u32, u64>,
@@ -66,9 +68,9 @@ impl World {
             by_id: HashMap::new(),
             raised: VecDeque::new(),
             is_all_reported: true,
-            ready: VecDeque::new(),
+            turn: Some(Turn::new(character.shares)),
+            before_timers: None,
             histories: (0..character.topics).map(|_| History::default()).collect(),
-            buffer: vec![0; character.read_bytes_max],
             turns: 0,
             freed_in: HashMap::new(),
             idle_turns: 0,
@@ -235,7 +237,7 @@ impl World {
     /// Something would wake the loop from its sleep.
     pub(crate) fn is_awake(&self) -> bool {
         self.relay.has_work()
-            || !self.ready.is_empty()
+            || self.turn.as_ref().is_some_and(Turn::has_work)
             || !self.backlog.is_empty()
             || self.is_shutdown_wanted
             || self.relay.poll_timeout().is_some_and(|due| due <= self.now)

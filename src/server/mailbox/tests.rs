@@ -155,7 +155,7 @@ fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
     config.listen = vec!["127.0.0.1:0".parse().unwrap()];
     let mut server = Server::bind(&config).unwrap();
     let handle = server.handle();
-    let part = vec![0; TURN_BYTES_MAX / 4];
+    let part = vec![0; Shares::TURN_BYTES_MAX / 4];
     let publish = || handle.try_publish("topic", MessageKind::Binary, &part);
     assert_eq!((0..).take_while(|_| publish().is_ok()).count(), 16);
     for left in [12, 8, 4, 0] {

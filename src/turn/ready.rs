@@ -4,11 +4,50 @@
 use crate::relay::ConnId;
 use std::collections::VecDeque;
 
-/// Bytes that a turn takes in before it goes on to writing.
-pub(super) const TURN_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes that one read may bring when very many are ready: among as many who flood the relay, others
-/// wait until each of them was read once.
-const READ_BYTES_SHARE_MIN: usize = 16 * 1024;
+/// How much is read, and of how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// Bytes that a turn takes in before it goes on to writing.
+    pub turn_bytes_max: usize,
+    /// Bytes that one read may bring: a connection is read once a turn. What a busy publisher sent at
+    /// once should come at once, or it is delivered in two writes per reader: four messages of 16 KiB
+    /// are more than 64 KiB.
+    pub read_bytes_max: usize,
+    /// Bytes that one read may bring when very many are ready: among as many who flood the relay, others
+    /// wait until each of them was read once.
+    pub read_bytes_min: usize,
+}
+
+impl Shares {
+    /// Bytes that a turn of a server takes in.
+    pub const TURN_BYTES_MAX: usize = 1 << 20;
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Shares {
+            turn_bytes_max: Self::TURN_BYTES_MAX,
+            read_bytes_max: 256 << 10,
+            read_bytes_min: 16 << 10,
+        }
+    }
+}
+
+impl Shares {
+    /// Bytes that each of so many may bring in this turn.
+    pub(super) fn of(&self, connections: usize) -> usize {
+        (self.turn_bytes_max / connections.max(1)).max(self.read_bytes_min)
+    }
+}
+
+/// What the loop keeps of a connection's socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Readiness {
+    /// It stands on the ready list.
+    pub is_listed: bool,
+    /// The poller said that the stream has ended: no other event will come.
+    pub read_to_end: bool,
+}
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -21,11 +60,6 @@ pub(super) struct Ready {
 impl Ready {
     pub(super) fn len(&self) -> usize {
         self.queue.len()
-    }
-
-    /// Bytes that each may bring in this turn.
-    pub(super) fn share(&self) -> usize {
-        (TURN_BYTES_MAX / self.len().max(1)).max(READ_BYTES_SHARE_MIN)
     }
 
     pub(super) fn is_empty(&self) -> bool {

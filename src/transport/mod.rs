@@ -1,0 +1,40 @@
+//! A connection's bytes, on their way in and out: what a socket brought, and what it took.
+//!
+//! Whether a short read means that the socket is drained, and a short write that it is full, is known
+//! here and nowhere else: it holds for a stream socket, and would not for one that encrypts.
+
+mod plain;
+
+pub use plain::{read, write};
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadOutcome {
+    /// Some bytes.
+    Bytes {
+        /// How many.
+        bytes: usize,
+        /// There are no more at the moment: an event will say when more come.
+        drained: bool,
+    },
+    /// Nothing at the moment.
+    Empty,
+    /// The peer's stream has ended.
+    Ended,
+    /// The connection is broken.
+    Broken,
+}
+
+/// What became of what was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// It was taken, as far as it goes.
+    Taken {
+        /// How many bytes.
+        bytes: usize,
+        /// There is no room for more: an event will say when there is.
+        full: bool,
+    },
+    /// The connection is broken.
+    Broken,
+}

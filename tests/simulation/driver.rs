@@ -1,0 +1,145 @@
+//! The loop's face to the world: what the relay is told and what it does, with what that says of it.
+
+use crate::character::may_put_off_output;
+use crate::world::World;
+use fanfare::relay::{Action, ConnId, Relay};
+use fanfare::transport::{ReadOutcome, WriteOutcome};
+use fanfare::turn::{Driver, Readiness, Told};
+
+impl Driver for World {
+    fn relay(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
+    fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
+        let index = self.by_id.get(&id)?;
+        Some(&mut self.peers[*index].readiness)
+    }
+
+    fn read(&mut self, id: ConnId, buffer: &mut [u8]) -> ReadOutcome {
+        assert!(!buffer.is_empty(), "a read of nothing");
+        let index = self.by_id[&id];
+        self.follow_what_was_put_off(index, id);
+        self.peers[index].socket.read(buffer)
+    }
+
+    fn write(&mut self, id: ConnId) -> WriteOutcome {
+        let Some(&index) = self.by_id.get(&id) else {
+            panic!("{id:?} is to be written to, and is gone");
+        };
+        self.write_to(index, id)
+    }
+
+    fn act(&mut self, id: ConnId, action: Action) {
+        let Some(&index) = self.by_id.get(&id) else {
+            panic!("{action:?} for {id:?}, which is gone");
+        };
+        self.moved = true;
+        self.note(|| format!("client {index}: {action:?}"));
+        match action {
+            Action::ShutdownWrite => self.on_shutdown_write(index),
+            Action::Report(_) => panic!("client {index} is no operator"),
+            Action::Close => {
+                self.on_close(index);
+                self.by_id.remove(&id);
+                self.freed_in.insert(id.slot, self.turns);
+                self.live.retain(|&other| other != index);
+            }
+        }
+    }
+
+    fn tell<R>(&mut self, what: Told, call: impl FnOnce(&mut Relay) -> R) -> R {
+        let index = |id| self.by_id[&id];
+        match what {
+            Told::Kept(id) => {
+                let index = index(id);
+                self.moved = true;
+                self.peers[index].prove_alive(self.now);
+                let told = self.call(index, true, call);
+                self.follow_what_was_put_off(index, id);
+                told
+            }
+            Told::Input(id, bytes) => {
+                let index = index(id);
+                self.follow_input(index, bytes);
+                let told = self.call(index, true, call);
+                let stage = self.peers[index].stage;
+                self.note(|| format!("client {index} hands over {bytes} bytes, now {stage:?}"));
+                told
+            }
+            Told::End(id) => {
+                let told = call(&mut self.relay);
+                self.follow_end(self.by_id[&id]);
+                told
+            }
+            Told::Reset(id) => {
+                let index = index(id);
+                self.peers[index].is_reset_told = true;
+                self.moved = true;
+                call(&mut self.relay)
+            }
+            Told::Timer(_) => {
+                let counters = *self.relay.counters();
+                self.before_timers.get_or_insert(counters);
+                call(&mut self.relay)
+            }
+            Told::Laps => {
+                let before = self.before_timers.take();
+                let before = before.unwrap_or(*self.relay.counters());
+                self.follow_timers(&before);
+                self.lap(call)
+            }
+            Told::Sent(id, _) => {
+                let index = index(id);
+                self.call(index, false, call)
+            }
+        }
+    }
+}
+
+impl World {
+    fn write_to(&mut self, index: usize, id: ConnId) -> WriteOutcome {
+        let refuses = self.random.once_in(self.character.often.refuse);
+        let output = self.relay.transmit(id);
+        let peer = &mut self.peers[index];
+        let offered = output.bytes();
+        assert!(offered > 0, "client {index} is written nothing");
+        // Once it has waited for too long, a write finds out whether it takes anything.
+        let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
+        let is_probed = peer.blocked && stall <= self.now;
+        assert!(
+            is_probed || !peer.blocked,
+            "client {index}'s full socket is written to"
+        );
+        peer.writes_this_turn += 1;
+        let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
+            return WriteOutcome::Broken;
+        };
+        self.moved |= sent > 0 || !peer.is_behind;
+        let mut left = sent;
+        for piece in output.pieces() {
+            let bytes = &piece.bytes[..left.min(piece.bytes.len())];
+            left -= bytes.len();
+            let history = &mut self.histories[peer.client.topic];
+            let heard = peer.hear(self.now, history, &self.character.limits, bytes);
+            if let Err(fault) = heard {
+                panic!("client {index} was written a fault: {fault}");
+            }
+        }
+        if sent > 0 || !peer.is_behind {
+            peer.progress = self.now;
+        }
+        // The wait goes on from when there was room, which is now, unless it had to wait for its turn.
+        let is_at_once = !may_put_off_output(&self.character.limits);
+        if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
+            peer.pong_awaited = Some(self.now);
+        }
+        let full = sent < offered;
+        (peer.blocked, peer.is_behind) = (full, full);
+        if self.trace {
+            let stage = peer.stage;
+            self.note(|| format!("client {index} takes {sent} of {offered} bytes in {stage:?}"));
+        }
+        WriteOutcome::Taken { bytes: sent, full }
+    }
+}
