@@ -127,11 +127,13 @@ impl Log {
                 .push_back(Segment::new(self.tail, self.messages, block));
         }
         if let Some(last) = self.segments.back_mut() {
-            let before = last.list_bytes();
-            last.append(header, payload, excluded, self.messages);
-            let grown_bytes = last.list_bytes() - before;
-            self.bytes += grown_bytes;
-            pool.charge(grown_bytes);
+            let is_listed = last.is_next_listed(excluded);
+            last.append(header, payload);
+            if is_listed {
+                let grown_bytes = last.list(frame_bytes, self.messages, excluded);
+                self.bytes += grown_bytes;
+                pool.charge(grown_bytes);
+            }
         }
         self.tail = self.tail.after(frame_bytes);
         self.messages += 1;
@@ -145,8 +147,9 @@ impl Log {
             .is_some_and(|first| first.end() <= head)
             && let Some(first) = self.segments.pop_front()
         {
-            self.bytes -= first.capacity() + first.list_bytes();
-            pool.discharge(first.list_bytes());
+            let list_bytes = first.list_bytes();
+            self.bytes -= first.capacity() + list_bytes;
+            pool.discharge(list_bytes);
             pool.give(first.into_block());
         }
         if self.segments.is_empty() && self.drained < self.tail {

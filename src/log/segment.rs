@@ -10,11 +10,20 @@ pub(super) struct Segment {
     pub(super) first_message: u64,
     /// Never grows beyond the capacity it came with, so that it never moves.
     block: Vec<u8>,
+    /// What is known of some frames, if of any.
+    lists: Option<Box<Lists>>,
+    /// The next frame that begins there, or after, gets a mark.
+    marked_until: usize,
+}
+
+/// What is known of some frames of a segment.
+#[derive(Debug, Default)]
+struct Lists {
     /// Frames about [`MARK_BYTES`] apart, in the order of their offsets: from one of them, the next
     /// boundary is not far. The first frame has none.
     marks: Vec<Mark>,
-    /// Runs of frames that one reader passes over, in the order of their offsets. Empty, and without
-    /// heap, unless a sender of this segment excluded itself.
+    /// Runs of frames that one reader passes over, in the order of their offsets: of senders who
+    /// excluded themselves.
     excluded: Vec<Excluded>,
 }
 
@@ -37,7 +46,7 @@ struct Mark {
 
 /// Bytes between marks. A search for a boundary looks at so many, and a frame; and the marks take less
 /// than a hundredth of the memory of what they mark.
-const MARK_BYTES: usize = 1024;
+pub(super) const MARK_BYTES: usize = 8 << 10;
 
 impl Segment {
     pub(super) fn new(start: Position, first_message: u64, block: Vec<u8>) -> Self {
@@ -45,8 +54,8 @@ impl Segment {
             start,
             first_message,
             block,
-            marks: Vec::new(),
-            excluded: Vec::new(),
+            lists: None,
+            marked_until: MARK_BYTES,
         }
     }
 
@@ -58,38 +67,57 @@ impl Segment {
         self.block.capacity()
     }
 
-    /// Memory of the side lists. Of empty messages they can take a dozen times as much as the frames.
+    /// Memory of the lists. Of empty messages they can take a dozen times as much as the frames.
     pub(super) fn list_bytes(&self) -> usize {
-        self.marks.capacity() * size_of::<Mark>() + self.excluded.capacity() * size_of::<Excluded>()
+        self.lists.as_deref().map_or(0, Lists::bytes)
     }
 
     pub(super) fn room(&self) -> usize {
         self.block.capacity() - self.block.len()
     }
 
-    /// Appends a frame, the message of that number.
-    pub(super) fn append(
+    /// Appends a frame.
+    pub(super) fn append(&mut self, header: &[u8], payload: &[u8]) {
+        debug_assert!(header.len() + payload.len() <= self.room());
+        self.block.extend_from_slice(header);
+        self.block.extend_from_slice(payload);
+    }
+
+    /// Something is to be noted of the frame that is appended next.
+    pub(super) fn is_next_listed(&self, excluded: Option<u32>) -> bool {
+        self.block.len() >= self.marked_until || excluded.is_some()
+    }
+
+    /// Notes of the last frame which message it is, and who passes over it. Returns the bytes by which
+    /// lists grew.
+    #[inline(never)]
+    pub(super) fn list(
         &mut self,
-        header: &[u8],
-        payload: &[u8],
-        excluded: Option<u32>,
+        frame_bytes: usize,
         message: u64,
-    ) {
-        let frame_bytes = header.len() + payload.len();
-        debug_assert!(frame_bytes <= self.room());
-        let offset = self.block.len();
-        let marked = self.marks.last().map_or(0, |mark| mark.offset as usize);
-        if offset - marked >= MARK_BYTES {
-            self.mark(offset, message);
+        excluded: Option<u32>,
+    ) -> usize {
+        let offset = self.block.len() - frame_bytes;
+        let before = self.list_bytes();
+        let (capacity, end) = (self.block.capacity(), self.block.len());
+        let lists = self.lists.get_or_insert_default();
+        if offset >= self.marked_until {
+            self.marked_until = offset + MARK_BYTES;
+            if lists.marks.is_empty() {
+                lists.marks.reserve_exact(capacity / MARK_BYTES);
+            }
+            lists.marks.push(Mark {
+                offset: offset as u32,
+                message: (message - self.first_message) as u32,
+            });
         }
         if let Some(reader) = excluded {
-            let end = offset + frame_bytes;
-            match self.excluded.last_mut() {
+            match lists.excluded.last_mut() {
                 Some(last) if last.reader == reader && last.end == offset => {
                     last.end = end;
                     last.messages += 1;
                 }
-                _ => self.excluded.push(Excluded {
+                _ => lists.excluded.push(Excluded {
                     offset,
                     end,
                     reader,
@@ -97,28 +125,19 @@ impl Segment {
                 }),
             }
         }
-        self.block.extend_from_slice(header);
-        self.block.extend_from_slice(payload);
+        self.list_bytes() - before
     }
 
-    #[cold]
-    fn mark(&mut self, offset: usize, message: u64) {
-        if self.marks.is_empty() {
-            self.marks.reserve_exact(self.capacity() / MARK_BYTES);
-        }
-        self.marks.push(Mark {
-            offset: offset as u32,
-            message: (message - self.first_message) as u32,
-        });
+    fn excluded(&self) -> &[Excluded] {
+        self.lists.as_deref().map_or(&[], |lists| &lists.excluded)
     }
 
     /// A frame boundary at or before `position`, and which message begins there.
     pub(super) fn boundary_before(&self, position: Position) -> Boundary {
         let offset = position.since(self.start);
-        let ahead = self
-            .marks
-            .partition_point(|mark| u64::from(mark.offset) <= offset);
-        let mark = ahead.checked_sub(1).map(|index| &self.marks[index]);
+        let marks = self.lists.as_deref().map_or(&[][..], |lists| &lists.marks);
+        let ahead = marks.partition_point(|mark| u64::from(mark.offset) <= offset);
+        let mark = ahead.checked_sub(1).map(|index| &marks[index]);
         Boundary {
             position: self
                 .start
@@ -139,8 +158,8 @@ impl Segment {
     /// Where `reader` goes on that stands before a frame of its own, or in it.
     pub(super) fn after_own(&self, position: Position, reader: u32) -> Position {
         let offset = position.since(self.start) as usize;
-        let ahead = self.excluded.partition_point(|run| run.end <= offset);
-        match self.excluded.get(ahead) {
+        let ahead = self.excluded().partition_point(|run| run.end <= offset);
+        match self.excluded().get(ahead) {
             Some(run) if run.reader == reader && run.offset <= offset => self.start.after(run.end),
             _ => position,
         }
@@ -150,7 +169,7 @@ impl Segment {
     pub(super) fn own_messages(&self, from: Position, to: Position, reader: u32) -> u64 {
         let range = from.since(self.start)..to.since(self.start);
         let is_own = |run: &&Excluded| run.reader == reader && range.contains(&(run.offset as u64));
-        let runs = self.excluded.iter().filter(is_own);
+        let runs = self.excluded().iter().filter(is_own);
         runs.map(|run| u64::from(run.messages)).sum()
     }
 
@@ -158,8 +177,8 @@ impl Segment {
     /// at which it goes on. They are the same where it reaches the end first.
     pub(super) fn own(&self, position: Position, reader: u32) -> (Position, Position) {
         let offset = position.since(self.start) as usize;
-        let ahead = self.excluded.partition_point(|run| run.end <= offset);
-        match self.excluded[ahead..]
+        let ahead = self.excluded().partition_point(|run| run.end <= offset);
+        match self.excluded()[ahead..]
             .iter()
             .find(|run| run.reader == reader)
         {
@@ -169,5 +188,13 @@ impl Segment {
             ),
             None => (self.end(), self.end()),
         }
+    }
+}
+
+impl Lists {
+    fn bytes(&self) -> usize {
+        size_of::<Lists>()
+            + self.marks.capacity() * size_of::<Mark>()
+            + self.excluded.capacity() * size_of::<Excluded>()
     }
 }

@@ -17,8 +17,6 @@ pub(super) struct Budget {
     pub(super) topic_visits: u32,
     /// The end of what may be sent to them.
     pub(super) topic_sent_max: u64,
-    /// Their topic was granted as much as one may have, and not just what was left.
-    is_share_whole: bool,
     /// Members of the topics after this one that may be visited, and the end of what may be sent to all.
     visits: u32,
     sent_max: u64,
@@ -51,26 +49,22 @@ impl Relay {
         let sent_max = self.counters.sent_bytes + pace.topic_flush_bytes_per_turn;
         budget.topic_visits = budget.visits.min(pace.topic_visits_per_turn);
         budget.topic_sent_max = budget.sent_max.min(sent_max);
-        budget.is_share_whole =
-            budget.visits >= pace.topic_visits_per_turn && budget.sent_max >= sent_max;
         budget.visits -= budget.topic_visits;
     }
 
     /// A topic has had its share, or its members don't need more of it.
     pub(super) fn next_topic(&mut self) {
-        self.budget.topics -= 1;
-        self.budget.visits += std::mem::take(&mut self.budget.topic_visits);
+        let budget = &mut self.budget;
+        budget.visits += std::mem::take(&mut budget.topic_visits);
+        let is_over = budget.visits == 0 || self.counters.sent_bytes >= budget.sent_max;
+        budget.topics = if is_over { 0 } else { budget.topics - 1 };
         self.grant_share();
     }
 
     /// The share of a topic is spent, and the walk over its members is not complete: it goes on in the
-    /// next turn, after the other topics, unless this one was over before it had a whole share.
+    /// next turn, after those of the topics that have had less of this one.
     pub(super) fn put_off_walk(&mut self) {
-        if self.budget.is_share_whole {
-            self.dirty.rotate_left(1);
-            self.next_topic();
-        } else {
-            self.budget.topics = 0;
-        }
+        self.dirty.rotate_left(1);
+        self.next_topic();
     }
 }

@@ -25,25 +25,20 @@ impl Relay {
         }
         while self.budget.topics > 0 {
             let key = *self.dirty.front()?;
-            let is_spent = self.budget.topic_visits == 0
-                || self.counters.sent_bytes >= self.budget.topic_sent_max;
             let variant = &mut self.topics[key];
-            let per_write = &mut self.counters.messages_per_write;
-            // The last visit that there was room for may be the last of all: that is noted at once.
-            let slot = match is_spent {
-                true if !variant.settle(per_write) => {
-                    self.put_off_walk();
-                    continue;
-                }
-                true => None,
-                false => variant.visit(per_write),
-            };
-            let Some(slot) = slot else {
+            // The last visit that there was time for may be the last of all: so this is asked first.
+            if !variant.is_walk_due(&mut self.counters.messages_per_write) {
                 self.dirty.pop_front();
                 self.on_walk_complete(key);
                 self.next_topic();
                 continue;
-            };
+            }
+            let is_sent = self.counters.sent_bytes >= self.budget.topic_sent_max;
+            if self.budget.topic_visits == 0 || is_sent {
+                self.put_off_walk();
+                continue;
+            }
+            let slot = variant.visit();
             self.budget.topic_visits -= 1;
             if self.is_served_by_walk(slot) {
                 return Some(self.id(slot));

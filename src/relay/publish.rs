@@ -267,8 +267,11 @@ impl Relay {
 
     /// Everybody who keeps up was visited, and sent what has come since the last time.
     pub(super) fn on_walk_complete(&mut self, key: VariantKey) {
-        self.topics[key].dirty = false;
-        self.touch(key);
+        let variant = &mut self.topics[key];
+        variant.dirty = false;
+        if !std::mem::replace(&mut variant.touched, true) {
+            self.touched.push(key);
+        }
     }
 
     /// A variant is to be tidied at the end of the turn.

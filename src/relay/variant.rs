@@ -173,6 +173,10 @@ impl Variant {
             self.end -= 1;
             self.place(connections, self.end, hole);
             hole = self.end;
+            if self.end == 0 {
+                // All whom this round was for have left, and the others have come since.
+                self.settled = self.goal;
+            }
         }
         let last = self.members.len() as u32 - 1;
         self.place(connections, last, hole);
@@ -196,37 +200,45 @@ impl Variant {
         }
     }
 
-    /// The member to visit next; `None` when everybody with the walk is at the tail.
-    pub(super) fn visit(&mut self, per_write: &mut Histogram<0>) -> Option<u32> {
-        if self.next == self.end && self.settle(per_write) {
-            return None;
+    /// Whether there is something to visit anybody for. A round that has visited everybody is over, once
+    /// they were served.
+    #[inline]
+    pub(super) fn is_walk_due(&mut self, per_write: &mut Histogram<0>) -> bool {
+        if self.next < self.end {
+            return true;
         }
-        let slot = self.members[self.next as usize];
-        self.next += 1;
-        Some(slot)
+        if self.end > 0 || self.members.is_empty() {
+            self.settle(per_write);
+        }
+        !self.is_walk_complete()
     }
 
-    /// Ends a round that has visited everybody, once they were served. Whether everybody with the walk
-    /// is at the tail; otherwise, a round is under way.
-    pub(super) fn settle(&mut self, per_write: &mut Histogram<0>) -> bool {
-        while self.next == self.end {
-            self.settled = self.goal;
-            self.count_visits();
-            let (is_last, messages) = (self.is_walk_complete(), self.log.messages());
-            self.visits.end_round(per_write, is_last, messages);
-            self.next = 0;
-            self.counted = 0;
-            self.end = 0;
-            if self.is_walk_complete() {
-                return true;
-            }
+    /// The member to visit next, if the walk is due. It may be the first of a round.
+    #[inline]
+    pub(super) fn visit(&mut self) -> u32 {
+        if self.next == self.end {
             self.goal = self.log.tail();
             self.end = self.members.len() as u32;
         }
-        false
+        let slot = self.members[self.next as usize];
+        self.next += 1;
+        slot
     }
 
-    pub(super) fn is_walk_complete(&self) -> bool {
+    /// Ends a round.
+    fn settle(&mut self, per_write: &mut Histogram<0>) {
+        if self.members.is_empty() {
+            self.goal = self.log.tail();
+        }
+        self.settled = self.goal;
+        let visits = u64::from(self.next - self.counted);
+        let (message, is_last) = (self.log.messages(), self.is_walk_complete());
+        self.visits.end_round(per_write, visits, message, is_last);
+        (self.next, self.counted, self.end) = (0, 0, 0);
+    }
+
+    /// Everybody with the walk is at the tail.
+    fn is_walk_complete(&self) -> bool {
         self.settled == self.log.tail()
     }
 
@@ -335,17 +347,17 @@ mod tests {
                     }
                     3 => variant.log.append(&mut pool, &[1, 2], &[3], None),
                     _ => {
-                        if variant.settle(&mut per_write) {
+                        if !variant.is_walk_due(&mut per_write) {
                             prop_assert_eq!(variant.settled(), variant.log.tail());
-                            prop_assert_eq!(variant.visit(&mut per_write), None);
-                        } else if variant.settled() >= goal {
+                            continue;
+                        }
+                        if variant.settled() >= goal {
                             (goal, visits_left) = (variant.log.tail(), members.len());
                         }
-                        if let Some(slot) = variant.visit(&mut per_write) {
-                            prop_assert!(visits_left > 0, "a round is longer than the list");
-                            visits_left -= 1;
-                            connections[slot as usize].cursor = variant.log.tail();
-                        }
+                        prop_assert!(visits_left > 0, "a round is longer than the list");
+                        visits_left -= 1;
+                        let slot = variant.visit();
+                        connections[slot as usize].cursor = variant.log.tail();
                     }
                 }
                 for (index, &slot) in variant.members.iter().enumerate() {

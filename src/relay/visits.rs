@@ -37,21 +37,40 @@ impl Visits {
         self.gained += visits * (message - self.from);
     }
 
-    /// A round is over. If it `is_last`, everybody stands at that message.
-    pub(super) fn end_round(&mut self, per_write: &mut Histogram<0>, is_last: bool, message: u64) {
+    /// A round is over, in which so many more visits than were counted brought everything before that
+    /// message; if it `is_last`, everybody stands there.
+    #[inline]
+    pub(super) fn end_round(
+        &mut self,
+        per_write: &mut Histogram<0>,
+        visits: u64,
+        message: u64,
+        is_last: bool,
+    ) {
+        // Most take one turn.
+        if self.counted == 0 && self.idle == 0 {
+            per_write.observe(message - self.from, visits.saturating_sub(self.passed));
+            (self.from, self.passed) = (message, 0);
+            return;
+        }
+        self.count(visits, message);
+        self.end_long_round(per_write);
+        if is_last {
+            self.from = message;
+        }
+    }
+
+    #[cold]
+    fn end_long_round(&mut self, per_write: &mut Histogram<0>) {
+        let mean = |sum: u64, count: u64| (sum + count / 2).checked_div(count).unwrap_or(0);
         let members = self.counted.saturating_sub(self.passed);
         let writes = members.saturating_sub(self.idle);
-        let mean = |sum: u64, count: u64| (sum + count / 2).checked_div(count).unwrap_or(0);
         let gained_each = mean(self.gained, self.counted);
         if writes > 0 {
             let gained = u128::from(self.gained) * u128::from(members) / u128::from(self.counted);
             per_write.observe(mean(gained as u64, writes), writes);
         }
-        *self = Visits::from(if is_last {
-            message
-        } else {
-            self.from + gained_each
-        });
+        *self = Visits::from(self.from + gained_each);
     }
 }
 
@@ -65,22 +84,19 @@ mod tests {
         let mut visits = Visits::from(100);
         // 10 messages come; 1,000 of 1,500 members are visited, and then 4 more messages come.
         visits.count(1000, 110);
-        visits.count(500, 114);
-        visits.end_round(&mut per_write, false, 114);
+        visits.end_round(&mut per_write, 500, 114, false);
         let written = 1000 * 10 + 500 * 14;
         assert_eq!(per_write.count(), 1500);
         assert!(per_write.sum().abs_diff(written) <= 750, "{per_write:?}");
         // The first 1,000 hear of those in the next round; the others are at the tail.
-        visits.count(1500, 114);
         visits.idle = 500;
-        visits.end_round(&mut per_write, true, 114);
+        visits.end_round(&mut per_write, 1500, 114, true);
         assert_eq!(per_write.count(), 2500);
         let written = written + 1000 * 4;
         assert!(per_write.sum().abs_diff(written) <= 1500, "{per_write:?}");
         // Of those who lag, nothing is said.
-        visits.count(1500, 120);
         visits.passed = 1400;
-        visits.end_round(&mut per_write, true, 120);
+        visits.end_round(&mut per_write, 1500, 120, true);
         assert_eq!(per_write.count(), 2600);
         assert!(
             per_write.sum().abs_diff(written + 600) <= 1500,

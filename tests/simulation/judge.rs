@@ -14,8 +14,8 @@ const LINGER_BYTES_MAX: usize = 32 << 20;
 /// The most that a frame takes besides its payload.
 const FRAME_HEADER_BYTES_MAX: usize = 10;
 
-/// The least memory that a segment's list takes, if it has one.
-const LIST_BYTES_MIN: usize = 4 * 24;
+/// The least memory that a segment's lists take, if it has some.
+const LIST_BYTES_MIN: usize = 2 * 24 + 4 * 24;
 
 impl World {
     /// The shutdown goes on: some more are closed.
@@ -280,7 +280,7 @@ impl World {
         // Two segments that follow each other are at least half full, but for the first and the last.
         let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
         let excess_bytes_max =
-            2 * (read_bytes_max + segment_bytes_max) + segment_bytes_max / 64 + LIST_BYTES_MIN;
+            2 * (read_bytes_max + segment_bytes_max) + segment_bytes_max / 1024 + LIST_BYTES_MIN;
         let topic_bytes_max = limits.topic_log_bytes_max + excess_bytes_max;
         let log_bytes_max = (self.relay.topics() * self.encodings() * topic_bytes_max)
             .min(limits.log_bytes_max + self.encodings() * excess_bytes_max);

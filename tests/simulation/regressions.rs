@@ -681,3 +681,29 @@ fn who_waits_for_its_turn_is_not_stalled() {
     script.turn();
     assert!(script.is_closed(last), "now it is stalled");
 }
+
+/// However much a topic's members take, and whatever a topic's share of a turn is: the others have theirs.
+#[test]
+fn a_topic_that_is_never_done_does_not_starve_the_others() {
+    for (topic_visits_per_turn, topic_flush_bytes_per_turn) in [(3, 1 << 30), (1000, 3000)] {
+        let mut script = Script::new(Limits {
+            pace: Pace {
+                topic_visits_per_turn,
+                visits_per_turn: 3,
+                topic_flush_bytes_per_turn,
+                flush_bytes_per_turn: 3000,
+                ..Pace::default()
+            },
+            ..limits()
+        });
+        let busy: Vec<_> = (0..10).map(|_| script.join("/ws/busy")).collect();
+        let quiet = script.join("/ws/quiet");
+        for _ in 0..20 {
+            script.say(busy[0], &message(&[7; 1000]));
+            script.say(quiet, &message(b"hello"));
+            script.turn();
+            script.turn();
+            assert_eq!(script.take(quiet), sent(b"hello"));
+        }
+    }
+}
