@@ -4,12 +4,12 @@
 //! The house, and who may call whom:
 //!
 //! ```text
-//!   main ─► cli ─► server ─► relay ─► http ─► proto
-//!                    │         ├────► metrics
-//!                    │         ├────► proxy ─► proto
-//!                    │         ├────► log
-//!                    │         └────► wheel
-//!            │       └─► sys
+//!   main ─► cli ─► server ─► turn ─► relay ─► http ─► proto
+//!            │       │         │      ├────► metrics
+//!            │       │         ▼      ├────► proxy ─► proto
+//!            │       ├─► transport    ├────► log
+//!            │       │         │      └────► wheel
+//!            │       └─► sys ◄─┘
 //!            ├► journal
 //!            └► bench ─► proto, sys
 //! ```
@@ -18,9 +18,10 @@
 //!   nothing per reader; [`wheel`] counts time. None of them does I/O or knows a clock.
 //! - [`http`] says what a request is for; [`metrics`] counts; [`relay`] takes every decision. They do
 //!   no I/O either.
+//! - [`turn`] is the loop's one turn, over any sockets; [`transport`] says what a socket brought and took.
 //! - [`proxy`] says who a client is when proxies stand between.
 //! - [`journal`] is how the process logs.
-//! - [`sys`] and [`server`] are the only rooms of the relay that touch the kernel.
+//! - [`sys`], [`transport`] and [`server`] are the only rooms of the relay that touch the kernel.
 //! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.
 //! - `bench` is the load generator, for any WebSocket server: a customer of [`proto`] in the
 //!   client's role. The feature of the same name takes it out.

@@ -1,16 +1,17 @@
 //! The relay: every decision, and no I/O.
 //!
 //! A [`Relay`] is a state machine. Inputs are `handle_*`, outputs are `poll_*`; sockets, clock and
-//! poller belong to whoever drives it, which is [`server`](crate::server) in earnest and a seeded
-//! simulation in the tests. One turn calls, in this order:
+//! poller belong to whoever drives it, which is a server in earnest and a seeded simulation in the tests:
+//! both by the same turn, which calls, in this order:
 //!
 //! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back, and
 //!    [`handle_poll`](Relay::handle_poll) with what the poll brought;
 //! 2. for what happened: [`handle_accept`](Relay::handle_accept), with
 //!    [`handle_loopback`](Relay::handle_loopback) where it holds,
-//!    [`handle_input`](Relay::handle_input) after [`reading`](Relay::reading) allowed it,
-//!    [`handle_end`](Relay::handle_end), [`handle_reset`](Relay::handle_reset),
-//!    [`handle_writable`](Relay::handle_writable), and [`handle_timers`](Relay::handle_timers);
+//!    [`handle_input`](Relay::handle_input) or [`handle_kept`](Relay::handle_kept) as
+//!    [`reading`](Relay::reading) says, [`handle_end`](Relay::handle_end),
+//!    [`handle_reset`](Relay::handle_reset), [`handle_writable`](Relay::handle_writable), and
+//!    [`handle_timer`](Relay::handle_timer) for whom [`poll_timer`](Relay::poll_timer) names;
 //! 3. [`begin_flush`](Relay::begin_flush), then for each connection that
 //!    [`poll_transmit`](Relay::poll_transmit) names, one write of what
 //!    [`transmit`](Relay::transmit) holds for it, reported to
