@@ -6,8 +6,8 @@ mod common;
 use common::*;
 use fanfare::config::Config;
 use fanfare::proto::MessageKind;
-use fanfare::relay::{ConnId, Hooks};
-use fanfare::server::{Gone, Handle, PublishError, Server};
+use fanfare::relay::{ConnId, Hooks, MessageId, Published};
+use fanfare::server::{Gone, Handle, PublishError, ReceiptError, Server};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
@@ -105,10 +105,10 @@ fn what_is_refused_reaches_nobody() {
     let publish = |kind, payload| handle.publish("news", kind, payload);
     let too_large = PublishError::TooLarge { bytes_max: 1 << 20 };
     let huge = vec![b'x'; 32 << 20];
-    assert_eq!(publish(MessageKind::Text, huge), Err(too_large));
+    assert_eq!(publish(MessageKind::Text, huge).err(), Some(too_large));
     let not_text = b"\xff\xfe".to_vec();
     let refused = publish(MessageKind::Text, not_text);
-    assert_eq!(refused, Err(PublishError::NotText));
+    assert_eq!(refused.err(), Some(PublishError::NotText));
     let largest = vec![b'x'; 1 << 20];
     publish(MessageKind::Binary, largest.clone()).expect("it runs");
     reader.expect_binary(&largest);
@@ -124,7 +124,7 @@ fn after_the_end_everything_is_answered_at_once() {
         assert_eq!(handle.counters().err(), Some(Gone));
         for _ in 0..2000 {
             let refused = handle.publish("news", MessageKind::Text, "x");
-            assert_eq!(refused, Err(PublishError::Gone));
+            assert_eq!(refused.err(), Some(PublishError::Gone));
         }
         assert_eq!(handle.stop(), Err(Gone));
     });
@@ -134,20 +134,23 @@ fn after_the_end_everything_is_answered_at_once() {
 struct Busybody(Arc<OnceLock<Handle>>);
 
 impl Hooks for Busybody {
-    fn on_message(&mut self, _: ConnId, topic: &str, kind: MessageKind, payload: &[u8]) {
+    fn on_message(&mut self, _: ConnId, message: &Published<'_>) {
+        let Published { topic, kind, .. } = *message;
+        let payload = message.payload;
         let handle = self.0.get().expect("it was set before anybody came");
         assert!(handle.counters().expect("it runs").opened > 0);
         match payload {
             b"flood" => {
                 let publish = || handle.publish("flood", kind, payload);
                 let taken = (0..).take_while(|_| publish().is_ok()).count();
-                assert_eq!(publish(), Err(PublishError::QueueFull));
+                assert_eq!(publish().err(), Some(PublishError::QueueFull));
                 assert!(taken > 64, "{taken}");
             }
             _ => {
                 // To itself as well: nobody is told of it, or this would not end.
                 let answer = format!("{topic} had {}", payload.len());
-                handle.publish(topic, kind, answer).expect("there is room");
+                let receipt = handle.publish(topic, kind, answer).expect("there is room");
+                assert_eq!(receipt.wait(), Err(ReceiptError::OnLoop));
             }
         }
     }
@@ -169,4 +172,44 @@ fn a_hook_may_publish_and_count_and_never_waits() {
     drop(client);
     embedded.handle.stop().expect("it runs");
     embedded.ended.recv_timeout(DEADLINE).expect("it ends");
+}
+
+/// The id that a message got which is published now.
+fn published(handle: &Handle, topic: &'static str) -> Result<Option<MessageId>, ReceiptError> {
+    let receipt = handle
+        .publish(topic, MessageKind::Text, "x")
+        .expect("it runs");
+    in_time(|| receipt.wait())
+}
+
+#[test]
+fn a_receipt_says_which_message_it_was() {
+    let embedded = run(NoHooks);
+    let handle = &embedded.handle;
+    assert_eq!(published(handle, "a"), Ok(None), "nobody is there");
+    let mut client = join(embedded.address, "/ws/a");
+    let id = |handle| {
+        published(handle, "a")
+            .expect("it runs")
+            .expect("somebody is there")
+    };
+    let first = id(handle);
+    client.expect_text("x");
+    client.send(&text("second"));
+    client.expect_text("second");
+    let third = id(handle);
+    assert_eq!((first.number, third.number), (1, 3));
+    assert_eq!(first.epoch, third.epoch);
+    client.expect_text("x");
+    // A topic that everybody has left has ended; the next one of that name has messages of its own.
+    drop(client);
+    eventually("the topic ends", || published(handle, "a") == Ok(None));
+    let client = join(embedded.address, "/ws/a");
+    let again = id(handle);
+    assert_eq!(again.number, 1);
+    assert_ne!(again.epoch, first.epoch);
+    drop(client);
+    handle.stop().expect("it runs");
+    embedded.ended.recv_timeout(DEADLINE).expect("it ends");
+    assert!(handle.publish("a", MessageKind::Text, "x").is_err());
 }

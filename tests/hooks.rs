@@ -5,8 +5,7 @@ mod common;
 use common::*;
 use fanfare::config::Config;
 use fanfare::http::Status;
-use fanfare::proto::MessageKind;
-use fanfare::relay::{ConnId, Decision, Hooks, UpgradeRequest};
+use fanfare::relay::{ConnId, Decision, Hooks, Published, UpgradeRequest};
 use fanfare::server::{Handle, Server};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -40,9 +39,10 @@ impl Hooks for Witness {
         self.note(format!("left {topic}"));
     }
 
-    fn on_message(&mut self, _: ConnId, topic: &str, kind: MessageKind, payload: &[u8]) {
-        let payload = String::from_utf8_lossy(payload);
-        self.note(format!("{kind:?} in {topic}: {payload}"));
+    fn on_message(&mut self, _: ConnId, message: &Published<'_>) {
+        let Published { topic, kind, .. } = message;
+        let (number, payload) = (message.id.number, String::from_utf8_lossy(message.payload));
+        self.note(format!("{kind:?} in {topic}: {number}, {payload}"));
     }
 }
 
@@ -74,7 +74,7 @@ fn hooks_decide_on_upgrades_and_hear_what_happens() {
     assert_eq!(next(), format!("{peer} asks for room"));
     assert_eq!(next(), "joined room");
     client.send(&text("hello"));
-    assert_eq!(next(), "Text in room: hello");
+    assert_eq!(next(), "Text in room: 1, hello");
     drop(client);
     assert_eq!(next(), "left room");
 

@@ -1,6 +1,6 @@
 //! What a program that embeds the relay may decide, and hear of.
 
-use super::ConnId;
+use super::{ConnId, MessageId, Relay};
 use crate::http::Status;
 use crate::proto::{Head, MessageKind};
 use crate::proxy::PeerAddress;
@@ -15,6 +15,19 @@ pub struct UpgradeRequest<'a> {
     pub topic: &'a str,
     /// Who asks: whom a trusted proxy speaks for, otherwise the other end.
     pub client: PeerAddress,
+}
+
+/// A message that was published.
+#[derive(Clone, Copy, Debug)]
+pub struct Published<'a> {
+    /// Which one of its topic it is.
+    pub id: MessageId,
+    /// Its topic.
+    pub topic: &'a str,
+    /// Text, which is UTF-8, or binary.
+    pub kind: MessageKind,
+    /// What its sender said, in one piece and inflated.
+    pub payload: &'a [u8],
 }
 
 /// What becomes of a request to open a WebSocket.
@@ -53,8 +66,16 @@ pub trait Hooks: Send {
     }
 
     /// A connection published a message. It is on its way already.
-    fn on_message(&mut self, id: ConnId, topic: &str, kind: MessageKind, payload: &[u8]) {
-        let _ = (id, topic, kind, payload);
+    fn on_message(&mut self, id: ConnId, message: &Published<'_>) {
+        let _ = (id, message);
+    }
+}
+
+impl Relay {
+    /// Sets the hooks of a program that embeds the relay.
+    pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
+        self.hooks.0 = Some(Box::new(hooks));
+        self.keep_guests();
     }
 }
 

@@ -40,9 +40,11 @@ mod connection;
 mod control;
 mod crowd;
 mod ending;
+mod feed;
 mod guests;
 mod heads;
 mod hooks;
+mod ids;
 mod input;
 mod join;
 mod limits;
@@ -67,7 +69,9 @@ pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use compression::Stopwatch;
 pub use connection::ConnId;
-pub use hooks::{Decision, Hooks, UpgradeRequest};
+pub use feed::Offered;
+pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
+pub use ids::{Epoch, InvalidId, MessageId};
 pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
@@ -244,12 +248,6 @@ impl Relay {
     /// Serves other files from now on. A download that is under way goes on with what it began with.
     pub fn set_site(&mut self, site: Site) {
         self.site = site;
-    }
-
-    /// Sets the hooks of a program that embeds the relay.
-    pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
-        self.hooks.0 = Some(Box::new(hooks));
-        self.keep_guests();
     }
 
     /// Begins a turn at the time `now`.

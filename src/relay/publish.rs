@@ -1,7 +1,7 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::connection::{ConnId, NONE, Peer, Phase};
+use super::connection::{NONE, Peer, Phase};
 use super::ending::LAPPED;
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
@@ -11,35 +11,14 @@ use crate::metrics::Cause;
 use crate::proto::{Header, MessageKind};
 
 impl Relay {
-    /// A connection publishes a message into its topic.
-    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
-        let sender = &mut self.connections[slot as usize];
-        sender.active = self.now;
-        let topic = self.topics[sender.variant].topic;
-        let excluded = sender.excluded(slot);
-        self.append(topic, excluded, kind, payload);
-        if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.connections[slot as usize].generation;
-            let id = ConnId { slot, generation };
-            hooks.on_message(id, self.topics[topic].name(), kind, payload);
-        }
-    }
-
-    /// Publishes a message that comes from elsewhere than a connection. False if the topic has no
-    /// room for it now, until its members were served; a topic without members takes everything.
-    pub fn handle_publish(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> bool {
-        let Some(topic) = self.topics.find(topic) else {
-            return true;
-        };
-        let has_room = self.room(topic) > 0;
-        if has_room {
-            self.append(topic, None, kind, payload);
-        }
-        has_room
-    }
-
     /// Appends a message to a topic. Costs the same whatever the number of members.
-    fn append(&mut self, topic: TopicKey, sender: Option<u32>, kind: MessageKind, payload: &[u8]) {
+    pub(super) fn append(
+        &mut self,
+        topic: TopicKey,
+        sender: Option<u32>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
         let topic = &mut self.topics[topic];
         topic.meter.count(self.now, payload.len());
         let [plain, compressed @ ..] = topic.variants_by_encoding();

@@ -3,6 +3,7 @@
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
 //! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
+use super::ids::Epoch;
 use super::meter::Meter;
 use super::variant::{ENCODINGS, Encoding, Variant};
 use crate::wheel::Tick;
@@ -32,6 +33,8 @@ impl VariantKey {
 #[derive(Debug)]
 pub(super) struct Topic {
     name: Box<str>,
+    /// This life of it: messages of another have other ids.
+    pub(super) epoch: Epoch,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -45,6 +48,8 @@ pub(super) struct Topics {
     topics: Slab<Topic>,
     variants: Slab<Variant>,
     by_name: HashTable<u32>,
+    /// Topics that have begun.
+    epochs: u64,
     hasher: RandomState,
 }
 
@@ -108,8 +113,11 @@ impl Topics {
 
     fn insert(&mut self, name: &str, now: Tick) -> TopicKey {
         let hash = self.hasher.hash_one(name);
+        // The hash of a count that never repeats, by a key that nobody knows, is as good as chance.
+        self.epochs += 1;
         let key = self.topics.insert(Topic {
             name: name.into(),
+            epoch: Epoch::of(self.hasher.hash_one(self.epochs)),
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;

@@ -5,6 +5,7 @@
 //! a hook does.
 
 use super::mailbox::{Mail, Mailbox};
+use super::receipt::Receipt;
 use crate::http;
 use crate::proto::MessageKind;
 use crate::relay::Counters;
@@ -84,7 +85,7 @@ impl Handle {
 
     /// Publishes a message into a topic, as if a client had: it reaches every member. A topic that
     /// nobody is in takes it, and forgets it. `Ok` means that it stands in the loop's queue, to be
-    /// published in its turn unless the server ends before.
+    /// published in its turn unless the server ends before; whoever wants to know waits for the receipt.
     ///
     /// Waits while the queue is full, for [`run`](super::Server::run) to begin too. Only on the loop's
     /// own thread, hence inside a hook, it does not wait: there it is
@@ -94,12 +95,15 @@ impl Handle {
         topic: &str,
         kind: MessageKind,
         payload: impl AsRef<[u8]>,
-    ) -> Result<(), PublishError> {
-        self.mailbox
-            .deliver(self.check(topic, kind, payload.as_ref())?)
+    ) -> Result<Receipt, PublishError> {
+        let mut mail = self.check(topic, kind, payload.as_ref())?;
+        let (receipt, unsettled) = Receipt::new(self.mailbox.clone());
+        mail.receipt = Some(unsettled);
+        self.mailbox.deliver(mail)?;
+        Ok(receipt)
     }
 
-    /// Publishes a message as [`publish`](Handle::publish) does, and never waits: with
+    /// Publishes a message as [`publish`](Handle::publish) does, without a receipt, and never waits: with
     /// [`PublishError::QueueFull`] it was not taken. The queue holds 1,024 messages, of 4 MiB together.
     pub fn try_publish(
         &self,
@@ -131,6 +135,7 @@ impl Handle {
             topic: topic.into(),
             kind,
             payload: payload.into(),
+            receipt: None,
         })
     }
 }

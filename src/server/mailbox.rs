@@ -6,9 +6,10 @@
 
 use super::Server;
 use super::handle::{Gone, Handle, PublishError};
+use super::receipt::Unsettled;
 use super::signals::Loaded;
 use crate::proto::MessageKind;
-use crate::relay::Counters;
+use crate::relay::{Counters, Offered};
 use crate::turn::Shares;
 use crate::wheel::Tick;
 use mio::Waker;
@@ -34,6 +35,8 @@ pub(super) struct Mail {
     pub(super) topic: Box<str>,
     pub(super) kind: MessageKind,
     pub(super) payload: Box<[u8]>,
+    /// Somebody wants to know what becomes of it.
+    pub(super) receipt: Option<Unsettled>,
 }
 
 /// See the [module](self).
@@ -151,6 +154,10 @@ impl Mailbox {
         }
     }
 
+    pub(super) fn is_loops_thread(&self) -> bool {
+        self.lock().is_loops_thread()
+    }
+
     fn ask(&self, ask: impl FnOnce(&mut State)) -> Result<(), Gone> {
         let mut state = self.lock();
         if state.phase == Phase::Ended {
@@ -193,8 +200,6 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a,
 #[derive(Debug)]
 pub(super) struct Inbox {
     mailbox: Arc<Mailbox>,
-    /// A message that its topic had no room for.
-    put_back: Option<Mail>,
     /// Messages were left over for the next turn.
     has_more: bool,
     /// Hooks may ask for counters while the relay is busy.
@@ -239,7 +244,6 @@ impl Inbox {
         };
         Inbox {
             mailbox: Arc::new(mailbox),
-            put_back: None,
             has_more: false,
             keeps_counters: false,
         }
@@ -282,14 +286,18 @@ impl Inbox {
 
     /// There is, or may be, a message that the next turn is to publish.
     pub(super) fn has_work(&self) -> bool {
-        self.has_more || self.put_back.is_some()
+        self.has_more
     }
 
-    /// The next message, first the one that was put back.
-    fn next(&mut self) -> Option<Mail> {
-        if let Some(mail) = self.put_back.take() {
-            return Some(mail);
-        }
+    /// Puts a message back before all others: its topic had no room for it.
+    fn put_back(&self, mail: Mail) {
+        let mut state = self.mailbox.lock();
+        state.messages_bytes += mail.payload.len();
+        state.messages.push_front(mail);
+    }
+
+    /// The next message.
+    fn next(&self) -> Option<Mail> {
         let mut state = self.mailbox.lock();
         let mail = state.messages.pop_front()?;
         state.messages_bytes -= mail.payload.len();
@@ -336,12 +344,16 @@ impl Server {
             let Some(mail) = self.inbox.next() else {
                 return;
             };
-            let has_room = self
-                .relay
-                .handle_publish(&mail.topic, mail.kind, &mail.payload);
-            if !has_room {
-                self.inbox.put_back = Some(mail);
-                break;
+            let published = match self.relay.offer(&mail.topic, mail.kind, &mail.payload) {
+                Offered::Committed(id) => Some(id),
+                Offered::Nobody => None,
+                Offered::Later => {
+                    self.inbox.put_back(mail);
+                    break;
+                }
+            };
+            if let Some(receipt) = &mail.receipt {
+                receipt.settle(published);
             }
             bytes += mail.payload.len();
             if bytes >= Shares::TURN_BYTES_MAX {

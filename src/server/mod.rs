@@ -11,6 +11,7 @@ mod digest;
 mod handle;
 mod mailbox;
 mod public;
+mod receipt;
 mod signals;
 mod table;
 
@@ -18,6 +19,7 @@ pub use crate::sys::listen::LocalAddress;
 pub use bind::StartError;
 pub use handle::{Gone, Handle, PublishError};
 pub use public::read_site;
+pub use receipt::{Receipt, ReceiptError};
 
 use crate::config::Config;
 use crate::metrics::{Histogram, ProcessFigures};

@@ -1,3 +1,4 @@
+use super::super::receipt::ReceiptError;
 use super::*;
 use crate::config::Config;
 use mio::{Events, Poll, Token};
@@ -20,7 +21,7 @@ fn elsewhere<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Rec
 }
 
 fn publish(handle: &Handle) -> Result<(), PublishError> {
-    handle.publish("topic", MessageKind::Text, "x")
+    handle.publish("topic", MessageKind::Text, "x").map(drop)
 }
 
 /// Waits until as many threads wait for room.
@@ -50,7 +51,7 @@ fn the_loops_own_thread_never_waits() {
 
 #[test]
 fn whoever_waits_goes_on_when_there_is_room() {
-    let (_poll, mut inbox) = inbox();
+    let (_poll, inbox) = inbox();
     let handle = inbox.handle();
     let _running = inbox.start().unwrap();
     fill(&handle);
@@ -103,7 +104,7 @@ fn a_server_that_never_ran_and_is_dropped_is_gone() {
 
 #[test]
 fn the_queue_is_bounded_in_messages_and_in_bytes_and_takes_the_largest_message() {
-    let (_poll, mut inbox) = inbox();
+    let (_poll, inbox) = inbox();
     let handle = inbox.handle();
     inbox.set_message_bytes_max(2 * MESSAGES_BYTES_MAX);
     let send = |bytes| handle.try_publish("topic", MessageKind::Binary, vec![0; bytes]);
@@ -137,7 +138,7 @@ fn what_no_client_could_send_is_refused() {
 
 #[test]
 fn the_loop_is_woken_by_the_first_message() {
-    let (mut poll, mut inbox) = inbox();
+    let (mut poll, inbox) = inbox();
     let handle = inbox.handle();
     for _ in 0..2 {
         publish(&handle).unwrap();
@@ -165,4 +166,26 @@ fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
     }
     server.obey(Tick(0));
     assert!(!server.inbox.has_work());
+}
+
+#[test]
+fn a_receipt_is_settled_by_the_loop_or_by_its_end() {
+    let (_poll, inbox) = inbox();
+    let handle = inbox.handle();
+    let running = inbox.start().unwrap();
+    let wait = || {
+        let receipt = handle.publish("topic", MessageKind::Text, "x").unwrap();
+        elsewhere(|| receipt.wait())
+    };
+    let (settled, put_back, unseen) = (wait(), wait(), wait());
+    let mail = inbox.next().unwrap();
+    mail.receipt.as_ref().unwrap().settle(None);
+    drop(mail);
+    assert_eq!(settled.recv_timeout(DEADLINE), Ok(Ok(None)));
+    let mail = inbox.next().unwrap();
+    inbox.put_back(mail);
+    drop(running);
+    for lost in [put_back, unseen] {
+        assert_eq!(lost.recv_timeout(DEADLINE), Ok(Err(ReceiptError::Gone)));
+    }
 }

@@ -1,0 +1,77 @@
+//! The one door and the one order: whatever is published comes through here, from whomever, and gets
+//! its number here.
+//!
+//! What is *offered* has been checked by whoever brings it: its size, and that text is UTF-8. The relay
+//! looks whether its topic has room. What is *committed* has its number, and is appended; nothing else
+//! ever is. Since this relay orders its messages itself, both are one step, with no copy in between.
+
+use super::Relay;
+use super::connection::ConnId;
+use super::hooks::Published;
+use super::ids::MessageId;
+use super::topic::TopicKey;
+use crate::proto::MessageKind;
+
+/// What became of a message that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It has its number, and is on its way to everybody in its topic.
+    Committed(MessageId),
+    /// There is no such topic: nobody is in it. The message has come to everybody who is.
+    Nobody,
+    /// The topic has no room before its members were served: offer it again in the next turn, and what
+    /// follows it in that topic after it.
+    Later,
+}
+
+impl Relay {
+    /// Offers a message that comes from elsewhere than a connection. It is within
+    /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
+    pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
+        let Some(topic) = self.topics.find(topic) else {
+            return Offered::Nobody;
+        };
+        if self.room(topic) == 0 {
+            return Offered::Later;
+        }
+        Offered::Committed(self.commit(topic, None, kind, payload))
+    }
+
+    /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
+    /// far as there was.
+    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
+        let sender = &mut self.connections[slot as usize];
+        sender.active = self.now;
+        let topic = self.topics[sender.variant].topic;
+        let excluded = sender.excluded(slot);
+        let message = self.commit(topic, excluded, kind, payload);
+        if let Some(hooks) = &mut self.hooks.0 {
+            let generation = self.connections[slot as usize].generation;
+            let id = ConnId { slot, generation };
+            let topic = self.topics[topic].name();
+            let message = Published {
+                id: message,
+                topic,
+                kind,
+                payload,
+            };
+            hooks.on_message(id, &message);
+        }
+    }
+
+    /// Gives a message its number, and appends it.
+    fn commit(
+        &mut self,
+        topic: TopicKey,
+        excluded: Option<u32>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> MessageId {
+        self.append(topic, excluded, kind, payload);
+        let topic = &self.topics[topic];
+        MessageId {
+            epoch: topic.epoch,
+            number: topic.meter.messages(),
+        }
+    }
+}
