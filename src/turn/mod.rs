@@ -15,7 +15,7 @@
 //! does what it is told to; it decides nothing.
 //!
 //! Readiness is edge-like: an event says that something changed, once. So a connection that stops
-//! reading before its socket is drained stands on the [`Ready`] list, or would sleep for ever.
+//! reading before its socket is drained stands on the ready list, or would sleep for ever.
 
 mod ready;
 
