@@ -523,6 +523,38 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     assert_eq!(script.relay.log_bytes(), 0);
 }
 
+/// To know what a reader missed, all that its log knows of senders who don't hear themselves was gone
+/// through for each one that doesn't either: so many laps took a turn a tenth of a second.
+#[test]
+fn what_a_lap_takes_counts() {
+    let mut script = Script::new(Limits {
+        topic_log_bytes_max: 1 << 20,
+        log_bytes_max: 16 << 20,
+        pace: Pace {
+            laps_per_turn: 5,
+            ..Pace::default()
+        },
+        ..limits()
+    });
+    let senders = [(); 2].map(|()| script.join("/ws?echo=0"));
+    let stalled: Vec<_> = (0..12).map(|_| script.join("/ws?echo=0")).collect();
+    for &reader in &stalled {
+        script.set_room(reader, 1);
+    }
+    let mut lapped = 0;
+    while lapped < 12 {
+        for _ in 0..100 {
+            for &sender in &senders {
+                script.say(sender, &message(b""));
+            }
+        }
+        script.turn();
+        let more = script.relay.counters().lapped - lapped;
+        assert!(more <= 1, "{more} in a turn");
+        lapped += more;
+    }
+}
+
 /// A reader whose socket had room, but whose turn had not come, was lapped by what came meanwhile.
 #[test]
 fn who_has_room_again_is_served_and_not_lapped() {
