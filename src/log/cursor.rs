@@ -68,6 +68,14 @@ impl Log {
         self.segments.range(first..).map(own).sum()
     }
 
+    /// Runs of frames, of whatever readers pass over them, that [`own_messages`](Log::own_messages) looks
+    /// at from that position on.
+    #[must_use]
+    pub fn runs(&self, from: Position) -> usize {
+        let first = self.index(from).unwrap_or(0);
+        self.segments.range(first..).map(Segment::runs).sum()
+    }
+
     /// The first frame boundary at or after `position`. Walks the frames of a part of a segment, so
     /// ask only where it is needed: when something must enter between two frames.
     #[must_use]

@@ -155,6 +155,11 @@ impl Segment {
         &self.block[position.since(self.start) as usize..]
     }
 
+    /// Runs of frames that readers pass over.
+    pub(super) fn runs(&self) -> usize {
+        self.excluded().len()
+    }
+
     /// Where `reader` goes on that stands before a frame of its own, or in it.
     pub(super) fn after_own(&self, position: Position, reader: u32) -> Position {
         let offset = position.since(self.start) as usize;

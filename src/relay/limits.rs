@@ -117,7 +117,8 @@ pub struct Pace {
     /// Bytes that a turn sends to those with output of their own who keep up, such as pongs, and as many
     /// to those who lag; what one of them is owed may exceed it.
     pub output_bytes_per_turn: u64,
-    /// Readers that a turn laps; while more are to be, their topics take nothing in.
+    /// Readers that a turn laps, or fewer where it takes long to know what they missed; while more are to
+    /// be, their topics take nothing in.
     pub laps_per_turn: usize,
     /// What a turn inflates before it goes on to writing, in bytes: of a message the larger of its two
     /// sizes, and 1 KiB for each block that it consists of.

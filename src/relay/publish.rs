@@ -149,10 +149,18 @@ impl Relay {
         };
         let lagging = self.topics[key].lagging().iter().copied();
         let behind: Vec<u32> = lagging.filter(is_behind).take(*laps_left).collect();
-        *laps_left -= behind.len();
         for slot in behind {
-            if self.pass_over_own(slot) >= cut {
+            if *laps_left == 0 {
+                break;
+            }
+            *laps_left -= 1;
+            let cursor = self.pass_over_own(slot);
+            if cursor >= cut {
                 continue;
+            }
+            if !self.connections[slot as usize].terms.echo() {
+                let runs = self.topics[key].log.runs(cursor);
+                *laps_left = laps_left.saturating_sub(runs / RUNS_PER_LAP);
             }
             self.lap_member(slot);
             if self.connections[slot as usize].phase != Phase::Closed {
@@ -313,6 +321,9 @@ impl Relay {
         }
     }
 }
+
+/// What takes as long as to lap a reader otherwise: to look at so many runs of frames for its own.
+const RUNS_PER_LAP: usize = 1024;
 
 /// Variants that memory is kept for in the list of those to tidy: 4 KiB.
 const TOUCHED_AT_REST_MAX: usize = 1024;

@@ -286,6 +286,30 @@ fn who_hears_the_end_of_a_message_is_not_idle() {
     assert_eq!(script.take(reader)[2..4], *b"\x03\xE9", "1001");
 }
 
+/// Only whole messages counted against idleness: an upload that took longer than that ended in 1001.
+#[test]
+fn who_is_in_the_middle_of_a_message_is_not_idle() {
+    let mut script = Script::new(Limits {
+        idle_timeout: Some(20),
+        ..limits()
+    });
+    let sender = script.join("/ws");
+    let large = message(&[1; 4000]);
+    for piece in large.chunks(1000) {
+        script.say(sender, piece);
+        script.pass(19);
+        script.turn();
+    }
+    script.say(sender, &frame(true, OpCode::Ping, b""));
+    let heard = script.take(sender);
+    assert_eq!(heard, sent(&[1; 4000]));
+    script.pass(20);
+    script.turn();
+    script.turn();
+    let close = b"\x88\x06\x03\xE9idle";
+    assert_eq!(script.take(sender), [&b"\x8A\x00"[..], close].concat());
+}
+
 /// Bytes that were one too many closed their sender, which went on being served: it was answered,
 /// counted, and looked up in the topic that it had left.
 #[test]
@@ -499,6 +523,38 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     assert_eq!(script.relay.log_bytes(), 0);
 }
 
+/// To know what a reader missed, all that its log knows of senders who don't hear themselves was gone
+/// through for each one that doesn't either: so many laps took a turn a tenth of a second.
+#[test]
+fn what_a_lap_takes_counts() {
+    let mut script = Script::new(Limits {
+        topic_log_bytes_max: 1 << 20,
+        log_bytes_max: 16 << 20,
+        pace: Pace {
+            laps_per_turn: 5,
+            ..Pace::default()
+        },
+        ..limits()
+    });
+    let senders = [(); 2].map(|()| script.join("/ws?echo=0"));
+    let stalled: Vec<_> = (0..12).map(|_| script.join("/ws?echo=0")).collect();
+    for &reader in &stalled {
+        script.set_room(reader, 1);
+    }
+    let mut lapped = 0;
+    while lapped < 12 {
+        for _ in 0..100 {
+            for &sender in &senders {
+                script.say(sender, &message(b""));
+            }
+        }
+        script.turn();
+        let more = script.relay.counters().lapped - lapped;
+        assert!(more <= 1, "{more} in a turn");
+        lapped += more;
+    }
+}
+
 /// A reader whose socket had room, but whose turn had not come, was lapped by what came meanwhile.
 #[test]
 fn who_has_room_again_is_served_and_not_lapped() {
@@ -608,6 +664,54 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
     script.turn();
     script.turn();
     assert_eq!(script.take(reader), b"\x88\x00");
+}
+
+/// Who was lapped while it closed got the code of its close, as if it had missed nothing.
+#[test]
+fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
+    let too_slow = [
+        &b"\x03\xF5"[..],
+        b"too slow: more was missed than the topic retains",
+    ];
+    let reason = |slow_policy, bytes: &[u8]| {
+        let mut limits = limits();
+        limits.slow_policy = slow_policy;
+        limits.rates.messages_per_second_max = Some(1);
+        let mut script = Script::new(limits);
+        let reader = script.join("/ws");
+        script.set_room(reader, 1);
+        // What it is owed when it closes is gone from the log before it has room.
+        for text in [b"one", b"two"] {
+            let sender = script.join("/ws?echo=0");
+            script.say(sender, &message(text));
+            script.turn();
+        }
+        script.say(reader, bytes);
+        while script.relay.counters().lapped == 0 {
+            let sender = script.join("/ws?echo=0");
+            script.say(sender, &message(&[1; 16_000]));
+            script.turn();
+            script.relay.handle_reset(sender);
+        }
+        script.give_room(reader, usize::MAX);
+        script.turn();
+        script.turn();
+        let heard = script.take(reader);
+        let rest = heard
+            .strip_prefix(&sent(b"one")[..])
+            .expect("a whole frame");
+        assert_eq!(rest[..2], [0x88, rest.len() as u8 - 2], "a close frame");
+        rest[2..].to_vec()
+    };
+    for slow_policy in [SlowPolicy::Close, SlowPolicy::Skip] {
+        let over_rate = message(b"too often").repeat(6);
+        assert_eq!(reason(slow_policy, &over_rate), too_slow.concat());
+        let wrong = frame(true, OpCode::Continuation, b"");
+        assert_eq!(reason(slow_policy, &wrong), too_slow.concat());
+        // Who said good-bye itself is answered.
+        let bye = frame(true, OpCode::Close, &1000u16.to_be_bytes());
+        assert_eq!(reason(slow_policy, &bye), 1000u16.to_be_bytes());
+    }
 }
 
 /// What one had sent oneself, and did not want back, was counted as missed.
