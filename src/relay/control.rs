@@ -3,7 +3,6 @@
 
 use super::Relay;
 use super::connection::NONE;
-use super::publish::frame_bytes;
 use crate::proto::frame::OpCode;
 
 impl Relay {
@@ -39,12 +38,7 @@ impl Relay {
         // Only who lags can be in the middle of a frame.
         let at = match connection.lagging {
             NONE => cursor,
-            _ => {
-                self.topics[connection.variant]
-                    .log
-                    .boundary(cursor, frame_bytes)
-                    .position
-            }
+            _ => self.topics[connection.variant].boundary(cursor).position,
         };
         connection.extra().outbox.enter_at(at);
     }

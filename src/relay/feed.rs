@@ -2,8 +2,8 @@
 //! its number here.
 //!
 //! What is *offered* has been checked by whoever brings it: its size, and that text is UTF-8. The relay
-//! looks whether its topic has room. What is *committed* has its number, and is appended; nothing else
-//! ever is. Since this relay orders its messages itself, both are one step, with no copy in between.
+//! looks whether its topic has room. What is *committed* is appended, which gives it its number; nothing
+//! else ever is. Since this relay orders its messages itself, both are one step, with no copy in between.
 
 use super::Relay;
 use super::connection::ConnId;
@@ -34,7 +34,8 @@ impl Relay {
         if self.room(topic) == 0 {
             return Offered::Later;
         }
-        Offered::Committed(self.commit(topic, None, kind, payload))
+        self.append(topic, None, kind, payload);
+        Offered::Committed(self.last_message(topic))
     }
 
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
@@ -44,7 +45,14 @@ impl Relay {
         sender.active = self.now;
         let topic = self.topics[sender.variant].topic;
         let excluded = sender.excluded(slot);
-        let message = self.commit(topic, excluded, kind, payload);
+        self.append(topic, excluded, kind, payload);
+        if self.hooks.0.is_some() {
+            self.tell_of_message(slot, topic, kind, payload);
+        }
+    }
+
+    fn tell_of_message(&mut self, slot: u32, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
+        let message = self.last_message(topic);
         if let Some(hooks) = &mut self.hooks.0 {
             let generation = self.connections[slot as usize].generation;
             let id = ConnId { slot, generation };
@@ -59,15 +67,8 @@ impl Relay {
         }
     }
 
-    /// Gives a message its number, and appends it.
-    fn commit(
-        &mut self,
-        topic: TopicKey,
-        excluded: Option<u32>,
-        kind: MessageKind,
-        payload: &[u8],
-    ) -> MessageId {
-        self.append(topic, excluded, kind, payload);
+    /// The message that was committed last: its number is how many there were.
+    fn last_message(&self, topic: TopicKey) -> MessageId {
         let topic = &self.topics[topic];
         MessageId {
             epoch: topic.epoch,

@@ -194,7 +194,8 @@ impl Relay {
     /// is saved, so that it can be told properly, or it is dropped.
     fn lap_member(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
-        let log = &self.topics[connection.variant].log;
+        let variant = &self.topics[connection.variant];
+        let log = &variant.log;
         let (cursor, tail) = (connection.cursor, log.tail());
         let end = connection.end(tail);
         if cursor >= end {
@@ -204,13 +205,13 @@ impl Relay {
         let outbox_under_way = connection
             .outbox()
             .is_some_and(|outbox| outbox.is_under_way());
-        let boundary = log.boundary(cursor, frame_bytes);
+        let boundary = variant.boundary(cursor);
         let rest_bytes = boundary.position.since(cursor) as usize;
         let is_rescued = rest_bytes <= self.limits.rescue_bytes_max
             && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
         let own = connection.excluded(slot);
         let own = own.map_or(0, |slot| log.own_messages(boundary.position, end, slot));
-        let missed = log.boundary(end, frame_bytes).message - boundary.message - own;
+        let missed = variant.boundary(end).message - boundary.message - own;
         self.counters.lag_bytes.observe(tail.since(cursor), 1);
         let is_open = connection.phase == Phase::Open;
         if self.limits.slow_policy == SlowPolicy::Close || !is_open || !is_rescued {
@@ -327,11 +328,3 @@ const RUNS_PER_LAP: usize = 1024;
 
 /// Variants that memory is kept for in the list of those to tidy: 4 KiB.
 const TOUCHED_AT_REST_MAX: usize = 1024;
-
-/// Size of the frame that begins here, as our own log encodes it.
-pub(super) fn frame_bytes(bytes: &[u8]) -> usize {
-    match Header::decode(bytes) {
-        Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
-        _ => unreachable!("the log holds whole frames of ours"),
-    }
-}

@@ -18,8 +18,9 @@
 use super::connection::{Connection, NONE};
 use super::topic::TopicKey;
 use super::visits::Visits;
-use crate::log::{Log, Position};
+use crate::log::{Boundary, Log, Position};
 use crate::metrics::Histogram;
+use crate::proto::Header;
 use crate::proto::deflate::Window;
 use slab::Slab;
 
@@ -43,6 +44,16 @@ impl Encoding {
         match window {
             Window::Bits9 => Self::Deflate9,
             Window::Bits15 => Self::Deflate15,
+        }
+    }
+
+    /// Size of the unit that begins here, as it was encoded: a frame, in which nothing else may enter.
+    fn unit_bytes(self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Plain | Self::Deflate9 | Self::Deflate15 => match Header::decode(bytes) {
+                Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
+                _ => unreachable!("the log holds whole frames of ours"),
+            },
         }
     }
 
@@ -121,6 +132,14 @@ impl Variant {
             goal: Position(0),
             settled: Position(0),
         }
+    }
+
+    /// The first boundary at or after a position: there, a control frame may enter, and a reader may be
+    /// moved on.
+    pub(super) fn boundary(&self, position: Position) -> Boundary {
+        let encoding = self.encoding;
+        self.log
+            .boundary(position, |bytes| encoding.unit_bytes(bytes))
     }
 
     pub(super) fn is_empty(&self) -> bool {
