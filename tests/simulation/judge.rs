@@ -215,6 +215,7 @@ impl World {
             }
         }
         assert_eq!(self.relay.connections(), self.by_id.len());
+        self.check_served();
         self.check_memory();
     }
 
@@ -232,7 +233,6 @@ impl World {
         }
         let limits = &self.character.limits;
         let peer = &mut self.peers[index];
-        peer.writes_this_turn = 0;
         let (now, since) = (self.now, peer.since);
         let stall = peer.stall_deadline(limits.stalled_write_timeout);
         if peer.readiness.is_listed {

@@ -16,6 +16,7 @@
 //!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
 //!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
 //!   Relay ◄───── judged by ──────┼ history.rs: what each member is owed
+//!                                ├ prompt.rs: in how many turns one is written to, and heard
 //!                                └ judge.rs: deadlines, bounds, wake-ups, and nothing left
 //! ```
 //!
@@ -30,6 +31,7 @@ mod judge;
 mod message;
 mod network;
 mod peer;
+mod prompt;
 mod random;
 mod regressions;
 mod request;

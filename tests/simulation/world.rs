@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) before_timers: Option<Counters>,
     pub(crate) histories: Vec<History>,
     pub(crate) turns: u64,
+    /// Times that somebody was read.
+    pub(crate) reads: u64,
     /// The turn in which a slot was given back.
     pub(crate) freed_in: HashMap<u32, u64>,
     /// Turns in a row that changed nothing.
@@ -72,6 +74,7 @@ impl World {
             before_timers: None,
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,
+            reads: 0,
             freed_in: HashMap::new(),
             idle_turns: 0,
             moved: false,
