@@ -191,7 +191,9 @@ impl World {
             Stage::Gone => return None,
         };
         let lapped = (peer.lapped_in == self.turns, "lapped, and not to be saved");
-        let mut reasons = reasons.iter().chain([&lapped]);
+        // It said good-bye while the write that finds out waited for its turn.
+        let probed = (stalled && peer.stage == Stage::Closing, "stalled");
+        let mut reasons = reasons.iter().chain([&lapped, &probed]);
         reasons.find(|reason| reason.0).map(|reason| reason.1)
     }
 

@@ -6,6 +6,8 @@
 //! judged from outside.
 //!
 //! ```text
+//!   elsewhere.rs: messages that no client sends
+//!
 //!   client ── client.rs, request.rs, violation.rs: what it sends, with a mark of what it means
 //!     ▲│
 //!     │▼
@@ -23,9 +25,11 @@
 //! `FANFARE_SIM_SEEDS` sets how many seeds are run, `FANFARE_SIM_SEED` the first one. That one
 //! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`.
 
+mod bounds;
 mod character;
 mod client;
 mod driver;
+mod elsewhere;
 mod history;
 mod judge;
 mod message;

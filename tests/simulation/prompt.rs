@@ -35,6 +35,11 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
+    /// What its topic had room for was taken by somebody who does not stand in line.
+    pub(crate) fn on_room_taken(&mut self) {
+        self.put_off = Wait::default();
+    }
+
     /// It is written to in this turn.
     pub(crate) fn on_written(&mut self, turn: u64) {
         self.written_in = turn;
