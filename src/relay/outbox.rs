@@ -127,6 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pong_takes_the_place_of_a_pong_and_of_nothing_else() {
+        for opcode in [OpCode::Ping, OpCode::Close] {
+            let mut outbox = Outbox::default();
+            outbox.push_pong(b"1", 1);
+            outbox.push_control(opcode, b"2");
+            outbox.push_pong(b"3", 1);
+            outbox.push_pong(b"4", 1);
+            let sent: Vec<u8> = outbox.pending().chunks(3).map(|frame| frame[2]).collect();
+            assert_eq!(sent, *b"124", "{opcode:?}");
+        }
+    }
+
+    #[test]
     fn a_peer_that_reads_a_little_makes_it_no_larger() {
         let mut outbox = Outbox::default();
         for n in 0..200u8 {

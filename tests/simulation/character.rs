@@ -75,6 +75,8 @@ pub(crate) struct Often {
     pub(crate) vanish: u32,
     // Of clients, and of their messages:
     pub(crate) deflate: u32,
+    /// Messages from elsewhere than a client.
+    pub(crate) elsewhere: u32,
     // Of what the network does:
     pub(crate) freeze: u32,
     pub(crate) refuse: u32,
@@ -161,6 +163,7 @@ impl Character {
             refuse: often(&[0, 0, 0, 10, 100]),
             spurious: often(&[0, 0, 20]),
             deflate: often(&[0, 1, 2, 2, 4]),
+            elsewhere: often(&[0, 0, 5, 50]),
         };
         let small_only = random.once_in(3);
         if !random.once_in(4) {

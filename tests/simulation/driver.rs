@@ -19,6 +19,7 @@ impl Driver for World {
     fn read(&mut self, id: ConnId, buffer: &mut [u8]) -> ReadOutcome {
         assert!(!buffer.is_empty(), "a read of nothing");
         let index = self.by_id[&id];
+        self.follow_read(index);
         self.follow_what_was_put_off(index, id);
         self.peers[index].socket.read(buffer)
     }
@@ -54,6 +55,7 @@ impl Driver for World {
             Told::Kept(id) => {
                 let index = index(id);
                 self.moved = true;
+                self.follow_read(index);
                 self.peers[index].prove_alive(self.now);
                 let told = self.call(index, true, call);
                 self.follow_what_was_put_off(index, id);
@@ -87,6 +89,7 @@ impl Driver for World {
                 let before = self.before_timers.take();
                 let before = before.unwrap_or(*self.relay.counters());
                 self.follow_timers(&before);
+                self.check_line();
                 self.lap(call)
             }
             Told::Sent(id, _) => {
@@ -111,7 +114,6 @@ impl World {
             is_probed || !peer.blocked,
             "client {index}'s full socket is written to"
         );
-        peer.writes_this_turn += 1;
         let Some(sent) = peer.socket.write(offered, refuses, &mut self.random) else {
             return WriteOutcome::Broken;
         };
@@ -134,6 +136,7 @@ impl World {
         if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
             peer.pong_awaited = Some(self.now);
         }
+        peer.waits.on_written(self.turns);
         let full = sent < offered;
         (peer.blocked, peer.is_behind) = (full, full);
         if self.trace {

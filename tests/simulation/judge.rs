@@ -191,7 +191,9 @@ impl World {
             Stage::Gone => return None,
         };
         let lapped = (peer.lapped_in == self.turns, "lapped, and not to be saved");
-        let mut reasons = reasons.iter().chain([&lapped]);
+        // It said good-bye while the write that finds out waited for its turn.
+        let probed = (stalled && peer.stage == Stage::Closing, "stalled");
+        let mut reasons = reasons.iter().chain([&lapped, &probed]);
         reasons.find(|reason| reason.0).map(|reason| reason.1)
     }
 
@@ -215,6 +217,7 @@ impl World {
             }
         }
         assert_eq!(self.relay.connections(), self.by_id.len());
+        self.check_served();
         self.check_memory();
     }
 
@@ -232,7 +235,6 @@ impl World {
         }
         let limits = &self.character.limits;
         let peer = &mut self.peers[index];
-        peer.writes_this_turn = 0;
         let (now, since) = (self.now, peer.since);
         let stall = peer.stall_deadline(limits.stalled_write_timeout);
         if peer.readiness.is_listed {

@@ -6,6 +6,8 @@
 //! judged from outside.
 //!
 //! ```text
+//!   elsewhere.rs: messages that no client sends
+//!
 //!   client ── client.rs, request.rs, violation.rs: what it sends, with a mark of what it means
 //!     ▲│
 //!     │▼
@@ -16,20 +18,24 @@
 //!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
 //!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
 //!   Relay ◄───── judged by ──────┼ history.rs: what each member is owed
+//!                                ├ prompt.rs: in how many turns one is written to, and heard
 //!                                └ judge.rs: deadlines, bounds, wake-ups, and nothing left
 //! ```
 //!
 //! `FANFARE_SIM_SEEDS` sets how many seeds are run, `FANFARE_SIM_SEED` the first one. That one
 //! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`.
 
+mod bounds;
 mod character;
 mod client;
 mod driver;
+mod elsewhere;
 mod history;
 mod judge;
 mod message;
 mod network;
 mod peer;
+mod prompt;
 mod random;
 mod regressions;
 mod request;

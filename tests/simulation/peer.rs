@@ -5,6 +5,7 @@ use crate::character::may_put_off_output;
 use crate::client::{Client, Mark};
 use crate::history::{History, Reader};
 use crate::network::Socket;
+use crate::prompt::Waits;
 use crate::request::Answer;
 use crate::tap::{Heard, Tap};
 use fanfare::relay::{ConnId, Limits};
@@ -127,7 +128,7 @@ pub(crate) struct Peer {
     pub(crate) readiness: Readiness,
     /// When its time was up, and it was still to be heard.
     pub(crate) excused_at: Option<Tick>,
-    pub(crate) writes_this_turn: u32,
+    pub(crate) waits: Waits,
 }
 
 impl Peer {
@@ -170,7 +171,7 @@ impl Peer {
             discarded: 0,
             readiness: Readiness::default(),
             excused_at: None,
-            writes_this_turn: 0,
+            waits: Waits::default(),
         }
     }
 

@@ -17,6 +17,7 @@ impl World {
         self.take_events();
         self.begin_shutdown();
         self.accept();
+        self.publish_mail();
         let mut turn = self.turn.take().expect("it is put back");
         turn.run(self);
         self.turn = Some(turn);

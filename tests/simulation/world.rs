@@ -3,6 +3,7 @@
 
 use crate::character::Character;
 use crate::client::{Client, Whim};
+use crate::elsewhere::Mail;
 use crate::history::History;
 use crate::network::Socket;
 use crate::peer::{News, Peer, Stage};
@@ -36,6 +37,8 @@ pub(crate) struct World {
     pub(crate) before_timers: Option<Counters>,
     pub(crate) histories: Vec<History>,
     pub(crate) turns: u64,
+    /// Times that somebody was read.
+    pub(crate) reads: u64,
     /// The turn in which a slot was given back.
     pub(crate) freed_in: HashMap<u32, u64>,
     /// Turns in a row that changed nothing.
@@ -46,6 +49,9 @@ pub(crate) struct World {
     pub(crate) shutdown: Option<Tick>,
     /// Topics that were published to since the relay last slept.
     pub(crate) burst: BTreeSet<usize>,
+    /// Messages from elsewhere that are not taken in yet, and how many there were in all.
+    pub(crate) mail: VecDeque<Mail>,
+    pub(crate) mails_sent: u32,
     pub(crate) stalled: u64,
     pub(crate) dead: u64,
     pub(crate) trace: bool,
@@ -72,12 +78,15 @@ impl World {
             before_timers: None,
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,
+            reads: 0,
             freed_in: HashMap::new(),
             idle_turns: 0,
             moved: false,
             is_shutdown_wanted: false,
             shutdown: None,
             burst: BTreeSet::new(),
+            mail: VecDeque::new(),
+            mails_sent: 0,
             stalled: 0,
             dead: 0,
             trace,
@@ -129,6 +138,9 @@ impl World {
                 self.connect();
             }
             return;
+        }
+        if self.random.once_in(self.character.often.elsewhere) {
+            self.send_mail();
         }
         let index = self.live[self.random.below(self.live.len())];
         if self.random.once_in(self.character.often.freeze) {
@@ -239,6 +251,7 @@ impl World {
         self.relay.has_work()
             || self.turn.as_ref().is_some_and(Turn::has_work)
             || !self.backlog.is_empty()
+            || !self.mail.is_empty()
             || self.is_shutdown_wanted
             || self.relay.poll_timeout().is_some_and(|due| due <= self.now)
             || self

@@ -1,0 +1,90 @@
+//! Messages that come from elsewhere than a connection: refused while their topic has no room, and
+//! otherwise owed to all of its members, in one order with what these send.
+
+use crate::message::{Message, UNIQUE_BYTES};
+use crate::world::World;
+use fanfare::proto::MessageKind;
+use fanfare::relay::Reading;
+
+/// Who publishes: no client has that number.
+const PUBLISHER: u32 = 0xFFF;
+
+/// A message on its way to a topic.
+pub(crate) struct Mail {
+    topic: usize,
+    message: Message,
+}
+
+impl World {
+    /// Somebody elsewhere publishes something.
+    pub(crate) fn send_mail(&mut self) {
+        let bytes = self.random.size(self.character.message_bytes_max);
+        let kinds = [MessageKind::Text, MessageKind::Binary];
+        let mail = Mail {
+            topic: self.random.below(self.character.topics),
+            message: Message {
+                publisher: PUBLISHER,
+                number: self.mails_sent,
+                kind: self.random.pick(&kinds),
+                bytes: bytes.max(UNIQUE_BYTES),
+            },
+        };
+        self.mails_sent += 1;
+        self.mail.push_back(mail);
+    }
+
+    /// Hands over what came, until a topic has no room.
+    pub(crate) fn publish_mail(&mut self) {
+        while let Some(mail) = self.mail.pop_front() {
+            if !self.publish_from_elsewhere(&mail) {
+                self.mail.push_front(mail);
+                return;
+            }
+            self.moved = true;
+        }
+    }
+
+    fn publish_from_elsewhere(&mut self, mail: &Mail) -> bool {
+        let &Mail { topic, message } = mail;
+        let name = match topic {
+            0 => "lobby".to_owned(),
+            _ => format!("topic {topic}"),
+        };
+        // What a member's socket is read for shows whether there is room; some of them is enough.
+        let members = || {
+            let peers = self.live.iter().map(|&index| &self.peers[index]);
+            peers.filter(move |peer| peer.is_member() && peer.client.topic == topic)
+        };
+        let has_members = members().next().is_some();
+        let mut open = members().filter_map(|peer| peer.id.filter(|&id| self.relay.is_open(id)));
+        let has_room = open
+            .next()
+            .map(|id| self.relay.reading(id) != Reading::NextTurn);
+        let before = self.relay.counters().messages;
+        let payload = message.payload();
+        let is_taken = self.relay.handle_publish(&name, message.kind, &payload);
+        let counted = self.relay.counters().messages - before;
+        if let Some(has_room) = has_room {
+            assert_eq!(is_taken, has_room, "a message for topic {topic}");
+            assert_eq!(
+                counted,
+                u64::from(is_taken),
+                "of messages for topic {topic}"
+            );
+        }
+        // A topic that was over its bound when the last one left is forgotten in a later turn.
+        let is_forgotten = !has_members && !self.relay.has_work();
+        assert!(is_taken || !is_forgotten, "no room where nobody is");
+        assert!(is_taken || counted == 0, "refused, and counted");
+        if counted > 0 {
+            self.histories[topic].push(message);
+            self.burst.insert(topic);
+            // It took the room of those who stand in line.
+            for &index in &self.live {
+                self.peers[index].waits.on_room_taken();
+            }
+        }
+        self.note(|| format!("{message:?} for {topic}: {is_taken}, {counted} counted"));
+        is_taken
+    }
+}
