@@ -2,7 +2,7 @@
 
 use crate::script::{Script, frame, limits, message, sent};
 use fanfare::proto::{MessageKind, OpCode};
-use fanfare::relay::{Limits, Pace, Reading};
+use fanfare::relay::{Limits, Offered, Pace, Reading};
 
 /// What is said of a connection that is gone reaches nobody, though its slot is taken again.
 #[test]
@@ -103,7 +103,7 @@ fn who_publishes_from_elsewhere_waits_for_room() {
     let reader = script.join("/ws");
     let publish = |script: &mut Script, topic| {
         let kind = MessageKind::Binary;
-        script.relay.handle_publish(topic, kind, &[7; 10_000])
+        script.relay.offer(topic, kind, &[7; 10_000]) != Offered::Later
     };
     assert!((0..100).all(|_| publish(&mut script, "nobody")));
     // A quarter of what the topic retains; the first one that is over it is taken in whole.

@@ -4,7 +4,7 @@
 use crate::message::{Message, UNIQUE_BYTES};
 use crate::world::World;
 use fanfare::proto::MessageKind;
-use fanfare::relay::Reading;
+use fanfare::relay::{Offered, Reading};
 
 /// Who publishes: no client has that number.
 const PUBLISHER: u32 = 0xFFF;
@@ -62,7 +62,8 @@ impl World {
             .map(|id| self.relay.reading(id) != Reading::NextTurn);
         let before = self.relay.counters().messages;
         let payload = message.payload();
-        let is_taken = self.relay.handle_publish(&name, message.kind, &payload);
+        let offered = self.relay.offer(&name, message.kind, &payload);
+        let is_taken = offered != Offered::Later;
         let counted = self.relay.counters().messages - before;
         if let Some(has_room) = has_room {
             assert_eq!(is_taken, has_room, "a message for topic {topic}");
@@ -79,6 +80,7 @@ impl World {
         if counted > 0 {
             self.histories[topic].push(message);
             self.burst.insert(topic);
+            self.follow_number(topic, offered);
             // It took the room of those who stand in line.
             for &index in &self.live {
                 self.peers[index].waits.on_room_taken();
@@ -86,5 +88,20 @@ impl World {
         }
         self.note(|| format!("{message:?} for {topic}: {is_taken}, {counted} counted"));
         is_taken
+    }
+
+    /// As long as a topic lives, its numbers count its messages, whoever published them.
+    fn follow_number(&mut self, topic: usize, offered: Offered) {
+        let Offered::Committed(id) = offered else {
+            panic!("{offered:?}, and counted");
+        };
+        let length = self.histories[topic].len();
+        assert!((1..=length as u64).contains(&id.number), "{id} of {length}");
+        if let Some((before, length_before)) = self.numbered.insert(topic, (id, length))
+            && before.epoch == id.epoch
+        {
+            let published = (length - length_before) as u64;
+            assert_eq!(id.number - before.number, published, "{before}, and {id}");
+        }
     }
 }

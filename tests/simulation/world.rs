@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::tap::Tap;
 use fanfare::http::{File, Site};
 use fanfare::proto::{Role, Session};
-use fanfare::relay::{ConnId, Counters, Relay};
+use fanfare::relay::{ConnId, Counters, MessageId, Relay};
 use fanfare::turn::Turn;
 use fanfare::wheel::Tick;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) raised: VecDeque<usize>,
     /// The last poll took all events there were.
     pub(crate) is_all_reported: bool,
+    /// Of each topic the last message from elsewhere, and how many there had been by then.
+    pub(crate) numbered: HashMap<usize, (MessageId, usize)>,
     /// The loop's turns; taken out while one is under way.
     pub(crate) turn: Option<Turn>,
     /// The counters when the first timer of this turn fired.
@@ -76,6 +78,7 @@ impl World {
             is_all_reported: true,
             turn: Some(Turn::new(character.shares)),
             before_timers: None,
+            numbered: HashMap::new(),
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,
             reads: 0,
