@@ -326,6 +326,21 @@ impl Peer {
         self.stage = Stage::Respond { close };
     }
 
+    /// Pings that were handed over before it was closed: they may have been answered, or have waited.
+    pub(crate) fn follow_early_pings(&mut self) {
+        let marks = self.client.marks.iter();
+        let handed = marks.take_while(|mark| mark.0 <= self.handed);
+        let pings: Vec<(u32, usize)> = handed
+            .filter_map(|(_, mark)| match mark {
+                Mark::Ping(number, bytes) => Some((*number, *bytes)),
+                _ => None,
+            })
+            .collect();
+        for (number, bytes) in pings {
+            self.on_ping_handed(number, bytes);
+        }
+    }
+
     fn on_ping_handed(&mut self, number: u32, bytes: usize) {
         self.pings.push_back((number, bytes + 2));
         let pending: usize = self.pings.iter().map(|ping| ping.1).sum();

@@ -96,6 +96,7 @@ impl World {
         }
         if peer.may_be_lapped && reading == Reading::Now(usize::MAX) {
             peer.put_off = false;
+            peer.follow_early_pings();
             peer.begin_closing(self.now, Some(1013), None, false);
         }
         let history = &mut self.histories[peer.client.topic];
