@@ -117,6 +117,10 @@ impl World {
         if peer.client.may_send_messages() {
             peer.perhaps_active = self.now;
         }
+        if peer.stage == Stage::Open && !peer.allowance.take_bytes(self.now, bytes) {
+            let owed = self.histories[peer.client.topic].len();
+            peer.begin_closing(self.now, Some(1008), Some(owed), false);
+        }
     }
 
     /// The end of a stream was told.

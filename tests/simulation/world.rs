@@ -189,7 +189,7 @@ impl World {
         socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
         let mut tap = Tap::default();
         tap.session = character.differential.then(|| Session::new(Role::Client));
-        let mut peer = Peer::new(client, socket, tap);
+        let mut peer = Peer::new(client, socket, tap, &character.limits);
         peer.slow = random.once_in(character.often.slow);
         if random.once_in(character.often.dead) {
             // It reads nothing, ever, though it writes.
