@@ -52,6 +52,8 @@ pub(crate) struct World {
     /// Messages from elsewhere that are not taken in yet, and how many there were in all.
     pub(crate) mail: VecDeque<Mail>,
     pub(crate) mails_sent: u32,
+    /// Private memory before the relay was last told something.
+    pub(crate) private_bytes_before: usize,
     pub(crate) stalled: u64,
     pub(crate) dead: u64,
     pub(crate) trace: bool,
@@ -87,6 +89,7 @@ impl World {
             burst: BTreeSet::new(),
             mail: VecDeque::new(),
             mails_sent: 0,
+            private_bytes_before: 0,
             stalled: 0,
             dead: 0,
             trace,
