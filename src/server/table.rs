@@ -72,6 +72,26 @@ pub(super) fn id(token: Token) -> ConnId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_socket_is_not_found_by_who_had_its_slot_before() {
+        let stream = || Stream::from(OwnedFd::from(UnixStream::pair().unwrap().0));
+        let mut table = Table::default();
+        let [gone, heir] = [1, 2].map(|generation| ConnId {
+            slot: 0,
+            generation,
+        });
+        table.insert(gone, stream());
+        table.remove(gone);
+        table.insert(heir, stream());
+        assert!(table.get(gone).is_none());
+        table.remove(gone);
+        assert!(table.get(heir).is_some());
+        assert_eq!(table.len(), 1);
+        assert_eq!([gone, heir].map(|of| id(token(of))), [gone, heir]);
+    }
 
     #[test]
     fn a_slot_takes_twelve_bytes() {

@@ -143,7 +143,7 @@ impl Character {
             },
         };
         let mut often = |choices: &[u32]| random.pick(choices);
-        let often = Often {
+        let mut often = Often {
             no_echo: often(&[0, 0, 2, 4]),
             eager: often(&[0, 2, 4]),
             visitor: often(&[0, 0, 3, 10]),
@@ -171,6 +171,14 @@ impl Character {
                 level: random.pick(&[1, 2, 6]),
                 bytes_min: random.pick(&[0, 50, 500]),
             });
+        }
+        if random.once_in(4) {
+            limits.rates = Rates {
+                messages_per_second_max: random.pick(&[None, Some(1), Some(5), Some(50)]),
+                bytes_per_second_max: random.pick(&[None, Some(10), Some(1000), Some(100_000)]),
+            };
+            // When what is put off or inflated inside of the relay counts can't be seen from outside.
+            (often.eager, often.deflate) = (0, 0);
         }
         Character {
             limits,

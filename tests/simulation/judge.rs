@@ -156,7 +156,14 @@ impl World {
         let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
         let reasons = match peer.stage {
             _ if peer.is_reset_told => return Some("reset"),
-            _ if peer.put_off => return Some("who knows"),
+            // What it sent may have been taken in, and its end decided, at any time since it joined.
+            _ if peer.put_off && stalled => return Some("stalled"),
+            _ if peer.put_off => {
+                let is_lapped = peer.may_be_lapped || peer.lapped_in == self.turns;
+                let is_explained =
+                    is_lapped || is_shutdown || self.is_dead(peer) || peer.is_end_told;
+                return is_explained.then_some("who knows");
+            }
             Stage::Head { served } => [
                 (peer.is_end_told, "ended"),
                 (is_shutdown, "shutdown"),

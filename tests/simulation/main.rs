@@ -17,7 +17,7 @@
 //!   turn.rs, driver.rs ─ the loop, the server's very own
 //!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
 //!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
-//!   Relay ◄───── judged by ──────┼ history.rs: what each member is owed
+//!   Relay ◄───── judged by ──────┼ history.rs, rates.rs: what each member is owed, and may send
 //!                                ├ prompt.rs: in how many turns one is written to, and heard
 //!                                └ judge.rs: deadlines, bounds, wake-ups, and nothing left
 //! ```
@@ -37,6 +37,7 @@ mod network;
 mod peer;
 mod prompt;
 mod random;
+mod rates;
 mod regressions;
 mod request;
 mod script;

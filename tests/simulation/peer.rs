@@ -6,6 +6,7 @@ use crate::client::{Client, Mark};
 use crate::history::{History, Reader};
 use crate::network::Socket;
 use crate::prompt::Waits;
+use crate::rates::Allowance;
 use crate::request::Answer;
 use crate::tap::{Heard, Tap};
 use fanfare::relay::{ConnId, Limits};
@@ -129,10 +130,12 @@ pub(crate) struct Peer {
     /// When its time was up, and it was still to be heard.
     pub(crate) excused_at: Option<Tick>,
     pub(crate) waits: Waits,
+    /// What it may send.
+    pub(crate) allowance: Allowance,
 }
 
 impl Peer {
-    pub(crate) fn new(client: Client, socket: Socket, tap: Tap) -> Self {
+    pub(crate) fn new(client: Client, socket: Socket, tap: Tap, limits: &Limits) -> Self {
         Peer {
             client,
             socket,
@@ -172,6 +175,7 @@ impl Peer {
             readiness: Readiness::default(),
             excused_at: None,
             waits: Waits::default(),
+            allowance: Allowance::of(limits),
         }
     }
 
@@ -269,6 +273,16 @@ impl Peer {
                     }
                 }
                 (Stage::Open, _) if put_off => break,
+                (Stage::Open, Mark::Message(_) | Mark::Ping(..))
+                    if !self.allowance.take_message(now) =>
+                {
+                    self.publish(now, history, &mut published)?;
+                    // Memory for one may have run out before.
+                    if !self.unpublished.is_empty() && !self.may_lack_memory {
+                        return Err("a message within its rate was not published".into());
+                    }
+                    self.begin_closing(now, Some(1008), Some(history.len()), false);
+                }
                 (Stage::Open, Mark::Message(message)) => self.unpublished.push_back(message),
                 (Stage::Open, Mark::Ping(number, bytes)) => self.on_ping_handed(number, bytes),
                 (Stage::Open, Mark::Close(code)) => {

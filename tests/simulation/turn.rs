@@ -118,6 +118,10 @@ impl World {
         if peer.client.may_send_messages() {
             peer.perhaps_active = self.now;
         }
+        if peer.stage == Stage::Open && !peer.allowance.take_bytes(self.now, bytes) {
+            let owed = self.histories[peer.client.topic].len();
+            peer.begin_closing(self.now, Some(1008), Some(owed), false);
+        }
     }
 
     /// The end of a stream was told.
@@ -157,6 +161,7 @@ impl World {
         let mut room = self.room_for(index);
         room.is_heard = is_heard;
         let before = *self.relay.counters();
+        self.private_bytes_before = self.relay.private_bytes();
         let result = call(&mut self.relay);
         let counted = self.counted(&before);
         self.stalled += counted.stalled;
@@ -300,7 +305,11 @@ impl World {
             return;
         }
         let peer = &mut self.peers[index];
-        let is_explained = peer.may_lack_memory || peer.may_be_lapped;
+        // What is gathered may take twice its room as it grows.
+        let grows_by_max = 2 * self.character.limits.message_bytes_max;
+        let private_bytes_max = self.character.limits.private_bytes_max;
+        let lacks_memory = self.private_bytes_before + grows_by_max > private_bytes_max;
+        let is_explained = lacks_memory || peer.may_be_lapped;
         assert!(is_explained, "client {index} is closed for no reason");
         let owed = self.histories[peer.client.topic].len();
         let owed = (!peer.may_be_lapped).then_some(owed);

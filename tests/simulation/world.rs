@@ -54,6 +54,8 @@ pub(crate) struct World {
     /// Messages from elsewhere that are not taken in yet, and how many there were in all.
     pub(crate) mail: VecDeque<Mail>,
     pub(crate) mails_sent: u32,
+    /// Private memory before the relay was last told something.
+    pub(crate) private_bytes_before: usize,
     pub(crate) stalled: u64,
     pub(crate) dead: u64,
     pub(crate) trace: bool,
@@ -90,6 +92,7 @@ impl World {
             burst: BTreeSet::new(),
             mail: VecDeque::new(),
             mails_sent: 0,
+            private_bytes_before: 0,
             stalled: 0,
             dead: 0,
             trace,
@@ -192,7 +195,7 @@ impl World {
         socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
         let mut tap = Tap::default();
         tap.session = character.differential.then(|| Session::new(Role::Client));
-        let mut peer = Peer::new(client, socket, tap);
+        let mut peer = Peer::new(client, socket, tap, &character.limits);
         peer.slow = random.once_in(character.often.slow);
         if random.once_in(character.often.dead) {
             // It reads nothing, ever, though it writes.
