@@ -44,7 +44,7 @@ impl fmt::Display for Origin {
 
 const SCHEME: Why = "; without a scheme, it stands for all schemes";
 const PATH: Why = "; browsers send no path, and of what other clients send, a `*` means nothing";
-const PORT: Why = "; a port is a number up to 65535, or `*`";
+const PORT: Why = "; a port is a number from 1 to 65535, or `*`";
 
 fn parse(text: &str) -> Result<String, Why> {
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -97,22 +97,22 @@ fn authority(text: &str, web_port: Option<u16>) -> Result<String, Why> {
     ))
 }
 
-fn split_port(authority: &str) -> (&str, &str) {
+fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         // The colons of an IPv6 address are within brackets.
-        Some((host, port)) if !port.contains(']') => (host, port),
-        _ => (authority, ""),
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
     }
 }
 
-fn show_port(port: &str, web_port: Option<u16>) -> Result<String, Why> {
+fn show_port(port: Option<&str>, web_port: Option<u16>) -> Result<String, Why> {
     match port {
-        "" => Ok(String::new()),
-        "*" => Ok(":*".into()),
-        _ => match port.parse() {
+        None => Ok(String::new()),
+        Some("*") => Ok(":*".into()),
+        Some(port) => match port.parse() {
+            Ok(0) | Err(_) => Err(PORT),
             Ok(port) if Some(port) == web_port => Ok(String::new()),
             Ok(port) => Ok(format!(":{port}")),
-            Err(_) => Err(PORT),
         },
     }
 }
@@ -143,9 +143,12 @@ mod tests {
             ("https://me@a.example", "such as"),
             ("https://a.example?x", "such as"),
             ("https://a.example#x", "such as"),
-            ("https://a.example:99999", "up to 65535"),
-            ("https://a.example:http", "up to 65535"),
-            ("https://a.example:-1", "up to 65535"),
+            ("https://a.example:99999", "to 65535"),
+            ("https://a.example:http", "to 65535"),
+            ("https://a.example:-1", "to 65535"),
+            ("https://a.example:0", "from 1"),
+            ("https://a.example:", "from 1"),
+            ("data:", "from 1"),
             ("https://127.1", "four numbers"),
             ("chrome-extension://\u{fc}", "such as"),
             ("file:///\u{fc}", "such as"),
