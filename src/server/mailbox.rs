@@ -172,8 +172,10 @@ impl Mailbox {
     fn end(&self) {
         let mut state = self.lock();
         state.phase = Phase::Ended;
-        state.messages = VecDeque::new();
+        let unpublished = mem::take(&mut state.messages);
         drop(state);
+        // Each tells whoever waits for its receipt, under a lock of its own.
+        drop(unpublished);
         self.room.notify_all();
         self.counted.notify_all();
     }

@@ -45,12 +45,14 @@ impl Receipt {
     /// Waits until the message is published, and says its id. `None` says that nobody was in its topic,
     /// which then is none, and numbers nothing.
     pub fn wait(self) -> Result<Option<MessageId>, ReceiptError> {
+        // Asked before: whoever holds one of the two locks takes no other.
+        let is_loops_thread = self.mailbox.is_loops_thread();
         let mut settled = self.outcome.lock();
         loop {
             if let Some(outcome) = *settled {
                 return outcome.map_err(|Gone| ReceiptError::Gone);
             }
-            if self.mailbox.is_loops_thread() {
+            if is_loops_thread {
                 return Err(ReceiptError::OnLoop);
             }
             let waited = self.outcome.is_settled.wait(settled);

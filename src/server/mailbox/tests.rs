@@ -1,4 +1,4 @@
-use super::super::receipt::ReceiptError;
+use super::super::receipt::{Receipt, ReceiptError};
 use super::*;
 use crate::config::Config;
 use mio::{Events, Poll, Token};
@@ -187,5 +187,27 @@ fn a_receipt_is_settled_by_the_loop_or_by_its_end() {
     drop(running);
     for lost in [put_back, unseen] {
         assert_eq!(lost.recv_timeout(DEADLINE), Ok(Err(ReceiptError::Gone)));
+    }
+}
+
+/// Who waits for a receipt held what the end needed, and the other way round.
+#[test]
+fn a_receipt_and_the_end_do_not_wait_for_each_other() {
+    for _ in 0..2000 {
+        let (_poll, inbox) = inbox();
+        let handle = inbox.handle();
+        let running = inbox.start().unwrap();
+        let receipts: Vec<_> = (0..8)
+            .map(|_| handle.publish("topic", MessageKind::Text, "x").unwrap())
+            .collect();
+        let waits = elsewhere(|| {
+            receipts
+                .into_iter()
+                .map(Receipt::wait)
+                .all(|it| it.is_err())
+        });
+        let ends = elsewhere(move || drop(running));
+        assert_eq!(waits.recv_timeout(DEADLINE), Ok(true));
+        assert_eq!(ends.recv_timeout(DEADLINE), Ok(()));
     }
 }
