@@ -1,9 +1,9 @@
 //! What comes in: requests, and frames.
 //!
-//! A connection may be closed in the middle of its input: for its rate, for want of memory, or lapped
-//! by its own message. So whatever may close one is followed by a look at the phase: once that is
-//! [`Phase::Open`] no more, nothing but the peer's close frame has a meaning. And what a connection
-//! has to say is taken in when it is its turn to be read, and never from within another's.
+//! A connection may be closed in the middle of its input, for its rate or for want of memory. So whatever
+//! may close one is followed by a look at the phase: once that is [`Phase::Open`] no more, nothing but
+//! the peer's close frame has a meaning. And what a connection has to say is taken in when it is its turn
+//! to be read, and never from within another's.
 
 use super::connection::{ConnId, Peer, Phase};
 use super::limits::GATHER_BYTES_FREE;

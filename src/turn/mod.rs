@@ -71,7 +71,7 @@ pub enum Told {
     /// Readers that lag too far behind are to be dealt with.
     Laps,
     /// A socket took what it was offered, or a part of it.
-    Sent(ConnId, usize),
+    Sent(ConnId),
 }
 
 /// The turns of a loop. See the [module](self).
@@ -200,9 +200,7 @@ fn flush(driver: &mut impl Driver) {
     while let Some(id) = driver.relay().poll_transmit() {
         match driver.write(id) {
             WriteOutcome::Taken { bytes, full } => {
-                driver.tell(Told::Sent(id, bytes), |relay| {
-                    relay.handle_sent(id, bytes, full)
-                });
+                driver.tell(Told::Sent(id), |relay| relay.handle_sent(id, bytes, full));
             }
             WriteOutcome::Broken => {
                 driver.tell(Told::Reset(id), |relay| relay.handle_reset(id));

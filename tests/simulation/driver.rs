@@ -92,7 +92,7 @@ impl Driver for World {
                 self.check_line();
                 self.lap(call)
             }
-            Told::Sent(id, _) => {
+            Told::Sent(id) => {
                 let index = index(id);
                 self.call(index, false, call)
             }
