@@ -7,6 +7,7 @@
 
 use super::connection::Phase;
 use super::guests::Introduction;
+use super::ids::Slot;
 use super::rate::Rate;
 use super::{ConnId, Relay};
 use crate::http::{self, Reason, Response, Status};
@@ -24,7 +25,7 @@ impl Relay {
     /// known if nobody asked for it to be kept.
     #[must_use]
     pub fn client(&self, id: ConnId) -> Option<PeerAddress> {
-        let connection = self.connections.get(id.slot as usize)?;
+        let connection = self.connections.get(id.slot)?;
         let is_it = connection.generation == id.generation;
         is_it.then(|| self.guests.client(id.slot)).flatten()
     }
@@ -45,7 +46,7 @@ impl Relay {
     }
 
     /// Somebody came by a listener for the public.
-    pub(super) fn receive(&mut self, slot: u32, peer: PeerAddress) {
+    pub(super) fn receive(&mut self, slot: Slot, peer: PeerAddress) {
         let admission = &self.limits.admission;
         let awaited = match admission.client_address {
             ClientAddress::Peer => None,
@@ -58,7 +59,7 @@ impl Relay {
             && let Err(reason) = self.admit(slot)
         {
             self.refuse(slot, reason);
-            if let Some(response) = &mut self.connections[slot as usize].extra().response {
+            if let Some(response) = &mut self.connections[slot].extra().response {
                 response.at_door = true;
             }
         }
@@ -71,7 +72,7 @@ impl Relay {
 
     /// Counts a connection whose client is known, unless its address has too many. A client without
     /// an address, on this machine, is not bounded.
-    fn admit(&mut self, slot: u32) -> Result<(), Reason> {
+    fn admit(&mut self, slot: Slot) -> Result<(), Reason> {
         let Some(ip) = self.guests.ip(slot) else {
             return Ok(());
         };
@@ -92,13 +93,13 @@ impl Relay {
     }
 
     /// A connection is gone.
-    pub(super) fn part(&mut self, slot: u32) {
+    pub(super) fn part(&mut self, slot: Slot) {
         if let Some(ip) = self.guests.take_counted(slot) {
             self.crowd.leave(ip);
         }
     }
 
-    fn refuse(&mut self, slot: u32, reason: Reason) {
+    fn refuse(&mut self, slot: Slot, reason: Reason) {
         let (why, retry_after) = match reason {
             Reason::AddressRate => (
                 "Too many connections came from your address at once. Wait before you try again.",
@@ -116,13 +117,13 @@ impl Relay {
     }
 
     /// Whether a PROXY protocol header has yet to come.
-    pub(super) fn awaits_header(&self, slot: u32) -> bool {
+    pub(super) fn awaits_header(&self, slot: Slot) -> bool {
         self.guests.awaits(slot, Introduction::Header)
     }
 
     /// A part of a PROXY protocol header, or more. Returns what follows it.
-    pub(super) fn on_header_bytes(&mut self, slot: u32, input: &[u8]) -> Vec<u8> {
-        let read = &mut self.connections[slot as usize].extra().head;
+    pub(super) fn on_header_bytes(&mut self, slot: Slot, input: &[u8]) -> Vec<u8> {
+        let read = &mut self.connections[slot].extra().head;
         read.extend_from_slice(input);
         match header::parse(read) {
             Ok(None) => return Vec::new(),
@@ -135,7 +136,7 @@ impl Relay {
                     Client::Unsaid => {}
                 }
                 self.guests.introduced(slot);
-                self.connections[slot as usize].terms.set_introduced();
+                self.connections[slot].terms.set_introduced();
                 match self.admit(slot) {
                     Ok(()) => return rest,
                     Err(reason) => self.refuse(slot, reason),
@@ -146,8 +147,8 @@ impl Relay {
         Vec::new()
     }
 
-    fn on_bad_header(&mut self, slot: u32, error: HeaderError) {
-        self.connections[slot as usize].extra().head = Vec::new();
+    fn on_bad_header(&mut self, slot: Slot, error: HeaderError) {
+        self.connections[slot].extra().head = Vec::new();
         let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
         self.respond(slot, response.because(Reason::ProxyHeader));
     }
@@ -156,16 +157,16 @@ impl Relay {
     /// a browser there shows.
     pub fn handle_loopback(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id) {
-            self.connections[slot as usize].terms.set_loopback();
+            self.connections[slot].terms.set_loopback();
         }
     }
 
     /// Refuses a request for a host that the relay is not, unless a trusted proxy brings it: whom the
     /// relay is known as there is the proxy's to say. `X-Forwarded-For` is what no page can have its
     /// browser say when it opens a WebSocket.
-    pub(super) fn check_host(&self, slot: u32, head: &Head) -> Result<(), Response> {
+    pub(super) fn check_host(&self, slot: Slot, head: &Head) -> Result<(), Response> {
         let hosts = &self.limits.hosts;
-        let terms = self.connections[slot as usize].terms;
+        let terms = self.connections[slot].terms;
         let is_forwarded = self.guests.awaits(slot, Introduction::Request)
             && head.headers.values("X-Forwarded-For").next().is_some();
         let is_bound = terms.loopback() || !hosts.is_empty();
@@ -177,7 +178,7 @@ impl Relay {
 
     /// A request came: if a trusted proxy brought it, from now on the connection is that client's.
     /// Returns the proxy, to which it goes back with [`end_forward`](Self::end_forward).
-    pub(super) fn begin_forward(&mut self, slot: u32, head: &Head) -> Option<PeerAddress> {
+    pub(super) fn begin_forward(&mut self, slot: Slot, head: &Head) -> Option<PeerAddress> {
         if !self.guests.awaits(slot, Introduction::Request) {
             return None;
         }
@@ -190,7 +191,7 @@ impl Relay {
     }
 
     /// The request is answered, and the next may be another client's.
-    pub(super) fn end_forward(&mut self, slot: u32, proxy: Option<PeerAddress>) {
+    pub(super) fn end_forward(&mut self, slot: Slot, proxy: Option<PeerAddress>) {
         if let Some(proxy) = proxy {
             self.guests.rename(slot, proxy);
         }
@@ -198,7 +199,7 @@ impl Relay {
 
     /// A request opens a WebSocket. False if a proxy brought it and its client's address has too
     /// many: then it is refused.
-    pub(super) fn admit_forwarded(&mut self, slot: u32) -> bool {
+    pub(super) fn admit_forwarded(&mut self, slot: Slot) -> bool {
         if !self.guests.awaits(slot, Introduction::Request) {
             return true;
         }

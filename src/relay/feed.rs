@@ -8,8 +8,8 @@
 use super::Relay;
 use super::connection::ConnId;
 use super::hooks::Published;
-use super::ids::MessageId;
-use super::topic::TopicKey;
+use super::ids::TopicKey;
+use super::ids::{MessageId, Slot};
 use crate::proto::MessageKind;
 
 /// What became of a message that was offered.
@@ -40,21 +40,21 @@ impl Relay {
 
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
-    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
-        let sender = &mut self.connections[slot as usize];
+    pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
+        let sender = &mut self.connections[slot];
         sender.active = self.now;
-        let topic = self.topics[sender.variant].topic;
-        let excluded = sender.excluded(slot);
+        let topic = self.topics[sender.seat.variant].topic;
+        let excluded = (!sender.seat.echo()).then_some(slot);
         self.append(topic, excluded, kind, payload);
         if self.hooks.0.is_some() {
             self.tell_of_message(slot, topic, kind, payload);
         }
     }
 
-    fn tell_of_message(&mut self, slot: u32, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
+    fn tell_of_message(&mut self, slot: Slot, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
         let message = self.last_message(topic);
         if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.connections[slot as usize].generation;
+            let generation = self.connections[slot].generation;
             let id = ConnId { slot, generation };
             let topic = self.topics[topic].name();
             let message = Published {

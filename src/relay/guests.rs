@@ -4,6 +4,7 @@
 //! nothing, and the kernel knows.
 
 use super::by_slot::BySlot;
+use super::ids::Slot;
 use crate::proxy::PeerAddress;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -72,7 +73,7 @@ impl Guests {
     }
 
     /// A connection takes a slot.
-    pub(super) fn enter(&mut self, slot: u32, peer: PeerAddress, awaited: Option<Introduction>) {
+    pub(super) fn enter(&mut self, slot: Slot, peer: PeerAddress, awaited: Option<Introduction>) {
         if !self.is_kept {
             return;
         }
@@ -82,7 +83,7 @@ impl Guests {
     }
 
     /// A proxy said whom a connection is for. What it still has to say stays.
-    pub(super) fn rename(&mut self, slot: u32, client: PeerAddress) {
+    pub(super) fn rename(&mut self, slot: Slot, client: PeerAddress) {
         if let Some(guest) = self.guests.get_mut(slot) {
             let awaited = guest.flags & (AWAITS_HEADER | FORWARDS);
             *guest = Guest::of(client);
@@ -91,25 +92,25 @@ impl Guests {
     }
 
     /// A connection has said what was awaited.
-    pub(super) fn introduced(&mut self, slot: u32) {
+    pub(super) fn introduced(&mut self, slot: Slot) {
         if let Some(guest) = self.guests.get_mut(slot) {
             guest.flags &= !(AWAITS_HEADER | FORWARDS);
         }
     }
 
     /// Whether a connection still has this to say.
-    pub(super) fn awaits(&self, slot: u32, introduction: Introduction) -> bool {
+    pub(super) fn awaits(&self, slot: Slot, introduction: Introduction) -> bool {
         let guest = self.guests.get(slot);
         guest.is_some_and(|guest| guest.flags & introduction.flag() != 0)
     }
 
     /// Whose connection it is, as far as that is known.
-    pub(super) fn client(&self, slot: u32) -> Option<PeerAddress> {
+    pub(super) fn client(&self, slot: Slot) -> Option<PeerAddress> {
         self.guests.get(slot)?.peer()
     }
 
     /// Whose connection it is, if that is an address.
-    pub(super) fn ip(&self, slot: u32) -> Option<IpAddr> {
+    pub(super) fn ip(&self, slot: Slot) -> Option<IpAddr> {
         match self.client(slot) {
             Some(PeerAddress::Tcp(address)) => Some(address.ip()),
             _ => None,
@@ -117,14 +118,14 @@ impl Guests {
     }
 
     /// It is counted from now on.
-    pub(super) fn set_counted(&mut self, slot: u32) {
+    pub(super) fn set_counted(&mut self, slot: Slot) {
         if let Some(guest) = self.guests.get_mut(slot) {
             guest.flags |= COUNTED;
         }
     }
 
     /// The address that it was counted for, if it was. It is not any more.
-    pub(super) fn take_counted(&mut self, slot: u32) -> Option<IpAddr> {
+    pub(super) fn take_counted(&mut self, slot: Slot) -> Option<IpAddr> {
         let guest = self.guests.get_mut(slot)?;
         let was_counted = guest.flags & COUNTED != 0;
         guest.flags &= !COUNTED;
@@ -186,20 +187,23 @@ mod tests {
     #[test]
     fn nothing_is_kept_unless_asked_for() {
         let mut guests = Guests::default();
-        guests.enter(5, PeerAddress::Unix, None);
+        guests.enter(Slot(5), PeerAddress::Unix, None);
         assert_eq!(
-            (guests.client(5), guests.guests.get(5).is_some()),
+            (guests.client(Slot(5)), guests.guests.get(Slot(5)).is_some()),
             (None, false)
         );
         guests.keep(true);
-        guests.enter(5, PeerAddress::Unix, Some(Introduction::Header));
-        assert_eq!(guests.client(5), Some(PeerAddress::Unix));
-        assert!(guests.awaits(5, Introduction::Header) && !guests.awaits(5, Introduction::Request));
-        guests.introduced(5);
-        assert!(!guests.awaits(5, Introduction::Header));
+        guests.enter(Slot(5), PeerAddress::Unix, Some(Introduction::Header));
+        assert_eq!(guests.client(Slot(5)), Some(PeerAddress::Unix));
+        assert!(
+            guests.awaits(Slot(5), Introduction::Header)
+                && !guests.awaits(Slot(5), Introduction::Request)
+        );
+        guests.introduced(Slot(5));
+        assert!(!guests.awaits(Slot(5), Introduction::Header));
         guests.keep(false);
         assert_eq!(
-            (guests.client(5), guests.guests.get(5).is_some()),
+            (guests.client(Slot(5)), guests.guests.get(Slot(5)).is_some()),
             (None, false)
         );
     }

@@ -1,6 +1,6 @@
-//! Names of messages: which life of its topic a message belongs to, and which one of that life's it is.
+//! Plain names: places in tables, and messages.
 //!
-//! A topic's numbers begin at 1 and have no gaps, so that whoever knows two of them knows how many
+//! A message's id says which life of its topic it belongs to, and which one of that life's it is. A topic's numbers begin at 1 and have no gaps, so that whoever knows two of them knows how many
 //! messages lie between. They begin anew with the topic: an epoch, drawn by chance, tells one life from
 //! another. To clients an id is opaque. It has no colon, for a browser that sends one back in
 //! `Last-Event-ID` would have to ask for permission first (CORS).
@@ -8,6 +8,34 @@
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
+
+/// A connection's place in the relay's table, and in those beside it. It is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// The slot's place in a table.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Names a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct TopicKey(pub(super) u32);
+
+/// Names one encoding of a topic, and its log, for as long as somebody reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct VariantKey(pub(super) u32);
+
+impl VariantKey {
+    /// No variant.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
 
 /// Which life of its topic a message belongs to: 35 bits, written as seven characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
 use super::connection::{Phase, Terms};
+use super::ids::Slot;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, Status, check_topic};
@@ -12,7 +13,7 @@ impl Relay {
     /// A request passed all checks of ours: a hook may have another opinion.
     pub(super) fn on_join_request(
         &mut self,
-        slot: u32,
+        slot: Slot,
         head: &Head,
         mut join: Join,
         rest: &mut [u8],
@@ -65,7 +66,7 @@ impl Relay {
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
-    fn join(&mut self, slot: u32, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
+    fn join(&mut self, slot: Slot, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
         let id = self.id(slot);
         let deflate = join
             .upgrade
@@ -75,15 +76,14 @@ impl Relay {
             Encoding::deflate(deflate.server_window())
         });
         let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        let (cursor, member) = self.topics[key].join(slot);
-        let connection = &mut self.connections[slot as usize];
+        self.topics[key].join(&mut self.connections, slot, key);
+        let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Open);
         self.spending.enter(slot);
-        connection.variant = key;
-        connection.member = member;
-        connection.cursor = cursor;
-        connection.terms = Terms::new(join.echo, deflate.is_some());
+        connection.seat.set_echo(join.echo);
+        connection.terms = Terms::new(deflate.is_some());
         connection.active = self.now;
+        let cursor = connection.seat.cursor();
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
         join.upgrade

@@ -37,6 +37,7 @@ mod by_slot;
 mod census;
 mod compression;
 mod connection;
+mod connections;
 mod control;
 mod crowd;
 mod ending;
@@ -58,6 +59,7 @@ mod queue;
 mod rate;
 mod reported;
 mod responses;
+mod seat;
 mod shutdown;
 mod spending;
 mod timers;
@@ -71,12 +73,11 @@ pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId};
+pub use ids::{Epoch, InvalidId, MessageId, Slot, VariantKey};
 pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
-pub use topic::VariantKey;
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -84,12 +85,12 @@ use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
+use connections::Connections;
 use crowd::{Arrivals, Crowd};
 use guests::Guests;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
-use slab::Slab;
 use spending::Spending;
 use std::collections::VecDeque;
 use topic::Topics;
@@ -126,7 +127,7 @@ pub struct Relay {
     limits: Limits,
     site: Site,
     now: Tick,
-    connections: Slab<Connection>,
+    connections: Connections,
     next_generation: u32,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
@@ -165,7 +166,7 @@ pub struct Relay {
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
-    closed: Vec<u32>,
+    closed: Vec<Slot>,
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
@@ -188,7 +189,7 @@ impl Relay {
             limits,
             site,
             now,
-            connections: Slab::new(),
+            connections: Connections::default(),
             next_generation: 0,
             census: Census::default(),
             admins: Vec::new(),
@@ -265,7 +266,7 @@ impl Relay {
         self.next_generation = generation.wrapping_add(1);
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
-        let slot = self.connections.insert(connection) as u32;
+        let slot = self.connections.insert(connection);
         let id = ConnId { slot, generation };
         match side {
             Side::Public => {
@@ -297,11 +298,10 @@ impl Relay {
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
-            let connection = self.connections.remove(slot as usize);
+            let connection = self.connections.remove(slot);
             self.census.leave(&connection);
         }
-        if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
-            self.connections.shrink_to_fit();
+        if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
             self.guests.shrink();
             self.spending.shrink();
         }
@@ -356,22 +356,22 @@ impl Relay {
     }
 
     /// The slot of a connection that still exists.
-    fn slot(&self, id: ConnId) -> Option<u32> {
-        let connection = self.connections.get(id.slot as usize)?;
+    fn slot(&self, id: ConnId) -> Option<Slot> {
+        let connection = self.connections.get(id.slot)?;
         let alive = connection.generation == id.generation && connection.phase != Phase::Closed;
         alive.then_some(id.slot)
     }
 
-    fn id(&self, slot: u32) -> ConnId {
+    fn id(&self, slot: Slot) -> ConnId {
         ConnId {
             slot,
-            generation: self.connections[slot as usize].generation,
+            generation: self.connections[slot].generation,
         }
     }
 
     /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
-    fn settle(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn settle(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         if let Some(extra) = connection.extra.as_deref_mut() {
             let bytes = extra.bytes();
             self.private_bytes = self.private_bytes - extra.charged + bytes;

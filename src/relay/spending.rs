@@ -6,6 +6,7 @@
 use super::Relay;
 use super::by_slot::BySlot;
 use super::connection::Peer;
+use super::ids::Slot;
 use super::rate::Rate;
 use crate::metrics::Cause;
 use crate::proto::CloseCode;
@@ -41,7 +42,7 @@ impl Spending {
     }
 
     /// Somebody new takes a slot.
-    pub(super) fn enter(&mut self, slot: u32) {
+    pub(super) fn enter(&mut self, slot: Slot) {
         if let Some(spent) = self.spent.get_mut(slot) {
             *spent = Spent::default();
         }
@@ -71,13 +72,13 @@ impl Relay {
     /// An open WebSocket sent a message, or a ping. False if it is one too many: then it begins to
     /// close, and is not to be heard.
     #[inline]
-    pub(super) fn spend_message(&mut self, slot: u32) -> bool {
+    pub(super) fn spend_message(&mut self, slot: Slot) -> bool {
         !self.spending.is_kept || self.spend_counted_message(slot)
     }
 
     // Apart from the path of messages that nobody counts, which is longer for each of its branches.
     #[inline(never)]
-    fn spend_counted_message(&mut self, slot: u32) -> bool {
+    fn spend_counted_message(&mut self, slot: Slot) -> bool {
         let Some(max) = self.limits.rates.messages_per_second_max else {
             return true;
         };
@@ -93,12 +94,12 @@ impl Relay {
     /// An open WebSocket sent bytes. False if they are too many: then it begins to close, and what is
     /// in them is not to be heard, but for a close frame.
     #[inline]
-    pub(super) fn spend_bytes(&mut self, slot: u32, bytes: usize) -> bool {
+    pub(super) fn spend_bytes(&mut self, slot: Slot, bytes: usize) -> bool {
         !self.spending.is_kept || self.spend_counted_bytes(slot, bytes)
     }
 
     #[inline(never)]
-    fn spend_counted_bytes(&mut self, slot: u32, bytes: usize) -> bool {
+    fn spend_counted_bytes(&mut self, slot: Slot, bytes: usize) -> bool {
         let Some(max) = self.limits.rates.bytes_per_second_max else {
             return true;
         };
@@ -112,7 +113,7 @@ impl Relay {
         false
     }
 
-    fn roll(&mut self, slot: u32) -> &mut Spent {
+    fn roll(&mut self, slot: Slot) -> &mut Spent {
         let rates = &self.limits.rates;
         let messages = rates.messages_per_second_max.map(Rate::of);
         let bytes = rates.bytes_per_second_max.map(|max| self.byte_rate(max));
@@ -127,7 +128,7 @@ impl Relay {
         Rate::with_burst(per_second, message.saturating_add(MESSAGE_OVERHEAD_BYTES))
     }
 
-    fn end_over_rate(&mut self, slot: u32, rate: &str) {
+    fn end_over_rate(&mut self, slot: Slot, rate: &str) {
         let reason = format!("over {rate}: send less, or spread it, or ask for a higher limit");
         let code = CloseCode::POLICY_VIOLATION;
         self.start_close(slot, Cause::Rate, code, &reason, Peer::Talking);
