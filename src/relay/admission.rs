@@ -6,6 +6,7 @@
 //! `X-Forwarded-For` at the request that opens a WebSocket.
 
 use super::connection::Phase;
+use super::flags::Flag;
 use super::guests::Introduction;
 use super::ids::Slot;
 use super::rate::Rate;
@@ -136,7 +137,7 @@ impl Relay {
                     Client::Unsaid => {}
                 }
                 self.guests.introduced(slot);
-                self.connections[slot].terms.set_introduced();
+                self.connections[slot].flags.set(Flag::Introduced);
                 match self.admit(slot) {
                     Ok(()) => return rest,
                     Err(reason) => self.refuse(slot, reason),
@@ -157,7 +158,7 @@ impl Relay {
     /// a browser there shows.
     pub fn handle_loopback(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id) {
-            self.connections[slot].terms.set_loopback();
+            self.connections[slot].flags.set(Flag::Loopback);
         }
     }
 
@@ -166,11 +167,11 @@ impl Relay {
     /// browser say when it opens a WebSocket.
     pub(super) fn check_host(&self, slot: Slot, head: &Head) -> Result<(), Response> {
         let hosts = &self.limits.hosts;
-        let terms = self.connections[slot].terms;
+        let flags = self.connections[slot].flags;
         let is_forwarded = self.guests.awaits(slot, Introduction::Request)
             && head.headers.values("X-Forwarded-For").next().is_some();
-        let is_bound = terms.loopback() || !hosts.is_empty();
-        if !is_bound || is_forwarded || terms.introduced() {
+        let is_bound = flags.has(Flag::Loopback) || !hosts.is_empty();
+        if !is_bound || is_forwarded || flags.has(Flag::Introduced) {
             return Ok(());
         }
         http::check_host(head, hosts)

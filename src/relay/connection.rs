@@ -1,6 +1,7 @@
 //! One connection: a slab entry of one cache line, which at rest owns no heap.
 
 use super::compression::Inflating;
+use super::flags::Flags;
 use super::ids::Slot;
 use super::outbox::Outbox;
 use super::responses::Pending;
@@ -9,13 +10,13 @@ use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::wheel::{Link, Tick};
 
-/// Names a connection for as long as it lives: a slot is used again, its generation is not.
+/// Names a connection for ever: a slot is used again, its generation never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     /// Index into the relay's slab, for whoever keeps a table beside it.
     pub slot: Slot,
     /// Which of the slot's connections it is.
-    pub generation: u32,
+    pub generation: u64,
 }
 
 /// What a connection is doing.
@@ -50,43 +51,6 @@ pub(super) enum Peer {
     Ended,
 }
 
-/// What was settled when a connection came, and when it joined. In one byte: it has no other to spare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Terms(u8);
-
-impl Terms {
-    const COMPRESSION: u8 = 1;
-    const LOOPBACK: u8 = 2;
-    const INTRODUCED: u8 = 4;
-
-    pub(super) fn new(compression: bool) -> Self {
-        Terms(if compression { Self::COMPRESSION } else { 0 })
-    }
-
-    /// Permessage-deflate was agreed on: its messages may come compressed.
-    pub(super) fn compression(self) -> bool {
-        self.0 & Self::COMPRESSION != 0
-    }
-
-    /// It came by a listener on loopback.
-    pub(super) fn loopback(self) -> bool {
-        self.0 & Self::LOOPBACK != 0
-    }
-
-    pub(super) fn set_loopback(&mut self) {
-        self.0 |= Self::LOOPBACK;
-    }
-
-    /// A trusted proxy brought it, and said so before all else.
-    pub(super) fn introduced(self) -> bool {
-        self.0 & Self::INTRODUCED != 0
-    }
-
-    pub(super) fn set_introduced(&mut self) {
-        self.0 |= Self::INTRODUCED;
-    }
-}
-
 /// A connection. The fields are those that a delivery touches; the rest is in [`Extra`].
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -98,20 +62,12 @@ pub(super) struct Connection {
     pub(super) since: Tick,
     /// When a message, or a part of one, last went either way.
     pub(super) active: Tick,
-    pub(super) generation: u32,
+    pub(super) generation: u64,
     /// What it reads, and how far it is.
     pub(super) seat: Seat,
     pub(super) extra: Option<Box<Extra>>,
     pub(super) phase: Phase,
-    pub(super) terms: Terms,
-    /// It was blocked for too long: a write is to tell whether it takes anything at all.
-    pub(super) probing: bool,
-    /// It stands in the queue of those with output of their own.
-    pub(super) queued: bool,
-    /// A ping has left and nothing was heard since.
-    pub(super) awaiting_pong: bool,
-    /// A response has left: the wait is for another request, not for the first.
-    pub(super) served: bool,
+    pub(super) flags: Flags,
     pub(super) peer: Peer,
 }
 
@@ -148,7 +104,7 @@ pub(super) struct Close {
 }
 
 impl Connection {
-    pub(super) fn new(generation: u32, now: Tick) -> Self {
+    pub(super) fn new(generation: u64, now: Tick) -> Self {
         Connection {
             link: Link::default(),
             heard: now,
@@ -158,11 +114,7 @@ impl Connection {
             seat: Seat::empty(),
             extra: None,
             phase: Phase::Head,
-            terms: Terms::new(false),
-            probing: false,
-            queued: false,
-            awaiting_pong: false,
-            served: false,
+            flags: Flags::default(),
             peer: Peer::Talking,
         }
     }

@@ -2,6 +2,7 @@
 //! the next frame boundary (RFC 6455 §5.4), by way of its outbox.
 
 use super::Relay;
+use super::flags::Flag;
 use super::ids::Slot;
 use crate::proto::frame::OpCode;
 
@@ -22,7 +23,7 @@ impl Relay {
         self.enter_outbox(slot);
         let connection = &mut self.connections[slot];
         self.counters.pings_sent += 1;
-        connection.awaiting_pong = true;
+        connection.flags.set(Flag::AwaitingPong);
         connection.since = self.now;
         connection.extra().outbox.push_control(OpCode::Ping, &[]);
         self.queue_output(slot);

@@ -1,6 +1,7 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::connection::{Phase, Terms};
+use super::connection::Phase;
+use super::flags::Flag;
 use super::ids::Slot;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
@@ -81,7 +82,7 @@ impl Relay {
         self.census.set(connection, Phase::Open);
         self.spending.enter(slot);
         connection.seat.set_echo(join.echo);
-        connection.terms = Terms::new(deflate.is_some());
+        connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
         let cursor = connection.seat.cursor();
         let extra = connection.extra();

@@ -5,6 +5,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, Phase};
+use super::flags::Flag;
 use super::ids::Slot;
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
@@ -65,7 +66,10 @@ impl Relay {
     pub(super) fn note_disconnect(&mut self, slot: Slot) {
         let id = self.id(slot);
         let connection = &self.connections[slot];
-        if connection.phase != Phase::Head || connection.served || self.is_admin(id) {
+        if connection.phase != Phase::Head
+            || connection.flags.has(Flag::Served)
+            || self.is_admin(id)
+        {
             return;
         }
         self.counters.refusals[Reason::Disconnected as usize] += 1;

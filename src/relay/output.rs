@@ -3,6 +3,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, Phase};
+use super::flags::Flag;
 use super::ids::{Slot, VariantKey};
 use super::piece::{Output, Piece, Source};
 use super::responses::Pending;
@@ -126,7 +127,7 @@ impl Relay {
         if is_response {
             self.responses.on_sent(sent);
         }
-        if std::mem::take(&mut connection.probing) && sent == 0 {
+        if connection.flags.take(Flag::Probing) && sent == 0 {
             self.counters.stalled += 1;
             self.abort(slot, Cause::Stalled);
             return;
@@ -280,7 +281,7 @@ impl Relay {
                 return;
             }
             // The wait for the pong begins now that the ping has left whole.
-            if connection.awaiting_pong && connection.phase == Phase::Open {
+            if connection.flags.has(Flag::AwaitingPong) && connection.phase == Phase::Open {
                 connection.since = self.now;
             }
         }
@@ -319,7 +320,7 @@ impl Relay {
     /// Nothing is pending: the connection is at the tail, or at its end.
     pub(super) fn on_all_sent(&mut self, slot: Slot) {
         let connection = &mut self.connections[slot];
-        connection.probing = false;
+        connection.flags.clear(Flag::Probing);
         let key = connection.seat.variant;
         if connection.seat.lagging.is_some() {
             self.topics[key].catch_up(&mut self.connections, slot);

@@ -7,6 +7,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, Phase};
+use super::flags::Flag;
 use super::ids::Slot;
 use std::collections::VecDeque;
 
@@ -50,8 +51,8 @@ impl Relay {
     pub(super) fn queue_output(&mut self, slot: Slot) {
         let id = self.id(slot);
         let connection = &mut self.connections[slot];
-        if !connection.queued && !connection.seat.is_blocked() {
-            connection.queued = true;
+        if !connection.flags.has(Flag::Queued) && !connection.seat.is_blocked() {
+            connection.flags.set(Flag::Queued);
             match connection.phase {
                 Phase::Respond => self.responses.push(id),
                 _ if connection.seat.lagging.is_some() => self.slow_outputs.push(id),
@@ -87,7 +88,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else {
             return false;
         };
-        self.connections[slot].queued = false;
+        self.connections[slot].flags.clear(Flag::Queued);
         if self.connections[slot].seat.is_blocked() {
             return false;
         }

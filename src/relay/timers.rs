@@ -9,6 +9,7 @@
 //! read first.
 
 use super::connection::{Peer, Phase};
+use super::flags::Flag;
 use super::ids::Slot;
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
@@ -59,13 +60,15 @@ impl Relay {
         let limits = &self.limits;
         let since = connection.since;
         match connection.phase {
-            Phase::Head if connection.served => since.after(limits.keep_alive_timeout),
+            Phase::Head if connection.flags.has(Flag::Served) => {
+                since.after(limits.keep_alive_timeout)
+            }
             Phase::Head => since.after(limits.handshake_timeout),
             Phase::Respond => since.after(limits.stalled_write_timeout),
             Phase::Open => {
                 let liveness = if connection.seat.is_blocked() {
                     since.after(limits.stalled_write_timeout)
-                } else if connection.awaiting_pong {
+                } else if connection.flags.has(Flag::AwaitingPong) {
                     since.after(limits.pong_timeout)
                 } else {
                     connection.heard.after(self.silence(slot))
@@ -99,7 +102,9 @@ impl Relay {
         }
         let connection = &self.connections[slot];
         match connection.phase {
-            Phase::Head if connection.served && connection.extra.is_none() => self.drop_now(slot),
+            Phase::Head if connection.flags.has(Flag::Served) && connection.extra.is_none() => {
+                self.drop_now(slot)
+            }
             Phase::Head => {
                 let why = "The request did not come in time.";
                 let response = Response::error(Status::RequestTimeout, why, &[]);
@@ -139,10 +144,10 @@ impl Relay {
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
         } else if connection.seat.is_blocked() {
             self.probe(slot);
-        } else if connection.awaiting_pong && connection.outbox().is_some() {
+        } else if connection.flags.has(Flag::AwaitingPong) && connection.outbox().is_some() {
             // The ping waits for its turn, and the peer for the ping.
             self.connections[slot].since = self.now;
-        } else if connection.awaiting_pong {
+        } else if connection.flags.has(Flag::AwaitingPong) {
             self.counters.dead += 1;
             self.abort(slot, Cause::Dead);
         } else {
@@ -155,7 +160,7 @@ impl Relay {
     fn probe(&mut self, slot: Slot) {
         let connection = &mut self.connections[slot];
         connection.since = self.now;
-        connection.probing = true;
+        connection.flags.set(Flag::Probing);
         connection.seat.set_blocked(false);
         self.queue_output(slot);
     }
