@@ -65,6 +65,11 @@ impl Seats for Connections {
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self[slot].seat
     }
+
+    #[inline]
+    fn excluded(&self, slot: Slot) -> Option<u32> {
+        (!self[slot].seat.echo()).then_some(slot.0)
+    }
 }
 
 impl Links for Connections {

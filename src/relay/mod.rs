@@ -32,7 +32,6 @@
 
 mod admin;
 mod admission;
-mod budget;
 mod by_slot;
 mod census;
 mod compression;
@@ -46,16 +45,16 @@ mod flags;
 mod guests;
 mod heads;
 mod hooks;
+mod hub;
 mod ids;
 mod input;
 mod join;
+mod laps;
 mod limits;
-mod meter;
 mod notice;
 mod outbox;
 mod output;
 mod piece;
-mod publish;
 mod queue;
 mod rate;
 mod reported;
@@ -64,13 +63,9 @@ mod seat;
 mod shutdown;
 mod spending;
 mod timers;
-mod topic;
-mod variant;
-mod visits;
 
-pub use crate::metrics::Counters;
+pub use crate::metrics::{Counters, Stopwatch};
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
-pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
@@ -81,7 +76,6 @@ pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
 
 use crate::http::Site;
-use crate::log::Pool;
 use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
@@ -89,12 +83,12 @@ use connection::{Connection, Phase};
 use connections::Connections;
 use crowd::{Arrivals, Crowd};
 use guests::Guests;
+use hub::Hub;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
 use spending::Spending;
 use std::collections::VecDeque;
-use topic::Topics;
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,9 +133,8 @@ pub struct Relay {
     crowd: Crowd,
     arrivals: Option<Arrivals>,
     spending: Spending,
-    topics: Topics,
-    pool: Pool,
-    codec: compression::Codec,
+    hub: Hub,
+    inflation: compression::Inflation,
     calendar: Option<Calendar>,
     wheel: Wheel,
     reported: reported::Reported,
@@ -153,16 +146,6 @@ pub struct Relay {
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
-    /// Variants whose walk is not complete, each once.
-    dirty: VecDeque<VariantKey>,
-    /// Variants that hold more than they may, each once.
-    overfull: VecDeque<VariantKey>,
-    /// Variants to tidy at the end of the turn, each once.
-    touched: Vec<VariantKey>,
-    /// Variants with lagging members, each once.
-    retaining: Vec<VariantKey>,
-    /// Members of all topics that lag, as of the end of the last turn.
-    lagging: usize,
     notices: Notices,
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
@@ -171,7 +154,8 @@ pub struct Relay {
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
-    budget: budget::Budget,
+    /// This turn may still come to connections with output of their own: they go before the walk.
+    serves_queues: bool,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
     /// Timers that this turn may still look at. At 0, some may be left over for the next one.
@@ -183,10 +167,7 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         let mut relay = Relay {
-            pool: Pool::new(
-                limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
-                limits.log_bytes_max / GENEROUS_SHARE,
-            ),
+            hub: Hub::new(&limits),
             limits,
             site,
             now,
@@ -198,8 +179,7 @@ impl Relay {
             crowd: Crowd::default(),
             arrivals: None,
             spending: Spending::default(),
-            topics: Topics::default(),
-            codec: compression::Codec::default(),
+            inflation: compression::Inflation::default(),
             calendar: None,
             wheel: Wheel::new(now),
             reported: reported::Reported::new(now),
@@ -207,18 +187,13 @@ impl Relay {
             slow_outputs: Queue::default(),
             responses: Responses::default(),
             unfinished: None,
-            dirty: VecDeque::new(),
-            overfull: VecDeque::new(),
-            touched: Vec::new(),
-            retaining: Vec::new(),
-            lagging: 0,
             notices: Notices::new(),
             actions: VecDeque::new(),
             resumes: Vec::new(),
             closed: Vec::new(),
             private_bytes: 0,
             counters: Counters::default(),
-            budget: budget::Budget::default(),
+            serves_queues: false,
             shutdown: None,
             hooks: hooks::Hooked::default(),
             timers_left: u32::MAX,
@@ -231,14 +206,10 @@ impl Relay {
     /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
     /// is cut by the next message that meets it.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.pool.set_bounds(
-            limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
-            limits.log_bytes_max / GENEROUS_SHARE,
-        );
+        self.hub.set_limits(&limits);
         self.limits = limits;
         self.keep_guests();
         self.keep_spending();
-        self.codec.forget_level();
     }
 
     /// The files that are served.
@@ -255,7 +226,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
-        self.codec.begin_turn();
+        self.inflation.begin_turn();
         self.notices.clear();
         self.timers_left = self.limits.pace.timers_per_turn;
         self.step_shutdown();
@@ -306,8 +277,8 @@ impl Relay {
             self.guests.shrink();
             self.spending.shrink();
         }
-        self.tidy_topics();
-        self.codec.end_turn();
+        self.hub.end_turn(&self.connections);
+        self.inflation.end_turn();
     }
 
     /// The next turn is due at once.
@@ -315,8 +286,7 @@ impl Relay {
     pub fn has_work(&self) -> bool {
         let queues = [&self.outputs, &self.slow_outputs];
         let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
-        let is_overfull = !self.overfull.is_empty() || self.is_overfull();
-        self.timers_left == 0 || is_owed || !self.dirty.is_empty() || is_overfull
+        self.timers_left == 0 || is_owed || self.hub.has_work(&self.limits)
     }
 
     /// When the next turn is due, though nothing happens.
@@ -335,13 +305,13 @@ impl Relay {
     /// Topics that exist.
     #[must_use]
     pub fn topics(&self) -> usize {
-        self.topics.len()
+        self.hub.topics()
     }
 
     /// Memory that logs hold, in bytes.
     #[must_use]
     pub fn log_bytes(&self) -> usize {
-        self.pool.bytes_in_use()
+        self.hub.log_bytes()
     }
 
     /// Memory that connections hold for themselves beyond their slots, in bytes.
@@ -386,13 +356,6 @@ impl Relay {
         }
     }
 }
-
-/// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
-/// segments.
-const SEGMENTS_PER_LOG_MIN: usize = 8;
-
-/// The part of all logs' bound up to which topics get segments as large as they may expect to need.
-const GENEROUS_SHARE: usize = 4;
 
 /// Slots that are kept, empty, when everybody has left: 64 KiB.
 const SLOTS_AT_REST_MAX: usize = 1024;
