@@ -208,8 +208,7 @@ impl Relay {
             self.private_bytes -= extra.charged;
         }
         self.census.set(connection, Phase::Closed);
-        self.forget_admin(id);
-        self.part(slot);
+        self.gate.leave(id);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
     }
