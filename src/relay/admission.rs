@@ -2,6 +2,7 @@
 //! over its quota.
 
 use super::connection::Peer;
+use super::flags::Flag;
 use super::gate::OverQuota;
 use super::ids::Slot;
 use super::{ConnId, Relay};
@@ -48,7 +49,7 @@ impl Relay {
             Ok(Some(header)) => {
                 let rest = read.split_off(header.bytes);
                 *read = Vec::new();
-                self.connections[slot as usize].terms.set_introduced();
+                self.connections[slot as usize].flags.set(Flag::Introduced);
                 match self.gate.on_header(Slot(slot), header.client, self.now) {
                     Ok(()) => return rest,
                     Err(refusal) => self.respond(slot, refusal.response()),
@@ -69,7 +70,7 @@ impl Relay {
     /// a browser there shows.
     pub fn handle_loopback(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id) {
-            self.connections[slot as usize].terms.set_loopback();
+            self.connections[slot as usize].flags.set(Flag::Loopback);
         }
     }
 
@@ -78,9 +79,10 @@ impl Relay {
     /// browser say when it opens a WebSocket.
     pub(super) fn check_host(&self, slot: u32, head: &Head) -> Result<(), Response> {
         let hosts = &self.limits.hosts;
-        let terms = self.connections[slot as usize].terms;
-        let is_bound = terms.loopback() || !hosts.is_empty();
-        if !is_bound || terms.introduced() || self.gate.is_forwarded(Slot(slot), head) {
+        let flags = self.connections[slot as usize].flags;
+        let is_bound = flags.has(Flag::Loopback) || !hosts.is_empty();
+        let is_forwarded = self.gate.is_forwarded(Slot(slot), head);
+        if !is_bound || is_forwarded || flags.has(Flag::Introduced) {
             return Ok(());
         }
         http::check_host(head, hosts)
