@@ -3,7 +3,7 @@
 
 use super::Relay;
 use super::connection::NONE;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 
 impl Relay {
     /// Answers a ping.
