@@ -7,7 +7,7 @@ use super::responses::Pending;
 use super::topic::VariantKey;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
-use crate::wheel::{Link, Links, Tick};
+use crate::wheel::{Tick, TimerLink, TimerLinks};
 use slab::Slab;
 
 /// Names a connection for ever: a slot is used again, its generation never.
@@ -58,7 +58,7 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
-    pub(super) link: Link,
+    pub(super) link: TimerLink,
     /// When the peer's last byte came.
     pub(super) heard: Tick,
     /// When the wait began that the phase's timer measures.
@@ -116,7 +116,7 @@ pub(super) struct Close {
 impl Connection {
     pub(super) fn new(generation: u64, now: Tick) -> Self {
         Connection {
-            link: Link::default(),
+            link: TimerLink::default(),
             heard: now,
             since: now,
             active: now,
@@ -187,8 +187,8 @@ impl Extra {
     }
 }
 
-impl Links for Slab<Connection> {
-    fn link(&mut self, key: u32) -> &mut Link {
+impl TimerLinks for Slab<Connection> {
+    fn link(&mut self, key: u32) -> &mut TimerLink {
         &mut self[key as usize].link
     }
 }

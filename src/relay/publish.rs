@@ -9,7 +9,7 @@ use super::topic::{TopicKey, VariantKey};
 use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
-use crate::proto::{Header, MessageKind};
+use crate::proto::{FrameHeader, MessageKind};
 
 impl Relay {
     /// Appends a message to a topic. Costs the same whatever the number of members.
@@ -65,7 +65,7 @@ impl Relay {
         payload: &[u8],
     ) {
         let variant = &mut self.topics[key];
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed,
             opcode: kind.opcode(),
