@@ -1,8 +1,10 @@
 //! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
 //! again. How fast that goes, and whether the server keeps anything of it.
 
+use super::clock::{self, REST, nanos};
 use super::codec::Codec;
-use super::driver::{Driver, REST, Scenario, nanos};
+use super::driver::{Driver, Scenario};
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::idle::slope;
 use super::link::OpenError;
@@ -14,7 +16,6 @@ use super::run::open_options;
 use super::script::{Fields, Script};
 use super::target::{Route, addresses, is_gone, look, resolve, run_tag};
 use super::watch::Watch;
-use super::{Failure, clock};
 use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
 use std::collections::BTreeMap;
 use std::io;

@@ -5,7 +5,7 @@
 //! connections, and one `recv` for each event.
 
 use super::alarm::Alarm;
-use super::clock::{self, SECOND};
+use super::clock;
 use super::link::{OpenError, State};
 use super::links::{Links, OpenOptions};
 use crate::sys::socket::Received;
@@ -188,19 +188,9 @@ impl Driver {
     }
 }
 
-/// So far away that it never comes.
-pub(super) const NEVER: u64 = u64::MAX / 2;
-
-/// A duration in nanoseconds.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).map_or(NEVER, |nanos| nanos.min(NEVER))
-}
-
-/// A second at a time is how long one waits when nothing has to be done.
-pub(super) const REST: u64 = SECOND;
-
 #[cfg(test)]
 mod tests {
+    use super::super::clock::NEVER;
     use super::super::idle::Idle;
     use super::super::target::Route;
     use super::*;

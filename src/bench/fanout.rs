@@ -2,7 +2,7 @@
 //! room has it. Each turn of the client in which some got done, publishers send as many more, in
 //! one write. An echo is the same with rooms of one.
 
-use super::Failure;
+use super::failure::Failure;
 use super::options::{EchoOptions, FanoutOptions, LengthOptions};
 use super::report::{Document, count_of};
 use super::rooms::{Outlet, Plan, Rooms};

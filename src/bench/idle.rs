@@ -1,6 +1,8 @@
 //! Connections that are opened and held: how fast they open, and what each takes.
 
-use super::driver::{Driver, REST, Scenario, nanos};
+use super::clock::{self, REST, nanos};
+use super::driver::{Driver, Scenario};
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
@@ -12,7 +14,6 @@ use super::tally::Tally;
 use super::target::{Route, addresses, is_gone, look, resolve};
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, WorkerResult, share};
-use super::{Failure, clock};
 use crate::proto::{Event, OpCode, Role, Session};
 use std::collections::BTreeMap;
 

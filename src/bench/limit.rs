@@ -6,11 +6,14 @@
 //! input, a length ahead, as a relay reads what is published; the next round comes when everybody
 //! has this one.
 
+use super::clock;
 use super::driver::Driver;
+use super::failure::Failure;
 use super::fanout::closed_loop;
 use super::link::RequestOptions;
 use super::links::OpenOptions;
 use super::options::{LimitOptions, SenderOptions};
+use super::output::print;
 use super::probe::{Pid, Probe};
 use super::report::{Document, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
@@ -18,7 +21,6 @@ use super::run::Run;
 use super::script::Script;
 use super::target::{Route, run_tag};
 use super::watch::{Watch, ignore_signals};
-use super::{Failure, clock, print};
 use crate::proto::{Head, HeadScanner, handshake};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};

@@ -3,7 +3,8 @@
 //! of all messages of that second, and not of the one only that a closed loop would have had
 //! outstanding (coordinated omission).
 
-use super::driver::{NEVER, REST, nanos};
+use super::clock::{self, NEVER, REST, nanos};
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::options::PacedOptions;
 use super::report::{Document, Outcome, count_of, grouped};
@@ -13,7 +14,6 @@ use super::script::Script;
 use super::target::run_tag;
 use super::watch::Watch;
 use super::workers::share;
-use super::{Failure, clock};
 use std::time::Duration;
 
 /// What is kept for receivers that are behind. A server that is further behind can't keep up.

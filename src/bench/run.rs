@@ -1,7 +1,9 @@
 //! The phases of a run: open, warm up, measure; and the closed loop in which messages are
 //! outstanding, and the client publishes as many more as got done.
 
-use super::driver::{Driver, REST, nanos};
+use super::clock::{self, REST, nanos};
+use super::driver::Driver;
+use super::failure::Failure;
 use super::hints::{NO_ECHO, hints};
 use super::link::{OpenError, RequestOptions};
 use super::links::OpenOptions;
@@ -14,7 +16,6 @@ use super::target::{addresses, look, resolve};
 use super::url::Url;
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
-use super::{Failure, clock};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

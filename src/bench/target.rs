@@ -1,11 +1,11 @@
 //! The server that is measured: where it is, looked up once, and whether it is still there.
 
 use super::attempts::settle;
-use super::driver::nanos;
+use super::clock::{self, nanos};
+use super::failure::Failure;
 use super::options::TargetOptions;
 use super::probe::{Moment, Probe};
 use super::url::Url;
-use super::{Failure, clock};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;

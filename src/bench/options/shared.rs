@@ -1,6 +1,6 @@
 //! Options that several scenarios have.
 
-use super::super::Failure;
+use super::super::failure::Failure;
 use super::super::probe::{Pid, Probe};
 use super::super::report::ReportOptions;
 use super::super::script::Content;

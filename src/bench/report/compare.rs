@@ -4,8 +4,8 @@
 //! many runs, the first of the one was meant to be taken beside the first of the other, and so on:
 //! then the spread is that of the pairs' ratios, so that what moved the whole machine moves neither.
 
-use super::super::Failure;
 use super::super::clock::SECOND;
+use super::super::failure::Failure;
 use super::document::SCHEMA;
 use super::layout::{Page, columns_of};
 use super::text;

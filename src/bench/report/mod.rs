@@ -13,9 +13,10 @@ pub(super) use document::{Churn, Connections, Document, Outcome, Server, Stalled
 pub(super) use text::{count_of, grouped};
 
 use super::clock::SECOND;
+use super::failure::Failure;
+use super::output::print;
 use super::probe::{Machine, Moment};
 use super::run::Span;
-use super::{Failure, print};
 use clap::Args;
 use document::{Client, Kernel, Memory, Messages, SCHEMA};
 use serde::Serialize;
