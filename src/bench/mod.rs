@@ -37,6 +37,7 @@ mod paced;
 mod probe;
 mod report;
 mod rooms;
+mod route;
 mod run;
 mod script;
 mod slow;

@@ -5,37 +5,10 @@ use super::clock::{self, nanos};
 use super::failure::Failure;
 use super::options::TargetOptions;
 use super::probe::{Moment, Probe};
+use super::route::Route;
 use super::url::Url;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
-
-/// Where a connection leads.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) url: Rc<Url>,
-    pub(super) address: SocketAddr,
-    /// What `{i}` becomes.
-    pub(super) number: usize,
-}
-
-impl Route {
-    pub(super) fn new(url: Url, address: SocketAddr) -> Self {
-        Route {
-            url: Rc::new(url),
-            address,
-            number: 0,
-        }
-    }
-
-    /// The same with another number.
-    pub(super) fn numbered(&self, number: usize) -> Self {
-        Route {
-            number,
-            ..self.clone()
-        }
-    }
-}
 
 /// Looks up where the URLs lead: to the address that answers, of each name that has several. All
 /// connections of a run go there, or it would measure two ways at once.
