@@ -34,6 +34,7 @@ mod links;
 mod options;
 mod output;
 mod paced;
+mod payload;
 mod probe;
 mod report;
 mod rooms;
@@ -41,6 +42,7 @@ mod route;
 mod run;
 mod script;
 mod slow;
+mod span;
 mod tally;
 mod target;
 mod url;
@@ -51,9 +53,9 @@ pub use options::Options;
 
 use crate::sys::descriptors;
 use failure::{EXIT_FAILED, Failure};
-use options::Command;
+use options::{Command, ReportOptions};
 use output::print;
-use report::{Document, ReportOptions};
+use report::{Document, JsonOutput};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -87,7 +89,7 @@ fn publish(
     options: &ReportOptions,
     run: impl FnOnce() -> Result<Document, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let json = options.open_json()?;
+    let json = JsonOutput::open(options.json.as_deref())?;
     let document = run()?;
     document.publish(json)?;
     Ok(match document.correct {

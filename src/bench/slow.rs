@@ -9,9 +9,9 @@ use super::failure::Failure;
 use super::options::SlowOptions;
 use super::report::{Document, Outcome, Stalled, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
-use super::run::{Run, Span};
-use super::script::Script;
-use super::target::run_tag;
+use super::run::Run;
+use super::script::{Script, run_tag};
+use super::span::Span;
 use super::watch::Watch;
 
 /// Nothing more comes to those who read on, if nothing has come for so long.

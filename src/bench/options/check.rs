@@ -7,7 +7,7 @@ use super::{
 };
 use super::{LoadOptions, MessageOptions, TargetOptions, VoiceOptions};
 use crate::bench::failure::Failure;
-use crate::bench::script::PUBLISHERS_MAX;
+use crate::bench::payload::PUBLISHERS_MAX;
 
 /// Bytes of messages outstanding: the client keeps them until everybody has had them.
 const OUTSTANDING_BYTES_MAX: usize = 1 << 30;

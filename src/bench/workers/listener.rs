@@ -5,7 +5,6 @@ use super::super::driver::Driver;
 use super::super::failure::Failure;
 use super::super::options::MessageOptions;
 use super::super::rooms::{Outlet, Plan, Rooms};
-use super::super::run::failure;
 use super::super::script::Script;
 use super::super::target::follow;
 use super::control::Control;
@@ -60,7 +59,7 @@ pub(super) fn hear(
         if driver.links.opening_count() > 0 || has_opened {
             driver.turn(rooms, clock::now() + REST)?;
         }
-        if let Some(failure) = failure(&rooms.failures) {
+        if let Some(failure) = rooms.failure() {
             return Err(failure);
         }
         if !has_opened && driver.links.opening_count() == 0 {
