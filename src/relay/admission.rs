@@ -6,6 +6,7 @@
 //! `X-Forwarded-For` at the request that opens a WebSocket.
 
 use super::connection::Phase;
+use super::flags::Flag;
 use super::guests::Introduction;
 use super::rate::Rate;
 use super::{ConnId, Relay};
@@ -135,7 +136,7 @@ impl Relay {
                     Client::Unsaid => {}
                 }
                 self.guests.introduced(slot);
-                self.connections[slot as usize].terms.set_introduced();
+                self.connections[slot as usize].flags.set(Flag::Introduced);
                 match self.admit(slot) {
                     Ok(()) => return rest,
                     Err(reason) => self.refuse(slot, reason),
@@ -156,7 +157,7 @@ impl Relay {
     /// a browser there shows.
     pub fn handle_loopback(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id) {
-            self.connections[slot as usize].terms.set_loopback();
+            self.connections[slot as usize].flags.set(Flag::Loopback);
         }
     }
 
@@ -165,11 +166,11 @@ impl Relay {
     /// browser say when it opens a WebSocket.
     pub(super) fn check_host(&self, slot: u32, head: &Head) -> Result<(), Response> {
         let hosts = &self.limits.hosts;
-        let terms = self.connections[slot as usize].terms;
+        let flags = self.connections[slot as usize].flags;
         let is_forwarded = self.guests.awaits(slot, Introduction::Request)
             && head.headers.values("X-Forwarded-For").next().is_some();
-        let is_bound = terms.loopback() || !hosts.is_empty();
-        if !is_bound || is_forwarded || terms.introduced() {
+        let is_bound = flags.has(Flag::Loopback) || !hosts.is_empty();
+        if !is_bound || is_forwarded || flags.has(Flag::Introduced) {
             return Ok(());
         }
         http::check_host(head, hosts)

@@ -6,6 +6,7 @@
 //! to be read, and never from within another's.
 
 use super::connection::{ConnId, Peer, Phase};
+use super::flags::Flag;
 use super::limits::GATHER_BYTES_FREE;
 use super::responses::Pending;
 use super::{Reading, Relay};
@@ -64,7 +65,7 @@ impl Relay {
     fn prove_alive(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.heard = self.now;
-        connection.awaiting_pong = false;
+        connection.flags.clear(Flag::AwaitingPong);
     }
 
     /// Takes in what was read from a connection's socket.
@@ -107,7 +108,7 @@ impl Relay {
             return;
         }
         self.census.set(connection, Phase::Head);
-        connection.served = true;
+        connection.flags.set(Flag::Served);
         connection.since = self.now;
         // What was kept of its next request is taken in when it is its turn to be read.
         self.resumes.push(id);
@@ -239,7 +240,7 @@ impl Relay {
     /// in the middle of them, only the close frame is heard.
     pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
         let connection = &mut self.connections[slot as usize];
-        let compression = connection.terms.compression();
+        let compression = connection.flags.has(Flag::Compression);
         let extra = connection.extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
@@ -359,7 +360,7 @@ impl Relay {
             return usize::MAX;
         }
         let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
-        if connection.terms.compression() && has_inflated {
+        if connection.flags.has(Flag::Compression) && has_inflated {
             return 0;
         }
         self.room(self.topics[connection.variant].topic)

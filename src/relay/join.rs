@@ -1,6 +1,7 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::connection::{Phase, Terms};
+use super::connection::Phase;
+use super::flags::Flag;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, Status, check_topic};
@@ -82,7 +83,8 @@ impl Relay {
         connection.variant = key;
         connection.member = member;
         connection.cursor = cursor;
-        connection.terms = Terms::new(join.echo, deflate.is_some());
+        connection.flags.put(Flag::Echo, join.echo);
+        connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);

@@ -41,6 +41,7 @@ mod control;
 mod crowd;
 mod ending;
 mod feed;
+mod flags;
 mod guests;
 mod heads;
 mod hooks;
@@ -127,7 +128,7 @@ pub struct Relay {
     site: Site,
     now: Tick,
     connections: Slab<Connection>,
-    next_generation: u32,
+    next_generation: u64,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
     /// Connections that came by the admin listener, the oldest first.
@@ -262,7 +263,7 @@ impl Relay {
     /// Takes in a connection from that peer. If its address has too many, it is told so.
     pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
         let generation = self.next_generation;
-        self.next_generation = generation.wrapping_add(1);
+        self.next_generation += 1;
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
         let slot = self.connections.insert(connection) as u32;

@@ -5,6 +5,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, Phase};
+use super::flags::Flag;
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
 use std::collections::VecDeque;
@@ -64,7 +65,10 @@ impl Relay {
     pub(super) fn note_disconnect(&mut self, slot: u32) {
         let id = self.id(slot);
         let connection = &self.connections[slot as usize];
-        if connection.phase != Phase::Head || connection.served || self.is_admin(id) {
+        if connection.phase != Phase::Head
+            || connection.flags.has(Flag::Served)
+            || self.is_admin(id)
+        {
             return;
         }
         self.counters.refusals[Reason::Disconnected as usize] += 1;

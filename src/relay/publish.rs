@@ -3,6 +3,7 @@
 use super::Relay;
 use super::connection::{NONE, Peer, Phase};
 use super::ending::LAPPED;
+use super::flags::Flag;
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
 use super::variant::ENCODINGS;
@@ -145,7 +146,7 @@ impl Relay {
         let cut = cut.min(self.topics[key].settled());
         let is_behind = |&slot: &u32| {
             let connection = &self.connections[slot as usize];
-            connection.blocked && connection.cursor < cut
+            connection.flags.has(Flag::Blocked) && connection.cursor < cut
         };
         let lagging = self.topics[key].lagging().iter().copied();
         let behind: Vec<u32> = lagging.filter(is_behind).take(*laps_left).collect();
@@ -158,7 +159,7 @@ impl Relay {
             if cursor >= cut {
                 continue;
             }
-            if !self.connections[slot as usize].terms.echo() {
+            if !self.connections[slot as usize].flags.has(Flag::Echo) {
                 let runs = self.topics[key].log.runs(cursor);
                 *laps_left = laps_left.saturating_sub(runs / RUNS_PER_LAP);
             }
