@@ -6,7 +6,7 @@ use super::flags::Flag;
 use super::gate::OverQuota;
 use super::ids::Slot;
 use super::{ConnId, Relay};
-use crate::http::{self, Reason, Response, Status};
+use crate::http::{self, Reason, Response};
 use crate::metrics::Cause;
 use crate::proto::{CloseCode, Head};
 use crate::proxy::PeerAddress;
@@ -62,8 +62,8 @@ impl Relay {
 
     fn on_bad_header(&mut self, slot: u32, error: ProxyHeaderError) {
         self.connections[slot as usize].extra().head = Vec::new();
-        let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
-        self.respond(slot, response.because(Reason::ProxyHeader));
+        let response = Response::refusal(Reason::ProxyHeader, &error.to_string(), &[]);
+        self.respond(slot, response);
     }
 
     /// That connection came by a listener on loopback, where only this machine reaches: each page that

@@ -11,7 +11,7 @@ use super::ids::Slot;
 use super::limits::{GATHER_BYTES_FREE, REFUSED_LINGERING_MAX};
 use super::responses::Pending;
 use super::{Reading, Relay};
-use crate::http::{self, Answer, Reason, Response, Status};
+use crate::http::{self, Answer, Reason, Response};
 use crate::metrics::Cause;
 use crate::proto::{
     CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
@@ -193,13 +193,9 @@ impl Relay {
     }
 
     fn on_bad_head(&mut self, slot: u32, head: &[u8], error: HeadError) {
-        let (status, reason) = match error.status() {
-            431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
-            _ => (Status::BadRequest, Reason::MalformedHead),
-        };
-        let mut response = Response::error(status, &error.to_string(), &[]);
+        let mut response = Response::refusal(error.into(), &error.to_string(), &[]);
         response.head_only = head.trim_ascii_start().starts_with(b"HEAD ");
-        self.respond(slot, response.because(reason));
+        self.respond(slot, response);
     }
 
     fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
@@ -215,12 +211,11 @@ impl Relay {
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
-                let response = Response::error(Status::ServiceUnavailable, why, &headers);
                 let reason = match self.shutdown {
                     Some(_) => Reason::ShuttingDown,
                     None => Reason::Full,
                 };
-                self.respond(slot, response.because(reason));
+                self.respond(slot, Response::refusal(reason, why, &headers));
             }
             Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.

@@ -12,7 +12,7 @@ use super::connection::{Peer, Phase};
 use super::flags::Flag;
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
-use crate::http::{Reason, Response, Status};
+use crate::http::{Reason, Response};
 use crate::metrics::Cause;
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
@@ -106,8 +106,7 @@ impl Relay {
             }
             Phase::Head => {
                 let why = "The request did not come in time.";
-                let response = Response::error(Status::RequestTimeout, why, &[]);
-                self.respond(slot, response.because(Reason::Timeout));
+                self.respond(slot, Response::refusal(Reason::Timeout, why, &[]));
             }
             Phase::Respond if connection.flags.has(Flag::Blocked) => self.probe(slot),
             // It waits for its turn: that is not its fault.
