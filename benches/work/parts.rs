@@ -2,9 +2,9 @@
 
 use super::Work;
 use fanfare::log::{Log, Pool, Position};
-use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
 use fanfare::proto::utf8::Utf8;
+use fanfare::proto::{Header, OpCode};
 use fanfare::wheel::{Link, Links, Tick, Wheel};
 use std::hint::black_box;
 

@@ -22,7 +22,7 @@ use super::limits::LINGER_BYTES_MAX;
 use super::topic::VariantKey;
 use super::{Action, Relay};
 use crate::metrics::Cause;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {

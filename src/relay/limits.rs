@@ -51,7 +51,7 @@ pub struct Limits {
     /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
     pub compression: Option<Compression>,
     /// Origins whose pages may connect besides the one that the request is for, as
-    /// [`check_origin`](crate::proto::handshake::check_origin) has them.
+    /// [`check_origin`](crate::proto::http1::check_origin) has them.
     pub origins: Vec<String>,
     /// Hosts that requests may be for, besides addresses and loopback names: `chat.example`,
     /// `*.example`, `*` for all. If there are any, they hold for all requests, otherwise for those of

@@ -2,7 +2,7 @@
 //! then frames. It is a parser of its own, so that relay and library are not judged by their own
 //! rules; some worlds hold the library's session in the client's role against it.
 
-use fanfare::proto::head::ResponseHead;
+use fanfare::proto::ResponseHead;
 use fanfare::proto::{CloseFrame, Event, HeadScanner, MessageKind, OpCode, Role, Session};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::collections::VecDeque;

@@ -2,8 +2,8 @@
 
 use super::super::codec::Codec;
 use super::{Fields, Script};
+use crate::proto::Header;
 use crate::proto::Message;
-use crate::proto::frame::Header;
 use std::collections::VecDeque;
 
 /// See the [module](self).

@@ -1,5 +1,5 @@
 use super::*;
-use crate::proto::head::Head;
+use crate::proto::Head;
 use proptest::prelude::*;
 
 /// The answer to a request with these lines.

@@ -1,87 +1,14 @@
-//! HTTP/1.x heads: a server reads that of a request, a client that of a response (RFC 9112).
+//! The head of a request, or of a response, taken apart.
 //!
-//! It goes in two steps. A [`HeadScanner`] looks at each byte once, as it comes, refuses at once
-//! what can't be a head, and finds the end; then [`Head::parse`] takes the whole head apart, once.
-//! So a head that trickles in byte by byte costs no more than one that came whole.
-//!
-//! Stricter than the RFC's leave to recipients: a bare LF ends no line, and a folded header is
-//! refused, because those who read them otherwise can be played off against us.
+//! It is whole by then, and a [`HeadScanner`](super::HeadScanner) has let it through.
 
-use std::error::Error;
-use std::fmt;
-
-mod headers;
-mod scanner;
-
-pub use headers::{Headers, Repeated};
-pub use scanner::HeadScanner;
-
-/// The most header lines that a head may have.
-pub const HEADERS_MAX: usize = 100;
-
-/// Why bytes are no HTTP head that is taken here. It ends the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HeadError {
-    /// A control character: NUL, a CR without LF, a LF without CR, and so on.
-    ControlCharacter,
-    /// The first line is no request line of HTTP/1.x, or no status line of it.
-    FirstLine,
-    /// A header line without a proper name: it is folded, has a space before the colon, or none.
-    HeaderLine,
-    /// A request target that is neither a path nor a URL.
-    Target,
-    /// More bytes than the limit.
-    TooLong,
-    /// More than [`HEADERS_MAX`] header lines.
-    TooManyHeaders,
-}
-
-impl HeadError {
-    /// The status to answer with: 400 or 431.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::TooLong | Self::TooManyHeaders => 431,
-            _ => 400,
-        }
-    }
-}
-
-impl fmt::Display for HeadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ControlCharacter => {
-                "The head holds a control character, or a line that does not end in CR LF."
-            }
-            Self::FirstLine => "The first line is not one of HTTP/1.0 or HTTP/1.1.",
-            Self::HeaderLine => {
-                "A header line has no proper name followed by a colon, or is folded."
-            }
-            Self::Target => "The request target is neither a path nor a URL.",
-            Self::TooLong => "The head is too long.",
-            Self::TooManyHeaders => "The head has more than 100 header lines.",
-        })
-    }
-}
-
-impl Error for HeadError {}
-
-impl From<httparse::Error> for HeadError {
-    fn from(error: httparse::Error) -> Self {
-        match error {
-            httparse::Error::TooManyHeaders => Self::TooManyHeaders,
-            httparse::Error::HeaderName => Self::HeaderLine,
-            httparse::Error::HeaderValue | httparse::Error::NewLine => Self::ControlCharacter,
-            httparse::Error::Status | httparse::Error::Token | httparse::Error::Version => {
-                Self::FirstLine
-            }
-        }
-    }
-}
+use super::error::HeadError;
+use super::headers::{HEADERS_MAX, Headers};
 
 /// The head of a request.
 ///
 /// ```
-/// use fanfare::proto::head::{Head, HeadScanner};
+/// use fanfare::proto::{Head, HeadScanner};
 ///
 /// let read = b"GET /ws/lobby?echo=0 HTTP/1.1\r\nHost: example.com\r\nAccept: a, b\r\n\r\nwhat follows";
 /// let head_bytes = HeadScanner::default().scan(read, 16 * 1024)?.expect("the head is whole");
@@ -89,7 +16,7 @@ impl From<httparse::Error> for HeadError {
 /// assert_eq!((head.method, head.path(), head.query()), ("GET", "/ws/lobby", Some("echo=0")));
 /// assert_eq!(head.headers.only("host"), Ok(Some(&b"example.com"[..])));
 /// assert!(head.headers.has_token("accept", "B"));
-/// # Ok::<(), fanfare::proto::head::HeadError>(())
+/// # Ok::<(), fanfare::proto::HeadError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Head<'a> {
@@ -108,7 +35,7 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Takes a whole head apart: the bytes that a [`HeadScanner`] has let through, up to the end
+    /// Takes a whole head apart: the bytes that a [`HeadScanner`](super::HeadScanner) has let through, up to the end
     /// that it found. Empty lines before the request line are skipped.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HeadError> {
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
@@ -208,7 +135,8 @@ pub struct ResponseHead<'a> {
 }
 
 impl<'a> ResponseHead<'a> {
-    /// Takes a whole head apart: the bytes that [`HeadScanner::response`] has let through, up to
+    /// Takes a whole head apart: the bytes that
+    /// [`HeadScanner::response`](super::HeadScanner::response) has let through, up to
     /// the end that it found.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HeadError> {
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
@@ -227,6 +155,3 @@ impl<'a> ResponseHead<'a> {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,10 +5,28 @@
 //! origin as the server from then on (DNS rebinding). What it can't do is call the server by another
 //! name than its own.
 
+use super::error::RequestRefusal;
+use super::head::{Head, is_percent_encoded};
 use super::quoted::Quoted;
 use std::error::Error;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The host that a request is for, or nothing if it is one of HTTP/1.0 that does not say.
+pub fn host<'a>(head: &Head<'a>) -> Result<Option<&'a str>, RequestRefusal> {
+    let host = head.headers.text("Host")?;
+    if host.is_none() && head.minor_version > 0 {
+        return Err(RequestRefusal::Missing("Host"));
+    }
+    if ![host, head.authority()]
+        .into_iter()
+        .flatten()
+        .all(is_authority)
+    {
+        return Err(RequestRefusal::Malformed("Host"));
+    }
+    Ok(head.authority().or(host))
+}
 
 /// The host that a request is for is none of the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +52,7 @@ impl Error for HostRefusal<'_> {}
 /// names beneath `example.com`, and `*` for every name. Ports don't matter, nor does case.
 ///
 /// ```
-/// use fanfare::proto::handshake::check_host;
+/// use fanfare::proto::http1::check_host;
 ///
 /// let none: [&str; 0] = [];
 /// assert!(check_host("localhost:8080", none).is_ok());
@@ -81,4 +99,37 @@ pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
         ),
         None => (authority, None),
     }
+}
+
+/// Whether this is a host with or without a port (RFC 3986 §3.2, less user information and commas).
+/// What host it names is of no interest here; but a list of two, a URL, or a port that is none is two
+/// ways to be understood.
+fn is_authority(authority: &str) -> bool {
+    let (host_is_good, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else {
+            return false;
+        };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        (is_name(name), port)
+    };
+    let port_is_good = match port.strip_prefix(':') {
+        None => port.is_empty(),
+        Some("") => true,
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        }
+    };
+    host_is_good && port_is_good
+}
+
+/// Whether this is a registered name or an IPv4 address (RFC 3986 §3.2.2), and not empty.
+fn is_name(name: &str) -> bool {
+    let may_stand = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&')
+            || matches!(byte, b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+    };
+    !name.is_empty() && name.bytes().all(may_stand) && is_percent_encoded(name)
 }

@@ -1,8 +1,12 @@
 //! The header lines of a head, and the usual questions about them.
 
+use super::error::RequestRefusal;
 use std::error::Error;
 use std::fmt;
 use std::str;
+
+/// The most header lines that a head may have.
+pub const HEADERS_MAX: usize = 100;
 
 /// Header lines, in the order in which they came. Names are compared without regard to case.
 #[derive(Clone, Debug)]
@@ -49,6 +53,17 @@ impl<'a> Headers<'a> {
         match values.next() {
             Some(_) => Err(Repeated),
             None => Ok(value),
+        }
+    }
+
+    /// The value of a header that may be there only once, and is text.
+    pub fn text(&self, name: &'static str) -> Result<Option<&'a str>, RequestRefusal> {
+        match self.only(name) {
+            Err(Repeated) => Err(RequestRefusal::Repeated(name)),
+            Ok(None) => Ok(None),
+            Ok(Some(value)) => str::from_utf8(value)
+                .map(Some)
+                .map_err(|_| RequestRefusal::Malformed(name)),
         }
     }
 

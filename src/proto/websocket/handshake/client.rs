@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use super::super::extension::{self, Deflate};
-use super::super::head::ResponseHead;
-use super::{VERSION, accept_key};
+use super::key::{VERSION, accept_key};
+use crate::proto::http1::ResponseHead;
 
 /// An opening handshake as a client sends it.
 #[derive(Clone, Copy, Debug)]

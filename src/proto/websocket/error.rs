@@ -88,7 +88,7 @@ impl Error for ProtocolError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::close::REASON_BYTES_MAX;
+    use crate::proto::websocket::close::REASON_BYTES_MAX;
 
     const PROTOCOL_ERRORS: [ProtocolError; 12] = [
         ProtocolError::ReservedBit,

@@ -48,7 +48,7 @@ impl Error for OriginRefusal<'_> {}
 /// passes under `*` only.
 ///
 /// ```
-/// use fanfare::proto::handshake::check_origin;
+/// use fanfare::proto::http1::check_origin;
 ///
 /// let none: [&str; 0] = [];
 /// assert!(check_origin(None, "example.com", none).is_ok());
@@ -112,3 +112,6 @@ fn bare(authority: &str) -> &str {
         .or_else(|| authority.strip_suffix(":443"))
         .unwrap_or(authority)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::proto::deflate::{Deflater, Inflater, Window};
-use crate::proto::message::{Gather, Message};
+use crate::proto::{Gather, Message};
 use proptest::prelude::*;
 
 const LIMIT: usize = 1 << 16;

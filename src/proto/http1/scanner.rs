@@ -1,6 +1,6 @@
 //! Where a head ends.
 
-use super::HeadError;
+use super::error::HeadError;
 
 /// So many empty lines before a request line are forgiven: some clients end a body that has none
 /// with one (RFC 9112 §2.2).

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::str;
 
 use super::deflate::Window;
-use super::head::Headers;
+use crate::proto::http1::Headers;
 
 /// The header that extensions are offered and chosen in.
 pub(super) const HEADER: &str = "Sec-WebSocket-Extensions";
