@@ -109,7 +109,7 @@ fn append() -> Box<dyn FnMut()> {
 
 /// What a reader gets next, and where it stands then. One that passes over its own frames has
 /// several slices.
-fn plan(reader: Option<u32>) -> Box<dyn FnMut()> {
+fn plan(reader: Option<u64>) -> Box<dyn FnMut()> {
     let (mut log, mut pool) = (Log::default(), pool());
     for number in 0..FRAMES {
         let excluded = (number % 8 == 0).then_some(1);

@@ -1,6 +1,6 @@
 //! One connection: its socket, its opening handshake, and what still waits to be written.
 
-use super::target::Route;
+use super::route::Route;
 use crate::proto::ResponseHead;
 use crate::proto::handshake::{self, Request};
 use crate::proto::{HeadError, HeadScanner};

@@ -10,12 +10,13 @@ use crate::proto::{Gather, HeadScanner, Session};
 use crate::wheel::{Link, Links, Tick};
 use slab::Slab;
 
-/// Names a connection for ever: a slot is used again, its generation never.
+/// Names a connection for ever: a slot is used again, a generation never. It is the number of the connection's
+/// [`Origin`](super::Origin), too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     /// Index into the relay's slab, for whoever keeps a table beside it.
     pub slot: u32,
-    /// Which of all connections it is: they are counted as they come.
+    /// Which of all origins it is: they are counted as they come.
     pub generation: u64,
 }
 
@@ -147,9 +148,9 @@ impl Connection {
         self.variant != VariantKey::NONE
     }
 
-    /// The reader that the log must know, for it to pass over the frames of its own.
-    pub(super) fn excluded(&self, slot: u32) -> Option<u32> {
-        (!self.flags.has(Flag::Echo)).then_some(slot)
+    /// The origin whose frames its log passes over: its own, if it does not want them back.
+    pub(super) fn excluded(&self) -> Option<u64> {
+        (!self.flags.has(Flag::Echo)).then_some(self.generation)
     }
 
     pub(super) fn outbox(&self) -> Option<&Outbox> {

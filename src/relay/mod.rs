@@ -68,7 +68,7 @@ pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId};
+pub use ids::{Epoch, InvalidId, MessageId, Origin, Party};
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
@@ -122,10 +122,10 @@ pub struct Relay {
     site: Site,
     now: Tick,
     connections: Slab<Connection>,
-    next_generation: u64,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
     gate: Gate,
+    feed: feed::Feed,
     topics: Topics,
     pool: Pool,
     codec: compression::Codec,
@@ -178,9 +178,9 @@ impl Relay {
             site,
             now,
             connections: Slab::new(),
-            next_generation: 0,
             census: Census::default(),
             gate: Gate::default(),
+            feed: feed::Feed::default(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
             calendar: None,
@@ -244,8 +244,7 @@ impl Relay {
 
     /// Takes in a connection from that peer. If its address has too many, it is told so.
     pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
-        let generation = self.next_generation;
-        self.next_generation += 1;
+        let generation = self.feed.draw_number();
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
         let slot = self.connections.insert(connection) as u32;

@@ -84,7 +84,7 @@ impl Relay {
         }
         let key = connection.variant;
         let log = &self.topics[key].log;
-        let reader = connection.excluded(id.slot);
+        let reader = connection.excluded();
         let end = connection.end(log.tail());
         let spans = |from, to| {
             let spans = log.spans(from, to, reader);
@@ -111,7 +111,7 @@ impl Relay {
         if connection.extra.is_none() && connection.is_member() {
             let log = &self.topics[connection.variant].log;
             let tail = log.tail();
-            connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
+            connection.cursor = log.advance(before, tail, connection.excluded(), sent);
             if sent > 0 {
                 connection.active = self.now;
             }
@@ -182,12 +182,12 @@ impl Relay {
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
         let (key, before) = (connection.variant, connection.cursor);
-        if connection.flags.has(Flag::Echo) {
+        let Some(own) = connection.excluded() else {
             return before;
-        }
+        };
         let variant = &mut self.topics[key];
         let end = connection.end(variant.log.tail());
-        let cursor = variant.log.after_own(before, end, slot);
+        let cursor = variant.log.after_own(before, end, own);
         if cursor == before {
             return before;
         }
@@ -246,7 +246,7 @@ impl Relay {
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
     fn advance(&mut self, slot: u32, sent: usize) {
         let connection = &mut self.connections[slot as usize];
-        let reader = connection.excluded(slot);
+        let reader = connection.excluded();
         let mut left = sent;
         let log = match connection.variant {
             VariantKey::NONE => None,

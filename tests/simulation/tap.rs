@@ -79,6 +79,15 @@ impl Tap {
         self.partial.is_empty() && !matches!(self.mode, Mode::Body { .. })
     }
 
+    /// Bytes that the frame under way lacks, at most.
+    pub(crate) fn rest_bytes_max(&self, message_bytes_max: usize) -> usize {
+        if self.partial.is_empty() || self.mode != Mode::Frames {
+            return 0;
+        }
+        let whole = frame_bytes(&self.partial).ok().flatten();
+        whole.map_or(message_bytes_max + 10, |bytes| bytes - self.partial.len())
+    }
+
     /// Takes in what was written, and tells of everything that became whole, with the number of
     /// bytes up to its end.
     pub(crate) fn hear(
