@@ -305,7 +305,7 @@ impl Driver for Server {
         }
     }
 
-    fn hear(&mut self, id: ConnId, notice: &Notice) {
+    fn handle_notice(&mut self, id: ConnId, notice: &Notice) {
         let client = self.relay.client(id);
         let socket = self.table.get(id);
         let peer = || match (client, socket) {
@@ -313,6 +313,6 @@ impl Driver for Server {
             (None, Some(socket)) => socket::peer_address(&socket.stream),
             (None, None) => PeerAddress::Unknown,
         };
-        self.digest.hear(self.now, notice, peer);
+        self.digest.handle_notice(self.now, notice, peer);
     }
 }
