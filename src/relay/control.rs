@@ -3,7 +3,8 @@
 
 use super::Relay;
 use super::connection::NONE;
-use crate::proto::frame::OpCode;
+use super::flags::Flag;
+use crate::proto::OpCode;
 
 impl Relay {
     /// Answers a ping.
@@ -22,7 +23,7 @@ impl Relay {
         self.enter_outbox(slot);
         let connection = &mut self.connections[slot as usize];
         self.counters.pings_sent += 1;
-        connection.awaiting_pong = true;
+        connection.flags.set(Flag::AwaitingPong);
         connection.since = self.now;
         connection.extra().outbox.push_control(OpCode::Ping, &[]);
         self.queue_output(slot);

@@ -33,15 +33,14 @@
 mod admin;
 mod admission;
 mod budget;
-mod by_slot;
 mod census;
 mod compression;
 mod connection;
 mod control;
-mod crowd;
 mod ending;
 mod feed;
-mod guests;
+mod flags;
+mod gate;
 mod heads;
 mod hooks;
 mod ids;
@@ -55,24 +54,22 @@ mod output;
 mod piece;
 mod publish;
 mod queue;
-mod rate;
 mod reported;
 mod responses;
 mod shutdown;
-mod spending;
 mod timers;
 mod topic;
 mod variant;
 mod visits;
 
 pub use crate::metrics::Counters;
-pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
+pub use admin::{Scrape, Side};
 pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId};
-pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+pub use ids::{Epoch, InvalidId, MessageId, Origin, Party};
+pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
@@ -84,13 +81,11 @@ use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
-use crowd::{Arrivals, Crowd};
-use guests::Guests;
+use gate::Gate;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
 use slab::Slab;
-use spending::Spending;
 use std::collections::VecDeque;
 use topic::Topics;
 
@@ -127,16 +122,10 @@ pub struct Relay {
     site: Site,
     now: Tick,
     connections: Slab<Connection>,
-    next_generation: u32,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
-    /// Connections that came by the admin listener, the oldest first.
-    admins: Vec<ConnId>,
-    /// Whose connections they are, by slot.
-    guests: Guests,
-    crowd: Crowd,
-    arrivals: Option<Arrivals>,
-    spending: Spending,
+    gate: Gate,
+    feed: feed::Feed,
     topics: Topics,
     pool: Pool,
     codec: compression::Codec,
@@ -189,13 +178,9 @@ impl Relay {
             site,
             now,
             connections: Slab::new(),
-            next_generation: 0,
             census: Census::default(),
-            admins: Vec::new(),
-            guests: Guests::default(),
-            crowd: Crowd::default(),
-            arrivals: None,
-            spending: Spending::default(),
+            gate: Gate::default(),
+            feed: feed::Feed::default(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
             calendar: None,
@@ -221,8 +206,7 @@ impl Relay {
             hooks: hooks::Hooked::default(),
             timers_left: u32::MAX,
         };
-        relay.keep_guests();
-        relay.keep_spending();
+        relay.set_gate();
         relay
     }
 
@@ -234,8 +218,7 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
-        self.keep_guests();
-        self.keep_spending();
+        self.set_gate();
         self.codec.forget_level();
     }
 
@@ -261,8 +244,7 @@ impl Relay {
 
     /// Takes in a connection from that peer. If its address has too many, it is told so.
     pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
-        let generation = self.next_generation;
-        self.next_generation = generation.wrapping_add(1);
+        let generation = self.feed.draw_number();
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
         let slot = self.connections.insert(connection) as u32;
@@ -270,14 +252,13 @@ impl Relay {
         match side {
             Side::Public => {
                 self.counters.accepted += 1;
-                if self.guests.is_kept() {
-                    self.receive(slot, peer);
-                }
+                self.on_public_accept(slot, peer);
             }
             Side::Admin => {
                 self.counters.admin_accepted += 1;
-                self.guests.enter(slot, peer, None);
-                self.admit_admin(id);
+                if let Some(oldest) = self.gate.enter_admin(id, peer) {
+                    self.drop_now(oldest.slot);
+                }
             }
         }
         self.settle(slot);
@@ -302,8 +283,7 @@ impl Relay {
         }
         if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
             self.connections.shrink_to_fit();
-            self.guests.shrink();
-            self.spending.shrink();
+            self.gate.shrink();
         }
         self.tidy_topics();
         self.codec.end_turn();

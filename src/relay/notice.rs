@@ -5,6 +5,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, Phase};
+use super::flags::Flag;
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
 use std::collections::VecDeque;
@@ -48,7 +49,7 @@ impl Relay {
     /// had to do with it.
     pub(super) fn note_refusal(&mut self, slot: u32, response: &Response) {
         let id = self.id(slot);
-        if self.is_admin(id) && response.reason != Reason::Host {
+        if self.gate.is_admin(id) && response.reason != Reason::Host {
             return;
         }
         self.counters.refusals[response.reason as usize] += 1;
@@ -64,7 +65,10 @@ impl Relay {
     pub(super) fn note_disconnect(&mut self, slot: u32) {
         let id = self.id(slot);
         let connection = &self.connections[slot as usize];
-        if connection.phase != Phase::Head || connection.served || self.is_admin(id) {
+        if connection.phase != Phase::Head
+            || connection.flags.has(Flag::Served)
+            || self.gate.is_admin(id)
+        {
             return;
         }
         self.counters.refusals[Reason::Disconnected as usize] += 1;

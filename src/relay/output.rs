@@ -3,6 +3,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
+use super::flags::Flag;
 use super::piece::{Output, Piece, Source};
 use super::responses::Pending;
 use super::topic::VariantKey;
@@ -51,7 +52,8 @@ impl Relay {
     #[must_use]
     pub fn transmit(&self, id: ConnId) -> Output<'_> {
         let connection = &self.connections[id.slot as usize];
-        if connection.extra.is_none() && connection.is_member() && connection.terms.echo() {
+        if connection.extra.is_none() && connection.is_member() && connection.flags.has(Flag::Echo)
+        {
             let log = &self.topics[connection.variant].log;
             let bytes = log.read(connection.cursor);
             if connection.cursor.after(bytes.len()) == log.tail() {
@@ -82,7 +84,7 @@ impl Relay {
         }
         let key = connection.variant;
         let log = &self.topics[key].log;
-        let reader = connection.excluded(id.slot);
+        let reader = connection.excluded();
         let end = connection.end(log.tail());
         let spans = |from, to| {
             let spans = log.spans(from, to, reader);
@@ -109,7 +111,7 @@ impl Relay {
         if connection.extra.is_none() && connection.is_member() {
             let log = &self.topics[connection.variant].log;
             let tail = log.tail();
-            connection.cursor = log.advance(before, tail, connection.excluded(slot), sent);
+            connection.cursor = log.advance(before, tail, connection.excluded(), sent);
             if sent > 0 {
                 connection.active = self.now;
             }
@@ -124,7 +126,7 @@ impl Relay {
         if is_response {
             self.responses.on_sent(sent);
         }
-        if std::mem::take(&mut connection.probing) && sent == 0 {
+        if connection.flags.take(Flag::Probing) && sent == 0 {
             self.counters.stalled += 1;
             self.abort(slot, Cause::Stalled);
             return;
@@ -157,7 +159,7 @@ impl Relay {
     pub fn handle_writable(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
         let connection = &mut self.connections[slot as usize];
-        if std::mem::take(&mut connection.blocked) {
+        if connection.flags.take(Flag::Blocked) {
             // That there is room is progress: a timer that is due in this very turn sees it.
             if matches!(connection.phase, Phase::Open | Phase::Respond) {
                 connection.since = self.now;
@@ -180,12 +182,12 @@ impl Relay {
     pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
         let connection = &mut self.connections[slot as usize];
         let (key, before) = (connection.variant, connection.cursor);
-        if connection.terms.echo() {
+        let Some(own) = connection.excluded() else {
             return before;
-        }
+        };
         let variant = &mut self.topics[key];
         let end = connection.end(variant.log.tail());
-        let cursor = variant.log.after_own(before, end, slot);
+        let cursor = variant.log.after_own(before, end, own);
         if cursor == before {
             return before;
         }
@@ -209,12 +211,12 @@ impl Relay {
         }
         let key = connection.variant;
         let tail = self.topics[connection.variant].log.tail();
-        let (cursor, is_blocked) = (connection.cursor, connection.blocked);
+        let (cursor, is_blocked) = (connection.cursor, connection.flags.has(Flag::Blocked));
         if cursor == tail {
             self.topics[key].visits.idle += 1;
             return false;
         }
-        if !connection.terms.echo() && self.pass_over_own(slot) == tail {
+        if !connection.flags.has(Flag::Echo) && self.pass_over_own(slot) == tail {
             self.topics[key].visits.passed += 1;
             return false;
         }
@@ -244,7 +246,7 @@ impl Relay {
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
     fn advance(&mut self, slot: u32, sent: usize) {
         let connection = &mut self.connections[slot as usize];
-        let reader = connection.excluded(slot);
+        let reader = connection.excluded();
         let mut left = sent;
         let log = match connection.variant {
             VariantKey::NONE => None,
@@ -275,7 +277,7 @@ impl Relay {
                 return;
             }
             // The wait for the pong begins now that the ping has left whole.
-            if connection.awaiting_pong && connection.phase == Phase::Open {
+            if connection.flags.has(Flag::AwaitingPong) && connection.phase == Phase::Open {
                 connection.since = self.now;
             }
         }
@@ -291,7 +293,7 @@ impl Relay {
 
     fn on_blocked(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        connection.blocked = true;
+        connection.flags.set(Flag::Blocked);
         if matches!(connection.phase, Phase::Open | Phase::Respond) {
             connection.since = self.now;
         }
@@ -312,7 +314,7 @@ impl Relay {
     /// Nothing is pending: the connection is at the tail, or at its end.
     pub(super) fn on_all_sent(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        connection.probing = false;
+        connection.flags.clear(Flag::Probing);
         let key = connection.variant;
         if connection.lagging != NONE {
             self.topics[key].catch_up(&mut self.connections, slot);

@@ -1,8 +1,9 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::connection::{NONE, Peer, Phase};
+use super::connection::{ConnId, NONE, Peer, Phase};
 use super::ending::LAPPED;
+use super::flags::Flag;
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::topic::{TopicKey, VariantKey};
 use super::variant::ENCODINGS;
@@ -11,11 +12,12 @@ use crate::metrics::Cause;
 use crate::proto::{Header, MessageKind};
 
 impl Relay {
-    /// Appends a message to a topic. Costs the same whatever the number of members.
+    /// Appends a message to a topic, for all its members but the `excluded` one, which sent it. Costs the
+    /// same whatever the number of members.
     pub(super) fn append(
         &mut self,
         topic: TopicKey,
-        sender: Option<u32>,
+        excluded: Option<ConnId>,
         kind: MessageKind,
         payload: &[u8],
     ) {
@@ -23,10 +25,10 @@ impl Relay {
         topic.meter.count(self.now, payload.len());
         let [plain, compressed @ ..] = topic.variants_by_encoding();
         if plain != VariantKey::NONE {
-            self.append_to(plain, sender, kind, false, payload);
+            self.append_to(plain, excluded, kind, false, payload);
         }
         if compressed != [VariantKey::NONE; ENCODINGS - 1] {
-            self.append_compressed(&compressed, sender, kind, payload);
+            self.append_compressed(&compressed, excluded, kind, payload);
         }
         self.counters.messages += 1;
         self.counters.message_bytes += payload.len() as u64;
@@ -36,7 +38,7 @@ impl Relay {
     fn append_compressed(
         &mut self,
         variants: &[VariantKey],
-        sender: Option<u32>,
+        excluded: Option<ConnId>,
         kind: MessageKind,
         payload: &[u8],
     ) {
@@ -48,7 +50,7 @@ impl Relay {
             let compressed = window
                 .and_then(|window| codec.deflate(window, payload, settings, &mut self.counters));
             let bytes = compressed.unwrap_or(payload);
-            self.append_to(key, sender, kind, compressed.is_some(), bytes);
+            self.append_to(key, excluded, kind, compressed.is_some(), bytes);
         }
         self.codec = codec;
     }
@@ -58,7 +60,7 @@ impl Relay {
     fn append_to(
         &mut self,
         key: VariantKey,
-        sender: Option<u32>,
+        excluded: Option<ConnId>,
         kind: MessageKind,
         compressed: bool,
         payload: &[u8],
@@ -71,7 +73,9 @@ impl Relay {
             mask: None,
             payload_bytes: payload.len() as u64,
         };
-        let excluded = sender.filter(|&slot| self.connections[slot as usize].variant == key);
+        let excluded = excluded
+            .filter(|id| self.connections[id.slot as usize].variant == key)
+            .map(|id| id.generation);
         variant.count_visits();
         variant
             .log
@@ -145,7 +149,7 @@ impl Relay {
         let cut = cut.min(self.topics[key].settled());
         let is_behind = |&slot: &u32| {
             let connection = &self.connections[slot as usize];
-            connection.blocked && connection.cursor < cut
+            connection.flags.has(Flag::Blocked) && connection.cursor < cut
         };
         let lagging = self.topics[key].lagging().iter().copied();
         let behind: Vec<u32> = lagging.filter(is_behind).take(*laps_left).collect();
@@ -158,7 +162,7 @@ impl Relay {
             if cursor >= cut {
                 continue;
             }
-            if !self.connections[slot as usize].terms.echo() {
+            if !self.connections[slot as usize].flags.has(Flag::Echo) {
                 let runs = self.topics[key].log.runs(cursor);
                 *laps_left = laps_left.saturating_sub(runs / RUNS_PER_LAP);
             }
@@ -209,8 +213,8 @@ impl Relay {
         let rest_bytes = boundary.position.since(cursor) as usize;
         let is_rescued = rest_bytes <= self.limits.rescue_bytes_max
             && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
-        let own = connection.excluded(slot);
-        let own = own.map_or(0, |slot| log.own_messages(boundary.position, end, slot));
+        let own = connection.excluded();
+        let own = own.map_or(0, |own| log.own_messages(boundary.position, end, own));
         let missed = variant.boundary(end).message - boundary.message - own;
         self.counters.lag_bytes.observe(tail.since(cursor), 1);
         let is_open = connection.phase == Phase::Open;

@@ -7,6 +7,7 @@
 
 use super::Relay;
 use super::connection::{ConnId, NONE, Phase};
+use super::flags::Flag;
 use std::collections::VecDeque;
 
 /// Connections that wait for their turn, who has waited longest first.
@@ -49,8 +50,8 @@ impl Relay {
     pub(super) fn queue_output(&mut self, slot: u32) {
         let id = self.id(slot);
         let connection = &mut self.connections[slot as usize];
-        if !connection.queued && !connection.blocked {
-            connection.queued = true;
+        if !connection.flags.has(Flag::Queued) && !connection.flags.has(Flag::Blocked) {
+            connection.flags.set(Flag::Queued);
             match connection.phase {
                 Phase::Respond => self.responses.push(id),
                 _ if connection.lagging != NONE => self.slow_outputs.push(id),
@@ -86,8 +87,9 @@ impl Relay {
         let Some(slot) = self.slot(id) else {
             return false;
         };
-        self.connections[slot as usize].queued = false;
-        if self.connections[slot as usize].blocked {
+        let flags = &mut self.connections[slot as usize].flags;
+        flags.clear(Flag::Queued);
+        if flags.has(Flag::Blocked) {
             return false;
         }
         if self.has_output(slot) {

@@ -9,6 +9,7 @@
 //! read first.
 
 use super::connection::{Peer, Phase};
+use super::flags::Flag;
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
 use crate::http::{Reason, Response, Status};
@@ -58,13 +59,15 @@ impl Relay {
         let limits = &self.limits;
         let since = connection.since;
         match connection.phase {
-            Phase::Head if connection.served => since.after(limits.keep_alive_timeout),
+            Phase::Head if connection.flags.has(Flag::Served) => {
+                since.after(limits.keep_alive_timeout)
+            }
             Phase::Head => since.after(limits.handshake_timeout),
             Phase::Respond => since.after(limits.stalled_write_timeout),
             Phase::Open => {
-                let liveness = if connection.blocked {
+                let liveness = if connection.flags.has(Flag::Blocked) {
                     since.after(limits.stalled_write_timeout)
-                } else if connection.awaiting_pong {
+                } else if connection.flags.has(Flag::AwaitingPong) {
                     since.after(limits.pong_timeout)
                 } else {
                     connection.heard.after(self.silence(slot))
@@ -98,13 +101,15 @@ impl Relay {
         }
         let connection = &self.connections[slot as usize];
         match connection.phase {
-            Phase::Head if connection.served && connection.extra.is_none() => self.drop_now(slot),
+            Phase::Head if connection.flags.has(Flag::Served) && connection.extra.is_none() => {
+                self.drop_now(slot)
+            }
             Phase::Head => {
                 let why = "The request did not come in time.";
                 let response = Response::error(Status::RequestTimeout, why, &[]);
                 self.respond(slot, response.because(Reason::Timeout));
             }
-            Phase::Respond if connection.blocked => self.probe(slot),
+            Phase::Respond if connection.flags.has(Flag::Blocked) => self.probe(slot),
             // It waits for its turn: that is not its fault.
             Phase::Respond => self.connections[slot as usize].since = self.now,
             Phase::Open => self.on_open_timer(slot, now),
@@ -136,12 +141,12 @@ impl Relay {
         if is_idle {
             let code = CloseCode::GOING_AWAY;
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
-        } else if connection.blocked {
+        } else if connection.flags.has(Flag::Blocked) {
             self.probe(slot);
-        } else if connection.awaiting_pong && connection.outbox().is_some() {
+        } else if connection.flags.has(Flag::AwaitingPong) && connection.outbox().is_some() {
             // The ping waits for its turn, and the peer for the ping.
             self.connections[slot as usize].since = self.now;
-        } else if connection.awaiting_pong {
+        } else if connection.flags.has(Flag::AwaitingPong) {
             self.counters.dead += 1;
             self.abort(slot, Cause::Dead);
         } else {
@@ -154,8 +159,8 @@ impl Relay {
     fn probe(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.since = self.now;
-        connection.probing = true;
-        connection.blocked = false;
+        connection.flags.set(Flag::Probing);
+        connection.flags.clear(Flag::Blocked);
         self.queue_output(slot);
     }
 }

@@ -184,7 +184,7 @@ impl Server {
                     SIGNAL => is_signalled = true,
                     WAKE => is_woken = true,
                     token if self.acceptor.on_event(token) => {}
-                    token => self.on_event(&mut turn, table::id(token), event),
+                    token => self.on_event(&mut turn, token, event),
                 }
             }
             if is_signalled && self.on_signals(now) {
@@ -231,12 +231,14 @@ impl Server {
         Some(self.clock.until(due))
     }
 
-    fn on_event(&mut self, turn: &mut Turn, id: ConnId, event: &mio::event::Event) {
-        let Some(socket) = self.table.get(id) else {
+    fn on_event(&mut self, turn: &mut Turn, token: Token, event: &mio::event::Event) {
+        let Some(id) = self.table.find(token) else {
             return;
         };
-        if event.is_read_closed() || event.is_error() {
-            socket.readiness.read_to_end = true;
+        if (event.is_read_closed() || event.is_error())
+            && let Some(readiness) = self.readiness(id)
+        {
+            readiness.read_to_end = true;
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             turn.mark_ready(self, id);
