@@ -22,6 +22,7 @@ mod audience;
 mod churn;
 mod clock;
 mod codec;
+mod crew;
 mod driver;
 mod failure;
 mod fanout;
@@ -47,7 +48,7 @@ mod tally;
 mod target;
 mod url;
 mod watch;
-mod workers;
+mod worker;
 
 pub use options::Options;
 
@@ -74,7 +75,7 @@ pub fn run(options: &Options) -> ExitCode {
         Command::Compare(options) => report::compare(options)
             .and_then(|table| print(table.as_bytes()))
             .map(|()| ExitCode::SUCCESS),
-        Command::Worker => workers::run_worker().map(|()| ExitCode::SUCCESS),
+        Command::Worker => worker::run_worker().map(|()| ExitCode::SUCCESS),
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {
