@@ -30,7 +30,7 @@ use crate::relay::{Action, ConnId, Counters, Hooks, Notice, Relay};
 use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::notify::Notifier;
-use crate::sys::process::Process;
+use crate::sys::process::{self, Process, Stat};
 use crate::sys::socket;
 use crate::transport::{self, ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
@@ -249,9 +249,16 @@ impl Server {
     }
 
     fn process_figures(&self) -> ProcessFigures {
+        let stat = Stat::read();
         ProcessFigures {
+            cpu_seconds: stat.as_ref().and_then(Stat::cpu_seconds),
+            resident_bytes: stat.as_ref().and_then(Stat::resident_bytes),
+            virtual_bytes: stat.as_ref().and_then(Stat::virtual_bytes),
+            open_descriptors: self.process.open_descriptors(self.table.len()),
+            descriptors_max: process::descriptors_max(),
+            start_time_seconds: self.process.start_time_seconds(),
+            tcp_memory_bytes: process::tcp_memory_bytes(),
             turn_micros: self.turn_micros,
-            ..self.process.figures(self.table.len())
         }
     }
 }
@@ -312,7 +319,10 @@ impl Driver for Server {
         let socket = self.table.get(id);
         let peer = || match (client, socket) {
             (Some(client), _) => client,
-            (None, Some(socket)) => socket::peer_address(&socket.stream),
+            (None, Some(socket)) => {
+                let address = socket::peer_address(&socket.stream);
+                address.map_or(PeerAddress::Unknown, PeerAddress::from)
+            }
             (None, None) => PeerAddress::Unknown,
         };
         self.digest.handle_notice(self.now, notice, peer);
