@@ -86,7 +86,7 @@ impl Status {
 }
 
 /// A header's name and value.
-pub(super) type Header = (&'static str, Cow<'static, str>);
+pub(super) type ResponseHeader = (&'static str, Cow<'static, str>);
 
 /// A response before it is encoded.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ pub struct Response {
     /// Why, if it is an error.
     pub reason: Reason,
     /// Headers besides those that every response has.
-    headers: Vec<Header>,
+    headers: Vec<ResponseHeader>,
     content_type: Cow<'static, str>,
     /// What follows the head, or what that is a part of.
     pub body: Body,
@@ -111,7 +111,7 @@ pub struct Response {
 impl Response {
     pub(super) fn ok(
         content_type: impl Into<Cow<'static, str>>,
-        headers: Vec<Header>,
+        headers: Vec<ResponseHeader>,
         body: Body,
     ) -> Self {
         Response {
@@ -137,7 +137,7 @@ impl Response {
     }
 
     /// What the client has is what it would get.
-    pub(super) fn not_modified(headers: Vec<Header>) -> Self {
+    pub(super) fn not_modified(headers: Vec<ResponseHeader>) -> Self {
         Response {
             status: Status::NotModified,
             ..Response::ok("", headers, [].into())
@@ -253,7 +253,7 @@ impl Response {
 pub(super) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// Headers that are always the same.
-pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<Header> {
+pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<ResponseHeader> {
     let header = |&(name, value)| (name, Cow::Borrowed(value));
     headers.iter().map(header).collect()
 }
