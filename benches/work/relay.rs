@@ -134,7 +134,7 @@ impl Driver for World {
     }
 
     fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
-        self.sockets.get_mut(id.slot as usize)
+        self.sockets.get_mut(id.slot.index())
     }
 
     fn read(&mut self, _: ConnId, buffer: &mut [u8]) -> ReadOutcome {

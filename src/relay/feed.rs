@@ -6,11 +6,8 @@
 //! else ever is. Since this relay orders its messages itself, both are one step, with no copy in between.
 
 use super::Relay;
-use super::connection::ConnId;
-use super::flags::Flag;
 use super::hooks::Published;
-use super::ids::{MessageId, Origin, Party};
-use super::topic::TopicKey;
+use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey};
 use crate::proto::MessageKind;
 
 /// What became of a message that was offered.
@@ -74,14 +71,21 @@ impl Relay {
         Offered::Committed(self.last_message(topic))
     }
 
+    /// A message that is offered for this topic is not put off.
+    #[must_use]
+    pub fn has_room(&self, topic: &str) -> bool {
+        let topic = self.topics.find(topic);
+        topic.is_none_or(|topic| self.room(topic) > 0)
+    }
+
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
-    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
+    pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
         let id = self.id(slot);
-        let sender = &mut self.connections[slot as usize];
+        let sender = &mut self.connections[slot];
         sender.active = self.now;
-        let topic = self.topics[sender.variant].topic;
-        let excluded = (!sender.flags.has(Flag::Echo)).then_some(id);
+        let topic = self.topics[sender.seat.variant].topic;
+        let excluded = (!sender.seat.echo()).then_some(id);
         self.append(topic, excluded, kind, payload);
         if self.hooks.0.is_some() {
             self.tell_of_message(id, topic, kind, payload);

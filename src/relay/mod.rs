@@ -36,6 +36,7 @@ mod budget;
 mod census;
 mod compression;
 mod connection;
+mod connections;
 mod control;
 mod ending;
 mod feed;
@@ -56,6 +57,7 @@ mod publish;
 mod queue;
 mod reported;
 mod responses;
+mod seat;
 mod shutdown;
 mod timers;
 mod topic;
@@ -65,15 +67,13 @@ mod visits;
 pub use crate::metrics::Counters;
 pub use admin::{Scrape, Side};
 pub use compression::Stopwatch;
-pub use connection::ConnId;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId, Origin, Party};
+pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
-pub use topic::VariantKey;
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -81,11 +81,11 @@ use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
+use connections::Connections;
 use gate::Gate;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
-use slab::Slab;
 use std::collections::VecDeque;
 use topic::Topics;
 
@@ -121,7 +121,7 @@ pub struct Relay {
     limits: Limits,
     site: Site,
     now: Tick,
-    connections: Slab<Connection>,
+    connections: Connections,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
     gate: Gate,
@@ -154,7 +154,7 @@ pub struct Relay {
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
-    closed: Vec<u32>,
+    closed: Vec<Slot>,
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
@@ -177,7 +177,7 @@ impl Relay {
             limits,
             site,
             now,
-            connections: Slab::new(),
+            connections: Connections::default(),
             census: Census::default(),
             gate: Gate::default(),
             feed: feed::Feed::default(),
@@ -247,7 +247,7 @@ impl Relay {
         let generation = self.feed.draw_number();
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
-        let slot = self.connections.insert(connection) as u32;
+        let slot = self.connections.insert(connection);
         let id = ConnId { slot, generation };
         match side {
             Side::Public => {
@@ -278,11 +278,10 @@ impl Relay {
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
-            let connection = self.connections.remove(slot as usize);
+            let connection = self.connections.remove(slot);
             self.census.leave(&connection);
         }
-        if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
-            self.connections.shrink_to_fit();
+        if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
             self.gate.shrink();
         }
         self.tidy_topics();
@@ -336,22 +335,22 @@ impl Relay {
     }
 
     /// The slot of a connection that still exists.
-    fn slot(&self, id: ConnId) -> Option<u32> {
-        let connection = self.connections.get(id.slot as usize)?;
+    fn slot(&self, id: ConnId) -> Option<Slot> {
+        let connection = self.connections.get(id.slot)?;
         let alive = connection.generation == id.generation && connection.phase != Phase::Closed;
         alive.then_some(id.slot)
     }
 
-    fn id(&self, slot: u32) -> ConnId {
+    fn id(&self, slot: Slot) -> ConnId {
         ConnId {
             slot,
-            generation: self.connections[slot as usize].generation,
+            generation: self.connections[slot].generation,
         }
     }
 
     /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
-    fn settle(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn settle(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         if let Some(extra) = connection.extra.as_deref_mut() {
             let bytes = extra.bytes();
             self.private_bytes = self.private_bytes - extra.charged + bytes;
