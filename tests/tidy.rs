@@ -1,14 +1,17 @@
-//! Tests of the source itself: who may know whom, where the kernel and the clock may be touched,
-//! how long a file may be, and what must not stay in one.
+//! Tests of the source itself: which room may know which, and which file of a room which other; where
+//! the kernel and the clock may be touched; how long a file may be, and what must not stay in one.
 //!
 //! It reads tokens, not types: enough for a house that names its rooms by path.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/tokens.rs"]
 mod tokens;
 
+use circles::Files;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tokens::paths;
+use tokens::{Role, Written, paths};
 
 /// A room of the house: a module right beneath the crate's root.
 struct Room {
@@ -38,9 +41,8 @@ const ROOMS: &[Room] = &[
     Room { name: "config", knows: &["relay", "journal", "proxy", "sys"], kernel: &["std::net::ToSocketAddrs"] },
     // Lines have a time, which is kept as the system says it.
     Room { name: "journal", knows: &["sys"], kernel: &["std::time::SystemTime"] },
-    // The clock of `sys` yields the wheel's ticks, and what it knows of the process is shown.
-    // Who is at the other end is plain data, and so is whom a proxy speaks for.
-    Room { name: "sys", knows: &["metrics", "proxy", "wheel"], kernel: KERNEL },
+    // The clock of `sys` yields the wheel's ticks.
+    Room { name: "sys", knows: &["wheel"], kernel: KERNEL },
     Room { name: "fuzz", knows: &["relay", "http", "proto", "proxy", "log", "wheel"], kernel: &[] },
     // It passes on the time of day that answers are dated with, and never reads it: clippy sees to that.
     Room { name: "relay", knows: &["metrics", "http", "proto", "proxy", "log", "wheel"], kernel: &["std::time::SystemTime"] },
@@ -53,6 +55,12 @@ const ROOMS: &[Room] = &[
     Room { name: "log", knows: &[], kernel: &[] },
     Room { name: "wheel", knows: &[], kernel: &[] },
 ];
+
+/// The relay's own rooms. None of them knows another, nor the facade that composes them.
+const RELAY_ROOMS: &[&str] = &["gate", "hub", "peer"];
+
+/// What they may name besides themselves, of all that lies beneath `relay`: words that they share.
+const RELAY_WORDS: &[&str] = &["ids", "limits", "seat"];
 
 /// What reaches the kernel, or reads its clock.
 const KERNEL: &[&str] = &[
@@ -79,6 +87,18 @@ const PLAIN_DATA: &[&str] = &[
     "std::net::SocketAddr",
     "std::net::SocketAddrV4",
     "std::net::SocketAddrV6",
+];
+
+/// The rooms without a circle among their files.
+const IN_ONE_DIRECTION: &[&str] = &[
+    "cli",
+    "turn",
+    "transport",
+    "journal",
+    "fuzz",
+    "metrics",
+    "proxy",
+    "wheel",
 ];
 
 const LINES_MAX: usize = 400;
@@ -111,13 +131,38 @@ fn sources_name_only_rooms_that_theirs_may_know() {
             };
             // Unit tests may replay what the fuzzer says, and so know its bodies; and they may drive turns.
             let known = name == room.name
-                || room.knows.contains(&name.as_str())
-                || path.is_test && ["fuzz", "transport", "turn"].contains(&name.as_str());
+                || room.knows.contains(&name)
+                || path.is_test && ["fuzz", "transport", "turn"].contains(&name);
             if !known {
                 faults.push(format!(
                     "{}: `{}` may not name `{name}`",
                     path.place, room.name
                 ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn the_relays_rooms_know_none_of_each_other() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let modules = source.modules();
+        let ["relay", room, ..] = modules[..] else {
+            continue;
+        };
+        if !RELAY_ROOMS.contains(&room) {
+            continue;
+        }
+        for path in source.paths() {
+            let from_root = source.from_root(&path).unwrap_or_default();
+            // What ends at `relay` is a visibility.
+            let ["relay", name, ..] = from_root[..] else {
+                continue;
+            };
+            if name != room && !RELAY_WORDS.contains(&name) {
+                faults.push(format!("{}: `{room}` may not name `{name}`", path.place));
             }
         }
     }
@@ -141,6 +186,17 @@ fn the_kernel_is_touched_in_its_own_rooms_alone() {
         }
     }
     assert_none(&faults);
+}
+
+#[test]
+fn files_of_a_room_know_each_other_in_one_direction() {
+    let circles = |room: &&str| Files::of_room(room).circles();
+    assert_none(
+        &IN_ONE_DIRECTION
+            .iter()
+            .flat_map(circles)
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -271,6 +327,7 @@ fn sources() -> impl Iterator<Item = Source> {
 /// A path in a source, such as `crate::wheel::Tick`, however it was written.
 struct Named {
     segments: Vec<String>,
+    role: Role,
     is_test: bool,
     /// How many modules lie between it and the crate's root.
     depth: usize,
@@ -299,6 +356,12 @@ impl Source {
             .collect()
     }
 
+    /// Whether all of it is unit tests.
+    fn is_test(&self) -> bool {
+        let modules = self.modules();
+        modules.iter().any(|name| name.ends_with("tests"))
+    }
+
     fn room(&self) -> Option<&'static Room> {
         let name = self.modules()[0];
         let room = ROOMS.iter().find(|room| room.name == name);
@@ -313,34 +376,45 @@ impl Source {
 
     fn paths(&self) -> impl Iterator<Item = Named> {
         let modules = self.modules();
-        let is_test_file = modules.contains(&"tests");
+        let is_test_file = self.is_test();
         let unit_tests_at = unit_tests_at(&self.0.text);
-        paths(&self.0.text)
-            .into_iter()
-            .map(move |(line, segments)| {
+        paths(&self.0.text).into_iter().map(
+            move |Written {
+                      line,
+                      segments,
+                      role,
+                  }| {
                 let is_unit_test = line >= unit_tests_at;
                 Named {
                     segments,
+                    role,
                     is_test: is_test_file || is_unit_test,
                     depth: modules.len() + usize::from(is_unit_test),
                     place: format!("{}:{}", self.0.name(), line + 1),
                 }
-            })
+            },
+        )
     }
 
-    /// The name beneath the crate's root that a path begins with, if it begins there.
-    fn room_named_by(&self, path: &Named) -> Option<String> {
-        let upward = path
-            .segments
-            .iter()
-            .take_while(|segment| *segment == "super")
-            .count();
-        let at_root = if path.segments[0] == "crate" {
-            1
-        } else {
-            upward
-        };
-        let is_from_root = path.segments[0] == "crate" || upward >= path.depth;
-        path.segments.get(at_root).filter(|_| is_from_root).cloned()
+    /// The name beneath the crate's root that a path begins with, if it begins with one of ours.
+    fn room_named_by<'a>(&'a self, path: &'a Named) -> Option<&'a str> {
+        self.from_root(path)?.into_iter().next()
+    }
+
+    /// A path that begins with `crate` or `super`, from the crate's root on.
+    fn from_root<'a>(&'a self, path: &'a Named) -> Option<Vec<&'a str>> {
+        let mut names = self.modules();
+        names.extend(std::iter::repeat_n("tests", path.depth - names.len()));
+        let mut segments = path.segments.iter().map(String::as_str).peekable();
+        match segments.peek()? {
+            &"crate" => names.clear(),
+            &"super" => {}
+            _ => return None,
+        }
+        segments.next_if_eq(&"crate");
+        while segments.next_if_eq(&"super").is_some() {
+            names.pop();
+        }
+        Some(names.into_iter().chain(segments).collect())
     }
 }

@@ -1,20 +1,24 @@
 //! The load generator: measures any WebSocket server, and says what it can't vouch for.
 //!
-//! | room | what it knows |
+//! | module | what it knows |
 //! |---|---|
 //! | `options` | the command line |
-//! | `url`, `target`, `attempts` | where to connect to, and which of its addresses answers |
+//! | `url`, `route`, `target`, `attempts` | where to connect to, and which of its addresses answers |
 //! | `driver`, `links`, `link` | the loop, its connections, and one of them |
-//! | `script` | what publishers say: each byte that must arrive |
-//! | `audience`, `tally` | who has heard what, and what was wrong with it |
-//! | `rooms`, `run` | publishers and readers together; the phases of a run |
+//! | `payload`, `script`, `codec` | what publishers send: each byte that must arrive |
+//! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
+//! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
-//! | `workers` | further processes of one run |
-//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system knows; time |
-//! | `watch`, `report`, `hints` | what the user gets to see, meanwhile and at the end |
+//! | `crew`, `worker` | further processes of one run, as they are seen by the first one, and by themselves |
+//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system says; time |
+//! | `watch`, `report`, `hints`, `failure`, `output` | what the user sees, meanwhile and at the end |
 //!
-//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
-//! has to be so cheap for each frame that not the client is what gets measured.
+//! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and
+//! neither of those knows what it is used for. Links return what became of them, and options are plain
+//! values.
+//!
+//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which has to
+//! be so cheap for each frame that the server is measured and not the client.
 
 mod alarm;
 mod attempts;
@@ -22,7 +26,9 @@ mod audience;
 mod churn;
 mod clock;
 mod codec;
+mod crew;
 mod driver;
+mod failure;
 mod fanout;
 mod hints;
 mod histogram;
@@ -31,61 +37,32 @@ mod limit;
 mod link;
 mod links;
 mod options;
+mod output;
 mod paced;
+mod payload;
 mod probe;
 mod report;
 mod rooms;
+mod route;
 mod run;
 mod script;
 mod slow;
+mod span;
 mod tally;
 mod target;
 mod url;
 mod watch;
-mod workers;
+mod worker;
 
 pub use options::Options;
 
 use crate::sys::descriptors;
-use options::Command;
-use report::{Document, ReportOptions};
-use std::fmt::Display;
+use failure::{EXIT_FAILED, Failure};
+use options::{Command, ReportOptions};
+use output::print;
+use report::{Document, JsonOutput};
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-/// The run did not go through, or not every message arrived as it should.
-const EXIT_FAILED: u8 = 1;
-/// The command line, or what it names, is wrong.
-const EXIT_USAGE: u8 = 2;
-
-/// Why there is nothing to report.
-#[derive(Debug)]
-struct Failure {
-    exit_code: u8,
-    why: String,
-}
-
-impl Failure {
-    fn new(why: impl Display) -> Self {
-        Failure {
-            exit_code: EXIT_FAILED,
-            why: why.to_string(),
-        }
-    }
-
-    fn usage(why: impl Display) -> Self {
-        Failure {
-            exit_code: EXIT_USAGE,
-            why: why.to_string(),
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::new(error)
-    }
-}
 
 /// Runs `fanfare bench`.
 #[must_use]
@@ -102,25 +79,14 @@ pub fn run(options: &Options) -> ExitCode {
         Command::Compare(options) => report::compare(options)
             .and_then(|table| print(table.as_bytes()))
             .map(|()| ExitCode::SUCCESS),
-        Command::Worker => workers::run_worker().map(|()| ExitCode::SUCCESS),
+        Command::Worker => worker::run_worker().map(|()| ExitCode::SUCCESS),
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {
         // With nobody left to tell, the exit code has to do.
-        let _ = writeln!(io::stderr(), "fanfare bench: {}", failure.why);
+        let _ = writeln!(io::stderr(), "fanfare bench: {}", failure.reason);
         ExitCode::from(failure.exit_code)
     })
-}
-
-/// Writes to standard output. Whoever closes a pipe has seen what they wanted to.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut output = io::stdout().lock();
-    match output.write_all(bytes).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
-            "can't write to standard output: {error}"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Measures, and shows what was measured; what did not arrive as it should is a failure.
@@ -128,7 +94,7 @@ fn publish(
     options: &ReportOptions,
     run: impl FnOnce() -> Result<Document, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let json = options.open_json()?;
+    let json = JsonOutput::open(options.json.as_deref())?;
     let document = run()?;
     document.publish(json)?;
     Ok(match document.correct {

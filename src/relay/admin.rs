@@ -1,21 +1,14 @@
-//! The admin listener's connections: few, and answered apart from everybody else's.
-//!
-//! That a connection came by the admin listener stands in a short list and not in the connection,
-//! which has no room for it; the list is looked at when a request has come.
+//! Requests of the admin listener, answered apart from everybody else's.
 
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
 use super::hub::TopicFigures;
-use super::ids::Slot;
+use super::ids::{ConnId, Slot};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
 use super::{Action, Relay};
-use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_admin};
+use crate::http::{AdminRequest, Reason, Response, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
-
-/// Connections that the admin listener has at a time. For one more, the oldest goes: who hoards
-/// them keeps nobody out.
-pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
 /// Which side of the house a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +37,7 @@ impl Relay {
     /// Connections that came by the public listeners.
     #[must_use]
     pub fn public_connections(&self) -> usize {
-        self.connections.len() - self.admins.len()
+        self.connections.len() - self.gate.admins()
     }
 
     /// How things stand.
@@ -77,24 +70,6 @@ impl Relay {
         self.settle(slot);
     }
 
-    pub(super) fn is_admin(&self, id: ConnId) -> bool {
-        self.admins.contains(&id)
-    }
-
-    pub(super) fn admit_admin(&mut self, id: ConnId) {
-        if self.admins.len() == ADMIN_CONNECTIONS_MAX {
-            self.drop_now(self.admins[0].slot);
-        }
-        self.admins.push(id);
-    }
-
-    /// A connection is gone.
-    pub(super) fn forget_admin(&mut self, id: ConnId) {
-        if let Some(index) = self.admins.iter().position(|&admin| admin == id) {
-            self.admins.remove(index);
-        }
-    }
-
     pub(super) fn on_admin_request(&mut self, slot: Slot, head: &Head, rest: &[u8]) {
         let (request, keep_alive) = route_admin(head);
         let reply = Reply {
@@ -108,7 +83,7 @@ impl Relay {
             AdminRequest::Respond(response) => response,
             AdminRequest::Readiness if self.shutdown.is_some() => {
                 let why = "The relay is going down.";
-                Response::error(Status::ServiceUnavailable, why, &[]).because(Reason::ShuttingDown)
+                Response::refusal(Reason::ShuttingDown, why, &[])
             }
             AdminRequest::Readiness => Response::fresh("text/plain; charset=utf-8", "ready\n"),
             AdminRequest::Topics(query) => {

@@ -2,21 +2,11 @@
 
 use super::compression::Inflating;
 use super::flags::Flags;
-use super::ids::Slot;
 use super::outbox::Outbox;
 use super::responses::Pending;
 use super::seat::Seat;
 use crate::proto::{Gather, HeadScanner, Session};
-use crate::wheel::{Link, Tick};
-
-/// Names a connection for ever: a slot is used again, its generation never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId {
-    /// Index into the relay's slab, for whoever keeps a table beside it.
-    pub slot: Slot,
-    /// Which of the slot's connections it is.
-    pub generation: u64,
-}
+use crate::wheel::{Tick, TimerLink};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +44,7 @@ pub(super) enum Peer {
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
-    pub(super) link: Link,
+    pub(super) link: TimerLink,
     /// When the peer's last byte came.
     pub(super) heard: Tick,
     /// When the wait began that the phase's timer measures.
@@ -103,7 +93,7 @@ pub(super) struct Close {
 impl Connection {
     pub(super) fn new(generation: u64, now: Tick) -> Self {
         Connection {
-            link: Link::default(),
+            link: TimerLink::default(),
             heard: now,
             since: now,
             active: now,

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::ids::Slot;
 use super::seat::{Seat, Seats};
-use crate::wheel::{Link, Links};
+use crate::wheel::{TimerLink, TimerLinks};
 use slab::Slab;
 use std::ops::{Index, IndexMut};
 
@@ -67,13 +67,14 @@ impl Seats for Connections {
     }
 
     #[inline]
-    fn excluded(&self, slot: Slot) -> Option<u32> {
-        (!self[slot].seat.echo()).then_some(slot.0)
+    fn excluded(&self, slot: Slot) -> Option<u64> {
+        let connection = &self[slot];
+        (!connection.seat.echo()).then_some(connection.generation)
     }
 }
 
-impl Links for Connections {
-    fn link(&mut self, key: u32) -> &mut Link {
+impl TimerLinks for Connections {
+    fn link(&mut self, key: u32) -> &mut TimerLink {
         &mut self[Slot(key)].link
     }
 }

@@ -4,7 +4,7 @@
 use super::Relay;
 use super::flags::Flag;
 use super::ids::Slot;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 
 impl Relay {
     /// Answers a ping.

@@ -17,12 +17,12 @@
 //! rule shows itself again. Only whoever said good-bye itself hears its own code (RFC 6455 §5.5.1): it
 //! wants no more messages. The cause that is counted is the first one.
 
-use super::connection::{Close, ConnId, Peer, Phase};
-use super::ids::Slot;
+use super::connection::{Close, Peer, Phase};
+use super::ids::{ConnId, Slot};
 use super::limits::LINGER_BYTES_MAX;
 use super::{Action, Relay};
 use crate::metrics::Cause;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {
@@ -202,8 +202,7 @@ impl Relay {
             self.private_bytes -= extra.charged;
         }
         self.census.set(connection, Phase::Closed);
-        self.forget_admin(id);
-        self.part(slot);
+        self.gate.leave(id);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
     }

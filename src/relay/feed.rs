@@ -6,10 +6,9 @@
 //! else ever is. Since this relay orders its messages itself, both are one step, with no copy in between.
 
 use super::Relay;
-use super::connection::ConnId;
 use super::hooks::Published;
 use super::hub::Publication;
-use super::ids::{MessageId, Slot, TopicKey, VariantKey};
+use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey, VariantKey};
 use super::seat::Seats;
 use crate::proto::MessageKind;
 
@@ -25,7 +24,42 @@ pub enum Offered {
     Later,
 }
 
+/// Numbers the origins of messages: none of them twice.
+#[derive(Debug)]
+pub(super) struct Feed {
+    party: Party,
+    /// The number that is drawn next.
+    next: u64,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Feed {
+            party: Party::draw(),
+            next: 0,
+        }
+    }
+}
+
+impl Feed {
+    /// A number for an origin that has just come.
+    pub(super) fn draw_number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+}
+
 impl Relay {
+    /// Where a connection's messages come from.
+    #[must_use]
+    pub fn origin(&self, id: ConnId) -> Origin {
+        Origin {
+            party: self.feed.party,
+            number: id.generation,
+        }
+    }
+
     /// Offers a message that comes from elsewhere than a connection. It is within
     /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
@@ -39,9 +73,17 @@ impl Relay {
         Offered::Committed(self.hub.last_message(topic))
     }
 
+    /// A message that is offered for this topic is not put off.
+    #[must_use]
+    pub fn has_room(&self, topic: &str) -> bool {
+        let topic = self.hub.find(topic);
+        topic.is_none_or(|topic| self.hub.free_bytes(topic, &self.limits) > 0)
+    }
+
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
+        let id = self.id(slot);
         let sender = &mut self.connections[slot];
         sender.active = self.now;
         let topic = self.hub.topic_of(&sender.seat);
@@ -49,15 +91,13 @@ impl Relay {
         let own = self.connections.excluded(slot);
         self.commit(topic, own.map(|own| (variant, own)), kind, payload);
         if self.hooks.0.is_some() {
-            self.tell_of_message(slot, topic, kind, payload);
+            self.tell_of_message(id, topic, kind, payload);
         }
     }
 
-    fn tell_of_message(&mut self, slot: Slot, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
+    fn tell_of_message(&mut self, id: ConnId, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
         let message = self.hub.last_message(topic);
         if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.connections[slot].generation;
-            let id = ConnId { slot, generation };
             let topic = self.hub.name(topic);
             let message = Published {
                 id: message,
@@ -74,7 +114,7 @@ impl Relay {
     fn commit(
         &mut self,
         topic: TopicKey,
-        excluded: Option<(VariantKey, u32)>,
+        excluded: Option<(VariantKey, u64)>,
         kind: MessageKind,
         payload: &[u8],
     ) {

@@ -3,7 +3,7 @@
 use super::Relay;
 use super::ids::Slot;
 use super::limits::GATHER_BYTES_FREE;
-use crate::http::{Reason, Response, Status};
+use crate::http::{Reason, Response};
 
 impl Relay {
     /// Puts a piece behind what has come of a request head.
@@ -28,8 +28,7 @@ impl Relay {
         *head = Vec::new();
         let why = "The relay has no memory for so large a request now. Try again later.";
         let headers = [("Retry-After", "10")];
-        let response = Response::error(Status::ServiceUnavailable, why, &headers);
-        self.respond(slot, response.because(Reason::Full));
+        self.respond(slot, Response::refusal(Reason::Full, why, &headers));
     }
 
     /// Bytes of requests that a connection may hold now.

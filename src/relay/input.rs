@@ -5,13 +5,13 @@
 //! the peer's close frame has a meaning. And what a connection has to say is taken in when it is its turn
 //! to be read, and never from within another's.
 
-use super::connection::{ConnId, Peer, Phase};
+use super::connection::{Peer, Phase};
 use super::flags::Flag;
-use super::ids::Slot;
-use super::limits::GATHER_BYTES_FREE;
+use super::ids::{ConnId, Slot};
+use super::limits::{GATHER_BYTES_FREE, REFUSED_LINGERING_MAX};
 use super::responses::Pending;
 use super::{Reading, Relay};
-use crate::http::{self, Answer, Reason, Response, Status};
+use crate::http::{self, Answer, Reason, Response};
 use crate::metrics::Cause;
 use crate::proto::{
     CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
@@ -74,7 +74,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         self.counters.received_bytes += input.len() as u64;
         if self.connections[slot].phase == Phase::Open {
-            self.spend_bytes(slot, input.len());
+            self.take_bytes(slot, input.len());
         }
         self.take_in(slot, input);
     }
@@ -96,12 +96,12 @@ impl Relay {
     pub(super) fn on_response_sent(&mut self, slot: Slot) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
-        let is_crowded = self.is_door_crowded();
+        let is_full = self.census.count(Phase::Linger) >= REFUSED_LINGERING_MAX;
         let connection = &mut self.connections[slot];
         let extra = connection.extra();
         let response = extra.response.take();
-        let at_door = response.as_ref().is_some_and(|response| response.at_door);
-        if at_door && is_crowded {
+        let at_accept = response.as_ref().is_some_and(|response| response.at_accept);
+        if at_accept && is_full {
             return self.drop_now(slot);
         }
         if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
@@ -138,14 +138,14 @@ impl Relay {
             },
             body: response.body,
             keep_alive: response.keep_alive,
-            at_door: false,
+            at_accept: false,
         });
         self.queue_output(slot);
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
     fn on_request_bytes(&mut self, slot: Slot, input: &mut [u8]) {
-        if self.awaits_header(slot) {
+        if self.gate.awaits_header(slot) {
             let mut rest = self.on_header_bytes(slot, input);
             if !rest.is_empty() {
                 self.on_request_bytes(slot, &mut rest);
@@ -193,34 +193,29 @@ impl Relay {
     }
 
     fn on_bad_head(&mut self, slot: Slot, head: &[u8], error: HeadError) {
-        let (status, reason) = match error.status() {
-            431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
-            _ => (Status::BadRequest, Reason::MalformedHead),
-        };
-        let mut response = Response::error(status, &error.to_string(), &[]);
+        let mut response = Response::refusal(error.into(), &error.to_string(), &[]);
         response.head_only = head.trim_ascii_start().starts_with(b"HEAD ");
-        self.respond(slot, response.because(reason));
+        self.respond(slot, response);
     }
 
     fn on_request(&mut self, slot: Slot, head: &Head, rest: &mut [u8]) {
         if let Err(response) = self.check_host(slot, head) {
             return self.respond(slot, response);
         }
-        if self.is_admin(self.id(slot)) {
+        if self.gate.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }
-        let proxy = self.begin_forward(slot, head);
+        let proxy = self.gate.begin_request(slot, head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
-                let response = Response::error(Status::ServiceUnavailable, why, &headers);
                 let reason = match self.shutdown {
                     Some(_) => Reason::ShuttingDown,
                     None => Reason::Full,
                 };
-                self.respond(slot, response.because(reason));
+                self.respond(slot, Response::refusal(reason, why, &headers));
             }
             Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.
@@ -230,8 +225,8 @@ impl Relay {
                     self.connections[slot].extra().kept = rest.to_vec();
                 }
                 self.respond(slot, response);
-                if keep_alive {
-                    self.end_forward(slot, proxy);
+                if let Some(proxy) = proxy.filter(|_| keep_alive) {
+                    self.gate.end_request(slot, proxy);
                 }
             }
         }
@@ -267,7 +262,7 @@ impl Relay {
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) if self.is_slot_open(slot) => {
                     self.counters.pings_received += 1;
-                    if self.spend_message(slot) {
+                    if self.take_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
@@ -308,7 +303,7 @@ impl Relay {
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
     fn may_go_on(&mut self, slot: Slot, is_last: bool) -> bool {
-        self.is_slot_open(slot) && (!is_last || self.spend_message(slot))
+        self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }
 
     pub(super) fn is_slot_open(&self, slot: Slot) -> bool {

@@ -5,7 +5,7 @@ use super::flags::Flag;
 use super::hub::Encoding;
 use super::ids::Slot;
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, Status, check_topic};
+use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
@@ -19,12 +19,12 @@ impl Relay {
         mut join: Join,
         rest: &mut [u8],
     ) {
-        if !self.admit_forwarded(slot) {
-            return;
+        if let Err(refusal) = self.gate.on_upgrade(slot, self.now) {
+            return self.respond(slot, refusal.response());
         }
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = &*join.topic;
-            let client = self.guests.client(slot).unwrap_or(PeerAddress::Unknown);
+            let client = self.gate.client(slot).unwrap_or(PeerAddress::Unknown);
             let request = UpgradeRequest {
                 head,
                 topic,
@@ -34,14 +34,12 @@ impl Relay {
                 Decision::Accept => {}
                 Decision::Topic(name) => {
                     if let Err(why) = check_topic(&name) {
-                        let response = Response::error(Status::BadRequest, why, &[]);
-                        return self.respond(slot, response.because(Reason::Topic));
+                        return self.respond(slot, Response::refusal(Reason::Topic, why, &[]));
                     }
                     join.topic = name.into();
                 }
                 Decision::Refuse(status, why) => {
-                    let response = Response::error(status, &why, &[]);
-                    return self.respond(slot, response.because(Reason::Hook));
+                    return self.respond(slot, Response::refusal_by_hook(status, &why));
                 }
             }
         }
@@ -49,8 +47,7 @@ impl Relay {
             let why = "There are as many topics as there may be. Join one that exists, or try again \
                        later.";
             let headers = [("Retry-After", "10")];
-            let response = Response::error(Status::ServiceUnavailable, why, &headers);
-            return self.respond(slot, response.because(Reason::TopicsFull));
+            return self.respond(slot, Response::refusal(Reason::TopicsFull, why, &headers));
         }
         let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
         self.join(slot, &join, subprotocol, rest);
@@ -80,7 +77,7 @@ impl Relay {
             .join(&mut self.connections, slot, &join.topic, encoding, self.now);
         let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Open);
-        self.spending.enter(slot);
+        self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
@@ -97,7 +94,7 @@ impl Relay {
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }
-        self.spend_bytes(slot, rest.len());
+        self.take_bytes(slot, rest.len());
         // Who is closed for it has all the room that a close frame needs.
         if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);

@@ -32,17 +32,15 @@
 
 mod admin;
 mod admission;
-mod by_slot;
 mod census;
 mod compression;
 mod connection;
 mod connections;
 mod control;
-mod crowd;
 mod ending;
 mod feed;
 mod flags;
-mod guests;
+mod gate;
 mod heads;
 mod hooks;
 mod hub;
@@ -56,21 +54,18 @@ mod outbox;
 mod output;
 mod piece;
 mod queue;
-mod rate;
 mod reported;
 mod responses;
 mod seat;
 mod shutdown;
-mod spending;
 mod timers;
 
 pub use crate::metrics::{Counters, Stopwatch};
-pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
-pub use connection::ConnId;
+pub use admin::{Scrape, Side};
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId, Slot, VariantKey};
-pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
+pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
@@ -81,13 +76,11 @@ use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
 use connections::Connections;
-use crowd::{Arrivals, Crowd};
-use guests::Guests;
+use gate::Gate;
 use hub::Hub;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
-use spending::Spending;
 use std::collections::VecDeque;
 
 /// What to do with a connection's socket.
@@ -123,16 +116,10 @@ pub struct Relay {
     site: Site,
     now: Tick,
     connections: Connections,
-    next_generation: u64,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
-    /// Connections that came by the admin listener, the oldest first.
-    admins: Vec<ConnId>,
-    /// Whose connections they are, by slot.
-    guests: Guests,
-    crowd: Crowd,
-    arrivals: Option<Arrivals>,
-    spending: Spending,
+    gate: Gate,
+    feed: feed::Feed,
     hub: Hub,
     inflation: compression::Inflation,
     calendar: Option<Calendar>,
@@ -172,13 +159,9 @@ impl Relay {
             site,
             now,
             connections: Connections::default(),
-            next_generation: 0,
             census: Census::default(),
-            admins: Vec::new(),
-            guests: Guests::default(),
-            crowd: Crowd::default(),
-            arrivals: None,
-            spending: Spending::default(),
+            gate: Gate::default(),
+            feed: feed::Feed::default(),
             inflation: compression::Inflation::default(),
             calendar: None,
             wheel: Wheel::new(now),
@@ -198,8 +181,7 @@ impl Relay {
             hooks: hooks::Hooked::default(),
             timers_left: u32::MAX,
         };
-        relay.keep_guests();
-        relay.keep_spending();
+        relay.set_gate();
         relay
     }
 
@@ -208,8 +190,7 @@ impl Relay {
     pub fn set_limits(&mut self, limits: Limits) {
         self.hub.set_limits(&limits);
         self.limits = limits;
-        self.keep_guests();
-        self.keep_spending();
+        self.set_gate();
     }
 
     /// The files that are served.
@@ -234,8 +215,7 @@ impl Relay {
 
     /// Takes in a connection from that peer. If its address has too many, it is told so.
     pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
-        let generation = self.next_generation;
-        self.next_generation += 1;
+        let generation = self.feed.draw_number();
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
         let slot = self.connections.insert(connection);
@@ -243,14 +223,13 @@ impl Relay {
         match side {
             Side::Public => {
                 self.counters.accepted += 1;
-                if self.guests.is_kept() {
-                    self.receive(slot, peer);
-                }
+                self.on_public_accept(slot, peer);
             }
             Side::Admin => {
                 self.counters.admin_accepted += 1;
-                self.guests.enter(slot, peer, None);
-                self.admit_admin(id);
+                if let Some(oldest) = self.gate.enter_admin(id, peer) {
+                    self.drop_now(oldest.slot);
+                }
             }
         }
         self.settle(slot);
@@ -274,8 +253,7 @@ impl Relay {
             self.census.leave(&connection);
         }
         if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
-            self.guests.shrink();
-            self.spending.shrink();
+            self.gate.shrink();
         }
         self.hub.end_turn(&self.connections);
         self.inflation.end_turn();

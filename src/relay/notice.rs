@@ -4,9 +4,9 @@
 //! peer's address and the log.
 
 use super::Relay;
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
-use super::ids::Slot;
+use super::ids::{ConnId, Slot};
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
 use std::collections::VecDeque;
@@ -50,7 +50,7 @@ impl Relay {
     /// had to do with it.
     pub(super) fn note_refusal(&mut self, slot: Slot, response: &Response) {
         let id = self.id(slot);
-        if self.is_admin(id) && response.reason != Reason::Host {
+        if self.gate.is_admin(id) && response.reason != Reason::Host {
             return;
         }
         self.counters.refusals[response.reason as usize] += 1;
@@ -68,7 +68,7 @@ impl Relay {
         let connection = &self.connections[slot];
         if connection.phase != Phase::Head
             || connection.flags.has(Flag::Served)
-            || self.is_admin(id)
+            || self.gate.is_admin(id)
         {
             return;
         }

@@ -2,9 +2,9 @@
 //! follows once it was sent.
 
 use super::Relay;
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
-use super::ids::Slot;
+use super::ids::{ConnId, Slot};
 use super::piece::{Output, Piece, Source};
 use super::responses::Pending;
 use crate::log::Position;

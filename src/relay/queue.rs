@@ -6,9 +6,9 @@
 //! the turn to itself.
 
 use super::Relay;
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
-use super::ids::Slot;
+use super::ids::{ConnId, Slot};
 use std::collections::VecDeque;
 
 /// Connections that wait for their turn, who has waited longest first.

@@ -42,8 +42,8 @@ pub(super) trait Seats {
     fn seat(&self, slot: Slot) -> &Seat;
     /// The same, to change it.
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat;
-    /// What its own messages are known by in the log, unless it wants them back.
-    fn excluded(&self, slot: Slot) -> Option<u32>;
+    /// The origin whose messages its log passes over: its own, if it does not want them back.
+    fn excluded(&self, slot: Slot) -> Option<u64>;
 }
 
 const BLOCKED: u32 = 1 << 31;
@@ -131,8 +131,8 @@ impl Seats for Vec<Seat> {
         &mut self[slot.index()]
     }
 
-    fn excluded(&self, slot: Slot) -> Option<u32> {
-        (!self.seat(slot).echo()).then_some(slot.0)
+    fn excluded(&self, slot: Slot) -> Option<u64> {
+        (!self.seat(slot).echo()).then_some(u64::from(slot.0))
     }
 }
 

@@ -13,7 +13,7 @@ use super::flags::Flag;
 use super::ids::Slot;
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
-use crate::http::{Reason, Response, Status};
+use crate::http::{Reason, Response};
 use crate::metrics::Cause;
 use crate::proto::CloseCode;
 use crate::wheel::Tick;
@@ -107,8 +107,7 @@ impl Relay {
             }
             Phase::Head => {
                 let why = "The request did not come in time.";
-                let response = Response::error(Status::RequestTimeout, why, &[]);
-                self.respond(slot, response.because(Reason::Timeout));
+                self.respond(slot, Response::refusal(Reason::Timeout, why, &[]));
             }
             Phase::Respond if connection.seat.is_blocked() => self.probe(slot),
             // It waits for its turn: that is not its fault.

@@ -1,6 +1,6 @@
 //! How messages are encoded for those who read them, and where one of them ends.
 
-use crate::proto::Header;
+use crate::proto::FrameHeader;
 use crate::proto::deflate::Window;
 
 /// How messages are encoded.
@@ -32,7 +32,7 @@ impl Encoding {
     /// Size of the unit that begins here, as it was encoded: a frame, in which nothing else may enter.
     pub(super) fn unit_bytes(self, bytes: &[u8]) -> usize {
         match self {
-            Self::Plain | Self::Deflate9 | Self::Deflate15 => match Header::decode(bytes) {
+            Self::Plain | Self::Deflate9 | Self::Deflate15 => match FrameHeader::decode(bytes) {
                 Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
                 _ => unreachable!("the log holds whole frames of ours"),
             },

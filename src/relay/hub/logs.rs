@@ -7,13 +7,13 @@ use super::topics::Topics;
 use super::variant::Variant;
 use crate::log::Pool;
 use crate::metrics::Counters;
-use crate::proto::{Header, MessageKind};
+use crate::proto::{FrameHeader, MessageKind};
 
 /// What is appended to a topic.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::relay) struct Publication<'a> {
-    /// The member that published it and does not want it back: what it reads, and its number there.
-    pub(in crate::relay) excluded: Option<(VariantKey, u32)>,
+    /// The origin that does not want it back, and what it reads.
+    pub(in crate::relay) excluded: Option<(VariantKey, u64)>,
     pub(in crate::relay) kind: MessageKind,
     pub(in crate::relay) payload: &'a [u8],
 }
@@ -59,7 +59,7 @@ impl Logs {
     ) -> &mut Variant {
         let variant = &mut self.topics[key];
         let payload = compressed.unwrap_or(message.payload);
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed: compressed.is_some(),
             opcode: message.kind.opcode(),
