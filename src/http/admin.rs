@@ -3,8 +3,9 @@
 
 use super::accept::accepts_open_metrics;
 use super::reason::Reason;
-use super::response::{PLAIN_TEXT, Response, Status};
+use super::response::{PLAIN_TEXT, Response};
 use super::route::{Methods, refused, wants_keep_alive};
+use super::status::Status;
 use crate::proto::Head;
 use crate::proto::handshake;
 use std::borrow::Cow;

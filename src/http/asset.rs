@@ -6,9 +6,8 @@
 use super::policy::content_security_policy;
 use super::range::{self, Wanted};
 use super::response::{Body, Header, Response, owned};
-use super::validators::{Condition, Validators};
+use super::validators::{Condition, Modified, Validators};
 use crate::proto::Head;
-use httpdate::HttpDate;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -51,16 +50,6 @@ pub struct File {
     pub body: Body,
     /// When it was changed last, if that is known.
     pub modified: Option<Modified>,
-}
-
-/// When a file was changed last.
-#[derive(Clone, Copy, Debug)]
-pub struct Modified {
-    /// To the second.
-    pub date: HttpDate,
-    /// That second was over when the file was read, so that what may come later has another date: it is a
-    /// strong validator (RFC 9110 §8.8.2.2).
-    pub is_strong: bool,
 }
 
 /// What is at a path.

@@ -1,6 +1,6 @@
 //! Why requests are refused: what is counted, and logged, beside the sentence that the client gets.
 
-use super::Status;
+use super::status::Status;
 
 /// Why a request was refused, or never came whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,8 @@
 
 use super::asset::Site;
 use super::reason::Reason;
-use super::response::{Response, Status};
+use super::response::Response;
+use super::status::Status;
 use crate::proto::Head;
 use crate::proto::handshake::{self, Refusal};
 use crate::proto::head::is_percent_encoded;
