@@ -3,8 +3,8 @@
 use super::Work;
 use fanfare::config::Config;
 use fanfare::http::Site;
-use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
+use fanfare::proto::{Header, OpCode};
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Relay, Side};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
@@ -134,7 +134,7 @@ impl Driver for World {
     }
 
     fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
-        self.sockets.get_mut(id.slot as usize)
+        self.sockets.get_mut(id.slot.index())
     }
 
     fn read(&mut self, _: ConnId, buffer: &mut [u8]) -> ReadOutcome {

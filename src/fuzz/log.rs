@@ -10,12 +10,12 @@ const READERS: usize = 4;
 struct Model {
     bytes: Vec<u8>,
     /// Where each frame ends, and which reader passes over it.
-    frames: Vec<(usize, Option<u32>)>,
+    frames: Vec<(usize, Option<u64>)>,
 }
 
 impl Model {
     /// What a reader at `from` has yet to be sent.
-    fn pending(&self, from: Position, reader: Option<u32>) -> Vec<u8> {
+    fn pending(&self, from: Position, reader: Option<u64>) -> Vec<u8> {
         let from = from.0 as usize;
         let mut start = 0;
         let mut pending = Vec::new();
@@ -52,7 +52,7 @@ pub fn log_ops(data: &[u8]) {
     let mut cursors = [Position(0); READERS];
     for (number, op) in data.chunks_exact(3).enumerate() {
         let index = usize::from(op[1]) % READERS;
-        let reader = (index > 0).then_some(index as u32);
+        let reader = (index > 0).then_some(index as u64);
         let amount = usize::from(op[2]);
         match op[0] % 6 {
             0 | 1 => {
@@ -104,7 +104,7 @@ fn append(
     log: &mut Log,
     pool: &mut Pool,
     model: &mut Model,
-    excluded: Option<u32>,
+    excluded: Option<u64>,
     payload_bytes: usize,
     fill: u8,
 ) {
@@ -121,7 +121,7 @@ fn send(
     log: &Log,
     model: &Model,
     from: Position,
-    reader: Option<u32>,
+    reader: Option<u64>,
     bytes_max: usize,
 ) -> Position {
     let pending: Vec<u8> = log

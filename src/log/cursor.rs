@@ -27,7 +27,7 @@ impl Log {
         &self,
         from: Position,
         to: Position,
-        reader: Option<u32>,
+        reader: Option<u64>,
         mut bytes: usize,
     ) -> Position {
         if reader.is_none() {
@@ -45,7 +45,7 @@ impl Log {
     /// Where a reader stands that stood at `from` and passes over the frames of its own that begin
     /// there, up to `to`.
     #[must_use]
-    pub fn after_own(&self, from: Position, to: Position, reader: u32) -> Position {
+    pub fn after_own(&self, from: Position, to: Position, reader: u64) -> Position {
         let mut position = from;
         while position < to
             && let Some(index) = self.index(position)
@@ -62,7 +62,7 @@ impl Log {
     /// Messages between two boundaries that `reader` passes over, as they are its own. It has passed
     /// over those that begin where it stands.
     #[must_use]
-    pub fn own_messages(&self, from: Position, to: Position, reader: u32) -> u64 {
+    pub fn own_messages(&self, from: Position, to: Position, reader: u64) -> u64 {
         let own = |segment: &Segment| segment.own_messages(from, to, reader);
         let first = self.index(from).unwrap_or(0);
         self.segments.range(first..).map(own).sum()
@@ -102,7 +102,7 @@ impl Log {
         &self,
         from: Position,
         to: Position,
-        reader: Option<u32>,
+        reader: Option<u64>,
     ) -> impl Iterator<Item = Span<'_>> {
         let mut index = self.index(from).unwrap_or(0);
         let mut start = from;

@@ -108,7 +108,7 @@ impl Log {
         pool: &mut Pool,
         header: &[u8],
         payload: &[u8],
-        excluded: Option<u32>,
+        excluded: Option<u64>,
     ) {
         let frame_bytes = header.len() + payload.len();
         if self

@@ -27,12 +27,13 @@ struct Lists {
     excluded: Vec<Excluded>,
 }
 
-/// Frames that follow one another, and that their own sender does not want back.
+/// Frames that follow one another, and that their own sender does not want back. No segment is larger than a
+/// frame of 1 GiB.
 #[derive(Debug)]
 struct Excluded {
-    offset: usize,
-    end: usize,
-    reader: u32,
+    reader: u64,
+    offset: u32,
+    end: u32,
     messages: u32,
 }
 
@@ -84,7 +85,7 @@ impl Segment {
     }
 
     /// Something is to be noted of the frame that is appended next.
-    pub(super) fn is_next_listed(&self, excluded: Option<u32>) -> bool {
+    pub(super) fn is_next_listed(&self, excluded: Option<u64>) -> bool {
         self.block.len() >= self.marked_until || excluded.is_some()
     }
 
@@ -95,7 +96,7 @@ impl Segment {
         &mut self,
         frame_bytes: usize,
         message: u64,
-        excluded: Option<u32>,
+        excluded: Option<u64>,
     ) -> usize {
         let offset = self.block.len() - frame_bytes;
         let before = self.list_bytes();
@@ -113,14 +114,14 @@ impl Segment {
         }
         if let Some(reader) = excluded {
             match lists.excluded.last_mut() {
-                Some(last) if last.reader == reader && last.end == offset => {
-                    last.end = end;
+                Some(last) if last.reader == reader && last.end == offset as u32 => {
+                    last.end = end as u32;
                     last.messages += 1;
                 }
                 _ => lists.excluded.push(Excluded {
-                    offset,
-                    end,
                     reader,
+                    offset: offset as u32,
+                    end: end as u32,
                     messages: 1,
                 }),
             }
@@ -161,35 +162,38 @@ impl Segment {
     }
 
     /// Where `reader` goes on that stands before a frame of its own, or in it.
-    pub(super) fn after_own(&self, position: Position, reader: u32) -> Position {
-        let offset = position.since(self.start) as usize;
+    pub(super) fn after_own(&self, position: Position, reader: u64) -> Position {
+        let offset = position.since(self.start) as u32;
         let ahead = self.excluded().partition_point(|run| run.end <= offset);
         match self.excluded().get(ahead) {
-            Some(run) if run.reader == reader && run.offset <= offset => self.start.after(run.end),
+            Some(run) if run.reader == reader && run.offset <= offset => {
+                self.start.after(run.end as usize)
+            }
             _ => position,
         }
     }
 
     /// Messages of `reader` that begin between two positions, each the boundary of a message.
-    pub(super) fn own_messages(&self, from: Position, to: Position, reader: u32) -> u64 {
+    pub(super) fn own_messages(&self, from: Position, to: Position, reader: u64) -> u64 {
         let range = from.since(self.start)..to.since(self.start);
-        let is_own = |run: &&Excluded| run.reader == reader && range.contains(&(run.offset as u64));
+        let is_own =
+            |run: &&Excluded| run.reader == reader && range.contains(&u64::from(run.offset));
         let runs = self.excluded().iter().filter(is_own);
         runs.map(|run| u64::from(run.messages)).sum()
     }
 
     /// How far `reader` may read from `position` before a frame of its own begins, and the position
     /// at which it goes on. They are the same where it reaches the end first.
-    pub(super) fn own(&self, position: Position, reader: u32) -> (Position, Position) {
-        let offset = position.since(self.start) as usize;
+    pub(super) fn own(&self, position: Position, reader: u64) -> (Position, Position) {
+        let offset = position.since(self.start) as u32;
         let ahead = self.excluded().partition_point(|run| run.end <= offset);
         match self.excluded()[ahead..]
             .iter()
             .find(|run| run.reader == reader)
         {
             Some(run) => (
-                self.start.after(run.offset.max(offset)),
-                self.start.after(run.end),
+                self.start.after(run.offset.max(offset) as usize),
+                self.start.after(run.end as usize),
             ),
             None => (self.end(), self.end()),
         }

@@ -13,7 +13,7 @@ fn frame_bytes(bytes: &[u8]) -> usize {
     2 + usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
 }
 
-fn append(log: &mut Log, pool: &mut Pool, payload_bytes: usize, excluded: Option<u32>) -> Vec<u8> {
+fn append(log: &mut Log, pool: &mut Pool, payload_bytes: usize, excluded: Option<u64>) -> Vec<u8> {
     let (header, payload) = frame(payload_bytes, log.messages() as u8);
     log.append(pool, &header, &payload, excluded);
     [&header[..], &payload].concat()
@@ -172,7 +172,7 @@ proptest! {
     /// Whatever the cuts, each reader sees each message that does not exclude it, once, in order.
     #[test]
     fn readers_see_every_message(
-        sizes in prop::collection::vec((prop_oneof![0usize..40, 0usize..9000, 60_000usize..65_536], 0u32..3), 1..60),
+        sizes in prop::collection::vec((prop_oneof![0usize..40, 0usize..9000, 60_000usize..65_536], 0u64..3), 1..60),
         writes in prop::collection::vec(prop_oneof![200usize..3000, 3000usize..60_000], 1..20),
     ) {
         let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));

@@ -1,9 +1,7 @@
-//! The admin listener's connections: few, and answered apart from everybody else's.
-//!
-//! That a connection came by the admin listener stands in a short list and not in the connection,
-//! which has no room for it; the list is looked at when a request has come.
+//! Requests of the admin listener, answered apart from everybody else's.
 
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
+use super::ids::{ConnId, Slot};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
 use super::topic::Topic;
 use super::variant::Encoding;
@@ -12,10 +10,6 @@ use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_adm
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
-
-/// Connections that the admin listener has at a time. For one more, the oldest goes: who hoards
-/// them keeps nobody out.
-pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
 /// Which side of the house a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +38,7 @@ impl Relay {
     /// Connections that came by the public listeners.
     #[must_use]
     pub fn public_connections(&self) -> usize {
-        self.connections.len() - self.admins.len()
+        self.connections.len() - self.gate.admins()
     }
 
     /// How things stand.
@@ -63,7 +57,7 @@ impl Relay {
     /// Answers a scrape, with what is known of the process.
     pub fn handle_report(&mut self, id: ConnId, scrape: Scrape, process: &ProcessFigures) {
         let Some(slot) = self.slot(id) else { return };
-        if self.connections[slot as usize].phase != Phase::Respond {
+        if self.connections[slot].phase != Phase::Respond {
             return;
         }
         let snapshot = Snapshot {
@@ -77,32 +71,14 @@ impl Relay {
         self.settle(slot);
     }
 
-    pub(super) fn is_admin(&self, id: ConnId) -> bool {
-        self.admins.contains(&id)
-    }
-
-    pub(super) fn admit_admin(&mut self, id: ConnId) {
-        if self.admins.len() == ADMIN_CONNECTIONS_MAX {
-            self.drop_now(self.admins[0].slot);
-        }
-        self.admins.push(id);
-    }
-
-    /// A connection is gone.
-    pub(super) fn forget_admin(&mut self, id: ConnId) {
-        if let Some(index) = self.admins.iter().position(|&admin| admin == id) {
-            self.admins.remove(index);
-        }
-    }
-
-    pub(super) fn on_admin_request(&mut self, slot: u32, head: &Head, rest: &[u8]) {
+    pub(super) fn on_admin_request(&mut self, slot: Slot, head: &Head, rest: &[u8]) {
         let (request, keep_alive) = route_admin(head);
         let reply = Reply {
             head_only: head.method == "HEAD",
             keep_alive,
         };
         if keep_alive {
-            self.connections[slot as usize].extra().kept = rest.to_vec();
+            self.connections[slot].extra().kept = rest.to_vec();
         }
         let response = match request {
             AdminRequest::Respond(response) => response,
@@ -120,7 +96,7 @@ impl Relay {
                     false => Format::Text,
                 };
                 let id = self.id(slot);
-                let connection = &mut self.connections[slot as usize];
+                let connection = &mut self.connections[slot];
                 self.census.set(connection, Phase::Respond);
                 connection.since = self.now;
                 let scrape = Scrape { format, reply };
@@ -130,11 +106,11 @@ impl Relay {
         self.reply(slot, response, reply);
     }
 
-    fn reply(&mut self, slot: u32, mut response: Response, reply: Reply) {
+    fn reply(&mut self, slot: Slot, mut response: Response, reply: Reply) {
         response.head_only = reply.head_only;
         response.keep_alive &= reply.keep_alive;
         if !response.keep_alive {
-            self.connections[slot as usize].extra().kept = Vec::new();
+            self.connections[slot].extra().kept = Vec::new();
         }
         self.send_response(slot, response);
     }

@@ -14,6 +14,7 @@
 
 use super::Relay;
 use super::connection::Peer;
+use super::ids::Slot;
 use super::limits::Compression;
 use crate::metrics::{Cause, Counters};
 use crate::proto::deflate::{Deflater, Inflater, Window};
@@ -126,7 +127,7 @@ impl Relay {
     /// Inflates a message, and publishes it as if it had come plain; or begins to.
     pub(super) fn on_compressed(
         &mut self,
-        slot: u32,
+        slot: Slot,
         message: Message,
     ) -> Result<(), ProtocolError> {
         let Message { kind, payload, .. } = message;
@@ -154,7 +155,7 @@ impl Relay {
     /// Goes on with the message that is being inflated of this connection.
     pub(super) fn on_inflating(
         &mut self,
-        slot: u32,
+        slot: Slot,
         mut inflating: Box<Inflating>,
     ) -> Result<(), ProtocolError> {
         let Inflating {
@@ -163,7 +164,7 @@ impl Relay {
             compressed,
         } = &mut *inflating;
         // It has sent a message all the while.
-        self.connections[slot as usize].active = self.now;
+        self.connections[slot].active = self.now;
         let inflated = self.inflate(slot, *kind, compressed, inflater);
         if let Ok(false) = inflated {
             self.suspend(slot, inflating);
@@ -174,7 +175,7 @@ impl Relay {
     /// Inflates a message as far as the turn's part goes. True if it is whole, and published.
     fn inflate(
         &mut self,
-        slot: u32,
+        slot: Slot,
         kind: MessageKind,
         compressed: &[u8],
         inflater: &mut Inflater,
@@ -200,15 +201,15 @@ impl Relay {
         let (bytes_before, bytes_after) = (compressed.len(), message.payload.len());
         self.counters.inflated.count(bytes_before, bytes_after);
         // Readers have to take it as it was meant, not as it came.
-        if self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
+        if self.take_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
             self.publish(slot, message.kind, message.payload);
         }
         Ok(true)
     }
 
     /// Keeps a message that goes on in the next turn, unless the relay has no memory for it.
-    fn suspend(&mut self, slot: u32, inflating: Box<Inflating>) {
-        let extra = self.connections[slot as usize].extra();
+    fn suspend(&mut self, slot: Slot, inflating: Box<Inflating>) {
+        let extra = self.connections[slot].extra();
         let others = self.private_bytes - extra.charged;
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
             let reason = "the relay has no memory for so large a message now";

@@ -1,22 +1,13 @@
 //! One connection: a slab entry of one cache line, which at rest owns no heap.
 
 use super::compression::Inflating;
+use super::flags::Flags;
 use super::outbox::Outbox;
 use super::responses::Pending;
-use super::topic::VariantKey;
+use super::seat::Seat;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
-use crate::wheel::{Link, Links, Tick};
-use slab::Slab;
-
-/// Names a connection for as long as it lives: a slot is used again, its generation is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId {
-    /// Index into the relay's slab, for whoever keeps a table beside it.
-    pub slot: u32,
-    /// Which of the slot's connections it is.
-    pub generation: u32,
-}
+use crate::wheel::{Link, Tick};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,53 +41,6 @@ pub(super) enum Peer {
     Ended,
 }
 
-/// What was settled when a connection came, and when it joined. In one byte: it has no other to spare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Terms(u8);
-
-impl Terms {
-    const ECHO: u8 = 1;
-    const COMPRESSION: u8 = 2;
-    const LOOPBACK: u8 = 4;
-    const INTRODUCED: u8 = 8;
-
-    pub(super) fn new(echo: bool, compression: bool) -> Self {
-        let bit = |is_set, bit| if is_set { bit } else { 0 };
-        Terms(bit(echo, Self::ECHO) | bit(compression, Self::COMPRESSION))
-    }
-
-    /// It wants its own messages back.
-    pub(super) fn echo(self) -> bool {
-        self.0 & Self::ECHO != 0
-    }
-
-    /// Permessage-deflate was agreed on: its messages may come compressed.
-    pub(super) fn compression(self) -> bool {
-        self.0 & Self::COMPRESSION != 0
-    }
-
-    /// It came by a listener on loopback.
-    pub(super) fn loopback(self) -> bool {
-        self.0 & Self::LOOPBACK != 0
-    }
-
-    pub(super) fn set_loopback(&mut self) {
-        self.0 |= Self::LOOPBACK;
-    }
-
-    /// A trusted proxy brought it, and said so before all else.
-    pub(super) fn introduced(self) -> bool {
-        self.0 & Self::INTRODUCED != 0
-    }
-
-    pub(super) fn set_introduced(&mut self) {
-        self.0 |= Self::INTRODUCED;
-    }
-}
-
-/// No index.
-pub(super) const NONE: u32 = u32::MAX;
-
 /// A connection. The fields are those that a delivery touches; the rest is in [`Extra`].
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -108,29 +52,12 @@ pub(super) struct Connection {
     pub(super) since: Tick,
     /// When a message, or a part of one, last went either way.
     pub(super) active: Tick,
-    pub(super) generation: u32,
-    /// What it reads of its topic, `NONE` before it joined and after it left.
-    pub(super) variant: VariantKey,
-    /// Its index among the variant's members.
-    pub(super) member: u32,
-    /// Its index among the variant's lagging members, `NONE` while it is at the tail or will be
-    /// served by the walk.
-    pub(super) lagging: u32,
-    /// What it has yet to be sent of the variant's log begins here.
-    pub(super) cursor: Position,
+    pub(super) generation: u64,
+    /// What it reads, and how far it is.
+    pub(super) seat: Seat,
     pub(super) extra: Option<Box<Extra>>,
     pub(super) phase: Phase,
-    pub(super) terms: Terms,
-    /// Its socket took less than was offered, and has not said that there is room again.
-    pub(super) blocked: bool,
-    /// It was blocked for too long: a write is to tell whether it takes anything at all.
-    pub(super) probing: bool,
-    /// It stands in the queue of those with output of their own.
-    pub(super) queued: bool,
-    /// A ping has left and nothing was heard since.
-    pub(super) awaiting_pong: bool,
-    /// A response has left: the wait is for another request, not for the first.
-    pub(super) served: bool,
+    pub(super) flags: Flags,
     pub(super) peer: Peer,
 }
 
@@ -167,25 +94,17 @@ pub(super) struct Close {
 }
 
 impl Connection {
-    pub(super) fn new(generation: u32, now: Tick) -> Self {
+    pub(super) fn new(generation: u64, now: Tick) -> Self {
         Connection {
             link: Link::default(),
             heard: now,
             since: now,
             active: now,
             generation,
-            variant: VariantKey::NONE,
-            member: NONE,
-            lagging: NONE,
-            cursor: Position(0),
+            seat: Seat::empty(),
             extra: None,
             phase: Phase::Head,
-            terms: Terms::new(true, false),
-            blocked: false,
-            probing: false,
-            queued: false,
-            awaiting_pong: false,
-            served: false,
+            flags: Flags::default(),
             peer: Peer::Talking,
         }
     }
@@ -201,13 +120,9 @@ impl Connection {
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
     }
 
-    pub(super) fn is_member(&self) -> bool {
-        self.variant != VariantKey::NONE
-    }
-
-    /// The reader that the log must know, for it to pass over the frames of its own.
-    pub(super) fn excluded(&self, slot: u32) -> Option<u32> {
-        (!self.terms.echo()).then_some(slot)
+    /// The origin whose frames its log passes over: its own, if it does not want them back.
+    pub(super) fn excluded(&self) -> Option<u64> {
+        (!self.seat.echo()).then_some(self.generation)
     }
 
     pub(super) fn outbox(&self) -> Option<&Outbox> {
@@ -242,12 +157,6 @@ impl Extra {
             && self.response.is_none()
             && self.close.is_none()
             && self.discarded == 0
-    }
-}
-
-impl Links for Slab<Connection> {
-    fn link(&mut self, key: u32) -> &mut Link {
-        &mut self[key as usize].link
     }
 }
 

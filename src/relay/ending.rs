@@ -17,19 +17,19 @@
 //! rule shows itself again. Only whoever said good-bye itself hears its own code (RFC 6455 §5.5.1): it
 //! wants no more messages. The cause that is counted is the first one.
 
-use super::connection::{Close, ConnId, Peer, Phase};
+use super::connection::{Close, Peer, Phase};
+use super::ids::{ConnId, Slot, VariantKey};
 use super::limits::LINGER_BYTES_MAX;
-use super::topic::VariantKey;
 use super::{Action, Relay};
 use crate::metrics::Cause;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {
     /// The peer's stream has ended; it may still read.
     pub fn handle_end(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         connection.peer = Peer::Ended;
         match connection.phase {
             Phase::Head => {
@@ -56,7 +56,7 @@ impl Relay {
     /// Begins the closing handshake, whoever wants it: `peer` says what may still come.
     pub(super) fn start_close(
         &mut self,
-        slot: u32,
+        slot: Slot,
         cause: Cause,
         code: CloseCode,
         reason: &str,
@@ -73,8 +73,8 @@ impl Relay {
     }
 
     /// The peer's close frame came. The answer carries its code, and in AwaitClose none is due.
-    pub(super) fn on_close_frame(&mut self, slot: u32, code: Option<CloseCode>) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn on_close_frame(&mut self, slot: Slot, code: Option<CloseCode>) {
+        let connection = &mut self.connections[slot];
         match connection.phase {
             Phase::Open => {
                 let counted = code.map_or(NO_CODE, CloseCode::as_u16);
@@ -89,8 +89,8 @@ impl Relay {
     }
 
     /// The peer broke a rule of the protocol.
-    pub(super) fn fail(&mut self, slot: u32, error: ProtocolError) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn fail(&mut self, slot: Slot, error: ProtocolError) {
+        let connection = &mut self.connections[slot];
         match connection.phase {
             Phase::Open => {
                 self.counters.failed += 1;
@@ -103,13 +103,13 @@ impl Relay {
         }
     }
 
-    fn start_close_with(&mut self, slot: u32, payload: Vec<u8>, peer: Peer) {
-        let connection = &mut self.connections[slot as usize];
+    fn start_close_with(&mut self, slot: Slot, payload: Vec<u8>, peer: Peer) {
+        let connection = &mut self.connections[slot];
         debug_assert_eq!(connection.phase, Phase::Open);
         self.census.set(connection, Phase::Closing);
         connection.peer = peer;
         connection.since = self.now;
-        let key = connection.variant;
+        let key = connection.seat.variant;
         let at = self.topics[key].log.tail();
         let extra = connection.extra();
         extra.close = Some(Close {
@@ -131,8 +131,8 @@ impl Relay {
     }
 
     /// Messages that a closing connection was owed are gone.
-    pub(super) fn tell_of_gap(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn tell_of_gap(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         let is_asked = connection.peer == Peer::Done;
         if let Some(close) = &mut connection.extra().close
             && !is_asked
@@ -143,9 +143,9 @@ impl Relay {
 
     /// All that a closing connection was owed has been sent: its close frame follows, and the
     /// second time, when that was sent too, the wait for the peer's.
-    pub(super) fn on_owed_sent(&mut self, slot: u32) {
+    pub(super) fn on_owed_sent(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         let extra = connection.extra();
         if let Some(payload) = extra.close.as_mut().and_then(|close| close.payload.take()) {
             extra.outbox.push_control(OpCode::Close, &payload);
@@ -161,10 +161,10 @@ impl Relay {
     }
 
     /// All that we had to say is said.
-    pub(super) fn shut(&mut self, slot: u32) {
+    pub(super) fn shut(&mut self, slot: Slot) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if connection.peer == Peer::Ended || is_shutdown {
             self.drop_now(slot);
             return;
@@ -180,8 +180,8 @@ impl Relay {
     }
 
     /// Bytes that have no meaning any more. A peer that goes on and on is cut off.
-    pub(super) fn discard(&mut self, slot: u32, bytes: usize) {
-        let discarded = &mut self.connections[slot as usize].extra().discarded;
+    pub(super) fn discard(&mut self, slot: Slot, bytes: usize) {
+        let discarded = &mut self.connections[slot].extra().discarded;
         *discarded = discarded.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if *discarded > LINGER_BYTES_MAX {
             self.drop_now(slot);
@@ -189,8 +189,8 @@ impl Relay {
     }
 
     /// Ends a connection at once, be it open or not.
-    pub(super) fn abort(&mut self, slot: u32, cause: Cause) {
-        if self.connections[slot as usize].phase == Phase::Open {
+    pub(super) fn abort(&mut self, slot: Slot, cause: Cause) {
+        if self.connections[slot].phase == Phase::Open {
             // No close frame is sent, whatever the cause usually comes with.
             self.note_close(slot, cause, NO_FRAME, "");
         }
@@ -199,33 +199,29 @@ impl Relay {
 
     /// Ends a connection at once, for whose end there is a cause already if it was open. Its slot
     /// stays taken until the end of the turn.
-    pub(super) fn drop_now(&mut self, slot: u32) {
+    pub(super) fn drop_now(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        self.wheel.disarm(&mut self.connections, slot);
+        self.wheel.disarm(&mut self.connections, slot.0);
         let id = self.id(slot);
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if let Some(extra) = connection.extra.take() {
             self.private_bytes -= extra.charged;
         }
         self.census.set(connection, Phase::Closed);
-        self.forget_admin(id);
-        self.part(slot);
+        self.gate.leave(id);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
     }
 
-    pub(super) fn leave_topic(&mut self, slot: u32) {
-        let key = std::mem::replace(
-            &mut self.connections[slot as usize].variant,
-            VariantKey::NONE,
-        );
+    pub(super) fn leave_topic(&mut self, slot: Slot) {
+        let key = self.connections[slot].seat.variant;
         if key == VariantKey::NONE {
             return;
         }
         self.topics[key].leave(&mut self.connections, slot);
         self.touch(key);
         if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.connections[slot as usize].generation;
+            let generation = self.connections[slot].generation;
             let topic = self.topics[key].topic;
             hooks.on_leave(ConnId { slot, generation }, self.topics[topic].name());
         }

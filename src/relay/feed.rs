@@ -6,10 +6,8 @@
 //! else ever is. Since this relay orders its messages itself, both are one step, with no copy in between.
 
 use super::Relay;
-use super::connection::ConnId;
 use super::hooks::Published;
-use super::ids::MessageId;
-use super::topic::TopicKey;
+use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey};
 use crate::proto::MessageKind;
 
 /// What became of a message that was offered.
@@ -24,7 +22,42 @@ pub enum Offered {
     Later,
 }
 
+/// Numbers the origins of messages: none of them twice.
+#[derive(Debug)]
+pub(super) struct Feed {
+    party: Party,
+    /// The number that is drawn next.
+    next: u64,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Feed {
+            party: Party::draw(),
+            next: 0,
+        }
+    }
+}
+
+impl Feed {
+    /// A number for an origin that has just come.
+    pub(super) fn draw_number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+}
+
 impl Relay {
+    /// Where a connection's messages come from.
+    #[must_use]
+    pub fn origin(&self, id: ConnId) -> Origin {
+        Origin {
+            party: self.feed.party,
+            number: id.generation,
+        }
+    }
+
     /// Offers a message that comes from elsewhere than a connection. It is within
     /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
@@ -38,24 +71,30 @@ impl Relay {
         Offered::Committed(self.last_message(topic))
     }
 
+    /// A message that is offered for this topic is not put off.
+    #[must_use]
+    pub fn has_room(&self, topic: &str) -> bool {
+        let topic = self.topics.find(topic);
+        topic.is_none_or(|topic| self.room(topic) > 0)
+    }
+
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
-    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
-        let sender = &mut self.connections[slot as usize];
+    pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
+        let id = self.id(slot);
+        let sender = &mut self.connections[slot];
         sender.active = self.now;
-        let topic = self.topics[sender.variant].topic;
-        let excluded = sender.excluded(slot);
+        let topic = self.topics[sender.seat.variant].topic;
+        let excluded = (!sender.seat.echo()).then_some(id);
         self.append(topic, excluded, kind, payload);
         if self.hooks.0.is_some() {
-            self.tell_of_message(slot, topic, kind, payload);
+            self.tell_of_message(id, topic, kind, payload);
         }
     }
 
-    fn tell_of_message(&mut self, slot: u32, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
+    fn tell_of_message(&mut self, id: ConnId, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
         let message = self.last_message(topic);
         if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.connections[slot as usize].generation;
-            let id = ConnId { slot, generation };
             let topic = self.topics[topic].name();
             let message = Published {
                 id: message,

@@ -1,13 +1,55 @@
-//! Names of messages: which life of its topic a message belongs to, and which one of that life's it is.
+//! Plain names: of connections and their slots, of topics and variants, of messages, and of origins, where
+//! messages come from.
 //!
-//! A topic's numbers begin at 1 and have no gaps, so that whoever knows two of them knows how many
-//! messages lie between. They begin anew with the topic: an epoch, drawn by chance, tells one life from
-//! another. To clients an id is opaque. It has no colon, for a browser that sends one back in
+//! A message's id says which life of its topic it belongs to, and which one of that life's it is. A topic's
+//! numbers begin at 1 and have no gaps, so that two of them say how many messages lie between. They begin
+//! anew with the topic: an epoch, drawn by chance, tells one life from another. To clients an id is opaque. It has no colon, for a browser that sends one back in
 //! `Last-Event-ID` would have to ask for permission first (CORS).
 
+use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::str::FromStr;
+
+/// Index of a connection in the relay's slab, and in the tables that stand beside it. It is used again only
+/// after the turn in which its connection closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// The slot's place in a table.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Names a connection for ever: a slot is used again, a generation never. It is the number of the connection's
+/// [`Origin`], too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId {
+    /// Index into the relay's slab, and into a table that stands beside it.
+    pub slot: Slot,
+    /// Which of all origins it is: they are counted as they come.
+    pub generation: u64,
+}
+
+/// Names a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct TopicKey(pub(super) u32);
+
+/// Names one encoding of a topic, and its log, for as long as it has a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct VariantKey(pub(super) u32);
+
+impl VariantKey {
+    /// No variant.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
 
 /// Which life of its topic a message belongs to: 35 bits, written as seven characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +61,20 @@ pub struct MessageId {
     /// The life of its topic.
     pub epoch: Epoch,
     /// Its number in that: 1 for the first.
+    pub number: u64,
+}
+
+/// A relay, among those that share an order, for as long as it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Party(pub u64);
+
+/// Where a message came from: a connection, or a request of the program that embeds the relay. No origin's
+/// name is used again, neither when it has gone nor when its relay was started anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The relay that it came to.
+    pub party: Party,
+    /// Which of that relay's origins it is: they are counted as they come.
     pub number: u64,
 }
 
@@ -35,6 +91,13 @@ impl Epoch {
     /// The epoch that chance has drawn.
     pub(super) fn of(chance: u64) -> Self {
         Epoch(chance >> (u64::BITS - EPOCH_DIGITS * DIGIT_BITS))
+    }
+}
+
+impl Party {
+    /// A party that chance draws, by a key that nobody knows.
+    pub(super) fn draw() -> Self {
+        Party(RandomState::new().hash_one(0))
     }
 }
 
@@ -114,6 +177,11 @@ mod tests {
                 prop_assert_eq!(id.to_string(), text);
             }
         }
+    }
+
+    #[test]
+    fn parties_differ() {
+        assert_ne!(Party::draw(), Party::draw());
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! the peer's close frame has a meaning. And what a connection has to say is taken in when it is its turn
 //! to be read, and never from within another's.
 
-use super::connection::{ConnId, Peer, Phase};
-use super::limits::GATHER_BYTES_FREE;
+use super::connection::{Peer, Phase};
+use super::flags::Flag;
+use super::ids::{ConnId, Slot};
+use super::limits::{GATHER_BYTES_FREE, REFUSED_LINGERING_MAX};
 use super::responses::Pending;
 use super::{Reading, Relay};
 use crate::http::{self, Answer, Reason, Response, Status};
@@ -22,7 +24,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else {
             return Reading::Later;
         };
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         match connection.phase {
             Phase::Respond | Phase::Closed => Reading::Later,
             Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
@@ -42,7 +44,7 @@ impl Relay {
     /// message that is being inflated, or else the bytes behind it.
     pub fn handle_kept(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
-        let extra = self.connections[slot as usize].extra();
+        let extra = self.connections[slot].extra();
         if let Some(inflating) = extra.inflating.take() {
             if let Err(error) = self.on_inflating(slot, inflating) {
                 self.fail(slot, error);
@@ -61,45 +63,45 @@ impl Relay {
         self.slot(id).is_some_and(|slot| self.is_slot_open(slot))
     }
 
-    fn prove_alive(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn prove_alive(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         connection.heard = self.now;
-        connection.awaiting_pong = false;
+        connection.flags.clear(Flag::AwaitingPong);
     }
 
     /// Takes in what was read from a connection's socket.
     pub fn handle_input(&mut self, id: ConnId, input: &mut [u8]) {
         let Some(slot) = self.slot(id) else { return };
         self.counters.received_bytes += input.len() as u64;
-        if self.connections[slot as usize].phase == Phase::Open {
-            self.spend_bytes(slot, input.len());
+        if self.connections[slot].phase == Phase::Open {
+            self.take_bytes(slot, input.len());
         }
         self.take_in(slot, input);
     }
 
-    fn take_in(&mut self, slot: u32, input: &mut [u8]) {
+    fn take_in(&mut self, slot: Slot, input: &mut [u8]) {
         self.prove_alive(slot);
-        match self.connections[slot as usize].phase {
+        match self.connections[slot].phase {
             Phase::Head => self.on_request_bytes(slot, input),
             Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
             Phase::Linger => self.discard(slot, input.len()),
             Phase::Respond | Phase::Closed => {}
         }
-        if self.connections[slot as usize].phase != Phase::Closed {
+        if self.connections[slot].phase != Phase::Closed {
             self.settle(slot);
         }
     }
 
     /// The response has left whole.
-    pub(super) fn on_response_sent(&mut self, slot: u32) {
+    pub(super) fn on_response_sent(&mut self, slot: Slot) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
-        let is_crowded = self.is_door_crowded();
-        let connection = &mut self.connections[slot as usize];
+        let is_full = self.census.count(Phase::Linger) >= REFUSED_LINGERING_MAX;
+        let connection = &mut self.connections[slot];
         let extra = connection.extra();
         let response = extra.response.take();
-        let at_door = response.as_ref().is_some_and(|response| response.at_door);
-        if at_door && is_crowded {
+        let at_accept = response.as_ref().is_some_and(|response| response.at_accept);
+        if at_accept && is_full {
             return self.drop_now(slot);
         }
         if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
@@ -107,14 +109,14 @@ impl Relay {
             return;
         }
         self.census.set(connection, Phase::Head);
-        connection.served = true;
+        connection.flags.set(Flag::Served);
         connection.since = self.now;
         // What was kept of its next request is taken in when it is its turn to be read.
         self.resumes.push(id);
     }
 
     /// Answers a request.
-    pub(super) fn respond(&mut self, slot: u32, response: Response) {
+    pub(super) fn respond(&mut self, slot: Slot, response: Response) {
         if response.status.is_error() {
             self.note_refusal(slot, &response);
         }
@@ -122,8 +124,8 @@ impl Relay {
     }
 
     /// Lets a response leave.
-    pub(super) fn send_response(&mut self, slot: u32, response: Response) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn send_response(&mut self, slot: Slot, response: Response) {
+        let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Respond);
         connection.since = self.now;
         let extra = connection.extra();
@@ -136,21 +138,21 @@ impl Relay {
             },
             body: response.body,
             keep_alive: response.keep_alive,
-            at_door: false,
+            at_accept: false,
         });
         self.queue_output(slot);
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
-    fn on_request_bytes(&mut self, slot: u32, input: &mut [u8]) {
-        if self.awaits_header(slot) {
+    fn on_request_bytes(&mut self, slot: Slot, input: &mut [u8]) {
+        if self.gate.awaits_header(slot) {
             let mut rest = self.on_header_bytes(slot, input);
             if !rest.is_empty() {
                 self.on_request_bytes(slot, &mut rest);
             }
             return;
         }
-        let extra = self.connections[slot as usize].extra();
+        let extra = self.connections[slot].extra();
         if extra.head.is_empty() {
             extra.scanner = Default::default();
             match extra.scanner.scan(input, self.limits.head_bytes_max) {
@@ -163,7 +165,7 @@ impl Relay {
             return;
         }
         self.extend_head(slot, input);
-        let extra = self.connections[slot as usize].extra();
+        let extra = self.connections[slot].extra();
         match extra.scanner.scan(&extra.head, self.limits.head_bytes_max) {
             Ok(None) => self.keep_head(slot),
             scanned => {
@@ -175,7 +177,7 @@ impl Relay {
 
     fn on_scanned(
         &mut self,
-        slot: u32,
+        slot: Slot,
         input: &mut [u8],
         scanned: Result<Option<usize>, HeadError>,
     ) {
@@ -190,7 +192,7 @@ impl Relay {
         }
     }
 
-    fn on_bad_head(&mut self, slot: u32, head: &[u8], error: HeadError) {
+    fn on_bad_head(&mut self, slot: Slot, head: &[u8], error: HeadError) {
         let (status, reason) = match error.status() {
             431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
             _ => (Status::BadRequest, Reason::MalformedHead),
@@ -200,14 +202,14 @@ impl Relay {
         self.respond(slot, response.because(reason));
     }
 
-    fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
+    fn on_request(&mut self, slot: Slot, head: &Head, rest: &mut [u8]) {
         if let Err(response) = self.check_host(slot, head) {
             return self.respond(slot, response);
         }
-        if self.is_admin(self.id(slot)) {
+        if self.gate.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }
-        let proxy = self.begin_forward(slot, head);
+        let proxy = self.gate.begin_request(slot, head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
@@ -225,11 +227,11 @@ impl Relay {
                 response.keep_alive &= rest.len() <= self.head_room(slot);
                 let keep_alive = response.keep_alive;
                 if keep_alive {
-                    self.connections[slot as usize].extra().kept = rest.to_vec();
+                    self.connections[slot].extra().kept = rest.to_vec();
                 }
                 self.respond(slot, response);
-                if keep_alive {
-                    self.end_forward(slot, proxy);
+                if let Some(proxy) = proxy.filter(|_| keep_alive) {
+                    self.gate.end_request(slot, proxy);
                 }
             }
         }
@@ -237,9 +239,9 @@ impl Relay {
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
     /// in the middle of them, only the close frame is heard.
-    pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let connection = &mut self.connections[slot as usize];
-        let compression = connection.terms.compression();
+    pub(super) fn on_frames(&mut self, slot: Slot, mut input: &mut [u8]) {
+        let connection = &mut self.connections[slot];
+        let compression = connection.flags.has(Flag::Compression);
         let extra = connection.extra.as_deref_mut();
         let mut session = extra
             .and_then(|extra| extra.session.take())
@@ -265,7 +267,7 @@ impl Relay {
                 Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) if self.is_slot_open(slot) => {
                     self.counters.pings_received += 1;
-                    if self.spend_message(slot) {
+                    if self.take_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
@@ -280,7 +282,7 @@ impl Relay {
             input = &mut input[consumed..];
         }
         session.release();
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if !session.is_at_rest() && connection.phase != Phase::Closed {
             connection.extra().session = Some(session);
         }
@@ -288,7 +290,7 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
-    fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
+    fn on_fragment(&mut self, slot: Slot, fragment: Fragment) {
         if !self.may_go_on(slot, fragment.last) {
             return;
         }
@@ -300,23 +302,23 @@ impl Relay {
         };
         match gather.push(fragment) {
             Some(message) => self.publish(slot, message.kind, message.payload),
-            None => self.connections[slot as usize].extra().gather = gather,
+            None => self.connections[slot].extra().gather = gather,
         }
     }
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
-    fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
-        self.is_slot_open(slot) && (!is_last || self.spend_message(slot))
+    fn may_go_on(&mut self, slot: Slot, is_last: bool) -> bool {
+        self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }
 
-    pub(super) fn is_slot_open(&self, slot: u32) -> bool {
-        self.connections[slot as usize].phase == Phase::Open
+    pub(super) fn is_slot_open(&self, slot: Slot) -> bool {
+        self.connections[slot].phase == Phase::Open
     }
 
     /// A piece of a compressed message, which is inflated once it is whole.
     fn on_compressed_fragment(
         &mut self,
-        slot: u32,
+        slot: Slot,
         fragment: Fragment,
     ) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
@@ -330,14 +332,14 @@ impl Relay {
         };
         match gather.push(fragment) {
             Some(message) => self.on_compressed(slot, message)?,
-            None => self.connections[slot as usize].extra().gather = gather,
+            None => self.connections[slot].extra().gather = gather,
         }
         Ok(())
     }
 
     /// What was gathered of a message so far, unless the relay has no memory for another piece.
-    fn take_gather(&mut self, slot: u32, fragment: &Fragment) -> Option<Gather> {
-        let connection = &mut self.connections[slot as usize];
+    fn take_gather(&mut self, slot: Slot, fragment: &Fragment) -> Option<Gather> {
+        let connection = &mut self.connections[slot];
         connection.active = self.now;
         let extra = connection.extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
@@ -353,26 +355,26 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn room_for(&self, slot: u32) -> usize {
-        let connection = &self.connections[slot as usize];
+    pub(super) fn room_for(&self, slot: Slot) -> usize {
+        let connection = &self.connections[slot];
         if connection.phase != Phase::Open {
             return usize::MAX;
         }
         let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
-        if connection.terms.compression() && has_inflated {
+        if connection.flags.has(Flag::Compression) && has_inflated {
             return 0;
         }
-        self.room(self.topics[connection.variant].topic)
+        self.room(self.topics[connection.seat.variant].topic)
     }
 
     /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
     /// before them is inflated.
-    pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
-        let is_inflating = (self.connections[slot as usize].extra.as_deref())
+    pub(super) fn keep_input(&mut self, slot: Slot, input: &[u8]) {
+        let is_inflating = (self.connections[slot].extra.as_deref())
             .is_some_and(|extra| extra.inflating.is_some());
         if is_inflating || !input.is_empty() {
             let id = self.id(slot);
-            self.connections[slot as usize].extra().kept = input.to_vec();
+            self.connections[slot].extra().kept = input.to_vec();
             self.resumes.push(id);
         }
     }

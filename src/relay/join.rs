@@ -1,6 +1,8 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::connection::{Phase, Terms};
+use super::connection::Phase;
+use super::flags::Flag;
+use super::ids::Slot;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, Status, check_topic};
@@ -12,17 +14,17 @@ impl Relay {
     /// A request passed all checks of ours: a hook may have another opinion.
     pub(super) fn on_join_request(
         &mut self,
-        slot: u32,
+        slot: Slot,
         head: &Head,
         mut join: Join,
         rest: &mut [u8],
     ) {
-        if !self.admit_forwarded(slot) {
-            return;
+        if let Err(refusal) = self.gate.on_upgrade(slot, self.now) {
+            return self.respond(slot, refusal.response());
         }
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = &*join.topic;
-            let client = self.guests.client(slot).unwrap_or(PeerAddress::Unknown);
+            let client = self.gate.client(slot).unwrap_or(PeerAddress::Unknown);
             let request = UpgradeRequest {
                 head,
                 topic,
@@ -65,7 +67,7 @@ impl Relay {
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
-    fn join(&mut self, slot: u32, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
+    fn join(&mut self, slot: Slot, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
         let id = self.id(slot);
         let deflate = join
             .upgrade
@@ -75,15 +77,14 @@ impl Relay {
             Encoding::deflate(deflate.server_window())
         });
         let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        let (cursor, member) = self.topics[key].join(slot);
-        let connection = &mut self.connections[slot as usize];
+        self.topics[key].join(&mut self.connections, slot, key);
+        let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Open);
-        self.spending.enter(slot);
-        connection.variant = key;
-        connection.member = member;
-        connection.cursor = cursor;
-        connection.terms = Terms::new(join.echo, deflate.is_some());
+        self.gate.open(slot);
+        connection.seat.set_echo(join.echo);
+        connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
+        let cursor = connection.seat.cursor();
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
         join.upgrade
@@ -96,7 +97,7 @@ impl Relay {
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }
-        self.spend_bytes(slot, rest.len());
+        self.take_bytes(slot, rest.len());
         // Who is closed for it has all the room that a close frame needs.
         if self.room_for(slot) >= rest.len() {
             self.on_frames(slot, rest);

@@ -33,15 +33,15 @@
 mod admin;
 mod admission;
 mod budget;
-mod by_slot;
 mod census;
 mod compression;
 mod connection;
+mod connections;
 mod control;
-mod crowd;
 mod ending;
 mod feed;
-mod guests;
+mod flags;
+mod gate;
 mod heads;
 mod hooks;
 mod ids;
@@ -55,28 +55,25 @@ mod output;
 mod piece;
 mod publish;
 mod queue;
-mod rate;
 mod reported;
 mod responses;
+mod seat;
 mod shutdown;
-mod spending;
 mod timers;
 mod topic;
 mod variant;
 mod visits;
 
 pub use crate::metrics::Counters;
-pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
+pub use admin::{Scrape, Side};
 pub use compression::Stopwatch;
-pub use connection::ConnId;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId};
-pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
+pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use responses::Calendar;
-pub use topic::VariantKey;
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -84,13 +81,11 @@ use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
-use crowd::{Arrivals, Crowd};
-use guests::Guests;
+use connections::Connections;
+use gate::Gate;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
-use slab::Slab;
-use spending::Spending;
 use std::collections::VecDeque;
 use topic::Topics;
 
@@ -126,17 +121,11 @@ pub struct Relay {
     limits: Limits,
     site: Site,
     now: Tick,
-    connections: Slab<Connection>,
-    next_generation: u32,
+    connections: Connections,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
-    /// Connections that came by the admin listener, the oldest first.
-    admins: Vec<ConnId>,
-    /// Whose connections they are, by slot.
-    guests: Guests,
-    crowd: Crowd,
-    arrivals: Option<Arrivals>,
-    spending: Spending,
+    gate: Gate,
+    feed: feed::Feed,
     topics: Topics,
     pool: Pool,
     codec: compression::Codec,
@@ -165,7 +154,7 @@ pub struct Relay {
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
-    closed: Vec<u32>,
+    closed: Vec<Slot>,
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
@@ -188,14 +177,10 @@ impl Relay {
             limits,
             site,
             now,
-            connections: Slab::new(),
-            next_generation: 0,
+            connections: Connections::default(),
             census: Census::default(),
-            admins: Vec::new(),
-            guests: Guests::default(),
-            crowd: Crowd::default(),
-            arrivals: None,
-            spending: Spending::default(),
+            gate: Gate::default(),
+            feed: feed::Feed::default(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
             calendar: None,
@@ -221,8 +206,7 @@ impl Relay {
             hooks: hooks::Hooked::default(),
             timers_left: u32::MAX,
         };
-        relay.keep_guests();
-        relay.keep_spending();
+        relay.set_gate();
         relay
     }
 
@@ -234,8 +218,7 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
-        self.keep_guests();
-        self.keep_spending();
+        self.set_gate();
         self.codec.forget_level();
     }
 
@@ -261,23 +244,21 @@ impl Relay {
 
     /// Takes in a connection from that peer. If its address has too many, it is told so.
     pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
-        let generation = self.next_generation;
-        self.next_generation = generation.wrapping_add(1);
+        let generation = self.feed.draw_number();
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
-        let slot = self.connections.insert(connection) as u32;
+        let slot = self.connections.insert(connection);
         let id = ConnId { slot, generation };
         match side {
             Side::Public => {
                 self.counters.accepted += 1;
-                if self.guests.is_kept() {
-                    self.receive(slot, peer);
-                }
+                self.on_public_accept(slot, peer);
             }
             Side::Admin => {
                 self.counters.admin_accepted += 1;
-                self.guests.enter(slot, peer, None);
-                self.admit_admin(id);
+                if let Some(oldest) = self.gate.enter_admin(id, peer) {
+                    self.drop_now(oldest.slot);
+                }
             }
         }
         self.settle(slot);
@@ -297,13 +278,11 @@ impl Relay {
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
-            let connection = self.connections.remove(slot as usize);
+            let connection = self.connections.remove(slot);
             self.census.leave(&connection);
         }
-        if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
-            self.connections.shrink_to_fit();
-            self.guests.shrink();
-            self.spending.shrink();
+        if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
+            self.gate.shrink();
         }
         self.tidy_topics();
         self.codec.end_turn();
@@ -356,22 +335,22 @@ impl Relay {
     }
 
     /// The slot of a connection that still exists.
-    fn slot(&self, id: ConnId) -> Option<u32> {
-        let connection = self.connections.get(id.slot as usize)?;
+    fn slot(&self, id: ConnId) -> Option<Slot> {
+        let connection = self.connections.get(id.slot)?;
         let alive = connection.generation == id.generation && connection.phase != Phase::Closed;
         alive.then_some(id.slot)
     }
 
-    fn id(&self, slot: u32) -> ConnId {
+    fn id(&self, slot: Slot) -> ConnId {
         ConnId {
             slot,
-            generation: self.connections[slot as usize].generation,
+            generation: self.connections[slot].generation,
         }
     }
 
     /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
-    fn settle(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn settle(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         if let Some(extra) = connection.extra.as_deref_mut() {
             let bytes = extra.bytes();
             self.private_bytes = self.private_bytes - extra.charged + bytes;

@@ -4,7 +4,9 @@
 //! peer's address and the log.
 
 use super::Relay;
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
+use super::flags::Flag;
+use super::ids::{ConnId, Slot};
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
 use std::collections::VecDeque;
@@ -46,9 +48,9 @@ impl Relay {
 
     /// A request is refused. What happens on the admin listener is nobody's attack, unless a page
     /// had to do with it.
-    pub(super) fn note_refusal(&mut self, slot: u32, response: &Response) {
+    pub(super) fn note_refusal(&mut self, slot: Slot, response: &Response) {
         let id = self.id(slot);
-        if self.is_admin(id) && response.reason != Reason::Host {
+        if self.gate.is_admin(id) && response.reason != Reason::Host {
             return;
         }
         self.counters.refusals[response.reason as usize] += 1;
@@ -61,10 +63,13 @@ impl Relay {
     }
 
     /// A connection ends before its first request was whole.
-    pub(super) fn note_disconnect(&mut self, slot: u32) {
+    pub(super) fn note_disconnect(&mut self, slot: Slot) {
         let id = self.id(slot);
-        let connection = &self.connections[slot as usize];
-        if connection.phase != Phase::Head || connection.served || self.is_admin(id) {
+        let connection = &self.connections[slot];
+        if connection.phase != Phase::Head
+            || connection.flags.has(Flag::Served)
+            || self.gate.is_admin(id)
+        {
             return;
         }
         self.counters.refusals[Reason::Disconnected as usize] += 1;
@@ -72,7 +77,7 @@ impl Relay {
     }
 
     /// A WebSocket ceases to be open.
-    pub(super) fn note_close(&mut self, slot: u32, cause: Cause, code: u16, why: &str) {
+    pub(super) fn note_close(&mut self, slot: Slot, cause: Cause, code: u16, why: &str) {
         self.counters.count_close(cause, code);
         if !matches!(cause, Cause::Peer | Cause::Shutdown) {
             let why = why.into();

@@ -6,7 +6,7 @@
 //! pong or a close frame waits for one turn's part at most.
 
 use super::Relay;
-use super::connection::ConnId;
+use super::ids::ConnId;
 use crate::http::Body;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -39,7 +39,7 @@ pub(super) struct Pending {
     pub(super) left: Range<usize>,
     pub(super) keep_alive: bool,
     /// The connection was refused before it said anything.
-    pub(super) at_door: bool,
+    pub(super) at_accept: bool,
 }
 
 impl Pending {
@@ -92,10 +92,14 @@ impl Responses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Slot;
 
     fn id(slot: u32) -> ConnId {
         let generation = 0;
-        ConnId { slot, generation }
+        ConnId {
+            slot: Slot(slot),
+            generation,
+        }
     }
 
     #[test]
@@ -105,7 +109,7 @@ mod tests {
             body: body.clone(),
             left: 1000..149_000,
             keep_alive: true,
-            at_door: false,
+            at_accept: false,
         };
         let mut taken = Vec::new();
         while !pending.left.is_empty() {
@@ -130,7 +134,7 @@ mod tests {
             while let Some(id) = responses.pop() {
                 responses.on_sent(BYTES_PER_WRITE);
                 responses.push(id);
-                served.push(id.slot);
+                served.push(id.slot.0);
             }
         }
         assert_eq!(served, (0..40).chain(0..40).collect::<Vec<_>>());

@@ -6,9 +6,11 @@
 //! relay's timers don't go by this clock alone: after a pause, what has come is read first.
 
 mod accept;
+mod backlog;
 mod bind;
 mod digest;
 mod handle;
+mod inbox;
 mod mailbox;
 mod public;
 mod receipt;
@@ -35,7 +37,7 @@ use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use digest::Digest;
-use mailbox::Inbox;
+use inbox::Inbox;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use signals::Reloads;
@@ -149,7 +151,11 @@ impl Server {
     /// Runs until a signal, or a handle, ends it. It does so once: then its listeners are closed, and
     /// another call is an error.
     pub fn run(&mut self) -> io::Result<Ended> {
-        let _running = self.inbox.start()?;
+        self.inbox.start()?;
+        Running(self).0.turn_until_end()
+    }
+
+    fn turn_until_end(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut turn = Turn::new(Shares::default());
         self.notifier.ready(&self.status());
@@ -172,20 +178,20 @@ impl Server {
                 Err(error) => return Err(error),
             }
             let mut is_signalled = false;
-            let mut is_woken = self.inbox.has_work();
+            let mut is_woken = self.inbox.has_backlog();
             for event in &events {
                 match event.token() {
                     SIGNAL => is_signalled = true,
                     WAKE => is_woken = true,
                     token if self.acceptor.on_event(token) => {}
-                    token => self.on_event(&mut turn, table::id(token), event),
+                    token => self.on_event(&mut turn, token, event),
                 }
             }
             if is_signalled && self.on_signals(now) {
                 return Ok(Ended::AtOnce);
             }
             if is_woken {
-                self.obey(now);
+                self.handle_mail(now);
             }
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
@@ -210,9 +216,8 @@ impl Server {
 
     /// How long the poll may sleep, if the turn has left nothing to do.
     fn timeout(&self, has_work: bool) -> Option<Duration> {
-        let has_work =
-            has_work || self.relay.has_work() || self.acceptor.has_work() || self.inbox.has_work();
-        if has_work {
+        let has_work = has_work || self.relay.has_work() || self.acceptor.has_work();
+        if has_work || self.inbox.has_work(&self.relay) {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -226,12 +231,14 @@ impl Server {
         Some(self.clock.until(due))
     }
 
-    fn on_event(&mut self, turn: &mut Turn, id: ConnId, event: &mio::event::Event) {
-        let Some(socket) = self.table.get(id) else {
+    fn on_event(&mut self, turn: &mut Turn, token: Token, event: &mio::event::Event) {
+        let Some(id) = self.table.find(token) else {
             return;
         };
-        if event.is_read_closed() || event.is_error() {
-            socket.readiness.read_to_end = true;
+        if (event.is_read_closed() || event.is_error())
+            && let Some(readiness) = self.readiness(id)
+        {
+            readiness.read_to_end = true;
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             turn.mark_ready(self, id);
@@ -253,6 +260,15 @@ impl Server {
             tcp_memory_bytes: process::tcp_memory_bytes(),
             turn_micros: self.turn_micros,
         }
+    }
+}
+
+/// The loop runs for as long as this lives: however it ends, those that wait for it are told.
+struct Running<'a>(&'a mut Server);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.inbox.end();
     }
 }
 
@@ -298,7 +314,7 @@ impl Driver for Server {
         }
     }
 
-    fn hear(&mut self, id: ConnId, notice: &Notice) {
+    fn handle_notice(&mut self, id: ConnId, notice: &Notice) {
         let client = self.relay.client(id);
         let socket = self.table.get(id);
         let peer = || match (client, socket) {
@@ -309,6 +325,6 @@ impl Driver for Server {
             }
             (None, None) => PeerAddress::Unknown,
         };
-        self.digest.hear(self.now, notice, peer);
+        self.digest.handle_notice(self.now, notice, peer);
     }
 }

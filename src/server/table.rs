@@ -1,6 +1,6 @@
 //! The sockets, beside the relay's slab: same slots, so that neither needs a map.
 
-use crate::relay::ConnId;
+use crate::relay::{ConnId, Slot};
 use crate::sys::socket::Stream;
 use crate::turn::Readiness;
 use mio::Token;
@@ -9,7 +9,7 @@ use mio::Token;
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) stream: Stream,
-    generation: u32,
+    generation: u64,
     pub(super) readiness: Readiness,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn insert(&mut self, id: ConnId, stream: Stream) {
-        let slot = id.slot as usize;
+        let slot = id.slot.index();
         if slot >= self.sockets.len() {
             self.sockets.resize_with(slot + 1, || None);
         }
@@ -36,14 +36,22 @@ impl Table {
 
     /// The socket of a connection, unless it is closed.
     pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Socket> {
-        let socket = self.sockets.get_mut(id.slot as usize)?.as_mut()?;
+        let socket = self.sockets.get_mut(id.slot.index())?.as_mut()?;
         (socket.generation == id.generation).then_some(socket)
+    }
+
+    /// The connection that a token names, unless it is closed.
+    pub(super) fn find(&self, token: Token) -> Option<ConnId> {
+        let slot = Slot(token.0 as u32);
+        let generation = self.sockets.get(slot.index())?.as_ref()?.generation;
+        let id = ConnId { slot, generation };
+        (self::token(id) == token).then_some(id)
     }
 
     /// Closes a socket. The kernel forgets its registration with it.
     pub(super) fn remove(&mut self, id: ConnId) {
         if self.get(id).is_some() {
-            self.sockets[id.slot as usize] = None;
+            self.sockets[id.slot.index()] = None;
             self.len -= 1;
         }
         if self.len == 0 {
@@ -56,17 +64,10 @@ impl Table {
     }
 }
 
-/// The poller's name for a connection: generation and slot.
+/// The poller's name for a connection: its slot, and as much of its generation as there is room for. No
+/// event waits for as long as it takes the slot to come by the same 32 bits of it again.
 pub(super) fn token(id: ConnId) -> Token {
-    Token((id.generation as usize) << 32 | id.slot as usize)
-}
-
-/// The connection that a token names.
-pub(super) fn id(token: Token) -> ConnId {
-    ConnId {
-        slot: token.0 as u32,
-        generation: (token.0 >> 32) as u32,
-    }
+    Token((id.generation as usize) << 32 | id.slot.index())
 }
 
 #[cfg(test)]
@@ -79,8 +80,8 @@ mod tests {
     fn a_socket_is_not_found_by_who_had_its_slot_before() {
         let stream = || Stream::from(OwnedFd::from(UnixStream::pair().unwrap().0));
         let mut table = Table::default();
-        let [gone, heir] = [1, 2].map(|generation| ConnId {
-            slot: 0,
+        let [gone, heir] = [1, 7 << 32 | 2].map(|generation| ConnId {
+            slot: Slot(0),
             generation,
         });
         table.insert(gone, stream());
@@ -90,11 +91,12 @@ mod tests {
         table.remove(gone);
         assert!(table.get(heir).is_some());
         assert_eq!(table.len(), 1);
-        assert_eq!([gone, heir].map(|of| id(token(of))), [gone, heir]);
+        let found = [gone, heir].map(|id| table.find(token(id)));
+        assert_eq!(found, [None, Some(heir)]);
     }
 
     #[test]
-    fn a_slot_takes_twelve_bytes() {
-        assert_eq!(size_of::<Option<Socket>>(), 12);
+    fn a_slot_takes_sixteen_bytes() {
+        assert_eq!(size_of::<Option<Socket>>(), 16);
     }
 }

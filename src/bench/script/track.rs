@@ -3,8 +3,8 @@
 use super::super::codec::Codec;
 use super::super::payload::Fields;
 use super::Script;
+use crate::proto::Header;
 use crate::proto::Message;
-use crate::proto::frame::Header;
 use std::collections::VecDeque;
 
 /// See the [module](self).
