@@ -13,12 +13,11 @@
 //! has the inflater for itself, and its connection is not heard; others are, with another one.
 
 use super::Relay;
-use super::connection::Peer;
 use super::ids::Slot;
 use super::limits::Compression;
 use crate::metrics::{Cause, Counters};
 use crate::proto::deflate::{Deflater, Inflater, Window};
-use crate::proto::{CloseCode, Message, MessageKind, ProtocolError};
+use crate::proto::{Message, MessageKind, ProtocolError};
 
 /// A clock in nanoseconds, to measure with. Nothing is decided by it.
 pub type Stopwatch = fn() -> u64;
@@ -212,9 +211,7 @@ impl Relay {
         let extra = self.connections[slot].extra();
         let others = self.private_bytes - extra.charged;
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            let code = CloseCode::TRY_AGAIN_LATER;
-            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return self.close(slot, Cause::Memory);
         }
         extra.inflating = Some(inflating);
     }

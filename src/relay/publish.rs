@@ -1,8 +1,7 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::connection::{Peer, Phase};
-use super::ending::LAPPED;
+use super::connection::Phase;
 use super::ids::{ConnId, Slot, TopicKey, VariantKey};
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::variant::ENCODINGS;
@@ -251,8 +250,7 @@ impl Relay {
             // Its log ends here: what others publish is nothing to it any more.
             self.leave_topic(slot);
         } else if self.limits.slow_policy == SlowPolicy::Close {
-            let (code, reason) = (LAPPED.code, LAPPED.reason);
-            self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
+            self.close(slot, Cause::Lapped);
         }
         self.queue_output(slot);
     }
