@@ -13,7 +13,7 @@ use std::time::SystemTime;
 pub type Body = Arc<[u8]>;
 
 /// A header's name and value.
-pub(super) type Header = (&'static str, Cow<'static, str>);
+pub(super) type ResponseHeader = (&'static str, Cow<'static, str>);
 
 /// A response before it is encoded.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Response {
     /// Why, if it is an error.
     pub reason: Reason,
     /// Headers besides those that every response has.
-    headers: Vec<Header>,
+    headers: Vec<ResponseHeader>,
     content_type: Cow<'static, str>,
     /// What follows the head, or what that is a part of.
     pub body: Body,
@@ -38,7 +38,7 @@ pub struct Response {
 impl Response {
     pub(super) fn ok(
         content_type: impl Into<Cow<'static, str>>,
-        headers: Vec<Header>,
+        headers: Vec<ResponseHeader>,
         body: Body,
     ) -> Self {
         Response {
@@ -64,7 +64,7 @@ impl Response {
     }
 
     /// What the client has is what it would get.
-    pub(super) fn not_modified(headers: Vec<Header>) -> Self {
+    pub(super) fn not_modified(headers: Vec<ResponseHeader>) -> Self {
         Response {
             status: Status::NotModified,
             ..Response::ok("", headers, [].into())
@@ -180,7 +180,7 @@ impl Response {
 pub(super) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// Headers that are always the same.
-pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<Header> {
+pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<ResponseHeader> {
     let header = |&(name, value)| (name, Cow::Borrowed(value));
     headers.iter().map(header).collect()
 }

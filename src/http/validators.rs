@@ -1,7 +1,7 @@
 //! Validators: how a client finds out whether what it has is still what it would get
 //! (RFC 9110 §8.8, §13).
 
-use super::response::Header;
+use super::response::ResponseHeader;
 use crate::proto::Head;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -50,7 +50,7 @@ impl Validators {
         self.entity_tag == other.entity_tag
     }
 
-    pub(super) fn headers(&self) -> impl Iterator<Item = Header> {
+    pub(super) fn headers(&self) -> impl Iterator<Item = ResponseHeader> {
         let modified = self.modified;
         let modified = modified.map(|it| ("Last-Modified", it.date.to_string().into()));
         [("ETag", self.entity_tag.clone().into())]

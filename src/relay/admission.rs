@@ -10,7 +10,7 @@ use crate::http::{self, Reason, Response, Status};
 use crate::metrics::Cause;
 use crate::proto::{CloseCode, Head};
 use crate::proxy::PeerAddress;
-use crate::proxy::header::{self, HeaderError};
+use crate::proxy::header::{self, ProxyHeaderError};
 
 impl Relay {
     /// The client of a connection: what the proxies say, if they are trusted, otherwise the address at its
@@ -60,7 +60,7 @@ impl Relay {
         Vec::new()
     }
 
-    fn on_bad_header(&mut self, slot: Slot, error: HeaderError) {
+    fn on_bad_header(&mut self, slot: Slot, error: ProxyHeaderError) {
         self.connections[slot].extra().head = Vec::new();
         let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
         self.respond(slot, response.because(Reason::ProxyHeader));

@@ -7,7 +7,7 @@ use super::responses::Pending;
 use super::seat::Seat;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
-use crate::wheel::{Link, Tick};
+use crate::wheel::{Tick, TimerLink};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) enum Peer {
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
-    pub(super) link: Link,
+    pub(super) link: TimerLink,
     /// When the peer's last byte came.
     pub(super) heard: Tick,
     /// When the wait began that the phase's timer measures.
@@ -96,7 +96,7 @@ pub(super) struct Close {
 impl Connection {
     pub(super) fn new(generation: u64, now: Tick) -> Self {
         Connection {
-            link: Link::default(),
+            link: TimerLink::default(),
             heard: now,
             since: now,
             active: now,

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::ids::Slot;
 use super::seat::{Seat, Seats};
-use crate::wheel::{Link, Links};
+use crate::wheel::{TimerLink, TimerLinks};
 use slab::Slab;
 use std::ops::{Index, IndexMut};
 
@@ -67,8 +67,8 @@ impl Seats for Connections {
     }
 }
 
-impl Links for Connections {
-    fn link(&mut self, key: u32) -> &mut Link {
+impl TimerLinks for Connections {
+    fn link(&mut self, key: u32) -> &mut TimerLink {
         &mut self[Slot(key)].link
     }
 }

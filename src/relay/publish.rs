@@ -8,7 +8,7 @@ use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
 use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
-use crate::proto::{Header, MessageKind};
+use crate::proto::{FrameHeader, MessageKind};
 
 impl Relay {
     /// Appends a message to a topic, for all its members but the `excluded` one, which sent it. Costs the
@@ -65,7 +65,7 @@ impl Relay {
         payload: &[u8],
     ) {
         let variant = &mut self.topics[key];
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed,
             opcode: kind.opcode(),
