@@ -1,14 +1,13 @@
 //! How the [gate](super::gate)'s decisions are carried out: answers to what it refuses, the end of what is
 //! over its quota.
 
-use super::connection::Peer;
 use super::flags::Flag;
 use super::gate::OverQuota;
 use super::ids::Slot;
 use super::{ConnId, Relay};
 use crate::http::{self, Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, Head};
+use crate::proto::Head;
 use crate::proxy::PeerAddress;
 use crate::proxy::header::{self, ProxyHeaderError};
 
@@ -106,7 +105,6 @@ impl Relay {
 
     #[cold]
     fn on_over_quota(&mut self, slot: Slot, over: OverQuota) {
-        let code = CloseCode::POLICY_VIOLATION;
-        self.start_close(slot, Cause::Rate, code, &over.to_string(), Peer::Talking);
+        self.close_because(slot, Cause::Rate, &over.to_string());
     }
 }

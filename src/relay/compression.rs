@@ -9,11 +9,10 @@
 //! has the inflater for itself, and its connection is not heard; others are, with another one.
 
 use super::Relay;
-use super::connection::Peer;
 use super::ids::Slot;
 use crate::metrics::{Cause, Stopwatch};
 use crate::proto::deflate::Inflater;
-use crate::proto::{CloseCode, Message, MessageKind, ProtocolError};
+use crate::proto::{Message, MessageKind, ProtocolError};
 
 /// The inflater, made when it is first needed, and what a turn did with it. See the [module](self).
 #[derive(Debug)]
@@ -161,9 +160,7 @@ impl Relay {
         let extra = self.connections[slot].extra();
         let others = self.private_bytes - extra.charged;
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            let code = CloseCode::TRY_AGAIN_LATER;
-            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return self.close(slot, Cause::Memory);
         }
         extra.inflating = Some(inflating);
     }

@@ -2,8 +2,7 @@
 //! connections.
 
 use super::Relay;
-use super::connection::{Peer, Phase};
-use super::ending::LAPPED;
+use super::connection::Phase;
 use super::hub::Fate;
 use super::ids::Slot;
 use crate::metrics::Cause;
@@ -53,8 +52,7 @@ impl Relay {
         match fate {
             Fate::GoesOn => {}
             Fate::Closes => {
-                let (code, reason) = (LAPPED.code, LAPPED.reason);
-                self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
+                self.close(slot, Cause::Lapped);
             }
             Fate::CutShort { has_missed } => {
                 if has_missed {

@@ -8,14 +8,13 @@
 //! which everything that came was [reported](super::reported), and whoever has something to be read is
 //! read first.
 
-use super::connection::{Peer, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
 use super::ids::Slot;
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
 use crate::http::{Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
 impl Relay {
@@ -139,8 +138,7 @@ impl Relay {
             .idle_timeout
             .is_some_and(|idle| connection.active.after(idle) <= now);
         if is_idle {
-            let code = CloseCode::GOING_AWAY;
-            self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
+            self.close(slot, Cause::Idle);
         } else if connection.seat.is_blocked() {
             self.probe(slot);
         } else if connection.flags.has(Flag::AwaitingPong) && connection.outbox().is_some() {
