@@ -117,6 +117,11 @@ impl Connection {
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
     }
 
+    /// The origin whose messages its log passes over: its own, if it does not want them back.
+    pub(super) fn excluded(&self) -> Option<u64> {
+        (!self.seat.echo()).then_some(self.generation)
+    }
+
     pub(super) fn outbox(&self) -> Option<&Outbox> {
         self.extra
             .as_deref()

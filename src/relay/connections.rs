@@ -58,18 +58,19 @@ impl IndexMut<Slot> for Connections {
 }
 
 impl Seats for Connections {
+    #[inline]
     fn seat(&self, slot: Slot) -> &Seat {
         &self[slot].seat
     }
 
+    #[inline]
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self[slot].seat
     }
 
     #[inline]
     fn excluded(&self, slot: Slot) -> Option<u64> {
-        let connection = &self[slot];
-        (!connection.seat.echo()).then_some(connection.generation)
+        self[slot].excluded()
     }
 }
 
