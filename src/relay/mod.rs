@@ -56,6 +56,7 @@ mod piece;
 mod publish;
 mod queue;
 mod reported;
+mod respond;
 mod responses;
 mod seat;
 mod shutdown;
