@@ -94,9 +94,13 @@ const IN_ONE_DIRECTION: &[&str] = &[
     "cli",
     "turn",
     "transport",
+    "bench",
+    "config",
     "journal",
+    "sys",
     "fuzz",
     "metrics",
+    "http",
     "proxy",
     "wheel",
 ];

@@ -42,7 +42,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The number, and what it is called.
+    /// The number, and what it is called (RFC 9110 §15).
     #[must_use]
     pub fn line(self) -> (u16, &'static str) {
         match self {
