@@ -73,7 +73,7 @@ impl Relay {
             return self.abort(slot, cause);
         };
         let code = match cause {
-            // None came, and nobody reads ours.
+            // None came, and ours is not read.
             Cause::Ended => NO_CLOSE_FRAME,
             _ => close.code.as_u16(),
         };
