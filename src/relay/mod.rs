@@ -55,6 +55,7 @@ mod output;
 mod piece;
 mod queue;
 mod reported;
+mod respond;
 mod responses;
 mod seat;
 mod shutdown;
