@@ -30,7 +30,7 @@ impl Relay {
             Phase::Head if connection.has_kept() => Reading::Kept,
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.room_for(slot) {
+            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
                 0 => Reading::NextTurn,
                 _ if connection.has_kept() => Reading::Kept,
                 room => Reading::Now(room),
@@ -202,7 +202,7 @@ impl Relay {
                     if let Err(error) = self.on_fragment(slot, fragment) {
                         return self.fail(slot, error);
                     }
-                    if may_have_inflated && self.room_for(slot) == 0 {
+                    if may_have_inflated && self.free_bytes_for(slot) == 0 {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
@@ -283,16 +283,17 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn room_for(&self, slot: Slot) -> usize {
+    pub(super) fn free_bytes_for(&self, slot: Slot) -> usize {
         let connection = &self.connections[slot];
         if connection.phase != Phase::Open {
             return usize::MAX;
         }
-        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
+        let has_inflated = self.inflation.bytes() >= self.limits.pace.inflated_bytes_per_turn;
         if connection.flags.has(Flag::Compression) && has_inflated {
             return 0;
         }
-        self.room(self.topics[connection.seat.variant].topic)
+        let topic = self.hub.topic_of(&connection.seat);
+        self.hub.free_bytes(topic, &self.limits)
     }
 
     /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
