@@ -26,9 +26,7 @@ impl Relay {
     /// Begins the writing part of a turn.
     pub fn begin_flush(&mut self) {
         self.lap_laggards();
-        self.outputs.begin_flush();
-        self.slow_outputs.begin_flush();
-        self.responses.begin_flush();
+        self.peers.begin_flush();
         self.budget.queued = true;
     }
 

@@ -13,9 +13,9 @@
 //! has the inflater for itself, and its connection is not heard; others are, with another one.
 
 use super::Relay;
-use super::connection::Peer;
 use super::ids::Slot;
 use super::limits::Compression;
+use super::peer::{Inflating, Peer};
 use crate::metrics::{Cause, Counters};
 use crate::proto::deflate::{Deflater, Inflater, Window};
 use crate::proto::{CloseCode, Message, MessageKind, ProtocolError};
@@ -32,20 +32,6 @@ pub(super) struct Codec {
     /// What inflating took in this turn, as [`Inflater::work`] counts it.
     inflated_bytes: usize,
     stopwatch: Stopwatch,
-}
-
-/// A message whose inflating goes on in the next turn.
-#[derive(Debug)]
-pub(super) struct Inflating {
-    inflater: Box<Inflater>,
-    kind: MessageKind,
-    compressed: Vec<u8>,
-}
-
-impl Inflating {
-    pub(super) fn heap_bytes(&self) -> usize {
-        size_of_val(self) + self.inflater.heap_bytes() + self.compressed.capacity()
-    }
 }
 
 impl Default for Codec {
@@ -164,7 +150,7 @@ impl Relay {
             compressed,
         } = &mut *inflating;
         // It has sent a message all the while.
-        self.connections[slot].active = self.now;
+        self.peers[slot].active = self.now;
         let inflated = self.inflate(slot, *kind, compressed, inflater);
         if let Ok(false) = inflated {
             self.suspend(slot, inflating);
@@ -209,14 +195,13 @@ impl Relay {
 
     /// Keeps a message that goes on in the next turn, unless the relay has no memory for it.
     fn suspend(&mut self, slot: Slot, inflating: Box<Inflating>) {
-        let extra = self.connections[slot].extra();
-        let others = self.private_bytes - extra.charged;
+        let others = self.peers.private_bytes_of_others(slot);
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
             let reason = "the relay has no memory for so large a message now";
             let code = CloseCode::TRY_AGAIN_LATER;
             return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
         }
-        extra.inflating = Some(inflating);
+        self.peers[slot].extra().inflating = Some(inflating);
     }
 }
 

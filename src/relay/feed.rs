@@ -74,8 +74,8 @@ impl Relay {
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.id(slot);
-        let sender = &mut self.connections[slot];
+        let id = self.peers.id(slot);
+        let sender = &mut self.peers[slot];
         sender.active = self.now;
         let topic = self.topics[sender.seat.variant].topic;
         let excluded = (!sender.seat.echo()).then_some(id);

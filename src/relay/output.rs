@@ -2,11 +2,11 @@
 //! follows once it was sent.
 
 use super::Relay;
-use super::connection::Phase;
-use super::flags::Flag;
 use super::ids::{ConnId, Slot, VariantKey};
+use super::peer::Flag;
+use super::peer::Pending;
+use super::peer::Phase;
 use super::piece::{Output, Piece, Source};
-use super::responses::Pending;
 use crate::log::Position;
 use crate::metrics::Cause;
 use arrayvec::ArrayVec;
@@ -14,9 +14,7 @@ use arrayvec::ArrayVec;
 impl Relay {
     /// The next connection to write to; `None` once this turn has written enough.
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
-        if let Some(id) = self.unfinished.take()
-            && self.slot(id).is_some()
-        {
+        if let Some(id) = self.peers.take_unfinished() {
             return Some(id);
         }
         if self.budget.queued
@@ -42,16 +40,32 @@ impl Relay {
             let slot = variant.visit();
             self.budget.topic_visits -= 1;
             if self.is_served_by_walk(slot) {
-                return Some(self.id(slot));
+                return Some(self.peers.id(slot));
             }
         }
+        None
+    }
+
+    /// The next connection of this turn with output of its own.
+    fn next_queued(&mut self) -> Option<ConnId> {
+        let bytes_max = self.limits.pace.output_bytes_per_turn;
+        while let Some(slot) = self.peers.next_queued(self.counters.sent_bytes, bytes_max) {
+            if self.has_output(slot) {
+                return Some(self.peers.id(slot));
+            }
+            self.on_all_sent(slot);
+            if !self.peers[slot].is_closed() {
+                self.settle(slot);
+            }
+        }
+        self.begin_walks();
         None
     }
 
     /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
     #[must_use]
     pub fn transmit(&self, id: ConnId) -> Output<'_> {
-        let connection = &self.connections[id.slot];
+        let connection = &self.peers[id.slot];
         if connection.extra.is_none() && connection.seat.is_member() && connection.seat.echo() {
             let log = &self.topics[connection.seat.variant].log;
             let bytes = log.read(connection.seat.cursor());
@@ -64,7 +78,7 @@ impl Relay {
     }
 
     fn pieces(&self, id: ConnId) -> ArrayVec<Piece<'_>, { Output::PIECES_MAX }> {
-        let connection = &self.connections[id.slot];
+        let connection = &self.peers[id.slot];
         let outbox = connection.outbox();
         if !connection.seat.is_member() {
             let response = connection
@@ -105,7 +119,7 @@ impl Relay {
     pub fn handle_sent(&mut self, id: ConnId, sent: usize, full: bool) {
         let slot = id.slot;
         self.counters.sent_bytes += sent as u64;
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.peers[slot];
         let before = connection.seat.cursor();
         if connection.extra.is_none() && connection.seat.is_member() {
             let log = &self.topics[connection.seat.variant].log;
@@ -121,16 +135,17 @@ impl Relay {
         } else {
             self.advance(slot, sent);
         }
-        let connection = &mut self.connections[slot];
-        let is_response = connection.phase == Phase::Respond;
-        if is_response {
-            self.responses.on_sent(sent);
+        let connection = &mut self.peers[slot];
+        let is_probed = connection.flags.take(Flag::Probing);
+        if connection.phase() == Phase::Respond {
+            self.peers.on_response_bytes(sent);
         }
-        if connection.flags.take(Flag::Probing) && sent == 0 {
+        if is_probed && sent == 0 {
             self.counters.stalled += 1;
             self.abort(slot, Cause::Stalled);
             return;
         }
+        let connection = &self.peers[slot];
         let key = connection.seat.variant;
         if connection.seat.lagging.is_some() && connection.seat.cursor() != before {
             let variant = &mut self.topics[key];
@@ -142,38 +157,28 @@ impl Relay {
         if full {
             self.on_blocked(slot);
         } else if self.has_output(slot) {
-            // A member goes on at once; who downloads waits for the others first.
-            match is_response {
-                true => self.queue_output(slot),
-                false => self.unfinished = Some(id),
-            }
+            self.peers.go_on(slot);
         } else {
             self.on_all_sent(slot);
         }
-        if self.connections[slot].phase != Phase::Closed {
+        if !self.peers[slot].is_closed() {
             self.settle(slot);
         }
     }
 
     /// The socket has room again.
     pub fn handle_writable(&mut self, id: ConnId) {
-        let Some(slot) = self.slot(id) else { return };
-        let connection = &mut self.connections[slot];
-        if connection.seat.is_blocked() {
-            connection.seat.set_blocked(false);
-            // That there is room is progress: a timer that is due in this very turn sees it.
-            if matches!(connection.phase, Phase::Open | Phase::Respond) {
-                connection.since = self.now;
-            }
-            self.queue_output(slot);
-        }
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
+        self.peers.on_room(slot, self.now);
     }
 
     /// A member has a cursor, and a place on its topic's list, of its own.
     pub(super) fn lag(&mut self, slot: Slot) {
-        let key = self.connections[slot].seat.variant;
+        let key = self.peers[slot].seat.variant;
         if key != VariantKey::NONE {
-            self.topics[key].lag(&mut self.connections, slot);
+            self.topics[key].lag(&mut self.peers, slot);
             self.touch(key);
         }
     }
@@ -181,7 +186,7 @@ impl Relay {
     /// Moves a member's cursor over the frames that it sent itself and does not want back. What
     /// waits for a boundary among them goes along: a cursor never stands beyond it.
     pub(super) fn pass_over_own(&mut self, slot: Slot) -> Position {
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.peers[slot];
         let (key, before) = (connection.seat.variant, connection.seat.cursor());
         let Some(own) = connection.excluded() else {
             return before;
@@ -205,7 +210,7 @@ impl Relay {
 
     /// The walk has come to a member: whether there is something to write to it now.
     fn is_served_by_walk(&mut self, slot: Slot) -> bool {
-        let connection = &self.connections[slot];
+        let connection = &self.peers[slot];
         if connection.seat.lagging.is_some() {
             self.topics[connection.seat.variant].visits.passed += 1;
             return false;
@@ -230,7 +235,7 @@ impl Relay {
     }
 
     pub(super) fn has_output(&mut self, slot: Slot) -> bool {
-        let connection = &self.connections[slot];
+        let connection = &self.peers[slot];
         if connection.outbox().is_some() {
             return true;
         }
@@ -246,7 +251,7 @@ impl Relay {
 
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
     fn advance(&mut self, slot: Slot, sent: usize) {
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.peers[slot];
         let reader = connection.excluded();
         let mut left = sent;
         let log = match connection.seat.variant {
@@ -280,8 +285,8 @@ impl Relay {
                 return;
             }
             // The wait for the pong begins now that the ping has left whole.
-            if connection.flags.has(Flag::AwaitingPong) && connection.phase == Phase::Open {
-                connection.since = self.now;
+            if connection.life().awaits_pong() {
+                connection.on_asked(self.now);
             }
         }
         if let (Some(log), Some(end)) = (log, end) {
@@ -291,24 +296,20 @@ impl Relay {
             if left > 0 {
                 connection.active = self.now;
             }
-        } else if let Some(response) = extra.response.as_mut() {
+        } else if let Some(response) = connection.extra().response.as_mut() {
             response.left.start += left;
         }
     }
 
     fn on_blocked(&mut self, slot: Slot) {
-        let connection = &mut self.connections[slot];
-        connection.seat.set_blocked(true);
-        if matches!(connection.phase, Phase::Open | Phase::Respond) {
-            connection.since = self.now;
-        }
+        self.peers.on_blocked(slot, self.now);
         if self.has_output_of_log(slot) {
             self.lag(slot);
         }
     }
 
     fn has_output_of_log(&mut self, slot: Slot) -> bool {
-        let connection = &self.connections[slot];
+        let connection = &self.peers[slot];
         if !connection.seat.is_member() {
             return false;
         }
@@ -318,18 +319,37 @@ impl Relay {
 
     /// Nothing is pending: the connection is at the tail, or at its end.
     pub(super) fn on_all_sent(&mut self, slot: Slot) {
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.peers[slot];
         connection.flags.clear(Flag::Probing);
         let key = connection.seat.variant;
         if connection.seat.lagging.is_some() {
-            self.topics[key].catch_up(&mut self.connections, slot);
+            self.topics[key].catch_up(&mut self.peers, slot);
             self.touch(key);
         }
-        let connection = &mut self.connections[slot];
-        match connection.phase {
+        let connection = &mut self.peers[slot];
+        match connection.phase() {
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),
             _ => {}
         }
+    }
+
+    /// Makes sure that the outbox knows where it enters the log.
+    pub(super) fn enter_outbox(&mut self, slot: Slot) {
+        let connection = &mut self.peers[slot];
+        if connection.outbox().is_some() {
+            return;
+        }
+        let cursor = connection.seat.cursor();
+        // Only a reader that lags can be in the middle of a frame.
+        let at = match connection.seat.lagging {
+            None => cursor,
+            Some(_) => {
+                self.topics[connection.seat.variant]
+                    .boundary(cursor)
+                    .position
+            }
+        };
+        connection.extra().outbox.enter_at(at);
     }
 }

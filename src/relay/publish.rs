@@ -1,10 +1,10 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::connection::{Peer, Phase};
 use super::ending::LAPPED;
 use super::ids::{ConnId, Slot, TopicKey, VariantKey};
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
+use super::peer::{Peer, Phase};
 use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
@@ -73,7 +73,7 @@ impl Relay {
             payload_bytes: payload.len() as u64,
         };
         let excluded = excluded
-            .filter(|id| self.connections[id.slot].seat.variant == key)
+            .filter(|id| self.peers[id.slot].seat.variant == key)
             .map(|id| id.generation);
         variant.count_visits();
         variant
@@ -147,7 +147,7 @@ impl Relay {
     fn lap(&mut self, key: VariantKey, cut: Position, laps_left: &mut usize) {
         let cut = cut.min(self.topics[key].settled());
         let is_behind = |&slot: &Slot| {
-            let connection = &self.connections[slot];
+            let connection = &self.peers[slot];
             connection.seat.is_blocked() && connection.seat.cursor() < cut
         };
         let lagging = self.topics[key].lagging().iter().copied();
@@ -161,12 +161,12 @@ impl Relay {
             if cursor >= cut {
                 continue;
             }
-            if !self.connections[slot].seat.echo() {
+            if !self.peers[slot].seat.echo() {
                 let runs = self.topics[key].log.runs(cursor);
                 *laps_left = laps_left.saturating_sub(runs / RUNS_PER_LAP);
             }
             self.lap_member(slot);
-            if self.connections[slot].phase != Phase::Closed {
+            if self.peers[slot].phase() != Phase::Closed {
                 self.settle(slot);
             }
         }
@@ -196,7 +196,7 @@ impl Relay {
     /// A reader lags by more than is retained. The rest of the frame that it is in the middle of
     /// is saved, so that it can be told properly, or it is dropped.
     fn lap_member(&mut self, slot: Slot) {
-        let connection = &self.connections[slot];
+        let connection = &self.peers[slot];
         let variant = &self.topics[connection.seat.variant];
         let log = &variant.log;
         let (cursor, tail) = (connection.seat.cursor(), log.tail());
@@ -211,12 +211,12 @@ impl Relay {
         let boundary = variant.boundary(cursor);
         let rest_bytes = boundary.position.since(cursor) as usize;
         let is_rescued = rest_bytes <= self.limits.rescue_bytes_max
-            && self.private_bytes + rest_bytes <= self.limits.private_bytes_max;
+            && self.peers.private_bytes() + rest_bytes <= self.limits.private_bytes_max;
         let own = connection.excluded();
         let own = own.map_or(0, |own| log.own_messages(boundary.position, end, own));
         let missed = variant.boundary(end).message - boundary.message - own;
         self.counters.lag_bytes.observe(tail.since(cursor), 1);
-        let is_open = connection.phase == Phase::Open;
+        let is_open = connection.phase() == Phase::Open;
         if self.limits.slow_policy == SlowPolicy::Close || !is_open || !is_rescued {
             self.counters.lapped += 1;
             self.counters.messages_lost += missed;
@@ -228,7 +228,7 @@ impl Relay {
             self.abort(slot, Cause::Lapped);
             return;
         }
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.peers[slot];
         if rest_bytes > 0 {
             debug_assert!(!outbox_under_way, "an outbox enters on a frame boundary");
             let log = &self.topics[connection.seat.variant].log;
@@ -254,7 +254,7 @@ impl Relay {
             let (code, reason) = (LAPPED.code, LAPPED.reason);
             self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
         }
-        self.queue_output(slot);
+        self.peers.queue_output(slot);
     }
 
     /// Everybody who keeps up was visited, and sent what has come since the last time.
@@ -295,7 +295,7 @@ impl Relay {
 
     fn trim(&mut self, key: VariantKey) {
         let variant = &mut self.topics[key];
-        let head = variant.needed_from(&self.connections);
+        let head = variant.needed_from(&self.peers);
         variant.log.trim(&mut self.pool, head);
     }
 
