@@ -41,9 +41,8 @@ const ROOMS: &[Room] = &[
     Room { name: "config", knows: &["relay", "journal", "proxy", "sys"], kernel: &["std::net::ToSocketAddrs"] },
     // Lines have a time, which is kept as the system says it.
     Room { name: "journal", knows: &["sys"], kernel: &["std::time::SystemTime"] },
-    // The clock of `sys` yields the wheel's ticks, and what it knows of the process is shown.
-    // Who is at the other end is plain data, and so is whom a proxy speaks for.
-    Room { name: "sys", knows: &["metrics", "proxy", "wheel"], kernel: KERNEL },
+    // The clock of `sys` yields the wheel's ticks.
+    Room { name: "sys", knows: &["wheel"], kernel: KERNEL },
     Room { name: "fuzz", knows: &["relay", "http", "proto", "proxy", "log", "wheel"], kernel: &[] },
     // It passes on the time of day that answers are dated with, and never reads it: clippy sees to that.
     Room { name: "relay", knows: &["metrics", "http", "proto", "proxy", "log", "wheel"], kernel: &["std::time::SystemTime"] },
@@ -95,9 +94,13 @@ const IN_ONE_DIRECTION: &[&str] = &[
     "cli",
     "turn",
     "transport",
+    "bench",
+    "config",
     "journal",
+    "sys",
     "fuzz",
     "metrics",
+    "http",
     "proxy",
     "wheel",
 ];

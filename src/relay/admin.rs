@@ -7,7 +7,7 @@ use super::limits::TOPIC_SLOTS_PER_PAGE;
 use super::peer::Phase;
 use super::topic::Topic;
 use super::variant::Encoding;
-use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_admin};
+use crate::http::{AdminRequest, Reason, Response, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl Relay {
             AdminRequest::Respond(response) => response,
             AdminRequest::Readiness if self.shutdown.is_some() => {
                 let why = "The relay is going down.";
-                Response::error(Status::ServiceUnavailable, why, &[]).because(Reason::ShuttingDown)
+                Response::refusal(Reason::ShuttingDown, why, &[])
             }
             AdminRequest::Readiness => Response::fresh("text/plain; charset=utf-8", "ready\n"),
             AdminRequest::Topics(query) => {

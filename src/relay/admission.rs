@@ -4,13 +4,12 @@
 use super::gate::OverQuota;
 use super::ids::Slot;
 use super::peer::Flag;
-use super::peer::Peer;
 use super::{ConnId, Relay};
-use crate::http::{self, Reason, Response, Status};
+use crate::http::{self, Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, Head};
+use crate::proto::Head;
 use crate::proxy::PeerAddress;
-use crate::proxy::header::{self, HeaderError};
+use crate::proxy::header::{self, ProxyHeaderError};
 
 impl Relay {
     /// The client of a connection: what the proxies say, if they are trusted, otherwise the address at its
@@ -60,10 +59,10 @@ impl Relay {
         Vec::new()
     }
 
-    fn on_bad_header(&mut self, slot: Slot, error: HeaderError) {
+    fn on_bad_header(&mut self, slot: Slot, error: ProxyHeaderError) {
         self.peers[slot].extra().head = Vec::new();
-        let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
-        self.respond(slot, response.because(Reason::ProxyHeader));
+        let response = Response::refusal(Reason::ProxyHeader, &error.to_string(), &[]);
+        self.respond(slot, response);
     }
 
     /// That connection came by a listener on loopback, where only this machine reaches: each page that
@@ -106,7 +105,6 @@ impl Relay {
 
     #[cold]
     fn on_over_quota(&mut self, slot: Slot, over: OverQuota) {
-        let code = CloseCode::POLICY_VIOLATION;
-        self.start_close(slot, Cause::Rate, code, &over.to_string(), Peer::Talking);
+        self.close_because(slot, Cause::Rate, &over.to_string());
     }
 }

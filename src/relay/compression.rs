@@ -15,10 +15,10 @@
 use super::Relay;
 use super::ids::Slot;
 use super::limits::Compression;
-use super::peer::{Inflating, Peer};
+use super::peer::Inflating;
 use crate::metrics::{Cause, Counters};
 use crate::proto::deflate::{Deflater, Inflater, Window};
-use crate::proto::{CloseCode, Message, MessageKind, ProtocolError};
+use crate::proto::{Message, MessageKind, ProtocolError};
 
 /// A clock in nanoseconds, to measure with. Nothing is decided by it.
 pub type Stopwatch = fn() -> u64;
@@ -197,9 +197,7 @@ impl Relay {
     fn suspend(&mut self, slot: Slot, inflating: Box<Inflating>) {
         let others = self.peers.private_bytes_of_others(slot);
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            let code = CloseCode::TRY_AGAIN_LATER;
-            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return self.close(slot, Cause::Memory);
         }
         self.peers[slot].extra().inflating = Some(inflating);
     }

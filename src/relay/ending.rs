@@ -20,7 +20,7 @@
 use super::Relay;
 use super::ids::{ConnId, Slot, VariantKey};
 use super::peer::{Close, Life, Peer, Phase};
-use crate::metrics::Cause;
+use crate::metrics::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {
@@ -38,7 +38,8 @@ impl Relay {
                 self.drop_now(slot);
             }
             Life::Open(_) => {
-                self.start_close(slot, Cause::Ended, CloseCode::NORMAL, "", Peer::Ended);
+                let cause = Cause::Ended;
+                self.start_close(slot, cause, cause.close_frame(), Peer::Ended);
             }
             Life::Respond { .. } | Life::Closing { .. } => self.peers.end(slot),
             Life::Closed => {}
@@ -54,30 +55,38 @@ impl Relay {
         }
     }
 
-    /// Begins the closing handshake, whoever wants it: `peer` says what may still come.
-    pub(super) fn start_close(
-        &mut self,
-        slot: Slot,
-        cause: Cause,
-        code: CloseCode,
-        reason: &str,
-        peer: Peer,
-    ) {
-        let counted = match cause {
-            // No close frame came, and ours finds nobody who wants it.
-            Cause::Ended => NO_FRAME,
-            _ => code.as_u16(),
+    /// Closes an open connection whose peer may still send, with the close frame of the cause.
+    pub(super) fn close(&mut self, slot: Slot, cause: Cause) {
+        self.start_close(slot, cause, cause.close_frame(), Peer::Talking);
+    }
+
+    /// The same, with a reason that says more than the cause alone.
+    pub(super) fn close_because(&mut self, slot: Slot, cause: Cause, reason: &str) {
+        let close = cause.close_frame();
+        let close = close.map(|close| CloseFrame { reason, ..close });
+        self.start_close(slot, cause, close, Peer::Talking);
+    }
+
+    /// Begins the closing handshake, or ends the connection at once if there is no close frame; `peer`
+    /// says what may still come.
+    fn start_close(&mut self, slot: Slot, cause: Cause, close: Option<CloseFrame>, peer: Peer) {
+        let Some(close) = close else {
+            return self.abort(slot, cause);
         };
-        self.note_close(slot, cause, counted, reason);
-        let payload = CloseFrame { code, reason }.encode().to_vec();
-        self.start_close_with(slot, payload, peer);
+        let code = match cause {
+            // None came, and nobody reads ours.
+            Cause::Ended => NO_CLOSE_FRAME,
+            _ => close.code.as_u16(),
+        };
+        self.note_close(slot, cause, code, close.reason);
+        self.start_close_with(slot, close.encode().to_vec(), peer);
     }
 
     /// The peer's close frame came. The answer carries its code, and in AwaitClose none is due.
     pub(super) fn on_close_frame(&mut self, slot: Slot, code: Option<CloseCode>) {
         match self.peers[slot].phase() {
             Phase::Open => {
-                let counted = code.map_or(NO_CODE, CloseCode::as_u16);
+                let counted = code.map_or(NO_CLOSE_CODE, CloseCode::as_u16);
                 self.note_close(slot, Cause::Peer, counted, "");
                 let answer = code.map(|code| CloseFrame { code, reason: "" }.encode().to_vec());
                 self.start_close_with(slot, answer.unwrap_or_default(), Peer::Done);
@@ -93,8 +102,9 @@ impl Relay {
         match self.peers[slot].phase() {
             Phase::Open => {
                 self.counters.failed += 1;
-                let (code, why) = (error.close_code(), error.to_string());
-                self.start_close(slot, Cause::Protocol, code, &why, Peer::Failed);
+                let (code, reason) = (error.close_code(), &*error.to_string());
+                let close = CloseFrame { code, reason };
+                self.start_close(slot, Cause::Protocol, Some(close), Peer::Failed);
             }
             Phase::Closing => self.peers.set_peer(slot, Peer::Failed),
             Phase::AwaitClose => self.shut(slot),
@@ -123,7 +133,8 @@ impl Relay {
         if let Some(close) = &mut connection.extra().close
             && !is_asked
         {
-            close.payload = Some(LAPPED.encode().to_vec());
+            let lapped = Cause::Lapped.close_frame();
+            close.payload = lapped.map(|lapped| lapped.encode().to_vec());
         }
     }
 
@@ -149,7 +160,7 @@ impl Relay {
     pub(super) fn abort(&mut self, slot: Slot, cause: Cause) {
         if self.peers[slot].is_open() {
             // No close frame is sent, whatever the cause usually comes with.
-            self.note_close(slot, cause, NO_FRAME, "");
+            self.note_close(slot, cause, NO_CLOSE_FRAME, "");
         }
         self.drop_now(slot);
     }
@@ -176,15 +187,3 @@ impl Relay {
         }
     }
 }
-
-/// What a lapped reader is told.
-pub(super) const LAPPED: CloseFrame = CloseFrame {
-    code: CloseCode::TRY_AGAIN_LATER,
-    reason: "too slow: more was missed than the topic retains",
-};
-
-/// What a close frame without a code is counted as (RFC 6455 §7.1.5).
-const NO_CODE: u16 = 1005;
-
-/// What the end of a connection without a close frame is counted as.
-const NO_FRAME: u16 = 1006;

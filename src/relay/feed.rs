@@ -71,6 +71,13 @@ impl Relay {
         Offered::Committed(self.last_message(topic))
     }
 
+    /// A message that is offered for this topic is not put off.
+    #[must_use]
+    pub fn has_room(&self, topic: &str) -> bool {
+        let topic = self.topics.find(topic);
+        topic.is_none_or(|topic| self.room(topic) > 0)
+    }
+
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {

@@ -11,7 +11,7 @@ use super::peer::Flag;
 use super::peer::{Peer, Phase};
 use super::{Reading, Relay};
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, Event, Fragment, Gather, ProtocolError, Role, Session};
+use crate::proto::{Event, Fragment, Gather, ProtocolError, Role, Session};
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
@@ -205,9 +205,7 @@ impl Relay {
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            let code = CloseCode::TRY_AGAIN_LATER;
-            self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            self.close(slot, Cause::Memory);
             return None;
         }
         Some(std::mem::take(&mut extra.gather))

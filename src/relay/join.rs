@@ -5,7 +5,7 @@ use super::peer::Flag;
 use super::peer::Phase;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, Status, check_topic};
+use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
@@ -34,14 +34,12 @@ impl Relay {
                 Decision::Accept => {}
                 Decision::Topic(name) => {
                     if let Err(why) = check_topic(&name) {
-                        let response = Response::error(Status::BadRequest, why, &[]);
-                        return self.respond(slot, response.because(Reason::Topic));
+                        return self.respond(slot, Response::refusal(Reason::Topic, why, &[]));
                     }
                     join.topic = name.into();
                 }
                 Decision::Refuse(status, why) => {
-                    let response = Response::error(status, &why, &[]);
-                    return self.respond(slot, response.because(Reason::Hook));
+                    return self.respond(slot, Response::refusal_by_hook(status, &why));
                 }
             }
         }
@@ -49,8 +47,7 @@ impl Relay {
             let why = "There are as many topics as there may be. Join one that exists, or try again \
                        later.";
             let headers = [("Retry-After", "10")];
-            let response = Response::error(Status::ServiceUnavailable, why, &headers);
-            return self.respond(slot, response.because(Reason::TopicsFull));
+            return self.respond(slot, Response::refusal(Reason::TopicsFull, why, &headers));
         }
         let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
         self.join(slot, &join, subprotocol, rest);

@@ -1,14 +1,13 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::ending::LAPPED;
 use super::ids::{ConnId, Slot, TopicKey, VariantKey};
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
-use super::peer::{Peer, Phase};
+use super::peer::Phase;
 use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
-use crate::proto::{Header, MessageKind};
+use crate::proto::{FrameHeader, MessageKind};
 
 impl Relay {
     /// Appends a message to a topic, for all its members but the `excluded` one, which sent it. Costs the
@@ -65,7 +64,7 @@ impl Relay {
         payload: &[u8],
     ) {
         let variant = &mut self.topics[key];
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed,
             opcode: kind.opcode(),
@@ -251,8 +250,7 @@ impl Relay {
             // Its log ends here: what others publish is nothing to it any more.
             self.leave_topic(slot);
         } else if self.limits.slow_policy == SlowPolicy::Close {
-            let (code, reason) = (LAPPED.code, LAPPED.reason);
-            self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
+            self.close(slot, Cause::Lapped);
         }
         self.peers.queue_output(slot);
     }

@@ -4,7 +4,7 @@ use super::Relay;
 use super::ids::Slot;
 use super::limits::REFUSED_LINGERING_MAX;
 use super::peer::Phase;
-use crate::http::{self, Answer, Reason, Response, Status};
+use crate::http::{self, Answer, Reason, Response};
 use crate::proto::{Head, HeadError};
 use std::time::SystemTime;
 
@@ -82,8 +82,7 @@ impl Relay {
         if !self.peers.keep_head(slot, &self.limits) {
             let why = "The relay has no memory for so large a request now. Try again later.";
             let headers = [("Retry-After", "10")];
-            let response = Response::error(Status::ServiceUnavailable, why, &headers);
-            self.respond(slot, response.because(Reason::Full));
+            self.respond(slot, Response::refusal(Reason::Full, why, &headers));
         }
     }
 
@@ -105,13 +104,9 @@ impl Relay {
     }
 
     fn on_bad_head(&mut self, slot: Slot, head: &[u8], error: HeadError) {
-        let (status, reason) = match error.status() {
-            431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
-            _ => (Status::BadRequest, Reason::MalformedHead),
-        };
-        let mut response = Response::error(status, &error.to_string(), &[]);
+        let mut response = Response::refusal(error.into(), &error.to_string(), &[]);
         response.head_only = head.trim_ascii_start().starts_with(b"HEAD ");
-        self.respond(slot, response.because(reason));
+        self.respond(slot, response);
     }
 
     fn on_request(&mut self, slot: Slot, head: &Head, rest: &mut [u8]) {
@@ -127,12 +122,11 @@ impl Relay {
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
-                let response = Response::error(Status::ServiceUnavailable, why, &headers);
                 let reason = match self.shutdown {
                     Some(_) => Reason::ShuttingDown,
                     None => Reason::Full,
                 };
-                self.respond(slot, response.because(reason));
+                self.respond(slot, Response::refusal(reason, why, &headers));
             }
             Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.

@@ -6,9 +6,8 @@
 
 use super::Relay;
 use super::ids::Slot;
-use super::peer::{Connection, Peer, Phase};
+use super::peer::{Connection, Phase};
 use crate::metrics::Cause;
-use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
 /// Connections that may come back within a millisecond, at most: 2,000 a second.
@@ -85,8 +84,7 @@ impl Relay {
                 let delay = (u64::from(spread_ms) * u64::from(spread)) >> 32;
                 let retry_ms = u64::from(RETRY_MS_MIN) + delay;
                 let reason = format!("retry-ms={retry_ms} the relay goes down or restarts");
-                let code = CloseCode::SERVICE_RESTART;
-                self.start_close(slot, Cause::Shutdown, code, &reason, Peer::Talking);
+                self.close_because(slot, Cause::Shutdown, &reason);
                 self.settle(slot);
                 return true;
             }

@@ -2,10 +2,10 @@
 
 use super::Relay;
 use super::ids::{ConnId, Slot};
-use super::peer::{Due, Peer};
-use crate::http::{Reason, Response, Status};
+use super::peer::Due;
+use crate::http::{Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, OpCode};
+use crate::proto::OpCode;
 use crate::wheel::Tick;
 
 impl Relay {
@@ -31,13 +31,9 @@ impl Relay {
             Due::Drop => self.drop_now(slot),
             Due::Request => {
                 let why = "The request did not come in time.";
-                let response = Response::error(Status::RequestTimeout, why, &[]);
-                self.respond(slot, response.because(Reason::Timeout));
+                self.respond(slot, Response::refusal(Reason::Timeout, why, &[]));
             }
-            Due::Idle => {
-                let code = CloseCode::GOING_AWAY;
-                self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
-            }
+            Due::Idle => self.close(slot, Cause::Idle),
             Due::Dead => {
                 self.counters.dead += 1;
                 self.abort(slot, Cause::Dead);

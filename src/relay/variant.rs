@@ -20,7 +20,7 @@ use super::seat::{LagIndex, MemberIndex, Seats};
 use super::visits::Visits;
 use crate::log::{Boundary, Log, Position};
 use crate::metrics::Histogram;
-use crate::proto::Header;
+use crate::proto::FrameHeader;
 use crate::proto::deflate::Window;
 
 /// How messages are encoded.
@@ -49,7 +49,7 @@ impl Encoding {
     /// Size of the unit that begins here, as it was encoded: a frame, in which nothing else may enter.
     fn unit_bytes(self, bytes: &[u8]) -> usize {
         match self {
-            Self::Plain | Self::Deflate9 | Self::Deflate15 => match Header::decode(bytes) {
+            Self::Plain | Self::Deflate9 | Self::Deflate15 => match FrameHeader::decode(bytes) {
                 Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
                 _ => unreachable!("the log holds whole frames of ours"),
             },

@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::Site;
 use crate::proto::mask;
-use crate::proto::{Event, Gather, Header, MessageKind, OpCode, Role, Session};
+use crate::proto::{Event, FrameHeader, Gather, MessageKind, OpCode, Role, Session};
 use crate::proxy::PeerAddress;
 use crate::relay::limits::SlowPolicy;
 use crate::relay::{Action, Admission, ConnId, Limits, Pace, Rates, Side};
@@ -713,7 +713,7 @@ fn a_masked_bomb_is_refused_where_it_is() {
         .deflate(&vec![0; 16 << 20])
         .expect("it shrinks")
         .to_vec();
-    let header = Header {
+    let header = FrameHeader {
         fin: true,
         compressed: true,
         opcode: OpCode::Binary,

@@ -8,13 +8,13 @@ use super::responses::Pending;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::relay::seat::Seat;
-use crate::wheel::{Link, Tick};
+use crate::wheel::{Tick, TimerLink};
 
 /// A connection. The fields are those that a delivery touches; the rest is in [`Extra`].
 #[derive(Debug)]
 pub(in crate::relay) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
-    pub(super) link: Link,
+    pub(super) link: TimerLink,
     /// When the peer's last byte came.
     pub(in crate::relay) heard: Tick,
     /// When a message, or a part of one, last went either way.
@@ -66,7 +66,7 @@ pub(in crate::relay) struct Close {
 impl Connection {
     pub(in crate::relay) fn new(generation: u64, now: Tick) -> Self {
         Connection {
-            link: Link::default(),
+            link: TimerLink::default(),
             heard: now,
             active: now,
             generation,

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use crate::relay::ids::Slot;
-use crate::wheel::{Link, Links};
+use crate::wheel::{TimerLink, TimerLinks};
 use slab::Slab;
 use std::ops::{Index, IndexMut};
 
@@ -56,8 +56,8 @@ impl IndexMut<Slot> for Connections {
     }
 }
 
-impl Links for Connections {
-    fn link(&mut self, key: u32) -> &mut Link {
+impl TimerLinks for Connections {
+    fn link(&mut self, key: u32) -> &mut TimerLink {
         &mut self[Slot(key)].link
     }
 }
