@@ -18,7 +18,7 @@
 //! wants no more messages. The cause that is counted is the first one.
 
 use super::Relay;
-use super::ids::{ConnId, Slot, VariantKey};
+use super::ids::{ConnId, Slot};
 use super::peer::{Close, Life, Peer, Phase};
 use crate::metrics::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
@@ -113,14 +113,10 @@ impl Relay {
     }
 
     fn start_close_with(&mut self, slot: Slot, payload: Vec<u8>, peer: Peer) {
-        let at = self.topics[self.peers[slot].seat.variant].log.tail();
         let payload = Some(payload);
         self.peers
-            .begin_close(slot, Close { at, payload }, peer, self.now);
-        if self.pass_over_own(slot) < at {
-            // The walk goes on without it: it has a cursor, and an end, of its own.
-            self.lag(slot);
-        } else {
+            .begin_close(slot, Close { payload }, peer, self.now);
+        if !self.hub.end_at_tail(&mut self.peers, slot) {
             self.leave_topic(slot);
         }
         self.peers.queue_output(slot);
@@ -174,16 +170,12 @@ impl Relay {
     }
 
     pub(super) fn leave_topic(&mut self, slot: Slot) {
-        let key = self.peers[slot].seat.variant;
-        if key == VariantKey::NONE {
+        let Some(topic) = self.hub.leave(&mut self.peers, slot) else {
             return;
-        }
-        self.topics[key].leave(&mut self.peers, slot);
-        self.touch(key);
+        };
         if let Some(hooks) = &mut self.hooks.0 {
             let generation = self.peers[slot].generation;
-            let topic = self.topics[key].topic;
-            hooks.on_leave(ConnId { slot, generation }, self.topics[topic].name());
+            hooks.on_leave(ConnId { slot, generation }, self.hub.name(topic));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::peer::Flag;
 use super::peer::{Peer, Phase};
 use super::{Reading, Relay};
 use crate::metrics::Cause;
-use crate::proto::{Event, Fragment, Gather, ProtocolError, Role, Session};
+use crate::proto::{Event, Fragment, Gather, Message, ProtocolError, Role, Session};
 
 impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
@@ -27,7 +27,7 @@ impl Relay {
             Phase::Head if connection.has_kept() => Reading::Kept,
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.room_for(slot) {
+            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
                 0 => Reading::NextTurn,
                 _ if connection.has_kept() => Reading::Kept,
                 room => Reading::Now(room),
@@ -113,17 +113,16 @@ impl Relay {
             };
             let consumed = received.consumed;
             match received.event {
-                Some(Event::Fragment(fragment)) if fragment.compressed => {
-                    let is_whole = fragment.last;
-                    if let Err(error) = self.on_compressed_fragment(slot, fragment) {
+                Some(Event::Fragment(fragment)) => {
+                    let may_have_inflated = fragment.compressed && fragment.last;
+                    if let Err(error) = self.on_fragment(slot, fragment) {
                         return self.fail(slot, error);
                     }
-                    if is_whole && self.room_for(slot) == 0 {
+                    if may_have_inflated && self.free_bytes_for(slot) == 0 {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
                 }
-                Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) if self.is_slot_open(slot) => {
                     self.counters.pings_received += 1;
                     if self.take_message(slot) {
@@ -149,20 +148,30 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
-    fn on_fragment(&mut self, slot: Slot, fragment: Fragment) {
+    fn on_fragment(&mut self, slot: Slot, fragment: Fragment) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
-            return;
+            return Ok(());
         }
         if fragment.first && fragment.last {
-            return self.publish(slot, fragment.kind, fragment.payload);
+            return self.on_message(slot, fragment.into());
         }
         let Some(mut gather) = self.take_gather(slot, &fragment) else {
-            return;
+            return Ok(());
         };
         match gather.push(fragment) {
-            Some(message) => self.publish(slot, message.kind, message.payload),
+            Some(message) => return self.on_message(slot, message),
             None => self.peers[slot].extra().gather = gather,
         }
+        Ok(())
+    }
+
+    /// A whole message. One that is compressed is inflated first.
+    fn on_message(&mut self, slot: Slot, message: Message) -> Result<(), ProtocolError> {
+        if message.compressed {
+            return self.on_compressed(slot, message);
+        }
+        self.publish(slot, message.kind, message.payload);
+        Ok(())
     }
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
@@ -172,28 +181,6 @@ impl Relay {
 
     pub(super) fn is_slot_open(&self, slot: Slot) -> bool {
         self.peers[slot].is_open()
-    }
-
-    /// A piece of a compressed message, which is inflated once it is whole.
-    fn on_compressed_fragment(
-        &mut self,
-        slot: Slot,
-        fragment: Fragment,
-    ) -> Result<(), ProtocolError> {
-        if !self.may_go_on(slot, fragment.last) {
-            return Ok(());
-        }
-        if fragment.first && fragment.last {
-            return self.on_compressed(slot, fragment.into());
-        }
-        let Some(mut gather) = self.take_gather(slot, &fragment) else {
-            return Ok(());
-        };
-        match gather.push(fragment) {
-            Some(message) => self.on_compressed(slot, message)?,
-            None => self.peers[slot].extra().gather = gather,
-        }
-        Ok(())
     }
 
     /// What was gathered of a message so far, unless the relay has no memory for another piece.
@@ -221,16 +208,17 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn room_for(&self, slot: Slot) -> usize {
+    pub(super) fn free_bytes_for(&self, slot: Slot) -> usize {
         let connection = &self.peers[slot];
-        if connection.phase() != Phase::Open {
+        if !connection.is_open() {
             return usize::MAX;
         }
-        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
+        let has_inflated = self.inflation.bytes() >= self.limits.pace.inflated_bytes_per_turn;
         if connection.flags.has(Flag::Compression) && has_inflated {
             return 0;
         }
-        self.room(self.topics[connection.seat.variant].topic)
+        let topic = self.hub.topic_of(&connection.seat);
+        self.hub.free_bytes(topic, &self.limits)
     }
 
     /// Keeps bytes of a member until there is room for what they may inflate to, or until the message

@@ -1,9 +1,9 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
+use super::hub::Encoding;
 use super::ids::Slot;
 use super::peer::Flag;
 use super::peer::Phase;
-use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
@@ -55,7 +55,7 @@ impl Relay {
 
     /// Whether somebody may join that topic, which may have to begin.
     fn has_topic_for(&self, name: &str) -> bool {
-        self.topics.len() < self.limits.topics_max || self.topics.find(name).is_some()
+        self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }
 
     /// Whether there is room for another WebSocket.
@@ -73,8 +73,8 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        self.topics[key].join(&mut self.peers, slot, key);
+        self.hub
+            .join(&mut self.peers, slot, &join.topic, encoding, self.now);
         self.peers.open(slot, self.now);
         let connection = &mut self.peers[slot];
         self.gate.open(slot);
@@ -95,7 +95,7 @@ impl Relay {
         }
         self.take_bytes(slot, rest.len());
         // Who is closed for it has all the room that a close frame needs.
-        if self.room_for(slot) >= rest.len() {
+        if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {
             self.keep_input(slot, rest);

@@ -33,34 +33,29 @@
 mod action;
 mod admin;
 mod admission;
-mod budget;
 mod compression;
 mod ending;
 mod feed;
 mod gate;
 mod hooks;
+mod hub;
 mod ids;
 mod input;
 mod join;
+mod laps;
 mod limits;
-mod meter;
 mod notice;
 mod output;
 mod peer;
 mod piece;
-mod publish;
 mod requests;
 mod seat;
 mod shutdown;
 mod timers;
-mod topic;
-mod variant;
-mod visits;
 
-pub use crate::metrics::Counters;
+pub use crate::metrics::{Counters, Stopwatch};
 pub use action::{Action, Scrape};
 pub use admin::Side;
-pub use compression::Stopwatch;
 pub use feed::Offered;
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
@@ -70,14 +65,12 @@ pub use piece::{Output, Piece, Source};
 pub use requests::Calendar;
 
 use crate::http::Site;
-use crate::log::Pool;
 use crate::proxy::PeerAddress;
 use crate::wheel::Tick;
 use gate::Gate;
+use hub::Hub;
 use notice::Notices;
 use peer::Peers;
-use std::collections::VecDeque;
-use topic::Topics;
 
 /// Whether a connection's socket is to be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,23 +96,13 @@ pub struct Relay {
     peers: Peers,
     gate: Gate,
     feed: feed::Feed,
-    topics: Topics,
-    pool: Pool,
-    codec: compression::Codec,
+    hub: Hub,
+    inflation: compression::Inflation,
     calendar: Option<Calendar>,
-    /// Variants whose walk is not complete, each once.
-    dirty: VecDeque<VariantKey>,
-    /// Variants that hold more than they may, each once.
-    overfull: VecDeque<VariantKey>,
-    /// Variants to tidy at the end of the turn, each once.
-    touched: Vec<VariantKey>,
-    /// Variants with lagging members, each once.
-    retaining: Vec<VariantKey>,
-    /// Members of all topics that lag, as of the end of the last turn.
-    lagging: usize,
     notices: Notices,
     counters: Counters,
-    budget: budget::Budget,
+    /// This turn may still come to connections with output of their own: they go before the walk.
+    serves_queues: bool,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
 }
@@ -129,27 +112,18 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         let mut relay = Relay {
-            pool: Pool::new(
-                limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
-                limits.log_bytes_max / GENEROUS_SHARE,
-            ),
+            hub: Hub::new(&limits),
             limits,
             site,
             now,
             peers: Peers::new(now),
             gate: Gate::default(),
             feed: feed::Feed::default(),
-            topics: Topics::default(),
-            codec: compression::Codec::default(),
+            inflation: compression::Inflation::default(),
             calendar: None,
-            dirty: VecDeque::new(),
-            overfull: VecDeque::new(),
-            touched: Vec::new(),
-            retaining: Vec::new(),
-            lagging: 0,
             notices: Notices::new(),
             counters: Counters::default(),
-            budget: budget::Budget::default(),
+            serves_queues: false,
             shutdown: None,
             hooks: hooks::Hooked::default(),
         };
@@ -160,13 +134,9 @@ impl Relay {
     /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
     /// is cut by the next message that meets it.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.pool.set_bounds(
-            limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
-            limits.log_bytes_max / GENEROUS_SHARE,
-        );
+        self.hub.set_limits(&limits);
         self.limits = limits;
         self.set_gate();
-        self.codec.forget_level();
     }
 
     /// The files that are served.
@@ -183,7 +153,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
-        self.codec.begin_turn();
+        self.inflation.begin_turn();
         self.notices.clear();
         self.peers.begin_turn(&self.limits);
         self.step_shutdown();
@@ -224,15 +194,14 @@ impl Relay {
         if self.peers.end_turn() {
             self.gate.shrink();
         }
-        self.tidy_topics();
-        self.codec.end_turn();
+        self.hub.end_turn(&self.peers);
+        self.inflation.end_turn();
     }
 
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let is_overfull = !self.overfull.is_empty() || self.is_overfull();
-        self.peers.has_work() || !self.dirty.is_empty() || is_overfull
+        self.peers.has_work() || self.hub.has_work(&self.limits)
     }
 
     /// When the next turn is due, though nothing happens.
@@ -251,13 +220,13 @@ impl Relay {
     /// Topics that exist.
     #[must_use]
     pub fn topics(&self) -> usize {
-        self.topics.len()
+        self.hub.topics()
     }
 
     /// Memory that logs hold, in bytes.
     #[must_use]
     pub fn log_bytes(&self) -> usize {
-        self.pool.bytes_in_use()
+        self.hub.log_bytes()
     }
 
     /// Memory that connections hold for themselves beyond their slots, in bytes.
@@ -277,10 +246,3 @@ impl Relay {
         self.peers.settle(slot, &self.limits);
     }
 }
-
-/// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
-/// segments.
-const SEGMENTS_PER_LOG_MIN: usize = 8;
-
-/// The part of all logs' bound up to which topics get segments as large as they may expect to need.
-const GENEROUS_SHARE: usize = 4;

@@ -5,7 +5,6 @@ use super::inflating::Inflating;
 use super::life::{Life, Phase, Wait};
 use super::outbox::Outbox;
 use super::responses::Pending;
-use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::relay::seat::Seat;
 use crate::wheel::{Tick, TimerLink};
@@ -57,8 +56,6 @@ pub(in crate::relay) struct Extra {
 /// A close that waits for what the connection was owed.
 #[derive(Debug)]
 pub(in crate::relay) struct Close {
-    /// Where the log ends for this connection.
-    pub(in crate::relay) at: Position,
     /// The close frame's payload; `None` once it is in the outbox.
     pub(in crate::relay) payload: Option<Vec<u8>>,
 }
@@ -115,22 +112,11 @@ impl Connection {
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
     }
 
-    /// The origin whose frames its log passes over: its own, if it does not want them back.
-    pub(in crate::relay) fn excluded(&self) -> Option<u64> {
-        (!self.seat.echo()).then_some(self.generation)
-    }
-
     pub(in crate::relay) fn outbox(&self) -> Option<&Outbox> {
         self.extra
             .as_deref()
             .map(|extra| &extra.outbox)
             .filter(|outbox| !outbox.is_empty())
-    }
-
-    /// Where the log ends for this connection: at its close, otherwise at the tail.
-    pub(in crate::relay) fn end(&self, tail: Position) -> Position {
-        let close = self.extra.as_deref().and_then(|extra| extra.close.as_ref());
-        close.map_or(tail, |close| close.at)
     }
 }
 

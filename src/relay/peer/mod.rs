@@ -209,11 +209,9 @@ impl Peers {
         self.connections[slot].active = now;
     }
 
-    /// Its socket took less than was offered.
+    /// Its socket took less than was offered, and its seat is blocked.
     pub(super) fn on_blocked(&mut self, slot: Slot, now: Tick) {
-        let connection = &mut self.connections[slot];
-        connection.seat.set_blocked(true);
-        connection.life.on_blocked(now);
+        self.connections[slot].life.on_blocked(now);
     }
 
     /// Its socket has room again. That is progress: a timer that is due in this very turn sees it.
@@ -333,5 +331,11 @@ impl Seats for Peers {
 
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self.connections[slot].seat
+    }
+
+    #[inline]
+    fn excluded(&self, slot: Slot) -> Option<u64> {
+        let connection = &self.connections[slot];
+        (!connection.seat.echo()).then_some(connection.generation)
     }
 }
