@@ -27,6 +27,8 @@ impl Relay {
         };
         let due = self.peers.on_timer(slot, is_unread, &self.limits, self.now);
         match due {
+            // Its deadline has passed: settled, it would be due again in this very turn.
+            Due::Later => return,
             Due::Nothing => {}
             Due::Drop => self.drop_now(slot),
             Due::Request => {

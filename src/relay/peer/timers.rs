@@ -28,6 +28,8 @@ pub(super) struct Timers {
 /// What is to be done with a connection whose time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::relay) enum Due {
+    /// It is to be read first, and its timer is armed for the next tick.
+    Later,
     /// Nothing: it is not its fault, or it was asked whether it takes anything.
     Nothing,
     /// It is to be dropped.
@@ -111,7 +113,7 @@ impl Peers {
         let until = self.timers.reported.until();
         if is_unread && self.may_be_excused(slot, limits) {
             self.arm(slot, until.after(1));
-            return Due::Nothing;
+            return Due::Later;
         }
         let connection = &mut self.connections[slot];
         let is_ping_left = connection.outbox().is_none();
