@@ -82,8 +82,8 @@ impl Relay {
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.id(slot);
-        let sender = &mut self.connections[slot];
+        let id = self.peers.id(slot);
+        let sender = &mut self.peers[slot];
         sender.active = self.now;
         let topic = self.hub.topic_of(&sender.seat);
         let (variant, own) = (sender.seat.variant, sender.excluded());

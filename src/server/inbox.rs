@@ -1,13 +1,11 @@
 //! The loop's end of the [`Mailbox`]: what it is asked for from outside is done here, and what it is
 //! given to publish goes to the relay.
 
-use super::Server;
 use super::backlog::{Backlog, Mail, Volume};
 use super::handle::Handle;
-use super::mailbox::{Each, Mailbox};
-use crate::relay::{Counters, Offered, Relay};
+use super::mailbox::{Each, Mailbox, Requests};
+use crate::relay::{Counters, Relay};
 use crate::turn::Shares;
-use crate::wheel::Tick;
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
@@ -91,8 +89,18 @@ impl Inbox {
         hooks.has_work(has_room) || threads.has_work(has_room)
     }
 
+    /// What the loop is asked for; the messages that have come meanwhile are in the backlogs from now on.
+    pub(super) fn collect(&mut self) -> Requests {
+        self.mailbox.collect(&mut self.backlogs)
+    }
+
+    /// Tells those who have asked for counters.
+    pub(super) fn answer(&self, counters: &Counters) {
+        self.mailbox.answer(counters);
+    }
+
     /// Publishes as much as a turn may, as far as there is room.
-    fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
+    pub(super) fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
         let Each { hooks, threads } = &mut self.backlogs;
         let mut published = Each::<Volume>::default();
         let mut order = [
@@ -108,35 +116,6 @@ impl Inbox {
         }
         self.mailbox.release(published);
     }
-}
-
-impl Server {
-    /// Does what was asked for, and publishes what was given to be.
-    pub(super) fn handle_mail(&mut self, now: Tick) {
-        let requests = self.inbox.mailbox.collect(&mut self.inbox.backlogs);
-        if requests.stop {
-            self.shut_down(now);
-        }
-        if let Some(loaded) = requests.loaded {
-            self.on_loaded(*loaded);
-        }
-        let relay = &mut self.relay;
-        self.inbox.publish(|mail| offer(relay, mail));
-        self.inbox.mailbox.answer(self.relay.counters());
-    }
-}
-
-/// Offers a message to the relay, and says whether it was taken.
-fn offer(relay: &mut Relay, mail: &mut Mail) -> bool {
-    let published = match relay.offer(&mail.topic, mail.kind, &mail.payload) {
-        Offered::Committed(id) => Some(id),
-        Offered::Nobody => None,
-        Offered::Later => return false,
-    };
-    if let Some(receipt) = mail.receipt.take() {
-        receipt.settle(published);
-    }
-    true
 }
 
 #[cfg(test)]
