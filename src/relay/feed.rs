@@ -68,7 +68,7 @@ impl Relay {
         if self.hub.free_bytes(topic, &self.limits) == 0 {
             return Offered::Later;
         }
-        self.commit(topic, None, kind, payload);
+        self.commit(topic, Publication::of_all(kind, payload));
         Offered::Committed(self.hub.last_message(topic))
     }
 
@@ -82,18 +82,26 @@ impl Relay {
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.peers.id(slot);
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let topic = self.hub.topic_of(&sender.seat);
-        let (variant, own) = (sender.seat.variant, sender.excluded());
-        self.commit(topic, own.map(|own| (variant, own)), kind, payload);
+        let message = Publication {
+            excluded_from: match sender.seat.echo() {
+                true => VariantKey::NONE,
+                false => sender.seat.variant,
+            },
+            origin: sender.generation,
+            kind,
+            payload,
+        };
+        self.commit(topic, message);
         if self.hooks.0.is_some() {
-            self.tell_of_message(id, topic, kind, payload);
+            self.tell_of_message(slot, topic, kind, payload);
         }
     }
 
-    fn tell_of_message(&mut self, id: ConnId, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
+    fn tell_of_message(&mut self, slot: Slot, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
+        let id = self.peers.id(slot);
         let message = self.hub.last_message(topic);
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = self.hub.name(topic);
@@ -109,18 +117,7 @@ impl Relay {
 
     /// A message gets its number, and is on its way.
     #[inline]
-    fn commit(
-        &mut self,
-        topic: TopicKey,
-        excluded: Option<(VariantKey, u64)>,
-        kind: MessageKind,
-        payload: &[u8],
-    ) {
-        let message = Publication {
-            excluded,
-            kind,
-            payload,
-        };
+    fn commit(&mut self, topic: TopicKey, message: Publication<'_>) {
         self.hub
             .append(topic, message, self.now, &self.limits, &mut self.counters);
     }
