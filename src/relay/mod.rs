@@ -62,7 +62,7 @@ pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantK
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
-pub use requests::Calendar;
+pub use requests::WallClock;
 
 use crate::http::Site;
 use crate::proxy::PeerAddress;
@@ -98,7 +98,7 @@ pub struct Relay {
     feed: feed::Feed,
     hub: Hub,
     inflation: compression::Inflation,
-    calendar: Option<Calendar>,
+    wall_clock: Option<WallClock>,
     notices: Notices,
     counters: Counters,
     /// This turn may still come to connections with output of their own: they go before the walk.
@@ -120,7 +120,7 @@ impl Relay {
             gate: Gate::default(),
             feed: feed::Feed::default(),
             inflation: compression::Inflation::default(),
-            calendar: None,
+            wall_clock: None,
             notices: Notices::new(),
             counters: Counters::default(),
             serves_queues: false,
