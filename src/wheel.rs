@@ -1,7 +1,7 @@
 //! A timer wheel that counts ticks: one entry per key, its earliest deadline.
 //!
 //! The wheel is a ring of [`SLOTS`] lists, one per tick. It owns only the heads of the lists; the
-//! links live inside the entries of whoever owns the keys, which the wheel reaches through
+//! links live inside the entries of the keys' owner, which the wheel reaches through
 //! [`TimerLinks`]. So an armed timer costs no allocation, and arming and disarming are O(1).
 //!
 //! ```text
@@ -26,8 +26,7 @@ const NONE: u32 = u32::MAX;
 /// Set in [`TimerLink::previous`] of the first entry of a list: the other bits are the slot.
 const HEAD: u32 = 1 << 31;
 
-/// A moment, in ticks since the start of the process. How long a tick lasts is for the clock to
-/// say.
+/// A moment, in ticks since the start of the process. The clock decides how long a tick lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(pub u32);
 
@@ -123,7 +122,7 @@ impl Wheel {
         self.occupied[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// Forgets what `key` was armed for.
+    /// Disarms `key`, if it is armed.
     pub fn disarm(&mut self, links: &mut impl TimerLinks, key: u32) {
         let link = std::mem::take(links.link(key));
         if !link.is_armed() {
@@ -167,12 +166,11 @@ impl Wheel {
         let start = self.cursor.0 as usize % SLOTS;
         let (first, shift) = (start / 64, start % 64);
         // The word that the cursor stands in is looked at twice: its upper part, and, a whole
-        // turn later, its lower part.
+        // turn later, all of it, since the upper part is known to be empty then.
         (0..=WORDS).find_map(|step| {
             let word = (first + step) % WORDS;
             let mask = match step {
                 0 => u64::MAX << shift,
-                WORDS => !(u64::MAX << shift),
                 _ => u64::MAX,
             };
             let bits = self.occupied[word] & mask;
@@ -243,6 +241,12 @@ mod tests {
             std::iter::from_fn(|| wheel.poll(&mut links, Tick(100_000))).collect();
         fired.sort_unstable();
         assert_eq!(fired, [0, 1, 2]);
+    }
+
+    #[test]
+    fn it_is_small_and_its_slots_are_few() {
+        assert_eq!(size_of::<Wheel>(), 16 + SLOTS / 8 + 8);
+        assert_eq!(Wheel::new(Tick(0)).slots.len(), SLOTS);
     }
 
     proptest! {

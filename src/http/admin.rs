@@ -1,11 +1,10 @@
-//! What a request to the admin listener is for. Nothing of what is served to the public is served
-//! there, and nothing of this to the public.
+//! What a request to the admin listener is for. Nothing that is served to the public is served there,
+//! and the other way round.
 
 use super::accept::accepts_open_metrics;
 use super::reason::Reason;
 use super::response::{PLAIN_TEXT, Response};
 use super::route::{Methods, refused, wants_keep_alive};
-use super::status::Status;
 use crate::proto::{Head, http1};
 use std::borrow::Cow;
 
@@ -22,7 +21,7 @@ fanfare, admin listener
 /topics   rooms, as JSON: ?limit=100 (1 to 1000), ?from=N (the last page's `next`), ?topic=NAME
 ";
 
-/// What is wanted.
+/// What is asked for.
 #[derive(Debug)]
 pub enum AdminRequest<'a> {
     /// Whether clients are welcome.
@@ -34,11 +33,11 @@ pub enum AdminRequest<'a> {
     },
     /// Some of the topics.
     Topics(TopicsQuery<'a>),
-    /// This is the answer already.
+    /// The answer is known already.
     Respond(Response),
 }
 
-/// Which topics are wanted.
+/// Which topics are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TopicsQuery<'a> {
     /// How many, at most.
@@ -71,8 +70,7 @@ fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
         "/topics" => AdminRequest::Topics(parse_query(head)?),
         _ => {
             let why = "There is nothing here; / says what there is.";
-            let response = Response::error(Status::NotFound, why, &[]);
-            return Err(response.because(Reason::NotFound));
+            return Err(Response::refusal(Reason::NotFound, why, &[]));
         }
     };
     Methods::READ.check(head, Ok(()))?;
@@ -89,7 +87,7 @@ fn parse_query<'a>(head: &Head<'a>) -> Result<TopicsQuery<'a>, Response> {
     for (key, value) in form_urlencoded::parse(text.as_bytes()) {
         let number = value.parse::<usize>().map_err(|_| {
             let why = "`limit` and `from` are numbers.";
-            Response::error(Status::BadRequest, why, &[])
+            Response::refusal(Reason::Other, why, &[])
         });
         match &*key {
             "limit" => query.limit = number?.clamp(1, TOPICS_LISTED_MAX),

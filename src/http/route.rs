@@ -3,7 +3,6 @@
 use super::asset::Site;
 use super::reason::Reason;
 use super::response::Response;
-use super::status::Status;
 use crate::proto::Head;
 use crate::proto::handshake::{self, Refusal};
 use crate::proto::http1::{self, RequestRefusal, is_percent_encoded};
@@ -14,7 +13,7 @@ use std::borrow::Cow;
 const LOBBY: &str = "lobby";
 
 /// The most bytes that a topic's name may have, after decoding: a name is kept as long as the
-/// topic exists, and strangers choose it.
+/// topic exists, and any client chooses it.
 const TOPIC_BYTES_MAX: usize = 128;
 
 /// What to do about a request.
@@ -48,10 +47,10 @@ pub fn route<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Answer<'a>
     Answer::Respond(response)
 }
 
-/// The methods that something is asked with.
+/// The methods that something can be requested with.
 pub(super) struct Methods {
     allow: &'static str,
-    /// What is said to who asks with another one.
+    /// The answer to a request with another one.
     why: &'static str,
 }
 
@@ -67,8 +66,8 @@ impl Methods {
         why: "A WebSocket connection is opened with GET.",
     };
 
-    /// Whether a request is to be answered: its method is one of these, and the rest of it was found to
-    /// be in order. What OPTIONS asks for is known then.
+    /// Whether a request is to be served: its method is one of these, and what else was checked is in
+    /// order. OPTIONS is answered here.
     pub(super) fn check(
         &self,
         head: &Head,
@@ -76,8 +75,7 @@ impl Methods {
     ) -> Result<(), Response> {
         if !self.allow.split(", ").any(|method| method == head.method) {
             let headers = [("Allow", self.allow)];
-            let response = Response::error(Status::MethodNotAllowed, self.why, &headers);
-            return Err(response.because(Reason::Method));
+            return Err(Response::refusal(Reason::Method, self.why, &headers));
         }
         checked.map_err(refused)?;
         match head.method {
@@ -93,7 +91,7 @@ impl Methods {
 }
 
 fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer<'a>, Response> {
-    // A body is never read. Where another method is the fault, that is what is said.
+    // A body is never read. If the method is wrong, too, that is what the answer says.
     let checked = http1::check_request(head).map(|_| ());
     if let Err(refusal) = checked
         && refusal != RequestRefusal::Body
@@ -106,7 +104,7 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
         check_origin(&upgrade, origins)?;
         let topic = decode_topic(name).map_err(|why| {
             let why = with_hint(why, head.path());
-            Response::error(Status::BadRequest, &why, &[]).because(Reason::Topic)
+            Response::refusal(Reason::Topic, &why, &[])
         })?;
         return Ok(Answer::Join(Join {
             upgrade,
@@ -114,15 +112,15 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
             echo: wants_echo(head),
         }));
     }
-    // Of the server as a whole, or whether it is there at all: of `/` too, where health checks ask, and
-    // where a site may have no page.
+    // About the server as a whole, or a health check; the latter ask for `/`, too, where a site may have no
+    // page.
     if head.method == "OPTIONS" && matches!(head.path(), "*" | "/") {
         Methods::READ.check(head, checked)?;
     }
     let Some(response) = site.find(head) else {
         let why = "There is nothing here. The page is at /, WebSockets are at /ws and /ws/TOPIC.";
         let why = with_hint(why, head.path());
-        return Err(Response::error(Status::NotFound, &why, &[]).because(Reason::NotFound));
+        return Err(Response::refusal(Reason::NotFound, &why, &[]));
     };
     Methods::READ.check(head, checked)?;
     Ok(Answer::Respond(response))
@@ -166,8 +164,8 @@ pub fn check_topic(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Says what path was likely meant, if there is one: the WebSocket's that is left without slashes too
-/// many, as they come of putting addresses together, and of capitals.
+/// Adds the path that was likely meant, if there is one: a WebSocket's, with doubled slashes removed, as
+/// they come of joining URLs, and capitals lowered.
 fn with_hint<'a>(why: &'a str, path: &str) -> Cow<'a, str> {
     let mut names = path.split('/').filter(|name| !name.is_empty());
     let is_socket = names
@@ -178,12 +176,12 @@ fn with_hint<'a>(why: &'a str, path: &str) -> Cow<'a, str> {
     if !is_socket || !is_topic || names.next().is_some() {
         return why.into();
     }
-    // It came over the wire, and goes to logs and terminals.
+    // It came from the network, and goes to logs and terminals.
     let topic = topic.map(|name| format!("/{}", name.escape_default()));
     format!("{why} Did you mean /ws{}?", topic.unwrap_or_default()).into()
 }
 
-/// `?echo=0` joins without hearing oneself.
+/// `?echo=0`: the sender does not get its own messages.
 fn wants_echo(head: &Head) -> bool {
     let query = head.query().unwrap_or_default();
     !form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "echo" && value == "0")
@@ -191,12 +189,12 @@ fn wants_echo(head: &Head) -> bool {
 
 pub(super) fn wants_keep_alive(head: &Head) -> bool {
     let has = |token| head.headers.has_token("Connection", token);
-    // Who asks for both gets a close, whatever the version (RFC 9112 §9.3).
+    // If both are asked for, `close` wins, whatever the version (RFC 9112 §9.3).
     !has("close") && (head.minor_version > 0 || has("keep-alive"))
 }
 
-/// Refuses a request for a host that the relay is not, before anything else is told. One that does not
-/// say whom it is for comes from no browser, and one that says so badly is refused for that.
+/// Refuses a request for another host than the relay, before anything else is told. One without a Host
+/// header does not come from a browser, and a malformed one is refused for that reason.
 pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
     let Ok(Some(host)) = http1::host(head) else {
         return Ok(());
@@ -205,27 +203,20 @@ pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
         let why = format!(
             "{refusal} Allow it with --host, or name the proxy that it comes by with --trusted-proxy."
         );
-        let mut response = Response::error(Status::MisdirectedRequest, &why, &[]);
+        let mut response = Response::refusal(Reason::Host, &why, &[]);
         response.head_only = head.method == "HEAD";
-        response.because(Reason::Host)
+        response
     })
 }
 
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {
     http1::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
         let why = format!("{refusal} Allow it with --origin.");
-        Response::error(Status::Forbidden, &why, &[]).because(Reason::Origin)
+        Response::refusal(Reason::Origin, &why, &[])
     })
 }
 
 pub(super) fn refused(refusal: impl Into<Refusal>) -> Response {
     let refusal = refusal.into();
-    let (status, reason) = match refusal {
-        Refusal::Method => (Status::MethodNotAllowed, Reason::Method),
-        Refusal::HttpVersion | Refusal::NoUpgrade => (Status::UpgradeRequired, Reason::NoUpgrade),
-        Refusal::Version => (Status::UpgradeRequired, Reason::Version),
-        Refusal::Request(RequestRefusal::Body) => (Status::BadRequest, Reason::Body),
-        Refusal::Request(_) | Refusal::Key => (Status::BadRequest, Reason::Header),
-    };
-    Response::error(status, &refusal.to_string(), refusal.headers()).because(reason)
+    Response::refusal(refusal.into(), &refusal.to_string(), refusal.headers())
 }

@@ -5,16 +5,21 @@
 //! of the process ([`ProcessFigures`]), and [`Snapshot::render`] turns that into a page by the
 //! official client library. No label has values that clients choose.
 
+mod cause;
 mod counters;
 mod figures;
 mod histogram;
 mod page;
 mod render;
 
-pub use counters::{CLOSE_CODES, Cause, Counters, STATES, close_code_index};
+pub use cause::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
+pub use counters::{CLOSE_CODES, Counters, STATES, close_code_index};
 pub use figures::{Levels, ProcessFigures};
 pub use histogram::{BUCKETS, Histogram};
 pub use render::Format;
+
+/// A clock in nanoseconds, to measure with. Nothing is decided by it.
+pub type Stopwatch = fn() -> u64;
 
 /// Everything that a scrape shows.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,12 @@
 //! Requests of the admin listener, answered apart from everybody else's.
 
-use super::connection::Phase;
+use super::Relay;
+use super::action::{Action, Reply, Scrape};
+use super::hub::TopicFigures;
 use super::ids::{ConnId, Slot};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
-use super::topic::Topic;
-use super::variant::Encoding;
-use super::{Action, Relay};
-use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_admin};
+use super::peer::Phase;
+use crate::http::{AdminRequest, Reason, Response, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
@@ -20,44 +20,32 @@ pub enum Side {
     Admin,
 }
 
-/// A request for metrics, which waits for what the system knows. To be handed back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scrape {
-    format: Format,
-    reply: Reply,
-}
-
-/// How a response is to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Reply {
-    head_only: bool,
-    keep_alive: bool,
-}
-
 impl Relay {
     /// Connections that came by the public listeners.
     #[must_use]
     pub fn public_connections(&self) -> usize {
-        self.connections.len() - self.gate.admins()
+        self.peers.len() - self.gate.admins()
     }
 
     /// How things stand.
     #[must_use]
     pub fn levels(&self) -> Levels {
         Levels {
-            connections: self.census.states(),
-            topics: self.topics.len(),
+            connections: self.peers.states(),
+            topics: self.hub.topics(),
             log_bytes: self.log_bytes(),
-            private_bytes: self.private_bytes,
-            lagging: self.lagging,
-            lag_bytes_max: self.lag_bytes_max(),
+            private_bytes: self.peers.private_bytes(),
+            lagging: self.hub.lagging(),
+            lag_bytes_max: self.hub.lag_bytes_max(),
         }
     }
 
     /// Answers a scrape, with what is known of the process.
     pub fn handle_report(&mut self, id: ConnId, scrape: Scrape, process: &ProcessFigures) {
-        let Some(slot) = self.slot(id) else { return };
-        if self.connections[slot].phase != Phase::Respond {
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
+        if self.peers[slot].phase() != Phase::Respond {
             return;
         }
         let snapshot = Snapshot {
@@ -78,13 +66,13 @@ impl Relay {
             keep_alive,
         };
         if keep_alive {
-            self.connections[slot].extra().kept = rest.to_vec();
+            self.peers[slot].extra().kept = rest.to_vec();
         }
         let response = match request {
             AdminRequest::Respond(response) => response,
             AdminRequest::Readiness if self.shutdown.is_some() => {
                 let why = "The relay is going down.";
-                Response::error(Status::ServiceUnavailable, why, &[]).because(Reason::ShuttingDown)
+                Response::refusal(Reason::ShuttingDown, why, &[])
             }
             AdminRequest::Readiness => Response::fresh("text/plain; charset=utf-8", "ready\n"),
             AdminRequest::Topics(query) => {
@@ -95,12 +83,9 @@ impl Relay {
                     true => Format::OpenMetrics,
                     false => Format::Text,
                 };
-                let id = self.id(slot);
-                let connection = &mut self.connections[slot];
-                self.census.set(connection, Phase::Respond);
-                connection.since = self.now;
+                self.peers.begin_response(slot, self.now);
                 let scrape = Scrape { format, reply };
-                return self.actions.push_back((id, Action::Report(scrape)));
+                return self.peers.push_action(slot, Action::Report(scrape));
             }
         };
         self.reply(slot, response, reply);
@@ -110,7 +95,7 @@ impl Relay {
         response.head_only = reply.head_only;
         response.keep_alive &= reply.keep_alive;
         if !response.keep_alive {
-            self.connections[slot].extra().kept = Vec::new();
+            self.peers[slot].extra().kept = Vec::new();
         }
         self.send_response(slot, response);
     }
@@ -118,20 +103,20 @@ impl Relay {
     /// Some of the topics, in the order of their slots: as many as a turn has time for.
     fn topics_page(&self, query: &TopicsQuery) -> Vec<u8> {
         let mut page = Page {
-            topics: self.topics.len(),
+            topics: self.hub.topics(),
             rooms: Vec::new(),
             next: None,
         };
         if let Some(name) = &query.topic {
-            let topic = self.topics.find(name).map(|key| &self.topics[key]);
-            page.rooms.extend(topic.map(|topic| self.room_of(topic)));
+            let topic = self.hub.find(name);
+            let figures = topic.map(|topic| self.hub.figures(topic, self.now));
+            page.rooms.extend(figures);
         } else {
-            let end = self.topics.slots();
+            let end = self.hub.topic_slots();
             let stop = end.min(query.from.saturating_add(TOPIC_SLOTS_PER_PAGE));
             let mut slot = query.from;
             while slot < stop && page.rooms.len() < query.limit {
-                let topic = self.topics.get(slot);
-                page.rooms.extend(topic.map(|topic| self.room_of(topic)));
+                page.rooms.extend(self.hub.figures_at(slot, self.now));
                 slot += 1;
             }
             page.next = (slot < end).then_some(slot);
@@ -141,32 +126,6 @@ impl Relay {
         json.push(b'\n');
         json
     }
-
-    fn room_of<'a>(&self, topic: &'a Topic) -> Room<'a> {
-        let rate = topic.meter.rate(self.now);
-        let mut room = Room {
-            name: topic.name(),
-            members: 0,
-            members_compressed: 0,
-            messages: topic.meter.messages(),
-            bytes: topic.meter.bytes(),
-            messages_per_second: rate.messages,
-            bytes_per_second: rate.bytes,
-            log_bytes: 0,
-            lagging: 0,
-            lag_bytes_max: 0,
-        };
-        for variant in topic.variants().map(|key| &self.topics[key]) {
-            room.members += variant.members();
-            if variant.encoding != Encoding::Plain {
-                room.members_compressed += variant.members();
-            }
-            room.log_bytes += variant.log.bytes();
-            room.lagging += variant.lagging().len();
-            room.lag_bytes_max = room.lag_bytes_max.max(variant.lag_bytes_max());
-        }
-        room
-    }
 }
 
 /// A part of the list of topics.
@@ -174,25 +133,7 @@ impl Relay {
 struct Page<'a> {
     /// All that exist.
     topics: usize,
-    rooms: Vec<Room<'a>>,
+    rooms: Vec<TopicFigures<'a>>,
     /// Where the next page begins, if there is one.
     next: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct Room<'a> {
-    name: &'a str,
-    members: usize,
-    /// Those who agreed on compression.
-    members_compressed: usize,
-    /// Since it exists: messages, and bytes of their payloads, before compression.
-    messages: u64,
-    bytes: u64,
-    messages_per_second: f64,
-    bytes_per_second: f64,
-    /// Memory that its logs hold.
-    log_bytes: usize,
-    /// Members behind the live end, and how far the last of them is.
-    lagging: usize,
-    lag_bytes_max: u64,
 }

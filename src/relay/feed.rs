@@ -7,7 +7,9 @@
 
 use super::Relay;
 use super::hooks::Published;
-use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey};
+use super::hub::Publication;
+use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey, VariantKey};
+use super::seat::Seats;
 use crate::proto::MessageKind;
 
 /// What became of a message that was offered.
@@ -61,41 +63,42 @@ impl Relay {
     /// Offers a message that comes from elsewhere than a connection. It is within
     /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
-        let Some(topic) = self.topics.find(topic) else {
+        let Some(topic) = self.hub.find(topic) else {
             return Offered::Nobody;
         };
-        if self.room(topic) == 0 {
+        if self.hub.free_bytes(topic, &self.limits) == 0 {
             return Offered::Later;
         }
-        self.append(topic, None, kind, payload);
-        Offered::Committed(self.last_message(topic))
+        self.commit(topic, None, kind, payload);
+        Offered::Committed(self.hub.last_message(topic))
     }
 
     /// A message that is offered for this topic is not put off.
     #[must_use]
     pub fn has_room(&self, topic: &str) -> bool {
-        let topic = self.topics.find(topic);
-        topic.is_none_or(|topic| self.room(topic) > 0)
+        let topic = self.hub.find(topic);
+        topic.is_none_or(|topic| self.hub.free_bytes(topic, &self.limits) > 0)
     }
 
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.id(slot);
-        let sender = &mut self.connections[slot];
+        let id = self.peers.id(slot);
+        let sender = &mut self.peers[slot];
         sender.active = self.now;
-        let topic = self.topics[sender.seat.variant].topic;
-        let excluded = (!sender.seat.echo()).then_some(id);
-        self.append(topic, excluded, kind, payload);
+        let topic = self.hub.topic_of(&sender.seat);
+        let variant = sender.seat.variant;
+        let own = self.peers.excluded(slot);
+        self.commit(topic, own.map(|own| (variant, own)), kind, payload);
         if self.hooks.0.is_some() {
             self.tell_of_message(id, topic, kind, payload);
         }
     }
 
     fn tell_of_message(&mut self, id: ConnId, topic: TopicKey, kind: MessageKind, payload: &[u8]) {
-        let message = self.last_message(topic);
+        let message = self.hub.last_message(topic);
         if let Some(hooks) = &mut self.hooks.0 {
-            let topic = self.topics[topic].name();
+            let topic = self.hub.name(topic);
             let message = Published {
                 id: message,
                 topic,
@@ -106,12 +109,21 @@ impl Relay {
         }
     }
 
-    /// The message that was committed last: its number is how many there were.
-    fn last_message(&self, topic: TopicKey) -> MessageId {
-        let topic = &self.topics[topic];
-        MessageId {
-            epoch: topic.epoch,
-            number: topic.meter.messages(),
-        }
+    /// A message gets its number, and is on its way.
+    #[inline]
+    fn commit(
+        &mut self,
+        topic: TopicKey,
+        excluded: Option<(VariantKey, u64)>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
+        let message = Publication {
+            excluded,
+            kind,
+            payload,
+        };
+        self.hub
+            .append(topic, message, self.now, &self.limits, &mut self.counters);
     }
 }

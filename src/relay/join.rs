@@ -1,11 +1,11 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::connection::Phase;
-use super::flags::Flag;
+use super::hub::Encoding;
 use super::ids::Slot;
-use super::variant::Encoding;
+use super::peer::Flag;
+use super::peer::Phase;
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, Status, check_topic};
+use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
@@ -34,14 +34,12 @@ impl Relay {
                 Decision::Accept => {}
                 Decision::Topic(name) => {
                     if let Err(why) = check_topic(&name) {
-                        let response = Response::error(Status::BadRequest, why, &[]);
-                        return self.respond(slot, response.because(Reason::Topic));
+                        return self.respond(slot, Response::refusal(Reason::Topic, why, &[]));
                     }
                     join.topic = name.into();
                 }
                 Decision::Refuse(status, why) => {
-                    let response = Response::error(status, &why, &[]);
-                    return self.respond(slot, response.because(Reason::Hook));
+                    return self.respond(slot, Response::refusal_by_hook(status, &why));
                 }
             }
         }
@@ -49,8 +47,7 @@ impl Relay {
             let why = "There are as many topics as there may be. Join one that exists, or try again \
                        later.";
             let headers = [("Retry-After", "10")];
-            let response = Response::error(Status::ServiceUnavailable, why, &headers);
-            return self.respond(slot, response.because(Reason::TopicsFull));
+            return self.respond(slot, Response::refusal(Reason::TopicsFull, why, &headers));
         }
         let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
         self.join(slot, &join, subprotocol, rest);
@@ -58,17 +55,17 @@ impl Relay {
 
     /// Whether somebody may join that topic, which may have to begin.
     fn has_topic_for(&self, name: &str) -> bool {
-        self.topics.len() < self.limits.topics_max || self.topics.find(name).is_some()
+        self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }
 
     /// Whether there is room for another WebSocket.
     pub(super) fn has_place(&self) -> bool {
-        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
+        self.peers.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
     fn join(&mut self, slot: Slot, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
-        let id = self.id(slot);
+        let id = self.peers.id(slot);
         let deflate = join
             .upgrade
             .deflate
@@ -76,14 +73,13 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        self.topics[key].join(&mut self.connections, slot, key);
-        let connection = &mut self.connections[slot];
-        self.census.set(connection, Phase::Open);
+        self.hub
+            .join(&mut self.peers, slot, &join.topic, encoding, self.now);
+        self.peers.open(slot, self.now);
+        let connection = &mut self.peers[slot];
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
-        connection.active = self.now;
         let cursor = connection.seat.cursor();
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
@@ -93,13 +89,13 @@ impl Relay {
         extra.outbox.enter_at(cursor);
         self.counters.opened += 1;
         self.counters.opened_compressed += u64::from(deflate.is_some());
-        self.queue_output(slot);
+        self.peers.queue_output(slot);
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }
         self.take_bytes(slot, rest.len());
         // Who is closed for it has all the room that a close frame needs.
-        if self.room_for(slot) >= rest.len() {
+        if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {
             self.keep_input(slot, rest);

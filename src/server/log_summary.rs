@@ -179,15 +179,14 @@ impl Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Response, Status};
+    use crate::http::Response;
 
     fn refusal(reason: Reason) -> Notice {
-        let status = reason.status().unwrap_or(Status::BadRequest);
-        let body = Response::error(status, "No.", &[]).body;
+        let response = Response::refusal(reason, "No.", &[]);
         Notice::Refused {
             reason,
-            status,
-            body,
+            status: response.status,
+            body: response.body,
         }
     }
 

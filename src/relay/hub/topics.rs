@@ -3,9 +3,10 @@
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
 //! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
-use super::ids::{Epoch, TopicKey, VariantKey};
+use super::super::ids::{Epoch, TopicKey, VariantKey};
+use super::encoding::{ENCODINGS, Encoding};
 use super::meter::Meter;
-use super::variant::{ENCODINGS, Encoding, Variant};
+use super::variant::Variant;
 use crate::wheel::Tick;
 use hashbrown::HashTable;
 use slab::Slab;
@@ -63,8 +64,8 @@ impl Topics {
     }
 
     /// The topic in that slot, if there is one.
-    pub(super) fn get(&self, slot: usize) -> Option<&Topic> {
-        self.topics.get(slot)
+    pub(super) fn at(&self, slot: usize) -> Option<TopicKey> {
+        self.topics.contains(slot).then_some(TopicKey(slot as u32))
     }
 
     /// Slots beyond which there is no topic.
