@@ -83,12 +83,12 @@ impl Relay {
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.id(slot);
-        let sender = &mut self.connections[slot];
+        let id = self.peers.id(slot);
+        let sender = &mut self.peers[slot];
         sender.active = self.now;
         let topic = self.hub.topic_of(&sender.seat);
         let variant = sender.seat.variant;
-        let own = self.connections.excluded(slot);
+        let own = self.peers.excluded(slot);
         self.commit(topic, own.map(|own| (variant, own)), kind, payload);
         if self.hooks.0.is_some() {
             self.tell_of_message(id, topic, kind, payload);

@@ -6,37 +6,45 @@
 //! judged from outside.
 //!
 //! ```text
-//!   elsewhere.rs: messages that no client sends
+//!   story.rs: the course of events      elsewhere.rs: messages that no client sends
+//!   reload.rs: other limits and files   ghosts.rs: events for connections that are gone
 //!
-//!   client ── client.rs, request.rs, violation.rs: what it sends, with a mark of what it means
-//!     ▲│
+//!   client ── client.rs, request.rs, violation.rs, addresses.rs: what it sends, and from where, with a mark
+//!     ▲│      of what it means
 //!     │▼
 //!   network ─ network.rs: bounded buffers, delays, cuts, short writes, resets
 //!     ▲│
 //!     │▼
 //!   turn.rs, driver.rs ─ the loop, the server's very own
-//!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
-//!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
+//!     ▲│                         ┌ tap.rs, hear.rs: what it wrote, parsed by other means, was owed
+//!     │▼                         ├ calls.rs, marks.rs: what each call did, by the counters that rose in it
 //!   Relay ◄───── judged by ──────┼ history.rs, rates.rs: what each member is owed, and may send
-//!                                ├ prompt.rs: in how many turns one is written to, and heard
-//!                                └ judge.rs: deadlines, bounds, wake-ups, and nothing left
+//!     │                          ├ door.rs: which addresses may come in, and which may not
+//!     ▼                          ├ timers.rs, endings.rs, laps.rs: deadlines, and reasons for an end
+//!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns one is written to, and heard
+//!   and are told                 └ judge.rs, memory.rs: bounds, wake-ups, and nothing left
 //! ```
 //!
 //! `FANFARE_SIM_SEEDS` sets how many seeds are run, `FANFARE_SIM_SEED` the first one. That one
 //! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`.
 
+mod addresses;
 mod bounds;
 mod calls;
 mod character;
 mod client;
+mod door;
 mod driver;
 mod elsewhere;
 mod endings;
+mod ghosts;
 mod hear;
 mod history;
+mod hooks;
 mod judge;
 mod laps;
 mod marks;
+mod memory;
 mod message;
 mod network;
 mod peer;
@@ -44,9 +52,11 @@ mod prompt;
 mod random;
 mod rates;
 mod regressions;
+mod reload;
 mod request;
 mod script;
 mod storm;
+mod story;
 mod tap;
 mod timers;
 mod turn;
