@@ -1,4 +1,4 @@
-//! What leaves: whose turn it is, what of the log and of its outbox is next for it, and what
+//! What leaves: which connection is next, what of the log and of its outbox is next for it, and what
 //! follows once it was sent.
 
 use super::Relay;
