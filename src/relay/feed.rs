@@ -9,7 +9,6 @@ use super::Relay;
 use super::hooks::Published;
 use super::hub::Publication;
 use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey, VariantKey};
-use super::seat::Seats;
 use crate::proto::MessageKind;
 
 /// What became of a message that was offered.
@@ -87,8 +86,7 @@ impl Relay {
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let topic = self.hub.topic_of(&sender.seat);
-        let variant = sender.seat.variant;
-        let own = self.peers.excluded(slot);
+        let (variant, own) = (sender.seat.variant, sender.excluded());
         self.commit(topic, own.map(|own| (variant, own)), kind, payload);
         if self.hooks.0.is_some() {
             self.tell_of_message(id, topic, kind, payload);
