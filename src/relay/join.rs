@@ -94,7 +94,7 @@ impl Relay {
             hooks.on_join(id, &join.topic);
         }
         self.take_bytes(slot, rest.len());
-        // Who is closed for it has all the room that a close frame needs.
+        // If it is closed for that, there is space for its close frame: one that closes publishes nothing.
         if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {

@@ -1,7 +1,7 @@
 //! What becomes of readers that don't keep up.
 //!
-//! It is worked off between all input and all output: nobody is closed in the middle of what it says, and
-//! what makes room for one topic's messages holds up those of the others for a bounded time. A reader that
+//! That is done between all input and all output: no connection is closed in the middle of its input, and
+//! to free memory for one topic's messages holds up those of the others for a bounded time. A reader that
 //! lags by more than may be retained is *lapped*: it goes on at the live end, or ends there. What follows
 //! for its connection is said by [`Lapped`], and done before the next one is asked for.
 
@@ -40,7 +40,7 @@ pub(in crate::relay) enum Fate {
     Broken,
 }
 
-/// Which variants hold too much, and whom of their readers this turn may still lap.
+/// Which variants hold too much, and how many of their readers this turn may still lap.
 #[derive(Debug, Default)]
 pub(super) struct Lapping {
     /// Variants that hold more than they may, each once.

@@ -1,4 +1,4 @@
-//! All logs and their memory: what is trimmed, at the end of a turn, to what somebody still needs.
+//! All logs and their memory: at the end of a turn, they are trimmed to what members still need.
 
 use super::super::ids::VariantKey;
 use super::super::limits::{Limits, TOPIC_SLOTS_PER_PAGE};
@@ -108,7 +108,7 @@ impl Logs {
         }
     }
 
-    /// Gives back what of a log nobody needs.
+    /// Gives back the part of a log that no member needs.
     pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey) {
         let variant = &mut self.topics[key];
         let head = variant.needed_from(seats);
@@ -128,7 +128,7 @@ impl Logs {
                 self.topics.remove(key);
             }
         }
-        // The list is used in every turn; what a crowd of topics made of it is given back.
+        // The list is used in every turn; the memory that very many topics made it take is given back.
         if touched.capacity() <= TOUCHED_AT_REST_MAX {
             self.touched = touched;
         }

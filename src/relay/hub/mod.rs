@@ -1,6 +1,6 @@
-//! The hub: which message goes to whom, and how far everybody is.
+//! The hub: which message goes to which reader, and how far each of them is.
 //!
-//! It owns topics and their logs in each encoding that somebody reads, and the members of these. It knows
+//! It owns topics, their logs in each encoding that has a reader, and the members of these. It knows
 //! neither connections nor sockets: of a reader it has the slot and the [`Seat`], and of everything else
 //! what it is told. What it does to a reader that concerns its connection, it says as a value
 //! ([`Lapped`]).
@@ -10,7 +10,7 @@
 //!              │                └─► socket full: lagging, a cursor of its own ──┘
 //!              └──► over its bound: overfull ─► laps ─► Lapped
 //!
-//!   end of the turn: logs are trimmed to what somebody needs, and what nobody is in ends
+//!   end of the turn: logs are trimmed to what members need, and topics without members end
 //! ```
 //!
 //! Invariants:
@@ -82,7 +82,7 @@ impl Hub {
         self.compressors.set_stopwatch(stopwatch);
     }
 
-    /// Ends a turn: logs give back what nobody needs, and topics end that everybody has left.
+    /// Ends a turn: logs give back what no member needs, and topics without members end.
     pub(super) fn end_turn(&mut self, seats: &impl Seats) {
         self.logs.tidy(seats);
         self.compressors.end_turn();
@@ -94,7 +94,7 @@ impl Hub {
     }
 }
 
-/// Topics, and who is in them.
+/// Topics and their members.
 impl Hub {
     /// Topics that exist.
     pub(super) fn topics(&self) -> usize {
@@ -220,8 +220,8 @@ impl Hub {
         }
     }
 
-    /// Bytes that may still be appended to a topic before everybody in it was served: a quarter of what it
-    /// retains, so that what a turn brings never laps a reader whose socket has room. None while its
+    /// Bytes that may still be appended to a topic before every member was served: a quarter of what it
+    /// retains, so that what a turn brings never laps a reader whose socket has space. None while its
     /// log, or all logs, are over their bound: so what one read brings is all that may exceed it.
     pub(super) fn free_bytes(&self, topic: TopicKey, limits: &Limits) -> usize {
         if self.logs.is_overfull(limits) {

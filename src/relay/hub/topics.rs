@@ -1,7 +1,7 @@
 //! Topics by name, and the variants that their messages are encoded in.
 //!
-//! A topic exists while one of its variants does, and a variant while it has a member: so nothing
-//! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
+//! A topic exists while one of its variants does, and a variant while it has a member: so nothing is
+//! encoded without a reader, and a topic of one member costs the same whatever that reads.
 
 use super::super::ids::{Epoch, TopicKey, VariantKey};
 use super::encoding::{ENCODINGS, Encoding};
@@ -14,10 +14,10 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
-/// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
+/// Topics that memory is kept for when all are gone; what more of them took is given back.
 const AT_REST_MAX: usize = 64;
 
-/// A topic: a name, and its messages as far as somebody reads them.
+/// A topic: a name, and its messages in each encoding that has a reader.
 #[derive(Debug)]
 pub(super) struct Topic {
     name: Box<str>,
@@ -101,7 +101,7 @@ impl Topics {
 
     fn insert(&mut self, name: &str, now: Tick) -> TopicKey {
         let hash = self.hasher.hash_one(name);
-        // The hash of a count that never repeats, by a key that nobody knows, is as good as chance.
+        // The hash of a count that never repeats, by a secret key, is as good as chance.
         self.epochs += 1;
         let key = self.topics.insert(Topic {
             name: name.into(),

@@ -1,13 +1,13 @@
-//! One encoding of a topic's messages: its log, and the members who read it.
+//! One encoding of a topic's messages: its log, and the members that read it.
 //!
-//! Members are served by a walk, in rounds: each visits everybody who was there when it began, stops
-//! anywhere, and goes on in another turn. What comes meanwhile waits for nobody: whoever is visited
-//! gets all there is, and for those who were visited before, another round follows. So messages that
-//! never cease don't keep a round from its end, nor do members who come and go: it settles all that
-//! was in the log when it began. Each member is in one of two states:
+//! Members are served by a walk, in rounds. A round visits every member that was there when it began; it can
+//! stop anywhere, and go on in another turn. A member that is visited gets all there is by then, messages of
+//! this round's time too; those that were visited before get them in the next round. So a round ends, however
+//! many messages and members come meanwhile, and it settles all that was in the log when it began. Each
+//! member is in one of two states:
 //! - *with the walk*: at `settled` or later;
-//! - *lagging*: on the list of those with a cursor of their own, who are served as their sockets
-//!   have room, and whom the walk passes over.
+//! - *lagging*: on the list of those with a cursor of their own. They are served when their sockets have
+//!   space, and the walk passes over them.
 //!
 //! ```text
 //!   members  [ a  b  c | d  e  f | g ]     a, b and c were visited in this round, d, e and f are
@@ -129,8 +129,8 @@ impl Variant {
         self.members.push(slot);
     }
 
-    /// Removes a member. Each part of the list closes its gap with its last: those who were visited,
-    /// those who are yet to be, and those who have come since.
+    /// Removes a member. Each part of the list closes its gap with its last: members that were visited,
+    /// those that are yet to be, and those that have joined since.
     pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) {
         self.laggards.remove(seats, slot);
         let seat = seats.seat_mut(slot);
@@ -147,7 +147,7 @@ impl Variant {
             self.place(seats, self.end, hole);
             hole = self.end;
             if self.end == 0 {
-                // All whom this round was for have left, and the others have come since.
+                // All members that this round was for have left, and the others have joined since.
                 self.settled = self.goal;
             }
         }
@@ -164,7 +164,7 @@ impl Variant {
         }
     }
 
-    /// A message is about to be appended: whoever was visited until now does not know it.
+    /// A message is about to be appended: members visited until now don't have it.
     pub(super) fn count_visits(&mut self) {
         if self.counted != self.next {
             let visits = u64::from(self.next - self.counted);
@@ -173,8 +173,8 @@ impl Variant {
         }
     }
 
-    /// Whether there is something to visit anybody for. A round that has visited everybody is over, once
-    /// they were served.
+    /// Whether there is a member to visit, with something to send it. A round that has visited all its members
+    /// is over once they were served.
     #[inline]
     pub(super) fn is_walk_due(&mut self, per_write: &mut Histogram<0>) -> bool {
         if self.next < self.end {
@@ -210,7 +210,7 @@ impl Variant {
         (self.next, self.counted, self.end) = (0, 0, 0);
     }
 
-    /// Everybody with the walk is at the tail.
+    /// Every member with the walk is at the tail.
     fn is_walk_complete(&self) -> bool {
         self.settled == self.log.tail()
     }
@@ -234,7 +234,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// However members come and go, and messages with them: nobody stands behind what is settled;
+        /// However members come and go, and messages with them: no member stands behind what is settled;
         /// and a round settles what was there when it began, after one visit to each at most.
         #[test]
         fn a_round_settles_what_was_there_when_it_began(

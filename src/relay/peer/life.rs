@@ -181,7 +181,8 @@ impl Life {
         }
     }
 
-    /// When the time is up for a connection. It was heard, and a message went either way, at those times;
+    /// When the time is up for a connection. Its last byte came at `heard`, its last message went either way at
+    /// `active`;
     /// `silence` are the ticks until it is asked for a sign of life.
     pub(super) fn deadline(self, limits: &Limits, heard: Tick, active: Tick, silence: u32) -> Tick {
         match self {

@@ -1,10 +1,10 @@
 //! What happens when nothing happens: whose time is up, and what that means.
 //!
 //! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
-//! a deadline off, such as hearing from a peer, only stores a tick; the entry finds out when it
+//! a deadline off, such as a byte from a peer, only stores a tick; the entry finds out when it
 //! fires, and arms itself again.
 //!
-//! No peer is judged for what it may have said and was not heard for: timers go by the time up to
+//! No peer is ended for silence while bytes of it wait to be read: timers go by the time up to
 //! which everything that came was [reported](super::reported), and a connection with something to be
 //! read is read first.
 
