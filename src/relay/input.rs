@@ -30,7 +30,7 @@ impl Relay {
             Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
                 0 => Reading::NextTurn,
                 _ if connection.has_kept() => Reading::Kept,
-                room => Reading::Now(room),
+                bytes_max => Reading::Now(bytes_max),
             },
             Phase::Linger => Reading::Now(usize::MAX),
         }
@@ -221,7 +221,7 @@ impl Relay {
         self.hub.free_bytes(topic, &self.limits)
     }
 
-    /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
+    /// Keeps bytes of a member until its topic takes what they may inflate to, or until the message
     /// before them is inflated.
     pub(super) fn keep_input(&mut self, slot: Slot, input: &[u8]) {
         let is_inflating =

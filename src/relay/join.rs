@@ -58,7 +58,7 @@ impl Relay {
         self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }
 
-    /// Whether there is room for another WebSocket.
+    /// Whether there may be another WebSocket.
     pub(super) fn has_place(&self) -> bool {
         self.peers.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }

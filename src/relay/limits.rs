@@ -180,7 +180,7 @@ pub(super) const REFUSED_LINGERING_MAX: usize = 64;
 
 #[cfg(test)]
 impl Limits {
-    /// Bounds of a relay with room for everything.
+    /// Bounds that tests don't meet unless they set them.
     pub(super) fn of_tests() -> Self {
         Limits {
             connections_max: usize::MAX,

@@ -41,7 +41,7 @@ pub(super) struct Gate {
     accept_rates: Option<AcceptRates>,
     quotas: Quotas,
     /// Connections that came by the admin listener, the oldest first: a short list, since a connection
-    /// has no room for it. It is looked at when a request has come.
+    /// has no bit to spare for it. It is looked at when a request has come.
     admins: Vec<ConnId>,
 }
 

@@ -147,7 +147,7 @@ impl Lapping {
 
     /// The lagging members of a variant whose cursor is before `at`. What the walk has yet to serve is held
     /// anyway; so a member that began to lag there, such as one that leaves, stays. So does one whose socket
-    /// has room: it is served before anything else is taken in.
+    /// has space: it is served before anything else is taken in.
     fn cut(&self, logs: &Logs, seats: &impl Seats, key: VariantKey, at: Position) -> Cut {
         let variant = &logs.topics[key];
         let at = at.min(variant.settled());

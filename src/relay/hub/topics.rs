@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn names_map_to_one_topic_each() {
         let mut topics = Topics::default();
-        let name = |n: usize| format!("room {n}");
+        let name = |n: usize| format!("topic {n}");
         let keys: Vec<VariantKey> = (0..1000)
             .map(|n| find_or_insert(&mut topics, &name(n), Encoding::Plain))
             .collect();
