@@ -220,4 +220,4 @@ impl Relay {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

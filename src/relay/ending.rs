@@ -104,6 +104,7 @@ impl Relay {
     }
 
     fn start_close_with(&mut self, slot: u32, payload: Vec<u8>, peer: Peer) {
+        let id = self.id(slot);
         let connection = &mut self.connections[slot as usize];
         debug_assert_eq!(connection.phase, Phase::Open);
         self.census.set(connection, Phase::Closing);
@@ -121,6 +122,10 @@ impl Relay {
             extra.kept = Vec::new();
         }
         (extra.gather, extra.inflating) = (Default::default(), None);
+        if self.let_go(id) {
+            // Its close frame may wait to be read.
+            self.resumes.push(id);
+        }
         if self.pass_over_own(slot) < at {
             // The walk goes on without it: it has a cursor, and an end, of its own.
             self.lag(slot);
@@ -209,6 +214,7 @@ impl Relay {
         }
         self.census.set(connection, Phase::Closed);
         self.forget_admin(id);
+        self.let_go(id);
         self.part(slot);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
@@ -224,10 +230,11 @@ impl Relay {
         }
         self.topics[key].leave(&mut self.connections, slot);
         self.touch(key);
+        let id = self.id(slot);
+        self.feed.on_leave(id);
         if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.connections[slot as usize].generation;
             let topic = self.topics[key].topic;
-            hooks.on_leave(ConnId { slot, generation }, self.topics[topic].name());
+            hooks.on_leave(id, self.topics[topic].name());
         }
     }
 }

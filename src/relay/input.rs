@@ -5,11 +5,11 @@
 //! the peer's close frame has a meaning. And what a connection has to say is taken in when it is its turn
 //! to be read, and never from within another's.
 
+use super::Relay;
 use super::connection::{ConnId, Peer, Phase};
 use super::flags::Flag;
 use super::limits::GATHER_BYTES_FREE;
 use super::responses::Pending;
-use super::{Reading, Relay};
 use crate::http::{self, Answer, Reason, Response, Status};
 use crate::metrics::Cause;
 use crate::proto::{
@@ -17,28 +17,6 @@ use crate::proto::{
 };
 
 impl Relay {
-    /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
-    #[must_use]
-    pub fn reading(&self, id: ConnId) -> Reading {
-        let Some(slot) = self.slot(id) else {
-            return Reading::Later;
-        };
-        let connection = &self.connections[slot as usize];
-        match connection.phase {
-            Phase::Respond | Phase::Closed => Reading::Later,
-            Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
-            Phase::Head if connection.has_kept() => Reading::Kept,
-            // What follows a request may have to wait for its answer: it is kept meanwhile.
-            Phase::Head => Reading::Now(self.limits.head_bytes_max),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.room_for(slot) {
-                0 => Reading::NextTurn,
-                _ if connection.has_kept() => Reading::Kept,
-                room => Reading::Now(room),
-            },
-            Phase::Linger => Reading::Now(usize::MAX),
-        }
-    }
-
     /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
     /// message that is being inflated, or else the bytes behind it.
     pub fn handle_kept(&mut self, id: ConnId) {
@@ -253,17 +231,21 @@ impl Relay {
             };
             let consumed = received.consumed;
             match received.event {
-                Some(Event::Fragment(fragment)) if fragment.compressed => {
-                    let is_whole = fragment.last;
-                    if let Err(error) = self.on_compressed_fragment(slot, fragment) {
-                        return self.fail(slot, error);
+                Some(Event::Fragment(fragment)) => {
+                    let (is_whole, compressed) = (fragment.last, fragment.compressed);
+                    match compressed {
+                        true => {
+                            if let Err(error) = self.on_compressed_fragment(slot, fragment) {
+                                return self.fail(slot, error);
+                            }
+                        }
+                        false => self.on_fragment(slot, fragment),
                     }
-                    if is_whole && self.room_for(slot) == 0 {
+                    if is_whole && self.is_to_wait(slot, compressed) {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
                 }
-                Some(Event::Fragment(fragment)) => self.on_fragment(slot, fragment),
                 Some(Event::Ping(payload)) if self.is_slot_open(slot) => {
                     self.counters.pings_received += 1;
                     if self.spend_message(slot) {
@@ -351,30 +333,5 @@ impl Relay {
             return None;
         }
         Some(std::mem::take(&mut extra.gather))
-    }
-
-    /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn room_for(&self, slot: u32) -> usize {
-        let connection = &self.connections[slot as usize];
-        if connection.phase != Phase::Open {
-            return usize::MAX;
-        }
-        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
-        if connection.flags.has(Flag::Compression) && has_inflated {
-            return 0;
-        }
-        self.room(self.topics[connection.variant].topic)
-    }
-
-    /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
-    /// before them is inflated.
-    pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
-        let is_inflating = (self.connections[slot as usize].extra.as_deref())
-            .is_some_and(|extra| extra.inflating.is_some());
-        if is_inflating || !input.is_empty() {
-            let id = self.id(slot);
-            self.connections[slot as usize].extra().kept = input.to_vec();
-            self.resumes.push(id);
-        }
     }
 }

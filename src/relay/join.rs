@@ -75,6 +75,7 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
+        let topics = self.topics.len();
         let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
         let (cursor, member) = self.topics[key].join(slot);
         let connection = &mut self.connections[slot as usize];
@@ -86,6 +87,8 @@ impl Relay {
         connection.flags.put(Flag::Echo, join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
+        let is_new = self.topics.len() > topics;
+        (self.feed).on_join(&join.topic, is_new, id, connection.flags);
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
         join.upgrade

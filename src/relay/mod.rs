@@ -57,6 +57,7 @@ mod piece;
 mod publish;
 mod queue;
 mod rate;
+mod reading;
 mod reported;
 mod responses;
 mod shutdown;
@@ -70,12 +71,13 @@ pub use crate::metrics::Counters;
 pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
 pub use compression::Stopwatch;
 pub use connection::ConnId;
-pub use feed::Offered;
+pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{Epoch, InvalidId, MessageId, Origin, Party};
 pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
+pub use reading::Reading;
 pub use responses::Calendar;
 pub use topic::VariantKey;
 
@@ -104,21 +106,6 @@ pub enum Action {
     Close,
     /// Hand this back to [`Relay::handle_report`], with what the system knows of the process.
     Report(Scrape),
-}
-
-/// Whether a connection's socket is to be read now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// Yes, at most so many bytes.
-    Now(usize),
-    /// There is no room in this turn for what it may say: ask in the next one, before those who were
-    /// heard in this.
-    NextTurn,
-    /// First what was kept of it, in [`Relay::handle_kept`]; then ask again in the next turn, after the
-    /// others.
-    Kept,
-    /// Not until [`Relay::poll_resume`] names it.
-    Later,
 }
 
 /// The relay. See the [module](self).
@@ -289,11 +276,6 @@ impl Relay {
         self.actions.pop_front()
     }
 
-    /// The next connection to be read again, though its socket raises no event for it.
-    pub fn poll_resume(&mut self) -> Option<ConnId> {
-        self.resumes.pop()
-    }
-
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
@@ -307,6 +289,7 @@ impl Relay {
         }
         self.tidy_topics();
         self.codec.end_turn();
+        self.feed.end_turn();
     }
 
     /// The next turn is due at once.
@@ -315,7 +298,8 @@ impl Relay {
         let queues = [&self.outputs, &self.slow_outputs];
         let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
         let is_overfull = !self.overfull.is_empty() || self.is_overfull();
-        self.timers_left == 0 || is_owed || !self.dirty.is_empty() || is_overfull
+        let is_behind = self.timers_left == 0 || self.feed.has_work();
+        is_behind || is_owed || !self.dirty.is_empty() || is_overfull
     }
 
     /// When the next turn is due, though nothing happens.

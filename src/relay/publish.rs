@@ -93,12 +93,14 @@ impl Relay {
 
     /// Bytes that a topic may still take in before everybody in it was served: a quarter of what it
     /// retains, so that what a turn brings never laps a reader whose socket has room. None while its
-    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it.
+    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it. None
+    /// either before everybody was closed who misses messages.
     pub(super) fn room(&self, topic: TopicKey) -> usize {
-        if self.is_overfull() {
+        let topic = &self.topics[topic];
+        if self.is_overfull() || topic.gap.is_some() {
             return 0;
         }
-        let unsettled_bytes = self.topics[topic]
+        let unsettled_bytes = topic
             .variants()
             .map(|key| match &self.topics[key] {
                 variant if variant.overfull => u64::MAX,
@@ -120,6 +122,7 @@ impl Relay {
     /// a topic's messages holds up those of the others for a bounded time.
     pub(super) fn lap_laggards(&mut self) {
         let mut laps_left = self.limits.pace.laps_per_turn;
+        self.close_gaps(&mut laps_left);
         let bytes_max = self.limits.topic_log_bytes_max;
         for _ in 0..self.overfull.len() {
             if laps_left == 0 {
@@ -283,8 +286,9 @@ impl Relay {
             self.trim(key);
             self.note_retaining(key);
             let variant = &self.topics[key];
-            if variant.is_empty() && !variant.dirty && !variant.overfull {
-                self.topics.remove(key);
+            let is_over = variant.is_empty() && !variant.dirty && !variant.overfull;
+            if is_over && let Some(topic) = self.topics.remove(key) {
+                self.feed.on_topic_end(topic.name());
             }
         }
         // The list is used in every turn; what a crowd of topics made of it is given back.

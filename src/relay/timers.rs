@@ -133,6 +133,10 @@ impl Relay {
     }
 
     fn on_open_timer(&mut self, slot: u32, now: Tick) {
+        if self.is_held(self.id(slot)) {
+            // It has something to say, and is not read.
+            self.connections[slot as usize].active = self.now;
+        }
         let connection = &self.connections[slot as usize];
         let is_idle = self
             .limits
@@ -143,8 +147,10 @@ impl Relay {
             self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
         } else if connection.flags.has(Flag::Blocked) {
             self.probe(slot);
-        } else if connection.flags.has(Flag::AwaitingPong) && connection.outbox().is_some() {
-            // The ping waits for its turn, and the peer for the ping.
+        } else if connection.flags.has(Flag::AwaitingPong)
+            && (connection.outbox().is_some() || self.is_held(self.id(slot)))
+        {
+            // The ping waits for its turn, and the peer for the ping; or the pong waits to be read.
             self.connections[slot as usize].since = self.now;
         } else if connection.flags.has(Flag::AwaitingPong) {
             self.counters.dead += 1;

@@ -3,7 +3,8 @@
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
 //! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
-use super::ids::Epoch;
+use super::feed::{Gap, Missing, Numbers, Place};
+use super::ids::{Epoch, MessageId};
 use super::meter::Meter;
 use super::variant::{ENCODINGS, Encoding, Variant};
 use crate::wheel::Tick;
@@ -33,8 +34,10 @@ impl VariantKey {
 #[derive(Debug)]
 pub(super) struct Topic {
     name: Box<str>,
-    /// This life of it: messages of another have other ids.
-    pub(super) epoch: Epoch,
+    /// Which its messages are: those of another life of it have other ids.
+    numbers: Numbers,
+    /// Members that are to be closed before it takes anything in.
+    pub(super) gap: Option<Box<Gap>>,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -56,6 +59,26 @@ pub(super) struct Topics {
 impl Topic {
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The message that was committed last.
+    pub(super) fn last_message(&self) -> MessageId {
+        self.numbers.last(self.meter.messages())
+    }
+
+    /// Where a message stands that was ordered elsewhere.
+    pub(super) fn place(&self, id: MessageId) -> Place {
+        self.numbers.place(self.meter.messages(), id)
+    }
+
+    /// The message that is appended next is that one.
+    pub(super) fn expect(&mut self, id: MessageId) {
+        self.numbers.expect(self.meter.messages(), id);
+    }
+
+    /// The message that is appended next is the one after that.
+    pub(super) fn go_on_after(&mut self, id: MessageId) -> Option<Missing> {
+        self.numbers.go_on_after(self.meter.messages(), id)
     }
 
     /// Its variants by the number of their encoding, `NONE` where there is none.
@@ -83,6 +106,10 @@ impl Topics {
     /// Slots beyond which there is no topic.
     pub(super) fn slots(&self) -> usize {
         self.topics.capacity()
+    }
+
+    pub(super) fn exists(&self, key: TopicKey) -> bool {
+        self.topics.contains(key.0 as usize)
     }
 
     /// The topic of that name, if it exists.
@@ -115,9 +142,11 @@ impl Topics {
         let hash = self.hasher.hash_one(name);
         // The hash of a count that never repeats, by a key that nobody knows, is as good as chance.
         self.epochs += 1;
+        let epoch = Epoch::of(self.hasher.hash_one(self.epochs));
         let key = self.topics.insert(Topic {
             name: name.into(),
-            epoch: Epoch::of(self.hasher.hash_one(self.epochs)),
+            numbers: Numbers::begin(epoch),
+            gap: None,
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
@@ -128,17 +157,16 @@ impl Topics {
         TopicKey(key)
     }
 
-    /// Removes a variant, and the topic along with its last one.
-    pub(super) fn remove(&mut self, key: VariantKey) {
+    /// Removes a variant, and the topic along with its last one: then that is returned.
+    pub(super) fn remove(&mut self, key: VariantKey) -> Option<Topic> {
         let variant = self.variants.remove(key.0 as usize);
         let topic = &mut self.topics[variant.topic.0 as usize];
         topic.variants[variant.encoding as usize] = VariantKey::NONE;
-        if topic.variants == [VariantKey::NONE; ENCODINGS] {
-            self.remove_topic(variant.topic.0);
-        }
+        let is_last = topic.variants == [VariantKey::NONE; ENCODINGS];
+        is_last.then(|| self.remove_topic(variant.topic.0))
     }
 
-    fn remove_topic(&mut self, key: u32) {
+    fn remove_topic(&mut self, key: u32) -> Topic {
         let topic = self.topics.remove(key as usize);
         let hash = self.hasher.hash_one(&*topic.name);
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
@@ -149,6 +177,7 @@ impl Topics {
             self.variants = Slab::new();
             self.by_name = HashTable::new();
         }
+        topic
     }
 }
 
@@ -197,7 +226,7 @@ mod tests {
         for (n, &key) in keys.iter().enumerate() {
             assert_eq!(find_or_insert(&mut topics, &name(n), Encoding::Plain), key);
         }
-        keys.iter().for_each(|&key| topics.remove(key));
+        keys.iter().for_each(|&key| drop(topics.remove(key)));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
     }
 

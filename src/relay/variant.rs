@@ -146,6 +146,11 @@ impl Variant {
         self.members.is_empty()
     }
 
+    /// Slots of the members.
+    pub(super) fn slots(&self) -> &[u32] {
+        &self.members
+    }
+
     pub(super) fn members(&self) -> usize {
         self.members.len()
     }

@@ -9,11 +9,11 @@ use super::handle::{Gone, Handle, PublishError};
 use super::receipt::Unsettled;
 use super::signals::Loaded;
 use crate::proto::MessageKind;
-use crate::relay::{Counters, Offered};
+use crate::relay::{Counters, MessageId, Offered, Relay};
 use crate::turn::Shares;
 use crate::wheel::Tick;
 use mio::Waker;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -204,6 +204,8 @@ pub(super) struct Inbox {
     mailbox: Arc<Mailbox>,
     /// Messages were left over for the next turn.
     has_more: bool,
+    /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
+    travelling: HashMap<u64, Unsettled>,
     /// Hooks may ask for counters while the relay is busy.
     keeps_counters: bool,
 }
@@ -247,6 +249,7 @@ impl Inbox {
         Inbox {
             mailbox: Arc::new(mailbox),
             has_more: false,
+            travelling: HashMap::new(),
             keeps_counters: false,
         }
     }
@@ -287,8 +290,8 @@ impl Inbox {
     }
 
     /// There is, or may be, a message that the next turn is to publish.
-    pub(super) fn has_work(&self) -> bool {
-        self.has_more
+    pub(super) fn has_work(&self, relay: &Relay) -> bool {
+        self.has_more && relay.takes_offers()
     }
 
     /// Puts a message back before all others: its topic had no room for it.
@@ -339,6 +342,13 @@ impl Server {
         self.inbox.answer(self.relay.counters());
     }
 
+    /// Tells what became of messages that get their numbers elsewhere.
+    pub(super) fn settle_receipts(&mut self) {
+        while let Some(settled) = self.relay.poll_settled() {
+            settle(self.inbox.travelling.remove(&settled.offer), settled.id);
+        }
+    }
+
     fn publish(&mut self) {
         let mut bytes = 0;
         self.inbox.has_more = false;
@@ -346,23 +356,31 @@ impl Server {
             let Some(mail) = self.inbox.next() else {
                 return;
             };
-            let published = match self.relay.offer(&mail.topic, mail.kind, &mail.payload) {
-                Offered::Committed(id) => Some(id),
-                Offered::Nobody => None,
-                Offered::Later => {
+            let payload_bytes = mail.payload.len();
+            match self.relay.offer(&mail.topic, mail.kind, &mail.payload) {
+                Offered::Committed(id) => settle(mail.receipt, Some(id)),
+                Offered::Nobody => settle(mail.receipt, None),
+                Offered::Travels(offer) => {
+                    let receipt = mail.receipt.map(|receipt| (offer, receipt));
+                    self.inbox.travelling.extend(receipt);
+                }
+                Offered::Later | Offered::Full => {
                     self.inbox.put_back(mail);
                     break;
                 }
-            };
-            if let Some(receipt) = &mail.receipt {
-                receipt.settle(published);
             }
-            bytes += mail.payload.len();
+            bytes += payload_bytes;
             if bytes >= Shares::TURN_BYTES_MAX {
                 break;
             }
         }
         self.inbox.has_more = true;
+    }
+}
+
+fn settle(receipt: Option<Unsettled>, published: Option<MessageId>) {
+    if let Some(receipt) = receipt {
+        receipt.settle(published);
     }
 }
 

@@ -172,7 +172,7 @@ impl Server {
                 Err(error) => return Err(error),
             }
             let mut is_signalled = false;
-            let mut is_woken = self.inbox.has_work();
+            let mut is_woken = self.inbox.has_work(&self.relay);
             for event in &events {
                 match event.token() {
                     SIGNAL => is_signalled = true,
@@ -187,6 +187,7 @@ impl Server {
             if is_woken {
                 self.obey(now);
             }
+            self.settle_receipts();
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             turn.run(self);
@@ -210,8 +211,10 @@ impl Server {
 
     /// How long the poll may sleep, if the turn has left nothing to do.
     fn timeout(&self, has_work: bool) -> Option<Duration> {
-        let has_work =
-            has_work || self.relay.has_work() || self.acceptor.has_work() || self.inbox.has_work();
+        let has_work = has_work
+            || self.relay.has_work()
+            || self.acceptor.has_work()
+            || self.inbox.has_work(&self.relay);
         if has_work {
             return Some(Duration::ZERO);
         }

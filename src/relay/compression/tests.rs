@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 const TOPIC_LOG_BYTES_MAX: usize = 1 << 20;
 
-fn limits() -> Limits {
+pub(in crate::relay) fn limits() -> Limits {
     Limits {
         connections_max: usize::MAX,
         topics_max: usize::MAX,
@@ -27,6 +27,7 @@ fn limits() -> Limits {
         outbox_bytes_max: 4 << 10,
         rescue_bytes_max: 64 << 10,
         private_bytes_max: 64 << 20,
+        unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         slow_policy: SlowPolicy::Close,
         compression: Some(Compression {
             level: 1,

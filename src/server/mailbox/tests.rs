@@ -162,10 +162,13 @@ fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
     for left in [12, 8, 4, 0] {
         server.obey(Tick(0));
         assert_eq!(server.inbox.mailbox.lock().messages.len(), left);
-        assert!(server.inbox.has_work(), "nobody would wake the loop");
+        assert!(
+            server.inbox.has_work(&server.relay),
+            "nobody would wake the loop"
+        );
     }
     server.obey(Tick(0));
-    assert!(!server.inbox.has_work());
+    assert!(!server.inbox.has_work(&server.relay));
 }
 
 #[test]

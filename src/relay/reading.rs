@@ -1,0 +1,81 @@
+//! Whether a connection is to be read now, and what of its input has to wait.
+
+use super::Relay;
+use super::connection::{ConnId, Peer, Phase};
+use super::flags::Flag;
+
+/// Whether a connection's socket is to be read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Yes, at most so many bytes.
+    Now(usize),
+    /// There is no room in this turn for what it may say: ask in the next one, before those who were
+    /// heard in this.
+    NextTurn,
+    /// First what was kept of it, in [`Relay::handle_kept`]; then ask again in the next turn, after the
+    /// others.
+    Kept,
+    /// Not until [`Relay::poll_resume`] names it.
+    Later,
+    /// The same, and the relay is to be told so, with [`Relay::handle_held`]: as much as may be has yet to be
+    /// ordered elsewhere.
+    Held,
+}
+
+impl Relay {
+    /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
+    #[must_use]
+    pub fn reading(&self, id: ConnId) -> Reading {
+        let Some(slot) = self.slot(id) else {
+            return Reading::Later;
+        };
+        let connection = &self.connections[slot as usize];
+        match connection.phase {
+            Phase::Respond | Phase::Closed => Reading::Later,
+            Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
+            Phase::Head if connection.has_kept() => Reading::Kept,
+            // What follows a request may have to wait for its answer: it is kept meanwhile.
+            Phase::Head => Reading::Now(self.limits.head_bytes_max),
+            Phase::Open if !self.takes_offers() => Reading::Held,
+            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.room_for(slot) {
+                0 => Reading::NextTurn,
+                _ if connection.has_kept() => Reading::Kept,
+                room => Reading::Now(room),
+            },
+            Phase::Linger => Reading::Now(usize::MAX),
+        }
+    }
+
+    /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
+    pub(super) fn room_for(&self, slot: u32) -> usize {
+        let connection = &self.connections[slot as usize];
+        if connection.phase != Phase::Open {
+            return usize::MAX;
+        }
+        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
+        if connection.flags.has(Flag::Compression) && has_inflated {
+            return 0;
+        }
+        let room = self.room(self.topics[connection.variant].topic);
+        room.min(self.room_for_offers())
+    }
+
+    /// Whether what follows a message has to wait: the read may bring more than there is room for, since it was
+    /// inflated, or travels.
+    pub(super) fn is_to_wait(&self, slot: u32, was_compressed: bool) -> bool {
+        let is_full = !self.takes_offers() && self.is_slot_open(slot);
+        is_full || was_compressed && self.room_for(slot) == 0
+    }
+
+    /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
+    /// before them is inflated.
+    pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
+        let is_inflating = (self.connections[slot as usize].extra.as_deref())
+            .is_some_and(|extra| extra.inflating.is_some());
+        if is_inflating || !input.is_empty() {
+            let id = self.id(slot);
+            self.connections[slot as usize].extra().kept = input.to_vec();
+            self.resumes.push(id);
+        }
+    }
+}
