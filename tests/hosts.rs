@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use fanfare::config::Origin;
-use fanfare::proto::handshake::check_origin;
+use fanfare::proto::http1::check_origin;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 

@@ -1,14 +1,17 @@
-//! Tests of the source itself: who may know whom, where the kernel and the clock may be touched,
-//! how long a file may be, and what must not stay in one.
+//! Tests of the source itself: which room may know which, and which file of a room which other; where
+//! the kernel and the clock may be touched; how long a file may be, and what must not stay in one.
 //!
 //! It reads tokens, not types: enough for a house that names its rooms by path.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/tokens.rs"]
 mod tokens;
 
+use circles::Files;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tokens::paths;
+use tokens::{Role, Written, paths};
 
 /// A room of the house: a module right beneath the crate's root.
 struct Room {
@@ -81,6 +84,18 @@ const PLAIN_DATA: &[&str] = &[
     "std::net::SocketAddrV6",
 ];
 
+/// The rooms without a circle among their files.
+const IN_ONE_DIRECTION: &[&str] = &[
+    "cli",
+    "turn",
+    "transport",
+    "journal",
+    "fuzz",
+    "metrics",
+    "proxy",
+    "wheel",
+];
+
 const LINES_MAX: usize = 400;
 
 /// Files that may be longer, each with the reason why cutting it up would make it worse.
@@ -141,6 +156,17 @@ fn the_kernel_is_touched_in_its_own_rooms_alone() {
         }
     }
     assert_none(&faults);
+}
+
+#[test]
+fn files_of_a_room_know_each_other_in_one_direction() {
+    let circles = |room: &&str| Files::of_room(room).circles();
+    assert_none(
+        &IN_ONE_DIRECTION
+            .iter()
+            .flat_map(circles)
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -271,6 +297,7 @@ fn sources() -> impl Iterator<Item = Source> {
 /// A path in a source, such as `crate::wheel::Tick`, however it was written.
 struct Named {
     segments: Vec<String>,
+    role: Role,
     is_test: bool,
     /// How many modules lie between it and the crate's root.
     depth: usize,
@@ -299,6 +326,12 @@ impl Source {
             .collect()
     }
 
+    /// Whether all of it is unit tests.
+    fn is_test(&self) -> bool {
+        let modules = self.modules();
+        modules.iter().any(|name| name.ends_with("tests"))
+    }
+
     fn room(&self) -> Option<&'static Room> {
         let name = self.modules()[0];
         let room = ROOMS.iter().find(|room| room.name == name);
@@ -313,19 +346,24 @@ impl Source {
 
     fn paths(&self) -> impl Iterator<Item = Named> {
         let modules = self.modules();
-        let is_test_file = modules.contains(&"tests");
+        let is_test_file = self.is_test();
         let unit_tests_at = unit_tests_at(&self.0.text);
-        paths(&self.0.text)
-            .into_iter()
-            .map(move |(line, segments)| {
+        paths(&self.0.text).into_iter().map(
+            move |Written {
+                      line,
+                      segments,
+                      role,
+                  }| {
                 let is_unit_test = line >= unit_tests_at;
                 Named {
                     segments,
+                    role,
                     is_test: is_test_file || is_unit_test,
                     depth: modules.len() + usize::from(is_unit_test),
                     place: format!("{}:{}", self.0.name(), line + 1),
                 }
-            })
+            },
+        )
     }
 
     /// The name beneath the crate's root that a path begins with, if it begins there.

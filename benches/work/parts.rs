@@ -2,9 +2,9 @@
 
 use super::Work;
 use fanfare::log::{Log, Pool, Position};
-use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
 use fanfare::proto::utf8::Utf8;
+use fanfare::proto::{Header, OpCode};
 use fanfare::wheel::{Link, Links, Tick, Wheel};
 use std::hint::black_box;
 
@@ -109,7 +109,7 @@ fn append() -> Box<dyn FnMut()> {
 
 /// What a reader gets next, and where it stands then. One that passes over its own frames has
 /// several slices.
-fn plan(reader: Option<u32>) -> Box<dyn FnMut()> {
+fn plan(reader: Option<u64>) -> Box<dyn FnMut()> {
     let (mut log, mut pool) = (Log::default(), pool());
     for number in 0..FRAMES {
         let excluded = (number % 8 == 0).then_some(1);

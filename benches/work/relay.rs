@@ -3,8 +3,8 @@
 use super::Work;
 use fanfare::config::Config;
 use fanfare::http::Site;
-use fanfare::proto::frame::{Header, OpCode};
 use fanfare::proto::mask;
+use fanfare::proto::{Header, OpCode};
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Relay, Side};
 use fanfare::transport::{ReadOutcome, WriteOutcome};

@@ -17,9 +17,10 @@
 //! ```
 
 use super::codec::Codec;
-use super::script::{Fields, Script, Track};
+use super::payload::Fields;
+use super::script::{Script, Track};
 use super::tally::Tally;
-use detour::Detour;
+use crate::proto::{Gather, Session};
 use progress::Progress;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -65,6 +66,12 @@ struct Receiver {
     /// Whether it may miss messages: it has stopped reading for a while.
     is_excused: bool,
     detour: Option<Box<Detour>>,
+}
+
+/// What reads on when the bytes are not just what was published.
+struct Detour {
+    session: Session,
+    gather: Gather,
 }
 
 /// The peer has said its last word.

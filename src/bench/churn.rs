@@ -1,20 +1,22 @@
 //! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
 //! again. How fast that goes, and whether the server keeps anything of it.
 
+use super::clock::{self, REST, nanos};
 use super::codec::Codec;
-use super::driver::{Driver, REST, Scenario, nanos};
+use super::driver::{Driver, Scenario};
+use super::failure::Failure;
 use super::histogram::Histogram;
-use super::idle::slope;
 use super::link::OpenError;
 use super::links::Links;
 use super::options::ChurnOptions;
-use super::probe::{Moment, Probe};
+use super::payload::Fields;
+use super::probe::{Moment, Probe, slope};
 use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
-use super::run::open_options;
-use super::script::{Fields, Script};
-use super::target::{Route, addresses, is_gone, look, resolve, run_tag};
+use super::route::Route;
+use super::script::{Script, run_tag};
+use super::target::open_options;
+use super::target::{addresses, probe_of, resolve};
 use super::watch::Watch;
-use super::{Failure, clock};
 use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
 use std::collections::BTreeMap;
 use std::io;
@@ -209,7 +211,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         options.message.title(),
     );
     let mut document = Document::begin(&options.report, "churn", title, options);
-    let probe = options.target.probe()?;
+    let probe = probe_of(&options.target)?;
     let timeout = nanos(options.target.timeout.0);
     let mut comers = Comers {
         codec: Codec::new(script.is_deflated),
@@ -227,7 +229,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         failed_in_a_row: 0,
         faults: BTreeMap::new(),
     };
-    let before = look(&probe)?;
+    let before = probe.look()?;
     let began = clock::now();
     let duration = nanos(options.duration.0);
     let mut steps = vec![(0, before.clone())];
@@ -259,8 +261,8 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             next_look = now + REST / 10;
             comers.expire(&mut driver.links);
             if now - began > duration / STEPS * steps.len() as u64 {
-                let moment = look(&probe)?;
-                if is_gone(&probe, &moment) {
+                let moment = probe.look()?;
+                if probe.is_gone(&moment) {
                     document.outcome = Outcome::GivenUp("the server's process has ended");
                     break;
                 }
@@ -280,7 +282,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let after = match document.outcome {
         Outcome::Complete => wait_for_descriptors(&probe, &before, &watch, timeout)?,
         // Whoever is still connected would be waited for in vain.
-        Outcome::Interrupted | Outcome::GivenUp(_) => look(&probe)?,
+        Outcome::Interrupted | Outcome::GivenUp(_) => probe.look()?,
     };
     document.connections = Connections {
         addresses: addresses(&comers.routes),
@@ -295,7 +297,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         let name = format!("connections not opened: {error}");
         document.faults.insert(name, *count);
     }
-    let is_probed = !probe.pids.is_empty() && !is_gone(&probe, &after);
+    let is_probed = !probe.pids.is_empty() && !probe.is_gone(&after);
     document.server = is_probed.then(Server::default);
     let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors) as i64;
     document.churn = Some(Churn {
@@ -322,7 +324,7 @@ fn wait_for_descriptors(
     let deadline = clock::now() + timeout;
     let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors);
     loop {
-        let after = look(probe)?;
+        let after = probe.look()?;
         let is_over = clock::now() >= deadline || watch.is_interrupted();
         if descriptors(&after) <= descriptors(before) || is_over {
             return Ok(after);

@@ -2,9 +2,21 @@
 //! process of the machine, so that workers can tell each other when something was.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Nanoseconds in a second.
 pub(super) const SECOND: u64 = 1_000_000_000;
+
+/// So far away that it never comes.
+pub(super) const NEVER: u64 = u64::MAX / 2;
+
+/// How long a loop sleeps at a time when it has nothing to do.
+pub(super) const REST: u64 = SECOND;
+
+/// A duration in nanoseconds.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).map_or(NEVER, |nanos| nanos.min(NEVER))
+}
 
 /// Nanoseconds since some moment before the first process.
 pub(super) fn now() -> u64 {

@@ -5,9 +5,9 @@
 //! connections, and one `recv` for each event.
 
 use super::alarm::Alarm;
-use super::clock::{self, SECOND};
+use super::clock;
 use super::link::{OpenError, State};
-use super::links::{Links, OpenOptions};
+use super::links::{Links, Loss, OpenOptions};
 use crate::sys::socket::Received;
 use mio::Events;
 use mio::event::Event;
@@ -18,6 +18,8 @@ use std::time::Duration;
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// Events that one poll brings.
 const EVENTS_MAX: usize = 1024;
+/// Opening handshakes that a turn may begin, so that those under way are not kept waiting.
+const OPENINGS_PER_TURN: usize = 64;
 
 /// What becomes of the bytes.
 pub(super) trait Scenario {
@@ -81,7 +83,7 @@ impl Driver {
     pub(super) fn turn(&mut self, scenario: &mut impl Scenario, until: u64) -> io::Result<()> {
         let now = clock::now();
         self.links.reuse_freed();
-        let have_begun = self.links.begin_openings(scenario, now);
+        let have_begun = self.begin_openings(scenario, now);
         let wake = self.links.next_deadline().min(until);
         let timeout = match &self.alarm {
             _ if !have_begun || !self.ready.is_empty() || self.links.may_begin_opening() => 0,
@@ -101,8 +103,46 @@ impl Driver {
             self.on_event(scenario, event);
         }
         self.events = events;
-        self.links.expire_openings(scenario);
+        while let Some((index, loss)) = self.links.expire_opening() {
+            self.on_lost(scenario, index, loss);
+        }
         Ok(())
+    }
+
+    /// Begins as many opening handshakes as may be; false if one has failed at once, so that there may
+    /// be no event to wait for.
+    fn begin_openings(&mut self, scenario: &mut impl Scenario, now: u64) -> bool {
+        let mut have_begun = true;
+        for _ in 0..OPENINGS_PER_TURN {
+            match self.links.begin_opening(now) {
+                Some(Ok(())) => {}
+                Some(Err((index, loss))) => {
+                    self.on_lost(scenario, index, loss);
+                    have_begun = false;
+                }
+                None => break,
+            }
+        }
+        have_begun
+    }
+
+    fn on_lost(&mut self, scenario: &mut impl Scenario, index: usize, loss: Loss) {
+        let links = &mut self.links;
+        match loss {
+            Loss::NotOpened(error) => scenario.on_failed(links, index, error),
+            Loss::Ended { was_reset } => scenario.on_ended(links, index, was_reset),
+        }
+    }
+
+    fn fail(&mut self, scenario: &mut impl Scenario, index: usize, error: OpenError) {
+        let loss = self.links.fail(index, error);
+        self.on_lost(scenario, index, loss);
+    }
+
+    fn end(&mut self, scenario: &mut impl Scenario, index: usize, was_reset: bool) {
+        if let Some(loss) = self.links.end(index, was_reset) {
+            self.on_lost(scenario, index, loss);
+        }
     }
 
     fn on_event(&mut self, scenario: &mut impl Scenario, event: &Event) {
@@ -115,11 +155,11 @@ impl Driver {
         }
         if matches!(link.state, State::Connecting(_)) {
             if let Err(error) = link.on_connected() {
-                self.links.fail(scenario, index, error);
+                self.fail(scenario, index, error);
                 return;
             }
         } else if event.is_writable() && link.flush().is_err() {
-            self.links.end(scenario, index, true);
+            self.end(scenario, index, true);
             return;
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -146,8 +186,8 @@ impl Driver {
                 self.on_bytes(scenario, index, count);
             }
             Received::Empty => link.is_readable = false,
-            Received::Ended => self.links.end(scenario, index, false),
-            Received::Broken => self.links.end(scenario, index, true),
+            Received::Ended => self.end(scenario, index, false),
+            Received::Broken => self.end(scenario, index, true),
         }
     }
 
@@ -169,7 +209,7 @@ impl Driver {
                     }
                 }
                 Err(error) => {
-                    self.links.fail(scenario, index, error);
+                    self.fail(scenario, index, error);
                     return;
                 }
             }
@@ -181,28 +221,18 @@ impl Driver {
         let bytes = &mut self.buffer[start..count];
         let goes_on = scenario.on_bytes(index, bytes, clock::now(), &mut link.out);
         if !had_output && !link.out.is_empty() && link.flush().is_err() {
-            self.links.end(scenario, index, true);
+            self.end(scenario, index, true);
         } else if !goes_on {
-            self.links.end(scenario, index, false);
+            self.end(scenario, index, false);
         }
     }
 }
 
-/// So far away that it never comes.
-pub(super) const NEVER: u64 = u64::MAX / 2;
-
-/// A duration in nanoseconds.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).map_or(NEVER, |nanos| nanos.min(NEVER))
-}
-
-/// A second at a time is how long one waits when nothing has to be done.
-pub(super) const REST: u64 = SECOND;
-
 #[cfg(test)]
 mod tests {
+    use super::super::clock::NEVER;
     use super::super::idle::Idle;
-    use super::super::target::Route;
+    use super::super::route::Route;
     use super::*;
     use std::net::Ipv4Addr;
 

@@ -2,13 +2,12 @@
 //! room has it. Each turn of the client in which some got done, publishers send as many more, in
 //! one write. An echo is the same with rooms of one.
 
-use super::Failure;
-use super::options::{EchoOptions, FanoutOptions, LengthOptions};
+use super::failure::Failure;
+use super::options::{EchoOptions, FanoutOptions};
 use super::report::{Document, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
-use super::script::Script;
-use super::target::run_tag;
+use super::script::{Script, run_tag};
 use super::watch::Watch;
 use super::workers::share;
 
@@ -47,7 +46,7 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
         options.voices.publishers,
     )?;
     let document = Document::begin(&options.load.report, "fanout", title, options);
-    closed_loop(run, document, &options.load.length)
+    run.closed_loop(document, &options.load.length)
 }
 
 /// `fanfare bench echo`
@@ -73,20 +72,5 @@ pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
     let rooms = Rooms::new(script, plan);
     let run = Run::on_server(&options.load.target, rooms, watch, options.depth)?;
     let document = Document::begin(&options.load.report, "echo", title, options);
-    closed_loop(run, document, &options.load.length)
-}
-
-/// Opens, warms up, measures and writes down.
-pub(super) fn closed_loop(
-    mut run: Run,
-    mut document: Document,
-    length: &LengthOptions,
-) -> Result<Document, Failure> {
-    run.open()?;
-    let span = run.measure(length)?;
-    run.watch.end();
-    run.document_connections(&mut document)?;
-    document.measured(&span, run.rooms.books.script.payload_bytes_mean());
-    document.finish(&span.before, &span.after);
-    Ok(document)
+    run.closed_loop(document, &options.load.length)
 }

@@ -1,18 +1,20 @@
 //! Connections that are opened and held: how fast they open, and what each takes.
 
-use super::driver::{Driver, REST, Scenario, nanos};
+use super::clock::{self, REST, nanos};
+use super::driver::{Driver, Scenario};
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
 use super::options::IdleOptions;
-use super::probe::Moment;
+use super::probe::slope;
 use super::report::{Connections, Document, Outcome, Server, count_of};
-use super::run::open_options;
+use super::route::Route;
 use super::tally::Tally;
-use super::target::{Route, addresses, is_gone, look, resolve};
+use super::target::open_options;
+use super::target::{addresses, probe_of, resolve};
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, WorkerResult, share};
-use super::{Failure, clock};
 use crate::proto::{Event, OpCode, Role, Session};
 use std::collections::BTreeMap;
 
@@ -109,7 +111,7 @@ impl Idle {
 pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     options.check()?;
     let routes = resolve(&options.target)?;
-    let mut probe = options.target.probe()?;
+    let mut probe = probe_of(&options.target)?;
     let mut driver = Driver::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = count_of(options.connections, "connection");
@@ -129,7 +131,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     })?;
     probe.workers = crew.pids();
     let mut idle = Idle::default();
-    let before = look(&probe)?;
+    let before = probe.look()?;
     let mut steps = vec![(0, before.clone())];
     watch.phase("opening", options.connections as u64);
     for step in 1..=STEPS {
@@ -154,8 +156,8 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
             watch.tick(open as u64, || count_of(open, "connection"));
         }
         let open = (driver.links.open_count() + crew.opened().unwrap_or_default()) as u64;
-        let moment = look(&probe)?;
-        if is_gone(&probe, &moment) {
+        let moment = probe.look()?;
+        if probe.is_gone(&moment) {
             document.outcome = Outcome::GivenUp("the server's process has ended");
             break;
         }
@@ -185,7 +187,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     if watch.is_interrupted() {
         document.outcome = Outcome::Interrupted;
     }
-    let after = look(&probe)?;
+    let after = probe.look()?;
     for result in crew.finish(0, nanos(options.target.timeout.0))? {
         idle.add(result);
     }
@@ -213,27 +215,4 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         slope(&steps, |it| it.system.tcp_bytes + it.system.slab_bytes);
     document.finish(&before, &after);
     Ok(document)
-}
-
-/// Bytes for each further connection: the slope of the line through the upper two thirds. What a
-/// server takes once, whoever comes, is not in it.
-pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> Option<f64> {
-    let points: Vec<(f64, f64)> = steps
-        .iter()
-        .skip(steps.len() / 3)
-        .map(|(count, moment)| (*count as f64, bytes(moment) as f64))
-        .collect();
-    // Without a descriptor left, the system tells nothing.
-    if points.iter().any(|&(_, bytes)| bytes == 0.0) {
-        return None;
-    }
-    let count = points.len() as f64;
-    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
-    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
-    let covariance: f64 = points
-        .iter()
-        .map(|(x, y)| (x - mean_x) * (y - mean_y))
-        .sum();
-    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    (variance > 0.0).then(|| covariance / variance)
 }

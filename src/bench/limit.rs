@@ -6,19 +6,20 @@
 //! input, a length ahead, as a relay reads what is published; the next round comes when everybody
 //! has this one.
 
+use super::clock;
 use super::driver::Driver;
-use super::fanout::closed_loop;
+use super::failure::Failure;
 use super::link::RequestOptions;
 use super::links::OpenOptions;
 use super::options::{LimitOptions, SenderOptions};
+use super::output::print;
 use super::probe::{Pid, Probe};
 use super::report::{Document, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
+use super::route::Route;
 use super::run::Run;
-use super::script::Script;
-use super::target::{Route, run_tag};
+use super::script::{Script, run_tag};
 use super::watch::{Watch, ignore_signals};
-use super::{Failure, clock, print};
 use crate::proto::{Head, HeadScanner, handshake};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -103,7 +104,7 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
     let watch = Watch::new(options.report.quiet)?;
     let run = Run::new(driver, rooms, probe, watch, options.window, TIMEOUT);
     let document = Document::begin(&options.report, "limit", title, options);
-    closed_loop(run, document, &options.length)
+    run.closed_loop(document, &options.length)
 }
 
 /// `fanfare bench sender`: accepts so many connections, says where, and sends what it is given to

@@ -1,8 +1,8 @@
 //! One connection: its socket, its opening handshake, and what still waits to be written.
 
-use super::target::Route;
+use super::route::Route;
+use crate::proto::ResponseHead;
 use crate::proto::handshake::{self, Request};
-use crate::proto::head::ResponseHead;
 use crate::proto::{HeadError, HeadScanner};
 use crate::sys::socket::{self, Received};
 use mio::net::TcpStream;

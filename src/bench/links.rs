@@ -1,9 +1,8 @@
 //! The connections of a loop, and their opening, so many at a time.
 
 use super::clock;
-use super::driver::Scenario;
 use super::link::{Link, OpenError, RequestOptions, State};
-use super::target::Route;
+use super::route::Route;
 use crate::sys::descriptors;
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Registry, Token};
@@ -12,9 +11,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
-
-/// Opening handshakes that a turn may begin, so that those under way are not kept waiting.
-const OPENINGS_PER_TURN: usize = 64;
 
 /// Descriptors that connections leave alone, so that processes can still be looked at.
 const DESCRIPTORS_SPARED: usize = 8;
@@ -29,6 +25,15 @@ pub(super) struct OpenOptions {
     /// Nanoseconds from the first packet to the whole response.
     pub(super) timeout: u64,
     pub(super) request: RequestOptions,
+}
+
+/// What became of a connection that is no more.
+#[derive(Debug)]
+pub(super) enum Loss {
+    /// It did not open.
+    NotOpened(OpenError),
+    /// It was open, and has ended: the peer closed it, or by a reset.
+    Ended { was_reset: bool },
 }
 
 /// The connections, by number. A number is given again to a later connection only once the turn is
@@ -140,34 +145,29 @@ impl Links {
         !self.queue.is_empty() && self.in_flight < self.options.in_flight_max
     }
 
-    /// Begins as many opening handshakes as may be; false if one has failed at once, of which no
-    /// event will tell.
-    pub(super) fn begin_openings(&mut self, scenario: &mut impl Scenario, now: u64) -> bool {
-        let mut has_begun = true;
-        for _ in 0..OPENINGS_PER_TURN {
-            if !self.may_begin_opening() {
-                break;
-            }
-            let Some((index, route)) = self.queue.pop_front() else {
-                break;
-            };
-            match self.begin_opening(index, &route, now) {
-                Ok(link) => {
-                    self.links[index] = Some(link);
-                    self.in_flight += 1;
-                    self.opening.push_back(index);
-                }
-                Err(error) => {
-                    self.freed.push(index);
-                    scenario.on_failed(self, index, error);
-                    has_begun = false;
-                }
-            }
+    /// Begins the next opening handshake, if one may begin. What has failed at once is returned with
+    /// its number: no event will tell of it.
+    pub(super) fn begin_opening(&mut self, now: u64) -> Option<Result<(), (usize, Loss)>> {
+        if !self.may_begin_opening() {
+            return None;
         }
-        has_begun
+        let (index, route) = self.queue.pop_front()?;
+        let begun = match self.connect(index, &route, now) {
+            Ok(link) => {
+                self.links[index] = Some(link);
+                self.in_flight += 1;
+                self.opening.push_back(index);
+                Ok(())
+            }
+            Err(error) => {
+                self.freed.push(index);
+                Err((index, Loss::NotOpened(error)))
+            }
+        };
+        Some(begun)
     }
 
-    fn begin_opening(&self, index: usize, route: &Route, now: u64) -> Result<Link, OpenError> {
+    fn connect(&self, index: usize, route: &Route, now: u64) -> Result<Link, OpenError> {
         let sources = &self.options.sources;
         let source = sources.get(index % sources.len().max(1)).copied();
         let mut stream = connect(route.address, source).map_err(|error| {
@@ -195,32 +195,36 @@ impl Links {
         oldest.map_or(u64::MAX, |began| began + self.options.timeout)
     }
 
-    pub(super) fn expire_openings(&mut self, scenario: &mut impl Scenario) {
-        while let Some(&index) = self.opening.front() {
+    /// Gives up the oldest opening handshake if it has had its time, and returns its number.
+    pub(super) fn expire_opening(&mut self) -> Option<(usize, Loss)> {
+        loop {
+            let index = *self.opening.front()?;
             let began = self.links[index].as_ref().and_then(Link::opening_since);
-            match began {
-                Some(began) if clock::now() < began + self.options.timeout => return,
-                Some(_) => self.fail(scenario, index, OpenError::TimedOut),
-                None => {}
+            if began.is_some_and(|began| clock::now() < began + self.options.timeout) {
+                return None;
             }
             self.opening.pop_front();
+            if began.is_some() {
+                return Some((index, self.fail(index, OpenError::TimedOut)));
+            }
         }
     }
 
-    pub(super) fn fail(&mut self, scenario: &mut impl Scenario, index: usize, error: OpenError) {
+    /// Gives up a connection that was being opened.
+    pub(super) fn fail(&mut self, index: usize, error: OpenError) -> Loss {
         self.close(index);
-        scenario.on_failed(self, index, error);
+        Loss::NotOpened(error)
     }
 
-    pub(super) fn end(&mut self, scenario: &mut impl Scenario, index: usize, was_reset: bool) {
-        let Some(link) = self.get(index) else { return };
-        let is_open = matches!(link.state, State::Open);
+    /// Gives up a connection whose peer has ended or reset it; none if that has happened before.
+    pub(super) fn end(&mut self, index: usize, was_reset: bool) -> Option<Loss> {
+        let is_open = self.get(index)?.is_open();
         self.close(index);
-        match (is_open, was_reset) {
-            (true, _) => scenario.on_ended(self, index, was_reset),
-            (false, true) => scenario.on_failed(self, index, OpenError::Reset),
-            (false, false) => scenario.on_failed(self, index, OpenError::Ended),
-        }
+        Some(match (is_open, was_reset) {
+            (true, _) => Loss::Ended { was_reset },
+            (false, true) => Loss::NotOpened(OpenError::Reset),
+            (false, false) => Loss::NotOpened(OpenError::Ended),
+        })
     }
 }
 

@@ -23,6 +23,7 @@ mod churn;
 mod clock;
 mod codec;
 mod driver;
+mod failure;
 mod fanout;
 mod hints;
 mod histogram;
@@ -31,13 +32,17 @@ mod limit;
 mod link;
 mod links;
 mod options;
+mod output;
 mod paced;
+mod payload;
 mod probe;
 mod report;
 mod rooms;
+mod route;
 mod run;
 mod script;
 mod slow;
+mod span;
 mod tally;
 mod target;
 mod url;
@@ -47,45 +52,12 @@ mod workers;
 pub use options::Options;
 
 use crate::sys::descriptors;
-use options::Command;
-use report::{Document, ReportOptions};
-use std::fmt::Display;
+use failure::{EXIT_FAILED, Failure};
+use options::{Command, ReportOptions};
+use output::print;
+use report::{Document, JsonOutput};
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-/// The run did not go through, or not every message arrived as it should.
-const EXIT_FAILED: u8 = 1;
-/// The command line, or what it names, is wrong.
-const EXIT_USAGE: u8 = 2;
-
-/// Why there is nothing to report.
-#[derive(Debug)]
-struct Failure {
-    exit_code: u8,
-    why: String,
-}
-
-impl Failure {
-    fn new(why: impl Display) -> Self {
-        Failure {
-            exit_code: EXIT_FAILED,
-            why: why.to_string(),
-        }
-    }
-
-    fn usage(why: impl Display) -> Self {
-        Failure {
-            exit_code: EXIT_USAGE,
-            why: why.to_string(),
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::new(error)
-    }
-}
 
 /// Runs `fanfare bench`.
 #[must_use]
@@ -107,20 +79,9 @@ pub fn run(options: &Options) -> ExitCode {
     };
     outcome.unwrap_or_else(|failure| {
         // With nobody left to tell, the exit code has to do.
-        let _ = writeln!(io::stderr(), "fanfare bench: {}", failure.why);
+        let _ = writeln!(io::stderr(), "fanfare bench: {}", failure.reason);
         ExitCode::from(failure.exit_code)
     })
-}
-
-/// Writes to standard output. Whoever closes a pipe has seen what they wanted to.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut output = io::stdout().lock();
-    match output.write_all(bytes).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
-            "can't write to standard output: {error}"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Measures, and shows what was measured; what did not arrive as it should is a failure.
@@ -128,7 +89,7 @@ fn publish(
     options: &ReportOptions,
     run: impl FnOnce() -> Result<Document, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let json = options.open_json()?;
+    let json = JsonOutput::open(options.json.as_deref())?;
     let document = run()?;
     document.publish(json)?;
     Ok(match document.correct {

@@ -1,17 +1,18 @@
 //! The command line of `fanfare bench`.
 
-use super::report::{CompareOptions, ReportOptions};
 use crate::config::Period;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use value::{in_words, parse_count, parse_publishers, parse_rate, parse_time, parse_total};
 
 mod check;
 mod shared;
 mod value;
 
-pub(super) use shared::{LengthOptions, LoadOptions, MessageOptions, TargetOptions, VoiceOptions};
+pub(super) use shared::{Content, LengthOptions, LoadOptions, MessageOptions};
+pub(super) use shared::{ReportOptions, TargetOptions, VoiceOptions};
 
 const HELP: &str = "\
 Examples:
@@ -223,6 +224,16 @@ pub(super) struct LimitOptions {
     #[command(flatten)]
     #[serde(skip)]
     pub(super) report: ReportOptions,
+}
+
+/// `fanfare bench compare`
+#[derive(Clone, Debug, Args)]
+pub(super) struct CompareOptions {
+    /// Reports that --json wrote; the first is what the others are compared with. A file may hold
+    /// several, one after the other. Reports of one --name are repetitions; without it, those of
+    /// one file
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// `fanfare bench sender`

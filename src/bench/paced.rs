@@ -3,17 +3,16 @@
 //! of all messages of that second, and not of the one only that a closed loop would have had
 //! outstanding (coordinated omission).
 
-use super::driver::{NEVER, REST, nanos};
+use super::clock::{self, NEVER, REST, nanos};
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::options::PacedOptions;
 use super::report::{Document, Outcome, count_of, grouped};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::{Patience, Run};
-use super::script::Script;
-use super::target::run_tag;
+use super::script::{Script, run_tag};
 use super::watch::Watch;
 use super::workers::share;
-use super::{Failure, clock};
 use std::time::Duration;
 
 /// What is kept for receivers that are behind. A server that is further behind can't keep up.

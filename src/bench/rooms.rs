@@ -5,6 +5,7 @@ use super::audience::{Audience, Books, LastWord};
 use super::clock;
 use super::codec::Codec;
 use super::driver::Scenario;
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
@@ -39,7 +40,7 @@ pub(super) struct Rooms {
     pub(super) handshakes: Histogram,
     /// When the last connection was open.
     pub(super) opened_at: u64,
-    pub(super) failures: BTreeMap<OpenError, u64>,
+    failures: BTreeMap<OpenError, u64>,
     /// How connections ended, and how many.
     pub(super) endings: BTreeMap<String, u64>,
     /// The same, of those who were excused.
@@ -153,6 +154,11 @@ impl Rooms {
 
     pub(super) fn delivered(&self) -> u64 {
         self.books.tally.delivered
+    }
+
+    /// The first of the reasons why connections did not open, with advice.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        Some(Failure::new(self.failures.keys().next()?.with_advice()))
     }
 
     /// Nobody is left.

@@ -1,21 +1,19 @@
 //! The phases of a run: open, warm up, measure; and the closed loop in which messages are
 //! outstanding, and the client publishes as many more as got done.
 
-use super::driver::{Driver, REST, nanos};
+use super::clock::{self, REST, nanos};
+use super::driver::Driver;
+use super::failure::Failure;
 use super::hints::{NO_ECHO, hints};
-use super::link::{OpenError, RequestOptions};
-use super::links::OpenOptions;
 use super::options::{LengthOptions, MessageOptions, TargetOptions};
-use super::probe::{Moment, Probe};
+use super::probe::Probe;
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
-use super::tally::Tally;
-use super::target::{addresses, look, resolve};
+use super::span::Span;
+use super::target::{addresses, open_options, probe_of, resolve};
 use super::url::Url;
 use super::watch::Watch;
 use super::workers::{Crew, Job, Task, share};
-use super::{Failure, clock};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -46,26 +44,6 @@ pub(super) struct Run {
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
     began: u64,
-}
-
-/// What was measured between two moments.
-pub(super) struct Span {
-    pub(super) before: Moment,
-    pub(super) after: Moment,
-    pub(super) published: u64,
-    /// What came in between.
-    pub(super) tally: Tally,
-}
-
-impl Span {
-    pub(super) fn nanos(&self) -> u64 {
-        self.after.at - self.before.at
-    }
-
-    /// Messages a second, whoever received them.
-    pub(super) fn rate(&self) -> f64 {
-        self.published as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
-    }
 }
 
 impl Run {
@@ -101,7 +79,7 @@ impl Run {
         watch: Watch,
         window: usize,
     ) -> Result<Self, Failure> {
-        let (routes, probe) = (resolve(target)?, target.probe()?);
+        let (routes, probe) = (resolve(target)?, probe_of(target)?);
         let mut driver = Driver::new(open_options(target))?;
         let connections = rooms.plan().connections();
         for room in 0..rooms.plan().rooms {
@@ -175,7 +153,7 @@ impl Run {
             let open = self.driver.links.open_count();
             self.watch
                 .tick(open as u64, || count_of(open, "connection"));
-            if let Some(failure) = failure(&self.rooms.failures) {
+            if let Some(failure) = self.rooms.failure() {
                 return Err(failure);
             }
             if self.watch.is_interrupted() {
@@ -187,6 +165,21 @@ impl Run {
             self.driver.turn(&mut self.rooms, settled)?;
         }
         Ok(())
+    }
+
+    /// Opens, warms up, measures and writes down.
+    pub(super) fn closed_loop(
+        mut self,
+        mut document: Document,
+        length: &LengthOptions,
+    ) -> Result<Document, Failure> {
+        self.open()?;
+        let span = self.measure(length)?;
+        self.watch.end();
+        self.document_connections(&mut document)?;
+        document.measured(&span, self.rooms.books.script.payload_bytes_mean());
+        document.finish(&span.before, &span.after);
+        Ok(document)
     }
 
     /// Warms up and measures, with nothing under way before and after.
@@ -218,14 +211,14 @@ impl Run {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<Span, Failure> {
-        let before = look(&self.probe)?;
+        let before = self.probe.look()?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.books.tally.clone();
         self.rooms.books.tally.latencies = Default::default();
         if self.outcome == Outcome::Complete {
             work(self)?;
         }
-        let after = look(&self.probe)?;
+        let after = self.probe.look()?;
         if self.outcome.is_given_up() {
             self.give_up();
         }
@@ -371,26 +364,5 @@ impl Patience {
             self.since = now;
         }
         now.saturating_sub(self.since) > self.timeout
-    }
-}
-
-/// The first of the reasons why connections did not open, with advice.
-pub(super) fn failure(failures: &BTreeMap<OpenError, u64>) -> Option<Failure> {
-    Some(Failure::new(failures.keys().next()?.with_advice()))
-}
-
-/// How connections to the target are opened.
-pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
-    let (host, headers) = target.host_and_headers();
-    OpenOptions {
-        sources: target.source.clone(),
-        in_flight_max: target.in_flight,
-        timeout: nanos(target.timeout.0),
-        request: RequestOptions {
-            subprotocols: target.subprotocol.clone(),
-            host,
-            headers,
-            deflate: target.deflate,
-        },
     }
 }

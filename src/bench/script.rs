@@ -2,54 +2,29 @@
 //! whoever receives a message knows each byte that it must have, in another process too, and no
 //! clock or secret has to travel along.
 //!
-//! ```text
-//!   payload   |tag 3|publisher 3|sequence 6|filler . . . . . . . . . . . .|
-//! ```
-//!
-//! Each number is written in base 64, in the characters `0` to `o`: a payload is printable, valid
-//! as text, and of the same length whatever the numbers are. The tag tells the messages of this run
-//! from those of others. The filler is a window into random characters, or JSON, a different one for
-//! each message of a publisher's next 256, so that no message can pass for its neighbour.
+//! A payload begins with its [`Fields`], so that it is printable, valid as text, and of the same length
+//! whatever they are. What follows is filler: a window into random characters, or JSON, a different one
+//! for each message of a publisher's next 256, so that no message can pass for its neighbour.
 //!
 //! Sizes come from a list, over and over. So where a frame begins in the stream of a publisher is
 //! arithmetic: a *position* counts the bytes of its frames, as a server sends them, from the first
 //! one on.
 
-use super::options::MessageOptions;
+use super::clock;
+use super::options::{Content, MessageOptions};
+use super::payload::{Fields, PAYLOAD_BYTES_MIN, TAGS, publisher_of};
 use super::tally::Fault;
 use crate::proto::MessageKind;
 use crate::proto::frame::{EncodedHeader, Header};
-use clap::ValueEnum;
 use filler::{json_characters, random_characters};
-use serde::{Deserialize, Serialize};
 
 mod filler;
 mod track;
 
 pub(super) use track::Track;
 
-/// The least payload: tag, publisher and sequence.
-pub(super) const PAYLOAD_BYTES_MIN: usize = 12;
-/// The most publishers that the three digits can number.
-pub(super) const PUBLISHERS_MAX: usize = 1 << 18;
-
-const TAG_DIGITS: usize = 3;
-const PUBLISHER_DIGITS: usize = 3;
-const SEQUENCE_DIGITS: usize = 6;
-const DIGIT_ZERO: u8 = b'0';
 /// Where a message's filler may begin in the random characters.
 const FILLER_STARTS: usize = 256;
-
-/// What messages are filled with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Content {
-    /// Characters without a pattern.
-    #[default]
-    Random,
-    /// Records as an application might send them.
-    Json,
-}
 
 /// Sizes, kind and content of the messages of one run.
 #[derive(Debug)]
@@ -78,13 +53,6 @@ pub(super) struct Reading {
     pub(super) fields: Fields,
     /// What is wrong with it, if anything is.
     pub(super) fault: Option<Fault>,
-}
-
-/// Who sent a message, and its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fields {
-    pub(super) publisher: usize,
-    pub(super) sequence: u64,
 }
 
 impl Script {
@@ -123,7 +91,7 @@ impl Script {
         Script {
             kind,
             is_deflated: false,
-            tag: tag % (1 << (6 * TAG_DIGITS)),
+            tag: tag % TAGS,
             cycle,
             cycle_bytes: start,
             filler: random_characters(longest + FILLER_STARTS),
@@ -188,9 +156,7 @@ impl Script {
             publisher,
             sequence,
         } = fields;
-        write_number(self.tag.into(), TAG_DIGITS, out);
-        write_number(publisher as u64, PUBLISHER_DIGITS, out);
-        write_number(sequence, SEQUENCE_DIGITS, out);
+        fields.write(self.tag, out);
         let start = (sequence as usize + 11 * publisher) % FILLER_STARTS;
         let bytes = self.payload_bytes(sequence) - PAYLOAD_BYTES_MIN;
         out.extend_from_slice(&self.filler[start..start + bytes]);
@@ -198,7 +164,7 @@ impl Script {
 
     /// Looks at each byte of a message; none if it is not of this run.
     pub(super) fn read(&self, kind: MessageKind, payload: &[u8]) -> Option<Reading> {
-        let fields = self.read_fields(payload)?;
+        let fields = Fields::read(self.tag, payload)?;
         let mut expected = Vec::new();
         self.write_payload(fields, &mut expected);
         let fault = if payload.len() != expected.len() {
@@ -213,17 +179,6 @@ impl Script {
         Some(Reading { fields, fault })
     }
 
-    /// What the start of a payload says, if it is of this run.
-    pub(super) fn read_fields(&self, payload: &[u8]) -> Option<Fields> {
-        let (tag, rest) = payload.split_at_checked(TAG_DIGITS)?;
-        let (publisher, rest) = rest.split_at_checked(PUBLISHER_DIGITS)?;
-        let sequence = rest.get(..SEQUENCE_DIGITS)?;
-        (read_number(tag)? == u64::from(self.tag)).then_some(Fields {
-            publisher: read_number(publisher)? as usize,
-            sequence: read_number(sequence)?,
-        })
-    }
-
     /// The publisher of a frame, from its first bytes; none if they are too few, or of something
     /// else than the next frame of that publisher could be.
     pub(super) fn peek_publisher(&self, frame: &[u8]) -> Option<usize> {
@@ -233,22 +188,13 @@ impl Script {
             127 => 10,
             _ => 2,
         };
-        let start = header_bytes + TAG_DIGITS;
-        read_number(frame.get(start..start + PUBLISHER_DIGITS)?).map(|number| number as usize)
+        publisher_of(frame.get(header_bytes..)?)
     }
 }
 
-fn write_number(number: u64, digits: usize, out: &mut Vec<u8>) {
-    for place in (0..digits).rev() {
-        out.push(DIGIT_ZERO + (number >> (6 * place) & 63) as u8);
-    }
-}
-
-fn read_number(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0, |number, &digit| {
-        let value = digit.wrapping_sub(DIGIT_ZERO);
-        (value < 64).then_some(number << 6 | u64::from(value))
-    })
+/// Each run tags its messages, so that it notices those of another.
+pub(super) fn run_tag() -> u32 {
+    (clock::now() / 1000) as u32 ^ std::process::id() << 7
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@
 //! message waits. At last those read on: they get a close frame, or the end of their connection, or
 //! messages, be it all or from somewhere on.
 
-use super::driver::REST;
+use super::clock::{self, REST};
+use super::failure::Failure;
 use super::options::SlowOptions;
 use super::report::{Document, Outcome, Stalled, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
-use super::run::{Run, Span};
-use super::script::Script;
-use super::target::run_tag;
+use super::run::Run;
+use super::script::{Script, run_tag};
+use super::span::Span;
 use super::watch::Watch;
-use super::{Failure, clock};
 
 /// Nothing more comes to those who read on, if nothing has come for so long.
 const QUIET: u64 = clock::SECOND;

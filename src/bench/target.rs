@@ -1,41 +1,15 @@
 //! The server that is measured: where it is, looked up once, and whether it is still there.
 
 use super::attempts::settle;
-use super::driver::nanos;
+use super::clock::nanos;
+use super::failure::Failure;
+use super::link::RequestOptions;
+use super::links::OpenOptions;
 use super::options::TargetOptions;
-use super::probe::{Moment, Probe};
+use super::probe::Probe;
+use super::route::Route;
 use super::url::Url;
-use super::{Failure, clock};
-use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
-
-/// Where a connection leads.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) url: Rc<Url>,
-    pub(super) address: SocketAddr,
-    /// What `{i}` becomes.
-    pub(super) number: usize,
-}
-
-impl Route {
-    pub(super) fn new(url: Url, address: SocketAddr) -> Self {
-        Route {
-            url: Rc::new(url),
-            address,
-            number: 0,
-        }
-    }
-
-    /// The same with another number.
-    pub(super) fn numbered(&self, number: usize) -> Self {
-        Route {
-            number,
-            ..self.clone()
-        }
-    }
-}
 
 /// Looks up where the URLs lead: to the address that answers, of each name that has several. All
 /// connections of a run go there, or it would measure two ways at once.
@@ -64,23 +38,29 @@ pub(super) fn addresses(routes: &[Route]) -> Vec<SocketAddr> {
     routes.iter().map(|route| route.address).collect()
 }
 
-/// Each run tags its messages, so that it notices those of another.
-pub(super) fn run_tag() -> u32 {
-    (clock::now() / 1000) as u32 ^ std::process::id() << 7
+/// How connections to the target are opened.
+pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
+    let (host, headers) = target.host_and_headers();
+    OpenOptions {
+        sources: target.source.clone(),
+        in_flight_max: target.in_flight,
+        timeout: nanos(target.timeout.0),
+        request: RequestOptions {
+            subprotocols: target.subprotocol.clone(),
+            host,
+            headers,
+            deflate: target.deflate,
+        },
+    }
 }
 
-/// Looks at everything; once the server is gone, with all that there was to see of it, at the rest.
-pub(super) fn look(probe: &Probe) -> io::Result<Moment> {
-    probe.moment().or_else(|_| {
-        let rest = Probe {
-            pids: Vec::new(),
-            ..probe.clone()
-        };
-        rest.moment()
-    })
-}
-
-/// Whether the server is gone by this moment.
-pub(super) fn is_gone(probe: &Probe, moment: &Moment) -> bool {
-    !probe.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
+/// What looks at the server's processes, which have to be there.
+pub(super) fn probe_of(target: &TargetOptions) -> Result<Probe, Failure> {
+    let probe = Probe {
+        pids: target.pid.clone(),
+        tree: target.pid_tree,
+        workers: Vec::new(),
+    };
+    probe.moment().map_err(Failure::usage)?;
+    Ok(probe)
 }

@@ -2,7 +2,7 @@
 
 use crate::proto::deflate::Window;
 use crate::proto::handshake;
-use crate::proto::head::{Head, HeadScanner};
+use crate::proto::{Head, HeadScanner};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 

@@ -3,7 +3,8 @@
 
 use super::cuts;
 use crate::proto::handshake::{self, Agreed, Request};
-use crate::proto::head::{Head, HeadError, HeadScanner, ResponseHead};
+use crate::proto::http1::check_origin;
+use crate::proto::{Head, HeadError, HeadScanner, ResponseHead};
 
 const END: &[u8] = b"\r\n\r\n";
 
@@ -90,9 +91,9 @@ fn request(bytes: &[u8]) {
         Request::new(upgrade.host, "/", upgrade.key).verify(&answer),
         Ok(Agreed::default())
     );
-    assert!(handshake::check_origin(upgrade.origin, upgrade.host, ["*"]).is_ok());
+    assert!(check_origin(upgrade.origin, upgrade.host, ["*"]).is_ok());
     let none: [&str; 0] = [];
-    let _ = handshake::check_origin(upgrade.origin, upgrade.host, none);
+    let _ = check_origin(upgrade.origin, upgrade.host, none);
 }
 
 fn response(bytes: &[u8]) {

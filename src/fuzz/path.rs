@@ -1,7 +1,7 @@
 //! Paths of requests: whatever they are, they lead to a file of the site that they name, or nowhere.
 
 use crate::http::{Answer, File, Site, Status, route};
-use crate::proto::head::{Head, HeadScanner};
+use crate::proto::{Head, HeadScanner};
 
 /// The files there are, each with its path as its content.
 const FILES: &[&str] = &[

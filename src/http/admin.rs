@@ -5,8 +5,7 @@ use super::accept::accepts_open_metrics;
 use super::reason::Reason;
 use super::response::{PLAIN_TEXT, Response, Status};
 use super::route::{Methods, refused, wants_keep_alive};
-use crate::proto::Head;
-use crate::proto::handshake;
+use crate::proto::{Head, http1};
 use std::borrow::Cow;
 
 /// Topics that one page lists, at most, and unless told otherwise.
@@ -57,7 +56,7 @@ pub fn route_admin<'a>(head: &Head<'a>) -> (AdminRequest<'a>, bool) {
 }
 
 fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
-    handshake::check_request(head).map_err(refused)?;
+    http1::check_request(head).map_err(refused)?;
     if head.method == "OPTIONS" && head.path() == "*" {
         return Err(Methods::READ.response());
     }

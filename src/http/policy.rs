@@ -1,8 +1,7 @@
 //! The embedded page's Content Security Policy: its own origin, and nothing inline. What a message holds
 //! can't become code, even if the page had a fault.
 
-use crate::proto::Head;
-use crate::proto::handshake;
+use crate::proto::{Head, http1};
 
 /// The policy of a page that is asked for with this request.
 ///
@@ -24,7 +23,7 @@ pub(super) fn content_security_policy(head: &Head) -> String {
 /// The host, if it can stand in a policy: letters, digits, hyphens and dots, and a port. A host may have
 /// semicolons, commas and asterisks, which mean something there; and there is no way to write IPv6.
 fn named_host<'a>(head: &Head<'a>) -> Option<&'a str> {
-    let host = handshake::check_request(head).ok()??;
+    let host = http1::check_request(head).ok()??;
     let host = host.strip_suffix(':').unwrap_or(host);
     let name = host.split_once(':').map_or(host, |(name, _)| name);
     let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');

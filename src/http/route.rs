@@ -5,7 +5,7 @@ use super::reason::Reason;
 use super::response::{Response, Status};
 use crate::proto::Head;
 use crate::proto::handshake::{self, Refusal};
-use crate::proto::head::is_percent_encoded;
+use crate::proto::http1::{self, RequestRefusal, is_percent_encoded};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -68,7 +68,11 @@ impl Methods {
 
     /// Whether a request is to be answered: its method is one of these, and the rest of it was found to
     /// be in order. What OPTIONS asks for is known then.
-    pub(super) fn check(&self, head: &Head, checked: Result<(), Refusal>) -> Result<(), Response> {
+    pub(super) fn check(
+        &self,
+        head: &Head,
+        checked: Result<(), RequestRefusal>,
+    ) -> Result<(), Response> {
         if !self.allow.split(", ").any(|method| method == head.method) {
             let headers = [("Allow", self.allow)];
             let response = Response::error(Status::MethodNotAllowed, self.why, &headers);
@@ -89,9 +93,9 @@ impl Methods {
 
 fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer<'a>, Response> {
     // A body is never read. Where another method is the fault, that is what is said.
-    let checked = handshake::check_request(head).map(|_| ());
+    let checked = http1::check_request(head).map(|_| ());
     if let Err(refusal) = checked
-        && refusal != Refusal::Body
+        && refusal != RequestRefusal::Body
     {
         return Err(refused(refusal));
     }
@@ -193,10 +197,10 @@ pub(super) fn wants_keep_alive(head: &Head) -> bool {
 /// Refuses a request for a host that the relay is not, before anything else is told. One that does not
 /// say whom it is for comes from no browser, and one that says so badly is refused for that.
 pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
-    let Ok(Some(host)) = handshake::host(head) else {
+    let Ok(Some(host)) = http1::host(head) else {
         return Ok(());
     };
-    handshake::check_host(host, named).map_err(|refusal| {
+    http1::check_host(host, named).map_err(|refusal| {
         let why = format!(
             "{refusal} Allow it with --host, or name the proxy that it comes by with --trusted-proxy."
         );
@@ -207,21 +211,20 @@ pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
 }
 
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {
-    handshake::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
+    http1::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
         let why = format!("{refusal} Allow it with --origin.");
         Response::error(Status::Forbidden, &why, &[]).because(Reason::Origin)
     })
 }
 
-pub(super) fn refused(refusal: Refusal) -> Response {
+pub(super) fn refused(refusal: impl Into<Refusal>) -> Response {
+    let refusal = refusal.into();
     let (status, reason) = match refusal {
         Refusal::Method => (Status::MethodNotAllowed, Reason::Method),
         Refusal::HttpVersion | Refusal::NoUpgrade => (Status::UpgradeRequired, Reason::NoUpgrade),
         Refusal::Version => (Status::UpgradeRequired, Reason::Version),
-        Refusal::Body => (Status::BadRequest, Reason::Body),
-        Refusal::Missing(_) | Refusal::Repeated(_) | Refusal::Malformed(_) => {
-            (Status::BadRequest, Reason::Header)
-        }
+        Refusal::Request(RequestRefusal::Body) => (Status::BadRequest, Reason::Body),
+        Refusal::Request(_) | Refusal::Key => (Status::BadRequest, Reason::Header),
     };
     Response::error(status, &refusal.to_string(), refusal.headers()).because(reason)
 }

@@ -12,7 +12,7 @@
 //! seen by somebody we trust; whatever is further may be invented.
 
 use super::Trusted;
-use crate::proto::head::Headers;
+use crate::proto::Headers;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The client for whom a trusted proxy speaks; `None` if it does not say. If all in the list are

@@ -1,7 +1,4 @@
-//! The admin listener's connections: few, and answered apart from everybody else's.
-//!
-//! That a connection came by the admin listener stands in a short list and not in the connection,
-//! which has no room for it; the list is looked at when a request has come.
+//! Requests of the admin listener, answered apart from everybody else's.
 
 use super::connection::{ConnId, Phase};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
@@ -12,10 +9,6 @@ use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_adm
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
-
-/// Connections that the admin listener has at a time. For one more, the oldest goes: who hoards
-/// them keeps nobody out.
-pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 
 /// Which side of the house a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +37,7 @@ impl Relay {
     /// Connections that came by the public listeners.
     #[must_use]
     pub fn public_connections(&self) -> usize {
-        self.connections.len() - self.admins.len()
+        self.connections.len() - self.gate.admins()
     }
 
     /// How things stand.
@@ -75,24 +68,6 @@ impl Relay {
         let response = Response::fresh(scrape.format.content_type(), page);
         self.reply(slot, response, scrape.reply);
         self.settle(slot);
-    }
-
-    pub(super) fn is_admin(&self, id: ConnId) -> bool {
-        self.admins.contains(&id)
-    }
-
-    pub(super) fn admit_admin(&mut self, id: ConnId) {
-        if self.admins.len() == ADMIN_CONNECTIONS_MAX {
-            self.drop_now(self.admins[0].slot);
-        }
-        self.admins.push(id);
-    }
-
-    /// A connection is gone.
-    pub(super) fn forget_admin(&mut self, id: ConnId) {
-        if let Some(index) = self.admins.iter().position(|&admin| admin == id) {
-            self.admins.remove(index);
-        }
     }
 
     pub(super) fn on_admin_request(&mut self, slot: u32, head: &Head, rest: &[u8]) {

@@ -200,7 +200,7 @@ impl Relay {
         let (bytes_before, bytes_after) = (compressed.len(), message.payload.len());
         self.counters.inflated.count(bytes_before, bytes_after);
         // Readers have to take it as it was meant, not as it came.
-        if self.spend_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
+        if self.take_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
             self.publish(slot, message.kind, message.payload);
         }
         Ok(true)

@@ -4,7 +4,7 @@
 use super::Relay;
 use super::connection::NONE;
 use super::flags::Flag;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 
 impl Relay {
     /// Answers a ping.

@@ -22,7 +22,7 @@ use super::limits::LINGER_BYTES_MAX;
 use super::topic::VariantKey;
 use super::{Action, Relay};
 use crate::metrics::Cause;
-use crate::proto::frame::OpCode;
+use crate::proto::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {
@@ -213,9 +213,8 @@ impl Relay {
             self.private_bytes -= extra.charged;
         }
         self.census.set(connection, Phase::Closed);
-        self.forget_admin(id);
         self.let_go(id);
-        self.part(slot);
+        self.gate.leave(id);
         self.actions.push_back((id, Action::Close));
         self.closed.push(slot);
     }

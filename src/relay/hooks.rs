@@ -75,7 +75,7 @@ impl Relay {
     /// Sets the hooks of a program that embeds the relay.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.hooks.0 = Some(Box::new(hooks));
-        self.keep_guests();
+        self.set_gate();
     }
 }
 

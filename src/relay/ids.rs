@@ -12,6 +12,17 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::str::FromStr;
 
+/// Index of a connection in the relay's slab, and in the tables that stand beside it. It is used again only
+/// after the turn in which its connection closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Slot(pub(super) u32);
+
+impl Slot {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Which life of its topic a message belongs to: 35 bits, written as seven characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);

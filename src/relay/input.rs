@@ -8,7 +8,8 @@
 use super::Relay;
 use super::connection::{ConnId, Peer, Phase};
 use super::flags::Flag;
-use super::limits::GATHER_BYTES_FREE;
+use super::ids::Slot;
+use super::limits::{GATHER_BYTES_FREE, REFUSED_LINGERING_MAX};
 use super::responses::Pending;
 use crate::http::{self, Answer, Reason, Response, Status};
 use crate::metrics::Cause;
@@ -51,7 +52,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         self.counters.received_bytes += input.len() as u64;
         if self.connections[slot as usize].phase == Phase::Open {
-            self.spend_bytes(slot, input.len());
+            self.take_bytes(slot, input.len());
         }
         self.take_in(slot, input);
     }
@@ -73,12 +74,12 @@ impl Relay {
     pub(super) fn on_response_sent(&mut self, slot: u32) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
-        let is_crowded = self.is_door_crowded();
+        let is_full = self.census.count(Phase::Linger) >= REFUSED_LINGERING_MAX;
         let connection = &mut self.connections[slot as usize];
         let extra = connection.extra();
         let response = extra.response.take();
-        let at_door = response.as_ref().is_some_and(|response| response.at_door);
-        if at_door && is_crowded {
+        let at_accept = response.as_ref().is_some_and(|response| response.at_accept);
+        if at_accept && is_full {
             return self.drop_now(slot);
         }
         if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
@@ -115,14 +116,14 @@ impl Relay {
             },
             body: response.body,
             keep_alive: response.keep_alive,
-            at_door: false,
+            at_accept: false,
         });
         self.queue_output(slot);
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
     fn on_request_bytes(&mut self, slot: u32, input: &mut [u8]) {
-        if self.awaits_header(slot) {
+        if self.gate.awaits_header(Slot(slot)) {
             let mut rest = self.on_header_bytes(slot, input);
             if !rest.is_empty() {
                 self.on_request_bytes(slot, &mut rest);
@@ -183,10 +184,10 @@ impl Relay {
         if let Err(response) = self.check_host(slot, head) {
             return self.respond(slot, response);
         }
-        if self.is_admin(self.id(slot)) {
+        if self.gate.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }
-        let proxy = self.begin_forward(slot, head);
+        let proxy = self.gate.begin_request(Slot(slot), head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
@@ -207,8 +208,8 @@ impl Relay {
                     self.connections[slot as usize].extra().kept = rest.to_vec();
                 }
                 self.respond(slot, response);
-                if keep_alive {
-                    self.end_forward(slot, proxy);
+                if let Some(proxy) = proxy.filter(|_| keep_alive) {
+                    self.gate.end_request(Slot(slot), proxy);
                 }
             }
         }
@@ -248,7 +249,7 @@ impl Relay {
                 }
                 Some(Event::Ping(payload)) if self.is_slot_open(slot) => {
                     self.counters.pings_received += 1;
-                    if self.spend_message(slot) {
+                    if self.take_message(slot) {
                         self.pong(slot, payload);
                     }
                 }
@@ -289,7 +290,7 @@ impl Relay {
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
     fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
-        self.is_slot_open(slot) && (!is_last || self.spend_message(slot))
+        self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }
 
     pub(super) fn is_slot_open(&self, slot: u32) -> bool {

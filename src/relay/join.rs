@@ -2,6 +2,7 @@
 
 use super::connection::Phase;
 use super::flags::Flag;
+use super::ids::Slot;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, Status, check_topic};
@@ -18,12 +19,12 @@ impl Relay {
         mut join: Join,
         rest: &mut [u8],
     ) {
-        if !self.admit_forwarded(slot) {
-            return;
+        if let Err(refusal) = self.gate.on_upgrade(Slot(slot), self.now) {
+            return self.respond(slot, refusal.response());
         }
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = &*join.topic;
-            let client = self.guests.client(slot).unwrap_or(PeerAddress::Unknown);
+            let client = self.gate.client(Slot(slot)).unwrap_or(PeerAddress::Unknown);
             let request = UpgradeRequest {
                 head,
                 topic,
@@ -80,7 +81,7 @@ impl Relay {
         let (cursor, member) = self.topics[key].join(slot);
         let connection = &mut self.connections[slot as usize];
         self.census.set(connection, Phase::Open);
-        self.spending.enter(slot);
+        self.gate.open(Slot(slot));
         connection.variant = key;
         connection.member = member;
         connection.cursor = cursor;
@@ -101,7 +102,7 @@ impl Relay {
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }
-        self.spend_bytes(slot, rest.len());
+        self.take_bytes(slot, rest.len());
         // Who is closed for it has all the room that a close frame needs.
         if self.room_for(slot) >= rest.len() {
             self.on_frames(slot, rest);

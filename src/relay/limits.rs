@@ -54,7 +54,7 @@ pub struct Limits {
     /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
     pub compression: Option<Compression>,
     /// Origins whose pages may connect besides the one that the request is for, as
-    /// [`check_origin`](crate::proto::handshake::check_origin) has them.
+    /// [`check_origin`](crate::proto::http1::check_origin) has them.
     pub origins: Vec<String>,
     /// Hosts that requests may be for, besides addresses and loopback names: `chat.example`,
     /// `*.example`, `*` for all. If there are any, they hold for all requests, otherwise for those of
@@ -178,3 +178,12 @@ pub(super) const LINGER_TICKS: u32 = 20;
 /// Places of topics, taken or free, that an answer to the operator looks at: a turn has other things
 /// to do.
 pub(super) const TOPIC_SLOTS_PER_PAGE: usize = 8192;
+
+/// Connections that the admin listener has at a time. For one more, the oldest goes: a client that hoards
+/// them keeps no other out.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+
+/// Connections that were refused at the accept and linger, so that a reset does not eat the answer.
+/// When there are as many, others are closed as soon as they were answered: a client that floods us with
+/// connections must not take the places of others in that way.
+pub(super) const REFUSED_LINGERING_MAX: usize = 64;

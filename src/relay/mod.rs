@@ -33,16 +33,14 @@
 mod admin;
 mod admission;
 mod budget;
-mod by_slot;
 mod census;
 mod compression;
 mod connection;
 mod control;
-mod crowd;
 mod ending;
 mod feed;
 mod flags;
-mod guests;
+mod gate;
 mod heads;
 mod hooks;
 mod ids;
@@ -56,25 +54,23 @@ mod output;
 mod piece;
 mod publish;
 mod queue;
-mod rate;
 mod reading;
 mod reported;
 mod responses;
 mod shutdown;
-mod spending;
 mod timers;
 mod topic;
 mod variant;
 mod visits;
 
 pub use crate::metrics::Counters;
-pub use admin::{ADMIN_CONNECTIONS_MAX, Scrape, Side};
+pub use admin::{Scrape, Side};
 pub use compression::Stopwatch;
 pub use connection::ConnId;
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{Epoch, InvalidId, MessageId, Origin, Party};
-pub use limits::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use reading::Reading;
@@ -87,13 +83,11 @@ use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
-use crowd::{Arrivals, Crowd};
-use guests::Guests;
+use gate::Gate;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
 use slab::Slab;
-use spending::Spending;
 use std::collections::VecDeque;
 use topic::Topics;
 
@@ -117,13 +111,7 @@ pub struct Relay {
     connections: Slab<Connection>,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
-    /// Connections that came by the admin listener, the oldest first.
-    admins: Vec<ConnId>,
-    /// Whose connections they are, by slot.
-    guests: Guests,
-    crowd: Crowd,
-    arrivals: Option<Arrivals>,
-    spending: Spending,
+    gate: Gate,
     feed: feed::Feed,
     topics: Topics,
     pool: Pool,
@@ -178,11 +166,7 @@ impl Relay {
             now,
             connections: Slab::new(),
             census: Census::default(),
-            admins: Vec::new(),
-            guests: Guests::default(),
-            crowd: Crowd::default(),
-            arrivals: None,
-            spending: Spending::default(),
+            gate: Gate::default(),
             feed: feed::Feed::default(),
             topics: Topics::default(),
             codec: compression::Codec::default(),
@@ -209,8 +193,7 @@ impl Relay {
             hooks: hooks::Hooked::default(),
             timers_left: u32::MAX,
         };
-        relay.keep_guests();
-        relay.keep_spending();
+        relay.set_gate();
         relay
     }
 
@@ -222,8 +205,7 @@ impl Relay {
             limits.log_bytes_max / GENEROUS_SHARE,
         );
         self.limits = limits;
-        self.keep_guests();
-        self.keep_spending();
+        self.set_gate();
         self.codec.forget_level();
     }
 
@@ -257,14 +239,13 @@ impl Relay {
         match side {
             Side::Public => {
                 self.counters.accepted += 1;
-                if self.guests.is_kept() {
-                    self.receive(slot, peer);
-                }
+                self.on_public_accept(slot, peer);
             }
             Side::Admin => {
                 self.counters.admin_accepted += 1;
-                self.guests.enter(slot, peer, None);
-                self.admit_admin(id);
+                if let Some(oldest) = self.gate.enter_admin(id, peer) {
+                    self.drop_now(oldest.slot);
+                }
             }
         }
         self.settle(slot);
@@ -284,8 +265,7 @@ impl Relay {
         }
         if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
             self.connections.shrink_to_fit();
-            self.guests.shrink();
-            self.spending.shrink();
+            self.gate.shrink();
         }
         self.tidy_topics();
         self.codec.end_turn();

@@ -49,7 +49,7 @@ impl Relay {
     /// had to do with it.
     pub(super) fn note_refusal(&mut self, slot: u32, response: &Response) {
         let id = self.id(slot);
-        if self.is_admin(id) && response.reason != Reason::Host {
+        if self.gate.is_admin(id) && response.reason != Reason::Host {
             return;
         }
         self.counters.refusals[response.reason as usize] += 1;
@@ -67,7 +67,7 @@ impl Relay {
         let connection = &self.connections[slot as usize];
         if connection.phase != Phase::Head
             || connection.flags.has(Flag::Served)
-            || self.is_admin(id)
+            || self.gate.is_admin(id)
         {
             return;
         }

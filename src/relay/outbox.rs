@@ -2,7 +2,7 @@
 //! lapped in, an HTTP response's head. It enters the output on a frame boundary only.
 
 use crate::log::Position;
-use crate::proto::frame::{Header, OpCode};
+use crate::proto::{Header, OpCode};
 
 /// Bytes that wait for a frame boundary of the log.
 ///

@@ -39,7 +39,7 @@ pub(super) struct Pending {
     pub(super) left: Range<usize>,
     pub(super) keep_alive: bool,
     /// The connection was refused before it said anything.
-    pub(super) at_door: bool,
+    pub(super) at_accept: bool,
 }
 
 impl Pending {
@@ -105,7 +105,7 @@ mod tests {
             body: body.clone(),
             left: 1000..149_000,
             keep_alive: true,
-            at_door: false,
+            at_accept: false,
         };
         let mut taken = Vec::new();
         while !pending.left.is_empty() {

@@ -178,8 +178,8 @@ impl Character {
                 messages_per_second_max: random.pick(&[None, Some(1), Some(5), Some(50)]),
                 bytes_per_second_max: random.pick(&[None, Some(10), Some(1000), Some(100_000)]),
             };
-            // When what is put off or inflated inside of the relay counts can't be seen from outside.
-            (often.eager, often.deflate) = (0, 0);
+            // What a message inflates to counts, too, and can't be seen from outside.
+            often.deflate = 0;
         }
         Character {
             limits,

@@ -134,6 +134,17 @@ impl Client {
         self.unfinished.is_some() || !self.marks.iter().all(is_ping)
     }
 
+    /// Whether a message of more than so many bytes is on its way to the relay.
+    pub(crate) fn has_message_of(&self, bytes: usize) -> bool {
+        let is_large = |(_, mark): &(u64, Mark)| match mark {
+            Mark::Message(message) => message.bytes > bytes,
+            _ => false,
+        };
+        let unfinished = self.unfinished.as_ref();
+        unfinished.is_some_and(|unfinished| unfinished.message.bytes > bytes)
+            || self.marks.iter().any(is_large)
+    }
+
     pub(crate) fn can_publish(&self) -> bool {
         self.state == State::Talking && self.unfinished.is_none() && !self.is_waiting()
     }

@@ -20,7 +20,6 @@ impl Driver for World {
         assert!(!buffer.is_empty(), "a read of nothing");
         let index = self.by_id[&id];
         self.follow_read(index);
-        self.follow_what_was_put_off(index, id);
         self.peers[index].socket.read(buffer)
     }
 
@@ -52,50 +51,22 @@ impl Driver for World {
     fn tell<R>(&mut self, what: Told, call: impl FnOnce(&mut Relay) -> R) -> R {
         let index = |id| self.by_id[&id];
         match what {
-            Told::Kept(id) => {
-                let index = index(id);
-                self.moved = true;
-                self.follow_read(index);
-                self.peers[index].prove_alive(self.now);
-                let told = self.call(index, true, call);
-                self.follow_what_was_put_off(index, id);
-                told
-            }
+            Told::Kept(id) => self.hand_over(index(id), None, call),
             Told::Input(id, bytes) => {
                 let index = index(id);
-                self.follow_input(index, bytes);
-                let told = self.call(index, true, call);
+                let told = self.hand_over(index, Some(bytes), call);
                 let stage = self.peers[index].stage;
                 self.note(|| format!("client {index} hands over {bytes} bytes, now {stage:?}"));
                 told
             }
-            Told::End(id) => {
-                let told = call(&mut self.relay);
-                self.follow_end(self.by_id[&id]);
-                told
-            }
-            Told::Reset(id) => {
-                let index = index(id);
-                self.peers[index].is_reset_told = true;
-                self.moved = true;
-                call(&mut self.relay)
-            }
-            Told::Timer(_) => {
-                let counters = *self.relay.counters();
-                self.before_timers.get_or_insert(counters);
-                call(&mut self.relay)
-            }
+            Told::End(id) => self.tell_end(index(id), call),
+            Told::Reset(id) => self.tell_reset(index(id), call),
+            Told::Timer(id) => self.tell_timer(index(id), call),
             Told::Laps => {
-                let before = self.before_timers.take();
-                let before = before.unwrap_or(*self.relay.counters());
-                self.follow_timers(&before);
                 self.check_line();
                 self.lap(call)
             }
-            Told::Sent(id) => {
-                let index = index(id);
-                self.call(index, false, call)
-            }
+            Told::Sent(id) => self.tell_sent(index(id), call),
         }
     }
 }
@@ -122,7 +93,7 @@ impl World {
         for piece in output.pieces() {
             let bytes = &piece.bytes[..left.min(piece.bytes.len())];
             left -= bytes.len();
-            let history = &mut self.histories[peer.client.topic];
+            let history = &self.histories[peer.client.topic];
             let heard = peer.hear(self.now, history, &self.character.limits, bytes);
             if let Err(fault) = heard {
                 panic!("client {index} was written a fault: {fault}");

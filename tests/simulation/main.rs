@@ -26,12 +26,17 @@
 //! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`.
 
 mod bounds;
+mod calls;
 mod character;
 mod client;
 mod driver;
 mod elsewhere;
+mod endings;
+mod hear;
 mod history;
 mod judge;
+mod laps;
+mod marks;
 mod message;
 mod network;
 mod peer;
@@ -43,6 +48,7 @@ mod request;
 mod script;
 mod storm;
 mod tap;
+mod timers;
 mod turn;
 mod violation;
 mod world;

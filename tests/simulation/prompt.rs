@@ -236,7 +236,7 @@ impl World {
 
 /// A member for sure, whose messages are taken in.
 fn is_settled_member(peer: &Peer) -> bool {
-    peer.stage == Stage::Open && !peer.put_off
+    peer.stage == Stage::Open
 }
 
 /// It stands in line with something to be read.

@@ -2,7 +2,7 @@
 //! then frames. It is a parser of its own, so that relay and library are not judged by their own
 //! rules; some worlds hold the library's session in the client's role against it.
 
-use fanfare::proto::head::ResponseHead;
+use fanfare::proto::ResponseHead;
 use fanfare::proto::{CloseFrame, Event, HeadScanner, MessageKind, OpCode, Role, Session};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::collections::VecDeque;
@@ -77,6 +77,15 @@ impl Tap {
     /// The bytes so far end with a response or a frame.
     pub(crate) fn is_at_boundary(&self) -> bool {
         self.partial.is_empty() && !matches!(self.mode, Mode::Body { .. })
+    }
+
+    /// Bytes that the frame under way lacks, at most.
+    pub(crate) fn rest_bytes_max(&self, message_bytes_max: usize) -> usize {
+        if self.partial.is_empty() || self.mode != Mode::Frames {
+            return 0;
+        }
+        let whole = frame_bytes(&self.partial).ok().flatten();
+        whole.map_or(message_bytes_max + 10, |bytes| bytes - self.partial.len())
     }
 
     /// Takes in what was written, and tells of everything that became whole, with the number of

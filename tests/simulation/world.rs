@@ -4,6 +4,7 @@
 use crate::character::Character;
 use crate::client::{Client, Whim};
 use crate::elsewhere::Mail;
+use crate::endings::Shutdown;
 use crate::history::History;
 use crate::network::Socket;
 use crate::peer::{News, Peer, Stage};
@@ -35,8 +36,6 @@ pub(crate) struct World {
     pub(crate) numbered: HashMap<usize, (MessageId, usize)>,
     /// The loop's turns; taken out while one is under way.
     pub(crate) turn: Option<Turn>,
-    /// The counters when the first timer of this turn fired.
-    pub(crate) before_timers: Option<Counters>,
     pub(crate) histories: Vec<History>,
     pub(crate) turns: u64,
     /// Times that somebody was read.
@@ -47,17 +46,12 @@ pub(crate) struct World {
     pub(crate) idle_turns: u32,
     pub(crate) moved: bool,
     pub(crate) is_shutdown_wanted: bool,
-    /// When the shutdown began.
-    pub(crate) shutdown: Option<Tick>,
+    pub(crate) shutdown: Option<Shutdown>,
     /// Topics that were published to since the relay last slept.
     pub(crate) burst: BTreeSet<usize>,
     /// Messages from elsewhere that are not taken in yet, and how many there were in all.
     pub(crate) mail: VecDeque<Mail>,
     pub(crate) mails_sent: u32,
-    /// Private memory before the relay was last told something.
-    pub(crate) private_bytes_before: usize,
-    pub(crate) stalled: u64,
-    pub(crate) dead: u64,
     pub(crate) trace: bool,
 }
 
@@ -79,7 +73,6 @@ impl World {
             raised: VecDeque::new(),
             is_all_reported: true,
             turn: Some(Turn::new(character.shares)),
-            before_timers: None,
             numbered: HashMap::new(),
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,
@@ -92,9 +85,6 @@ impl World {
             burst: BTreeSet::new(),
             mail: VecDeque::new(),
             mails_sent: 0,
-            private_bytes_before: 0,
-            stalled: 0,
-            dead: 0,
             trace,
             character,
             random,
@@ -201,7 +191,6 @@ impl World {
             // It reads nothing, ever, though it writes.
             peer.socket.down_frozen = Tick(u32::MAX);
         }
-        peer.may_lack_memory = character.limits.private_bytes_max < 1 << 28;
         self.peers.push(peer);
         self.live.push(index);
         self.backlog.push_back(index);
@@ -376,35 +365,24 @@ impl World {
         self.check_nothing_left();
     }
 
-    /// A signal came: nobody is accepted any more, and everybody is closed.
-    pub(crate) fn begin_shutdown(&mut self) {
-        if !std::mem::take(&mut self.is_shutdown_wanted) {
-            return;
-        }
-        self.note(|| "shutdown".into());
-        for index in std::mem::take(&mut self.backlog) {
-            self.peers[index].stage = Stage::Gone;
-            self.live.retain(|&other| other != index);
-        }
-        self.relay.handle_shutdown(self.random.between(0, 20));
-        self.shutdown = Some(self.now);
-        self.follow_shutdown();
-    }
-
     /// Counts since `before`.
     pub(crate) fn counted(&self, before: &Counters) -> Counters {
-        let now = self.relay.counters();
-        Counters {
-            opened: now.opened - before.opened,
-            messages: now.messages - before.messages,
-            lapped: now.lapped - before.lapped,
-            skips: now.skips - before.skips,
-            messages_skipped: now.messages_skipped - before.messages_skipped,
-            failed: now.failed - before.failed,
-            dead: now.dead - before.dead,
-            stalled: now.stalled - before.stalled,
-            ..*now
-        }
+        let mut counted = *self.relay.counters();
+        let less = |count: &mut u64, before: u64| *count -= before;
+        less(&mut counted.opened, before.opened);
+        less(&mut counted.messages, before.messages);
+        less(&mut counted.pings_received, before.pings_received);
+        less(&mut counted.lapped, before.lapped);
+        less(&mut counted.skips, before.skips);
+        less(&mut counted.dead, before.dead);
+        less(&mut counted.stalled, before.stalled);
+        let refusals = counted.refusals.iter_mut().zip(before.refusals);
+        let closes = counted.closes.as_flattened_mut().iter_mut();
+        let closes = closes.zip(before.closes.as_flattened().iter().copied());
+        refusals
+            .chain(closes)
+            .for_each(|(count, before)| less(count, before));
+        counted
     }
 }
 

@@ -1,19 +1,64 @@
 //! Rust as tokens, and the paths in it: just enough to see who names whom.
 
-/// Every path in a Rust source, with its line, counted from 0. Trees are taken apart: `a::{b, c}`
-/// is `a::b` and `a::c`.
-pub(crate) fn paths(text: &str) -> Vec<(usize, Vec<String>)> {
+/// A path in a source, such as `crate::wheel::Tick`. Trees are taken apart: `a::{b, c}` is `a::b` and
+/// `a::c`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Counted from 0.
+    pub(crate) line: usize,
+    pub(crate) segments: Vec<String>,
+    pub(crate) role: Role,
+}
+
+/// What a path is there for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Something is used.
+    Used,
+    /// `use`: the file calls it by this name from here on.
+    Imported(String),
+    /// `pub use`: others may call it by this name, too.
+    Exported(String),
+}
+
+/// Every path in a Rust source.
+pub(crate) fn paths(text: &str) -> Vec<Written> {
     let tokens = tokens(text);
     let mut found = Vec::new();
     let mut next = 0;
+    let text_at = |index: usize| tokens.get(index).map_or("", |token| token.1);
     while next < tokens.len() {
-        if is_name(tokens[next].1) {
-            next = path_at(&tokens, next, &[], &mut found);
-        } else {
-            next += 1;
-        }
+        let before = |back: usize| next.checked_sub(back).map_or("", text_at);
+        // What follows one dot is a field or a method; two are a range.
+        let is_member = before(1) == "." && before(2) != ".";
+        let imported: fn(String) -> Role = match is_public(&tokens[..next]) {
+            true => Role::Exported,
+            false => Role::Imported,
+        };
+        next = match text_at(next) {
+            "use" if is_name(text_at(next + 1)) => {
+                path_at(&tokens, next + 1, &[], &imported, &mut found)
+            }
+            // A declaration names nothing that is elsewhere.
+            name if is_name(name) && !is_member && before(1) != "mod" => {
+                path_at(&tokens, next, &[], &|_| Role::Used, &mut found)
+            }
+            _ => next + 1,
+        };
     }
     found
+}
+
+/// Whether tokens end in `pub` or `pub(..)`.
+fn is_public(before: &[(usize, &str)]) -> bool {
+    let words: Vec<&str> = before.iter().rev().map(|token| token.1).collect();
+    match words.first() {
+        Some(&")") => {
+            let open = words.iter().position(|&word| word == "(");
+            open.is_some_and(|open| words.get(open + 1) == Some(&"pub"))
+        }
+        last => last == Some(&"pub"),
+    }
 }
 
 /// Adds the paths that begin with the name at `next`, and returns where they end.
@@ -21,7 +66,8 @@ fn path_at(
     tokens: &[(usize, &str)],
     mut next: usize,
     prefix: &[String],
-    found: &mut Vec<(usize, Vec<String>)>,
+    role: &dyn Fn(String) -> Role,
+    found: &mut Vec<Written>,
 ) -> usize {
     let text_at = |index: usize| tokens.get(index).map_or("", |token| token.1);
     let line = tokens[next].0;
@@ -33,10 +79,9 @@ fn path_at(
             "{" => {
                 next += 2;
                 while !["}", ""].contains(&text_at(next)) {
-                    match text_at(next) {
-                        "as" => next += 2,
-                        name if is_name(name) => next = path_at(tokens, next, &segments, found),
-                        _ => next += 1,
+                    match is_name(text_at(next)) {
+                        true => next = path_at(tokens, next, &segments, role, found),
+                        false => next += 1,
                     }
                 }
                 return next + 1;
@@ -48,7 +93,21 @@ fn path_at(
             _ => break,
         }
     }
-    found.push((line, segments));
+    let mut name = segments[segments.len() - 1].clone();
+    if name == "self" && segments.len() > 1 {
+        segments.pop();
+        name = segments[segments.len() - 1].clone();
+    }
+    let is_named = !matches!(role(String::new()), Role::Used);
+    if is_named && text_at(next) == "as" {
+        name = text_at(next + 1).to_owned();
+        next += 2;
+    }
+    found.push(Written {
+        line,
+        segments,
+        role: role(name),
+    });
     next
 }
 
@@ -159,25 +218,27 @@ fn paths_are_found_in_code_alone() {
         // crate::comment
         /* crate::a /* nested */ crate::b */
         use crate::{relay::{self, Relay as R}, wheel::*};
+        pub(in super::super) use self::list::List;
         const TEXT: (&str, &str) = ("crate::c \" crate::d", r#"crate::e " crate::f"#);
         fn f<'a>(quote: char) -> bool { quote != '"' && quote != '\'' && super::g::<'a>('::') }
+        fn h() { it.h as u32; self.h() }
     "##;
-    let found: Vec<_> = paths(source)
+    let long: Vec<_> = paths(source)
         .into_iter()
-        .map(|(_, path)| path.join("::"))
+        .filter(|path| path.segments.len() > 1)
+        .map(|path| (path.segments.join("::"), path.role))
         .collect();
-    let long: Vec<_> = found.iter().filter(|path| path.contains("::")).collect();
-    assert_eq!(
-        long,
-        [
-            "crate::relay::self",
-            "crate::relay::Relay",
-            "crate::wheel::*",
-            "super::g"
-        ]
-    );
-    assert_eq!(
-        paths("a\n\n\"\n\"b::\nc")[1],
-        (3, vec!["b".to_owned(), "c".to_owned()])
-    );
+    let expected = [
+        ("crate::relay", Role::Imported("relay".into())),
+        ("crate::relay::Relay", Role::Imported("R".into())),
+        ("crate::wheel::*", Role::Imported("*".into())),
+        ("super::super", Role::Used),
+        ("self::list::List", Role::Exported("List".into())),
+        ("super::g", Role::Used),
+    ];
+    assert_eq!(long, expected.map(|(path, role)| (path.to_owned(), role)));
+    let heads = |path: &Written| path.segments[0] == "h";
+    assert_eq!(paths(source).iter().filter(|path| heads(path)).count(), 1);
+    let after_text = &paths("a\n\n\"\n\"b::\nc")[1];
+    assert_eq!((after_text.line, after_text.segments.len()), (3, 2));
 }

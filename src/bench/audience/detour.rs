@@ -1,9 +1,10 @@
 //! The slow path: a session reads on where the bytes are not just what was published, and says
 //! what is wrong with a message, or that nothing is.
 
-use super::super::script::{Fields, Reading, Script};
+use super::super::payload::Fields;
+use super::super::script::{Reading, Script};
 use super::super::tally::{Fault, Tally};
-use super::{Audience, Books, DEAF, LastWord, NOBODY};
+use super::{Audience, Books, DEAF, Detour, LastWord, NOBODY};
 use crate::proto::{Event, Gather, Message, OpCode, ProtocolError, Role, Session};
 
 /// Messages whose absence is remembered for one receiver, to tell late ones from duplicates.
@@ -12,12 +13,6 @@ const MISSING_MAX: usize = 1024;
 const SPARE_BYTES: usize = 64 * 1024;
 /// So far ahead of a receiver may a publisher elsewhere be: far more than a server keeps for a reader.
 const AHEAD_BYTES_MAX: u64 = 64 << 20;
-
-/// What reads on when the bytes are not just what was published.
-pub(super) struct Detour {
-    session: Session,
-    gather: Gather,
-}
 
 impl Audience {
     /// Hands over to a session, with what was taken of the frame so far.

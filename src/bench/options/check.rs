@@ -6,8 +6,8 @@ use super::{
     ChurnOptions, EchoOptions, FanoutOptions, IdleOptions, LimitOptions, PacedOptions, SlowOptions,
 };
 use super::{LoadOptions, MessageOptions, TargetOptions, VoiceOptions};
-use crate::bench::Failure;
-use crate::bench::script::PUBLISHERS_MAX;
+use crate::bench::failure::Failure;
+use crate::bench::payload::PUBLISHERS_MAX;
 
 /// Bytes of messages outstanding: the client keeps them until everybody has had them.
 const OUTSTANDING_BYTES_MAX: usize = 1 << 30;
@@ -257,7 +257,7 @@ mod tests {
                 _ => Ok(()),
             },
         };
-        checked.err().map(|failure| failure.why)
+        checked.err().map(|failure| failure.reason)
     }
 
     #[test]

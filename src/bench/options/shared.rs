@@ -1,9 +1,6 @@
 //! Options that several scenarios have.
 
-use super::super::Failure;
-use super::super::probe::{Pid, Probe};
-use super::super::report::ReportOptions;
-use super::super::script::Content;
+use super::super::probe::Pid;
 use super::super::url::Url;
 use super::value::{in_words, parse_count, parse_header, parse_pause, parse_pid, parse_publishers};
 use super::value::{
@@ -11,9 +8,10 @@ use super::value::{
 };
 use crate::config::Period;
 use crate::proto::MessageKind;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// Who reads and who publishes.
 #[derive(Clone, Debug, Args, Serialize)]
@@ -114,17 +112,6 @@ impl TargetOptions {
     pub(super) fn host_count(&self) -> usize {
         self.header.iter().filter(|header| is_host(header)).count()
     }
-
-    /// What looks at the server's processes, which have to be there.
-    pub(in super::super) fn probe(&self) -> Result<Probe, Failure> {
-        let probe = Probe {
-            pids: self.pid.clone(),
-            tree: self.pid_tree,
-            workers: Vec::new(),
-        };
-        probe.moment().map_err(Failure::usage)?;
-        Ok(probe)
-    }
 }
 
 fn is_host((name, _): &(String, String)) -> bool {
@@ -157,6 +144,17 @@ pub(in super::super) struct MessageOptions {
     /// What messages are filled with: characters that no compressor finds a pattern in, or JSON
     #[arg(long, value_enum, default_value_t)]
     pub(in super::super) content: Content,
+}
+
+/// What messages are filled with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum Content {
+    /// Characters without a pattern.
+    #[default]
+    Random,
+    /// Records as an application might send them.
+    Json,
 }
 
 impl MessageOptions {
@@ -201,4 +199,25 @@ pub(in super::super) struct LengthOptions {
     #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
     pub(in super::super) warm_up: Period,
+}
+
+/// What becomes of the report.
+#[derive(Clone, Debug, Args, Serialize)]
+#[command(next_help_heading = "Report")]
+pub(in super::super) struct ReportOptions {
+    /// Write the report as JSON, too; `-` is standard output, and then the table goes to standard
+    /// error
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub(in super::super) json: Option<PathBuf>,
+
+    /// What `fanfare bench compare` is to call it
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    pub(in super::super) name: Option<String>,
+
+    /// Show no progress
+    #[arg(long, short)]
+    #[serde(skip)]
+    pub(in super::super) quiet: bool,
 }

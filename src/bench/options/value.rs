@@ -1,7 +1,7 @@
 //! Values as they are written on the command line, and in a report.
 
+use super::super::payload::{PAYLOAD_BYTES_MIN, PUBLISHERS_MAX};
 use super::super::probe::Pid;
-use super::super::script::{PAYLOAD_BYTES_MIN, PUBLISHERS_MAX};
 use crate::config::{Bytes, Period};
 use std::time::Duration;
 

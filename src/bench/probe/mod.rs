@@ -64,6 +64,23 @@ impl Probe {
         })
     }
 
+    /// Looks at everything; once the server is gone, and with it all that there was to see of it, at
+    /// the rest.
+    pub(super) fn look(&self) -> io::Result<Moment> {
+        self.moment().or_else(|_| {
+            let rest = Probe {
+                pids: Vec::new(),
+                ..self.clone()
+            };
+            rest.moment()
+        })
+    }
+
+    /// Whether the server is gone by this moment.
+    pub(super) fn is_gone(&self, moment: &Moment) -> bool {
+        !self.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
+    }
+
     /// Memory in use now; 0 if nobody is to be looked at.
     pub(super) fn resident(&self) -> u64 {
         let processes = self.processes();
@@ -121,6 +138,29 @@ impl Moment {
             .map(|(pid, sample)| sample.cpu_since(earlier.processes.get(pid).unwrap_or(&none)));
         cpu.sum()
     }
+}
+
+/// Bytes for each further connection: the slope of the line through the upper two thirds. What a
+/// server takes once, whoever comes, is not in it.
+pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> Option<f64> {
+    let points: Vec<(f64, f64)> = steps
+        .iter()
+        .skip(steps.len() / 3)
+        .map(|(count, moment)| (*count as f64, bytes(moment) as f64))
+        .collect();
+    // Without a descriptor left, the system tells nothing.
+    if points.iter().any(|&(_, bytes)| bytes == 0.0) {
+        return None;
+    }
+    let count = points.len() as f64;
+    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let covariance: f64 = points
+        .iter()
+        .map(|(x, y)| (x - mean_x) * (y - mean_y))
+        .sum();
+    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    (variance > 0.0).then(|| covariance / variance)
 }
 
 #[cfg(test)]

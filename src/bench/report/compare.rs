@@ -4,25 +4,15 @@
 //! many runs, the first of the one was meant to be taken beside the first of the other, and so on:
 //! then the spread is that of the pairs' ratios, so that what moved the whole machine moves neither.
 
-use super::super::Failure;
 use super::super::clock::SECOND;
+use super::super::failure::Failure;
+use super::super::options::CompareOptions;
 use super::document::SCHEMA;
 use super::layout::{Page, columns_of};
 use super::text;
-use clap::Args;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-
-/// `fanfare bench compare`
-#[derive(Clone, Debug, Args)]
-pub(in super::super) struct CompareOptions {
-    /// Reports that --json wrote; the first is what the others are compared with. A file may hold
-    /// several, one after the other. Reports of one --name are repetitions; without it, those of
-    /// one file
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-}
 
 /// A figure: what it is called, where it stands in a report and how it is shown.
 struct Metric {

@@ -203,8 +203,8 @@ fn is_local(document: &Document) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::super::histogram::Histogram;
+    use super::super::super::options::ReportOptions;
     use super::super::super::probe::Probe;
-    use super::super::ReportOptions;
     use super::super::document::{Messages, Server};
     use super::*;
     use serde_json::json;

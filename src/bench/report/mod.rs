@@ -8,43 +8,23 @@ mod layout;
 mod secrets;
 mod text;
 
-pub(super) use compare::{CompareOptions, compare};
+pub(super) use compare::compare;
 pub(super) use document::{Churn, Connections, Document, Outcome, Server, Stalled};
 pub(super) use text::{count_of, grouped};
 
 use super::clock::SECOND;
+use super::failure::Failure;
+use super::options::ReportOptions;
+use super::output::print;
 use super::probe::{Machine, Moment};
-use super::run::Span;
-use super::{Failure, print};
-use clap::Args;
+use super::span::Span;
 use document::{Client, Kernel, Memory, Messages, SCHEMA};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// What becomes of the report.
-#[derive(Clone, Debug, Args, Serialize)]
-#[command(next_help_heading = "Report")]
-pub(super) struct ReportOptions {
-    /// Write the report as JSON, too; `-` is standard output, and then the table goes to standard
-    /// error
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub(super) json: Option<PathBuf>,
-
-    /// What `fanfare bench compare` is to call it
-    #[arg(long, value_name = "NAME")]
-    #[serde(skip)]
-    pub(super) name: Option<String>,
-
-    /// Show no progress
-    #[arg(long, short)]
-    #[serde(skip)]
-    pub(super) quiet: bool,
-}
 
 impl Document {
     /// A document that says what is about to be measured.
@@ -219,11 +199,11 @@ pub(super) enum JsonOutput {
     File(PathBuf, File),
 }
 
-impl ReportOptions {
+impl JsonOutput {
     /// Opens what the report is to be written to, before anything is measured in vain. What the file
     /// holds stays until there is a report.
-    pub(super) fn open_json(&self) -> Result<Option<JsonOutput>, Failure> {
-        let Some(path) = &self.json else {
+    pub(super) fn open(path: Option<&Path>) -> Result<Option<Self>, Failure> {
+        let Some(path) = path else {
             return Ok(None);
         };
         if path.as_os_str() == "-" {
@@ -235,7 +215,7 @@ impl ReportOptions {
             .truncate(false)
             .open(path)
             .map_err(|error| Failure::usage(format!("can't write {}: {error}", path.display())))?;
-        Ok(Some(JsonOutput::File(path.clone(), file)))
+        Ok(Some(JsonOutput::File(path.to_owned(), file)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What fills messages up to their size: the same characters in every run.
 
-use super::DIGIT_ZERO;
+use super::super::payload::DIGIT_ZERO;
 use std::fmt::Write;
 
 /// Printable characters without a pattern that a compressor could find.

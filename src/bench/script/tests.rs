@@ -1,4 +1,5 @@
 use super::super::codec::Codec;
+use super::super::payload::PUBLISHERS_MAX;
 use super::*;
 use proptest::prelude::*;
 
@@ -7,7 +8,7 @@ fn script(sizes: &[usize]) -> Script {
 }
 
 #[test]
-fn a_payload_tells_who_sent_it() {
+fn a_payload_tells_its_publisher_and_number() {
     let script = script(&[12, 70_000]);
     for (publisher, sequence) in [(0, 0), (1, 1), (PUBLISHERS_MAX - 1, 1 << 33)] {
         let fields = Fields {
@@ -17,11 +18,11 @@ fn a_payload_tells_who_sent_it() {
         let mut payload = Vec::new();
         script.write_payload(fields, &mut payload);
         assert_eq!(payload.len(), script.payload_bytes(sequence));
-        assert_eq!(script.read_fields(&payload), Some(fields));
+        assert_eq!(Fields::read(script.tag, &payload), Some(fields));
         assert!(str::from_utf8(&payload).is_ok());
     }
-    assert_eq!(script.read_fields(b"hello, world!"), None);
-    assert_eq!(script.read_fields(b"000"), None);
+    assert_eq!(Fields::read(script.tag, b"hello, world!"), None);
+    assert_eq!(Fields::read(script.tag, b"000"), None);
 }
 
 #[test]
@@ -33,7 +34,7 @@ fn messages_of_another_run_are_not_ours() {
     };
     Script::new(MessageKind::Text, &[64], 1).write_payload(fields, &mut payload);
     let other = Script::new(MessageKind::Text, &[64], 2);
-    assert_eq!(other.read_fields(&payload), None);
+    assert_eq!(Fields::read(other.tag, &payload), None);
 }
 
 #[test]

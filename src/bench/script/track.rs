@@ -1,9 +1,10 @@
 //! What one publisher has said so far, kept as long as some receiver still has to hear it.
 
 use super::super::codec::Codec;
-use super::{Fields, Script};
+use super::super::payload::Fields;
+use super::Script;
+use crate::proto::Header;
 use crate::proto::Message;
-use crate::proto::frame::Header;
 use std::collections::VecDeque;
 
 /// See the [module](self).

@@ -1,7 +1,7 @@
 //! One end of the socket between coordinator and worker: values as lines of JSON.
 
-use super::super::Failure;
 use super::super::driver::Driver;
+use super::super::failure::Failure;
 use mio::net::UnixStream;
 use mio::{Interest, Token};
 use serde::Serialize;

@@ -1,11 +1,11 @@
 //! A worker that holds connections, and the entrance of all workers.
 
-use super::super::Failure;
-use super::super::clock;
-use super::super::driver::{Driver, REST};
+use super::super::clock::{self, REST};
+use super::super::driver::Driver;
+use super::super::failure::Failure;
 use super::super::idle::Idle;
-use super::super::run::open_options;
 use super::super::target::follow;
+use super::super::target::open_options;
 use super::super::watch::ignore_signals;
 use super::control::Control;
 use super::{Job, Order, Task, Word, WorkerResult, listener};
@@ -36,7 +36,7 @@ pub(in super::super) fn run_worker() -> Result<(), Failure> {
         } => listener::hear(&task, message, *publishers, *tag, driver, &mut control),
     };
     match outcome {
-        Err(failure) => control.send(&Word::Failed(failure.why)),
+        Err(failure) => control.send(&Word::Failed(failure.reason)),
         Ok(result) => control.send(&Word::Result(Box::new(result))),
     }
 }

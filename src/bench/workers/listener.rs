@@ -1,12 +1,12 @@
 //! A worker that hears: readers of a fan-out whose publishers are the coordinator's.
 
-use super::super::driver::{Driver, REST};
+use super::super::clock::{self, REST};
+use super::super::driver::Driver;
+use super::super::failure::Failure;
 use super::super::options::MessageOptions;
 use super::super::rooms::{Outlet, Plan, Rooms};
-use super::super::run::failure;
 use super::super::script::Script;
 use super::super::target::follow;
-use super::super::{Failure, clock};
 use super::control::Control;
 use super::{Order, Task, Word, WorkerResult};
 
@@ -59,7 +59,7 @@ pub(super) fn hear(
         if driver.links.opening_count() > 0 || has_opened {
             driver.turn(rooms, clock::now() + REST)?;
         }
-        if let Some(failure) = failure(&rooms.failures) {
+        if let Some(failure) = rooms.failure() {
             return Err(failure);
         }
         if !has_opened && driver.links.opening_count() == 0 {

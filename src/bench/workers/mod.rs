@@ -22,12 +22,13 @@ mod listener;
 
 pub(super) use holder::run_worker;
 
+use super::clock;
 use super::driver::Driver;
+use super::failure::Failure;
 use super::histogram::Histogram;
 use super::options::{MessageOptions, TargetOptions};
 use super::probe::Pid;
 use super::tally::Tally;
-use super::{Failure, clock};
 use control::Control;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

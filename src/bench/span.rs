@@ -1,0 +1,25 @@
+//! What was measured between two moments.
+
+use super::clock;
+use super::probe::Moment;
+use super::tally::Tally;
+
+/// See the [module](self).
+pub(super) struct Span {
+    pub(super) before: Moment,
+    pub(super) after: Moment,
+    pub(super) published: u64,
+    /// What came in between.
+    pub(super) tally: Tally,
+}
+
+impl Span {
+    pub(super) fn nanos(&self) -> u64 {
+        self.after.at - self.before.at
+    }
+
+    /// Messages a second, whoever received them.
+    pub(super) fn rate(&self) -> f64 {
+        self.published as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a head is none that is taken here, and why a request is refused that is a head in order.
+
+use std::error::Error;
+use std::fmt;
+
+/// Why bytes are no HTTP head that is taken here. It ends the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeadError {
+    /// A control character: NUL, a CR without LF, a LF without CR, and so on.
+    ControlCharacter,
+    /// The first line is no request line of HTTP/1.x, or no status line of it.
+    FirstLine,
+    /// A header line without a proper name: it is folded, has a space before the colon, or none.
+    HeaderLine,
+    /// A request target that is neither a path nor a URL.
+    Target,
+    /// More bytes than the limit.
+    TooLong,
+    /// More than [`HEADERS_MAX`](super::HEADERS_MAX) header lines.
+    TooManyHeaders,
+}
+
+impl HeadError {
+    /// The status to answer with: 400 or 431.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::TooLong | Self::TooManyHeaders => 431,
+            _ => 400,
+        }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ControlCharacter => {
+                "The head holds a control character, or a line that does not end in CR LF."
+            }
+            Self::FirstLine => "The first line is not one of HTTP/1.0 or HTTP/1.1.",
+            Self::HeaderLine => {
+                "A header line has no proper name followed by a colon, or is folded."
+            }
+            Self::Target => "The request target is neither a path nor a URL.",
+            Self::TooLong => "The head is too long.",
+            Self::TooManyHeaders => "The head has more than 100 header lines.",
+        })
+    }
+}
+
+impl Error for HeadError {}
+
+impl From<httparse::Error> for HeadError {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::TooManyHeaders => Self::TooManyHeaders,
+            httparse::Error::HeaderName => Self::HeaderLine,
+            httparse::Error::HeaderValue | httparse::Error::NewLine => Self::ControlCharacter,
+            httparse::Error::Status | httparse::Error::Token | httparse::Error::Version => {
+                Self::FirstLine
+            }
+        }
+    }
+}
+
+/// Why a request is refused, whatever it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestRefusal {
+    /// A header that has to be there is not.
+    Missing(&'static str),
+    /// A header that may be there once is there more than once.
+    Repeated(&'static str),
+    /// The value of a header is none that it may have.
+    Malformed(&'static str),
+    /// The request announces a body. It can't be told from the next request: close the connection.
+    Body,
+}
+
+impl fmt::Display for RequestRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(name) => write!(f, "The request has no {name} header."),
+            Self::Repeated(name) => write!(f, "The request has more than one {name} header."),
+            Self::Malformed(name) => write!(f, "The {name} header has a value it can't have."),
+            Self::Body => f.write_str("The request must not have a body."),
+        }
+    }
+}
+
+impl Error for RequestRefusal {}

@@ -1,0 +1,29 @@
+//! HTTP/1.x on the wire (RFC 9112): a server reads the head of a request, a client that of a response,
+//! and a server checks what has to hold for any request.
+//!
+//! A head is read in two steps. A [`HeadScanner`] looks at each byte once, as it comes, refuses at once
+//! what can't be a head, and finds the end; then [`Head::parse`] takes the whole head apart, once.
+//! So a head that trickles in byte by byte costs no more than one that came whole.
+//!
+//! Stricter than the RFC's leave to recipients: a bare LF ends no line, and a folded header is
+//! refused, because those who read them otherwise can be played off against us.
+
+mod error;
+mod head;
+mod headers;
+mod host;
+mod origin;
+mod quoted;
+mod request;
+mod scanner;
+
+pub use error::{HeadError, RequestRefusal};
+pub use head::{Head, ResponseHead, is_percent_encoded};
+pub use headers::{HEADERS_MAX, Headers, Repeated};
+pub use host::{HostRefusal, check_host, host};
+pub use origin::{OriginRefusal, check_origin};
+pub use request::check_request;
+pub use scanner::HeadScanner;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What the relay is told of a connection, and what has to follow.
+
+use crate::marks::{Outcome, Room};
+use crate::peer::Stage;
+use crate::world::World;
+use fanfare::metrics::Cause;
+use fanfare::relay::{Reading, Relay};
+
+/// Bytes of an unfinished message that a connection may hold whatever the others do.
+const GATHER_BYTES_FREE: usize = 16 * 1024;
+
+impl World {
+    /// So many bytes are handed over.
+    fn follow_input(&mut self, index: usize, bytes: usize) {
+        self.moved = true;
+        let peer = &mut self.peers[index];
+        assert!(!peer.put_off, "client {index} is read before what was kept");
+        peer.handed += bytes as u64;
+        peer.prove_alive(self.now);
+        if peer.stage == Stage::Shut {
+            peer.discarded += bytes;
+        }
+        if peer.client.may_send_messages() {
+            peer.perhaps_active = self.now;
+        }
+        if peer.stage == Stage::Open && !peer.allowance.take_bytes(self.now, bytes) {
+            let owed = self.histories[peer.client.topic].len();
+            peer.begin_closing(self.now, (Cause::Rate, Some(1008)), Some(owed), false);
+        }
+    }
+
+    /// What was kept is taken in.
+    fn follow_kept(&mut self, index: usize) {
+        self.moved = true;
+        self.follow_read(index);
+        let peer = &mut self.peers[index];
+        peer.prove_alive(self.now);
+        peer.put_off = false;
+    }
+
+    /// The end of a stream is told.
+    pub(crate) fn tell_end<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
+        self.note(|| format!("client {index} ends its stream"));
+        self.moved = true;
+        let before = *self.relay.counters();
+        let told = call(&mut self.relay);
+        let cause = Outcome::of(&self.counted(&before)).cause;
+        let (now, topic) = (self.now, self.peers[index].client.topic);
+        let peer = &mut self.peers[index];
+        let is_news = !std::mem::replace(&mut peer.is_end_told, true);
+        let is_open = peer.stage == Stage::Open;
+        match &mut peer.ending {
+            _ if is_open => {
+                let owed = self.histories[topic].len();
+                peer.begin_closing(now, (Cause::Ended, Some(1000)), Some(owed), true);
+            }
+            Some(ending) => ending.is_peer_done = true,
+            None => {}
+        }
+        assert_eq!(cause, is_open.then_some(Cause::Ended), "client {index}");
+        let again = peer.stage == Stage::Head { served: true };
+        assert!(is_news || again, "the end was told twice");
+        told
+    }
+
+    /// That a connection is broken is told.
+    pub(crate) fn tell_reset<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
+        self.moved = true;
+        let before = *self.relay.counters();
+        let told = call(&mut self.relay);
+        let cause = Outcome::of(&self.counted(&before)).cause;
+        let peer = &mut self.peers[index];
+        peer.is_reset_told = true;
+        let is_open = peer.stage == Stage::Open && peer.dropped.is_none();
+        assert_eq!(cause, is_open.then_some(Cause::Reset), "client {index}");
+        told
+    }
+
+    /// Hands over so many bytes, or those that were kept, and draws conclusions from what the relay's
+    /// counters say then.
+    pub(crate) fn hand_over<R>(
+        &mut self,
+        index: usize,
+        bytes: Option<usize>,
+        call: impl FnOnce(&mut Relay) -> R,
+    ) -> R {
+        let room = self.room_for(index);
+        let before = *self.relay.counters();
+        let private_bytes_before = self.relay.private_bytes();
+        let was_open = self.peers[index].ending.is_none();
+        match bytes {
+            Some(bytes) => self.follow_input(index, bytes),
+            None => self.follow_kept(index),
+        }
+        let result = call(&mut self.relay);
+        let counted = self.counted(&before);
+        let outcome = Outcome::of(&counted);
+        let is_large = self.peers[index].client.has_message_of(GATHER_BYTES_FREE);
+        let peer = &mut self.peers[index];
+        let topic = peer.client.topic;
+        let followed = peer.follow_marks(self.now, &mut self.histories[topic], outcome, room);
+        if let Err(fault) = followed {
+            panic!("client {index}: {fault}");
+        }
+        let ending = peer.ending.filter(|_| was_open);
+        let cause = ending.map(|ending| ending.cause);
+        assert_eq!(outcome.cause, cause, "the end of client {index}");
+        if cause == Some(Cause::Memory) {
+            // What is gathered may take twice its room as it grows.
+            let grows_by_max = 2 * self.character.limits.message_bytes_max;
+            let bytes_max = private_bytes_before + grows_by_max;
+            let is_short = bytes_max > self.character.limits.private_bytes_max;
+            assert!(is_large && is_short, "client {index} is short of memory");
+        }
+        if counted.messages > 0 {
+            self.burst.insert(topic);
+            self.note(|| {
+                format!(
+                    "client {index} publishes {} messages to {topic}",
+                    counted.messages
+                )
+            });
+        }
+        let laps = (counted.lapped, counted.skips);
+        assert_eq!(laps, (0, 0), "lapped in the middle of what is said");
+        result
+    }
+
+    /// What a socket took is reported: nobody is heard meanwhile.
+    pub(crate) fn tell_sent<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
+        let before = *self.relay.counters();
+        let result = call(&mut self.relay);
+        let counted = self.counted(&before);
+        let outcome = Outcome::of(&counted);
+        let changes = (counted.opened, counted.messages, counted.pings_received);
+        assert_eq!(changes, (0, 0, 0), "client {index} was not heard");
+        if counted.stalled > 0 {
+            self.peers[index].dropped = Some(Cause::Stalled);
+        }
+        let peer = &self.peers[index];
+        let is_open = peer.stage == Stage::Open;
+        let cause = peer.dropped.filter(|_| is_open);
+        assert_eq!(outcome.cause, cause, "client {index} was written to");
+        result
+    }
+
+    /// Whether there is room for one who asks, and for what it sends at once.
+    fn room_for(&mut self, index: usize) -> Room {
+        let peer = &self.peers[index];
+        if !matches!(peer.stage, Stage::Head { .. }) {
+            return Room::default();
+        }
+        let topic = peer.client.topic;
+        let limits = &self.character.limits;
+        let is_open = |&&other: &&usize| self.peers[other].is_member() && self.is_open(other);
+        let open = self.live.iter().filter(is_open).count();
+        // While all logs are over their bound, nothing is taken in.
+        let is_overfull = self.relay.log_bytes() > limits.log_bytes_max;
+        let mut room = Room {
+            place: self.shutdown.is_none() && open < limits.connections_max,
+            topic: (self.relay.topics() < limits.topics_max).then_some(true),
+            bytes: if is_overfull {
+                0
+            } else {
+                limits.topic_log_bytes_max / 4
+            },
+        };
+        let mut members = self.live.iter().copied().filter(|&other| {
+            let peer = &self.peers[other];
+            peer.is_member() && peer.client.topic == topic
+        });
+        let Some(first) = members.next() else {
+            return room;
+        };
+        let mut members = std::iter::once(first).chain(members);
+        room.bytes = 0;
+        if let Some(id) =
+            members.find_map(|other| self.peers[other].id.filter(|&id| self.relay.is_open(id)))
+        {
+            // A topic that exists may be joined, however many there are.
+            room.topic = Some(true);
+            if let Reading::Now(bytes) = self.relay.reading(id) {
+                room.bytes = bytes;
+            }
+        }
+        room
+    }
+
+    /// Whether the relay takes in messages of this member: only then it says how much.
+    pub(crate) fn is_open(&self, index: usize) -> bool {
+        let id = self.peers[index].id;
+        id.is_some_and(|id| self.relay.is_open(id))
+    }
+}

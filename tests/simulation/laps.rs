@@ -1,0 +1,82 @@
+//! Laps, inferred: who may have been, and who was.
+
+use crate::marks::closes;
+use crate::peer::Stage;
+use crate::world::World;
+use fanfare::metrics::Cause;
+use fanfare::relay::{Relay, SlowPolicy};
+
+impl World {
+    /// Before anything is written, readers are lapped: that may happen to those whose sockets are
+    /// full, if their topic, or all together, retain too much.
+    pub(crate) fn lap<R>(&mut self, call: impl FnOnce(&mut Relay) -> R) -> R {
+        let before = *self.relay.counters();
+        let is_global = self.relay.log_bytes() > self.character.limits.log_bytes_max;
+        // Who was dropped by its timer is judged when its socket is closed.
+        let mut live = self.live.clone();
+        live.retain(|&index| {
+            let peer = &self.peers[index];
+            peer.stage != Stage::Open || self.is_open(index)
+        });
+        let private_bytes = self.relay.private_bytes();
+        let done = call(&mut self.relay);
+        let private_bytes = private_bytes.max(self.relay.private_bytes());
+        let limits = &self.character.limits;
+        let counted = self.counted(&before);
+        let (lapped, skips) = (counted.lapped, counted.skips);
+        if lapped + skips == 0 {
+            return done;
+        }
+        let (mut closed, mut may_lap, mut may_skip) = (0, 0, 0);
+        for index in live {
+            let peer = &self.peers[index];
+            let topic = peer.client.topic;
+            let is_near = is_global || self.burst.contains(&topic);
+            if !peer.is_member() || peer.is_reset_told || !is_near {
+                continue;
+            }
+            let is_open = self.is_open(index);
+            let end = self.histories[topic].len();
+            let peer = &mut self.peers[index];
+            if !peer.blocked {
+                let is_fine = is_open || peer.stage == Stage::Closing;
+                assert!(is_fine, "client {index} had room, and was lapped");
+                continue;
+            }
+            peer.lapped_in = self.turns;
+            // The rest of the frame that it is in the middle of is saved, if that is allowed and there is memory.
+            let rest_bytes_max = peer.tap.rest_bytes_max(limits.message_bytes_max);
+            peer.may_be_cut = rest_bytes_max > limits.rescue_bytes_max
+                || private_bytes + rest_bytes_max > limits.private_bytes_max;
+            let is_skip = limits.slow_policy == SlowPolicy::Skip;
+            if peer.stage == Stage::Open && is_skip {
+                may_skip += 1;
+                if let Some(reader) = &mut peer.reader {
+                    reader.may_skip_to(end..=end);
+                }
+            }
+            match (&mut peer.ending, is_open) {
+                (Some(ending), _) => {
+                    may_lap += 1;
+                    ending.may_miss = true;
+                }
+                (None, true) => {}
+                (None, false) => {
+                    closed += 1;
+                    peer.begin_closing(self.now, (Cause::Lapped, Some(1013)), None, false);
+                }
+            }
+        }
+        self.note(|| format!("{lapped} lapped, {skips} skip"));
+        assert!(skips <= may_skip, "{skips} skips, at most {may_skip} may");
+        assert!(
+            closed <= lapped && lapped <= closed + may_lap,
+            "{lapped} lapped: {closed} for sure, {may_lap} perhaps"
+        );
+        let counted = closes(&counted, Cause::Lapped);
+        assert_eq!(counted, closed, "ends for having been lapped");
+        let laps_max = self.character.limits.pace.laps_per_turn as u64;
+        assert!(lapped + skips <= laps_max, "{lapped} + {skips} in a turn");
+        done
+    }
+}
