@@ -2,14 +2,14 @@
 //!
 //! The wheel is a ring of [`SLOTS`] lists, one per tick. It owns only the heads of the lists; the
 //! links live inside the entries of whoever owns the keys, which the wheel reaches through
-//! [`Links`]. So an armed timer costs no allocation, and arming and disarming are O(1).
+//! [`TimerLinks`]. So an armed timer costs no allocation, and arming and disarming are O(1).
 //!
 //! ```text
 //!              cursor (first tick not yet polled)
 //!                |
 //!   slots  ... [ 7 ] [ 8 ] [ 9 ] ... [ 6 ]
 //!                |           |
-//!              key 3       key 1 <-> key 9      links: Link { next, previous, deadline }
+//!              key 3       key 1 <-> key 9      links: TimerLink { next, previous, deadline }
 //! ```
 //!
 //! A deadline beyond the ring's horizon is parked in the farthest slot and moved on when that slot
@@ -23,7 +23,7 @@ pub const SLOTS: usize = 1024;
 
 const WORDS: usize = SLOTS / 64;
 const NONE: u32 = u32::MAX;
-/// Set in [`Link::previous`] of the first entry of a list: the other bits are the slot.
+/// Set in [`TimerLink::previous`] of the first entry of a list: the other bits are the slot.
 const HEAD: u32 = 1 << 31;
 
 /// A moment, in ticks since the start of the process. How long a tick lasts is for the clock to
@@ -47,15 +47,15 @@ impl Tick {
 
 /// What an entry keeps for the wheel: 12 bytes inside the owner's own structure.
 #[derive(Clone, Copy, Debug)]
-pub struct Link {
+pub struct TimerLink {
     next: u32,
     previous: u32,
     deadline: Tick,
 }
 
-impl Default for Link {
+impl Default for TimerLink {
     fn default() -> Self {
-        Link {
+        TimerLink {
             next: NONE,
             previous: NONE,
             deadline: Tick(u32::MAX),
@@ -63,7 +63,7 @@ impl Default for Link {
     }
 }
 
-impl Link {
+impl TimerLink {
     /// The moment the entry is armed for, if it is.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
@@ -76,9 +76,9 @@ impl Link {
 }
 
 /// Where the wheel finds the link of a key. Keys are below 2³¹.
-pub trait Links {
+pub trait TimerLinks {
     /// The link of a key that exists.
-    fn link(&mut self, key: u32) -> &mut Link;
+    fn link(&mut self, key: u32) -> &mut TimerLink;
 }
 
 /// The wheel. See the [module](self).
@@ -105,13 +105,13 @@ impl Wheel {
 
     /// Arms `key` for `deadline`, in place of what it was armed for. A deadline that has passed
     /// is due at the next poll.
-    pub fn arm(&mut self, links: &mut impl Links, key: u32, deadline: Tick) {
+    pub fn arm(&mut self, links: &mut impl TimerLinks, key: u32, deadline: Tick) {
         debug_assert!(key < HEAD);
         self.disarm(links, key);
         let horizon = self.cursor.after(SLOTS as u32 - 1);
         let slot = deadline.clamp(self.cursor, horizon).0 as usize % SLOTS;
         let first = self.slots[slot];
-        *links.link(key) = Link {
+        *links.link(key) = TimerLink {
             next: first,
             previous: HEAD | slot as u32,
             deadline,
@@ -124,7 +124,7 @@ impl Wheel {
     }
 
     /// Forgets what `key` was armed for.
-    pub fn disarm(&mut self, links: &mut impl Links, key: u32) {
+    pub fn disarm(&mut self, links: &mut impl TimerLinks, key: u32) {
         let link = std::mem::take(links.link(key));
         if !link.is_armed() {
             return;
@@ -145,7 +145,7 @@ impl Wheel {
 
     /// Disarms and yields one key whose deadline is at or before `now`; `None` once there is no
     /// more. The caller bounds how many it takes in a turn; the rest stay due.
-    pub fn poll(&mut self, links: &mut impl Links, now: Tick) -> Option<u32> {
+    pub fn poll(&mut self, links: &mut impl TimerLinks, now: Tick) -> Option<u32> {
         while let Some(due) = self.next_due().filter(|&due| due <= now) {
             self.cursor = due;
             let key = self.slots[due.0 as usize % SLOTS];
@@ -188,15 +188,15 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    impl Links for Vec<Link> {
-        fn link(&mut self, key: u32) -> &mut Link {
+    impl TimerLinks for Vec<TimerLink> {
+        fn link(&mut self, key: u32) -> &mut TimerLink {
             &mut self[key as usize]
         }
     }
 
     #[test]
     fn fires_at_the_deadline_and_not_before() {
-        let mut links = vec![Link::default(); 2];
+        let mut links = vec![TimerLink::default(); 2];
         let mut wheel = Wheel::new(Tick(5));
         wheel.arm(&mut links, 0, Tick(9));
         wheel.arm(&mut links, 1, Tick(9));
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_passed_deadline_is_due_at_once() {
-        let mut links = vec![Link::default(); 1];
+        let mut links = vec![TimerLink::default(); 1];
         let mut wheel = Wheel::new(Tick(500));
         wheel.arm(&mut links, 0, Tick(3));
         assert_eq!(wheel.poll(&mut links, Tick(500)), Some(0));
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_far_deadline_outlives_whole_turns() {
-        let mut links = vec![Link::default(); 1];
+        let mut links = vec![TimerLink::default(); 1];
         let mut wheel = Wheel::new(Tick(0));
         wheel.arm(&mut links, 0, Tick(5000));
         for now in (0..5000).step_by(7) {
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_long_sleep_misses_nothing() {
-        let mut links = vec![Link::default(); 3];
+        let mut links = vec![TimerLink::default(); 3];
         let mut wheel = Wheel::new(Tick(0));
         wheel.arm(&mut links, 0, Tick(1));
         wheel.arm(&mut links, 1, Tick(1023));
@@ -249,7 +249,7 @@ mod tests {
         /// The wheel equals a sorted map of deadlines.
         #[test]
         fn equals_the_naive_model(ops in prop::collection::vec((0u8..4, 0u32..16, 0u32..3000), 1..200)) {
-            let mut links = vec![Link::default(); 16];
+            let mut links = vec![TimerLink::default(); 16];
             let mut wheel = Wheel::new(Tick(0));
             let mut model: BTreeMap<u32, Tick> = BTreeMap::new();
             let mut now = Tick(0);

@@ -8,7 +8,7 @@ use fanfare::fuzz::{Said, hear};
 use fanfare::proto::handshake::{self, Agreed, Refusal, Request};
 use fanfare::proto::http1::RequestRefusal::{Body, Malformed, Missing, Repeated};
 use fanfare::proto::{
-    CloseCode, CloseFrame, Head, HeadScanner, Header, MessageKind, OpCode, ProtocolError,
+    CloseCode, CloseFrame, FrameHeader, Head, HeadScanner, MessageKind, OpCode, ProtocolError,
     ResponseHead, Role, Session,
 };
 use proptest::prelude::*;
@@ -152,7 +152,7 @@ fn ours(
 /// A frame as `role` would send it, in order or not.
 fn frame(role: Role, fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mask = (role == Role::Client).then_some([0x37, 0xfa, 0x21, 0x3d]);
-    let mut header = Header {
+    let mut header = FrameHeader {
         fin,
         compressed: false,
         opcode,
@@ -163,7 +163,7 @@ fn frame(role: Role, fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     .to_vec();
     let first = header[0];
     // Lengths that no header of ours would have are wanted too.
-    let long = Header {
+    let long = FrameHeader {
         fin: true,
         compressed: false,
         opcode: OpCode::Binary,

@@ -7,9 +7,9 @@ use common::*;
 use fanfare::config::Config;
 use fanfare::proto::MessageKind;
 use fanfare::relay::{ConnId, Hooks, MessageId, Published};
-use fanfare::server::{Gone, Handle, PublishError, ReceiptError, Server};
+use fanfare::server::{Gone, Handle, PublishError, Receipt, ReceiptError, Server};
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -26,8 +26,13 @@ struct Embedded {
 }
 
 fn run(hooks: impl Hooks + 'static) -> Embedded {
+    run_with(hooks, |_| {})
+}
+
+fn run_with(hooks: impl Hooks + 'static, change: impl FnOnce(&mut Config)) -> Embedded {
     let mut config = Config::default();
     config.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+    change(&mut config);
     let (started, start) = channel();
     let (end, ended) = channel();
     thread::spawn(move || {
@@ -212,4 +217,164 @@ fn a_receipt_says_which_message_it_was() {
     handle.stop().expect("it runs");
     embedded.ended.recv_timeout(DEADLINE).expect("it ends");
     assert!(handle.publish("a", MessageKind::Text, "x").is_err());
+}
+
+/// Holds the loop in the middle of a turn, at each message, until the test has something done there.
+struct Gate {
+    held: Sender<()>,
+    tasks: Receiver<Task>,
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+impl Hooks for Gate {
+    fn on_message(&mut self, _: ConnId, _: &Published<'_>) {
+        self.held.send(()).expect("the test waits");
+        let task = self.tasks.recv().expect("the test has something to do");
+        task();
+    }
+}
+
+/// The test's side of a gate, and a client that comes to it.
+struct Gatekeeper {
+    client: Client,
+    held: Receiver<()>,
+    tasks: Sender<Task>,
+}
+
+impl Gatekeeper {
+    fn run(change: impl FnOnce(&mut Config)) -> (Embedded, Gatekeeper) {
+        let ((held, is_held), (tasks, todo)) = (channel(), channel());
+        let embedded = run_with(Gate { held, tasks: todo }, change);
+        let gatekeeper = Gatekeeper {
+            client: join(embedded.address, "/ws/gate"),
+            held: is_held,
+            tasks,
+        };
+        (embedded, gatekeeper)
+    }
+
+    /// Has the loop come to the gate; if it is held there, it will come again.
+    fn approach(&mut self) {
+        self.client.send(&text("x"));
+    }
+
+    /// Waits until the loop is held.
+    fn hold(&self) {
+        self.held.recv_timeout(DEADLINE).expect("it comes");
+    }
+
+    /// Has something done on the loop's thread, which then goes on, and says what came of it.
+    fn release<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, outcome) = channel();
+        let task = move || done.send(act()).expect("the test waits");
+        self.tasks.send(Box::new(task)).expect("it is held");
+        outcome.recv_timeout(DEADLINE).expect("it never ends")
+    }
+}
+
+/// A message that is as large as its topic has room for in a turn.
+const WHOLE_ROOM: [u8; 4096] = [b'x'; 4096];
+
+fn small_logs(config: &mut Config) {
+    config.message_bytes_max = "4KiB".parse().expect("a size");
+    config.topic_log_bytes_max = "16KiB".parse().expect("a size");
+    config.send_buffer_bytes = "4KiB".parse().expect("a size");
+    config.slow_policy = "skip".parse().expect("a policy");
+}
+
+#[test]
+fn a_topic_without_room_holds_up_itself_alone() {
+    let (embedded, mut gate) = Gatekeeper::run(small_logs);
+    let handle = &embedded.handle;
+    let _silent = join(embedded.address, "/ws/full");
+    let mut reader = join(embedded.address, "/ws/free");
+    gate.approach();
+    gate.hold();
+    let publish = |topic, payload: &[u8]| {
+        let receipt = handle.publish(topic, MessageKind::Text, payload);
+        receipt.expect("the queue has room")
+    };
+    // Each takes a turn.
+    let mut full: Vec<Receipt> = (0..900).map(|_| publish("full", &WHOLE_ROOM)).collect();
+    let free = publish("free", b"first");
+    let last = full.pop().expect("it was published");
+    gate.approach();
+    gate.release(|| {});
+    gate.hold();
+    let (free, last) = gate.release(|| (free.wait(), last.wait()));
+    let free = free.expect("it waited for another topic");
+    assert_eq!(free.map(|id| id.number), Some(1));
+    assert_eq!(last, Err(ReceiptError::OnLoop), "there was room after all");
+    reader.expect_text("first");
+    let numbers = in_time(|| {
+        let ids = full.into_iter().map(|receipt| receipt.wait());
+        ids.map(|id| id.expect("it runs").expect("a reader").number)
+            .collect::<Vec<_>>()
+    });
+    assert!(numbers.into_iter().eq(1..=899), "the order of their coming");
+    handle.stop().expect("it runs");
+}
+
+#[test]
+fn hooks_and_threads_fill_queues_of_their_own() {
+    let (embedded, mut gate) = Gatekeeper::run(|_| {});
+    let fill = |handle: &Handle| {
+        let publish = || handle.try_publish("flood", MessageKind::Text, "x");
+        let refused = (0..).find_map(|_| publish().err());
+        assert_eq!(refused, Some(PublishError::QueueFull));
+    };
+    let answer = |handle: &Handle| handle.try_publish("gate", MessageKind::Text, "answer");
+    for _ in 0..3 {
+        let handle = embedded.handle.clone();
+        gate.approach();
+        gate.hold();
+        fill(&handle);
+        assert_eq!(gate.release(move || answer(&handle)), Ok(()));
+        gate.client.expect_text("x");
+        gate.client.expect_text("answer");
+    }
+    let handle = embedded.handle.clone();
+    gate.approach();
+    gate.hold();
+    let elsewhere = gate.release(move || {
+        fill(&handle);
+        thread::spawn(move || answer(&handle)).join()
+    });
+    assert_eq!(elsewhere.expect("it does not panic"), Ok(()));
+    gate.client.expect_text("x");
+    gate.client.expect_text("answer");
+    embedded.handle.stop().expect("it runs");
+}
+
+/// Publishes at each message as much as there is room for.
+struct Chatterbox(Arc<OnceLock<Handle>>);
+
+impl Hooks for Chatterbox {
+    fn on_message(&mut self, _: ConnId, _: &Published<'_>) {
+        let handle = self.0.get().expect("it was set before anybody came");
+        while handle.try_publish("flood", MessageKind::Text, "x").is_ok() {}
+    }
+}
+
+#[test]
+fn a_hook_that_publishes_without_end_holds_up_nobody() {
+    let slot = Arc::new(OnceLock::new());
+    let embedded = run(Chatterbox(slot.clone()));
+    let handle = &embedded.handle;
+    slot.set(handle.clone()).expect("it is empty");
+    let mut flooded = join(embedded.address, "/ws/flood");
+    let mut client = join(embedded.address, "/ws/a");
+    for number in 0..50 {
+        client.send(&text(&number.to_string()));
+        client.expect_text(&number.to_string());
+        flooded.expect_text("x");
+        let receipt = handle.publish("a", MessageKind::Text, "y");
+        let receipt = receipt.expect("it runs");
+        assert!(in_time(|| receipt.wait()).is_ok());
+        client.expect_text("y");
+    }
+    handle.stop().expect("it runs");
+    drop((client, flooded));
+    embedded.ended.recv_timeout(DEADLINE).expect("it ends");
 }

@@ -41,9 +41,8 @@ const ROOMS: &[Room] = &[
     Room { name: "config", knows: &["relay", "journal", "proxy", "sys"], kernel: &["std::net::ToSocketAddrs"] },
     // Lines have a time, which is kept as the system says it.
     Room { name: "journal", knows: &["sys"], kernel: &["std::time::SystemTime"] },
-    // The clock of `sys` yields the wheel's ticks, and what it knows of the process is shown.
-    // Who is at the other end is plain data, and so is whom a proxy speaks for.
-    Room { name: "sys", knows: &["metrics", "proxy", "wheel"], kernel: KERNEL },
+    // The clock of `sys` yields the wheel's ticks.
+    Room { name: "sys", knows: &["wheel"], kernel: KERNEL },
     Room { name: "fuzz", knows: &["relay", "http", "proto", "proxy", "log", "wheel"], kernel: &[] },
     // It passes on the time of day that answers are dated with, and never reads it: clippy sees to that.
     Room { name: "relay", knows: &["metrics", "http", "proto", "proxy", "log", "wheel"], kernel: &["std::time::SystemTime"] },
@@ -56,6 +55,12 @@ const ROOMS: &[Room] = &[
     Room { name: "log", knows: &[], kernel: &[] },
     Room { name: "wheel", knows: &[], kernel: &[] },
 ];
+
+/// The relay's own rooms. None of them knows another, nor the facade that composes them.
+const RELAY_ROOMS: &[&str] = &["gate", "hub", "peer"];
+
+/// What they may name besides themselves, of all that lies beneath `relay`: words that they share.
+const RELAY_WORDS: &[&str] = &["ids", "limits", "seat"];
 
 /// What reaches the kernel, or reads its clock.
 const KERNEL: &[&str] = &[
@@ -89,9 +94,13 @@ const IN_ONE_DIRECTION: &[&str] = &[
     "cli",
     "turn",
     "transport",
+    "bench",
+    "config",
     "journal",
+    "sys",
     "fuzz",
     "metrics",
+    "http",
     "proxy",
     "wheel",
 ];
@@ -126,13 +135,38 @@ fn sources_name_only_rooms_that_theirs_may_know() {
             };
             // Unit tests may replay what the fuzzer says, and so know its bodies; and they may drive turns.
             let known = name == room.name
-                || room.knows.contains(&name.as_str())
-                || path.is_test && ["fuzz", "transport", "turn"].contains(&name.as_str());
+                || room.knows.contains(&name)
+                || path.is_test && ["fuzz", "transport", "turn"].contains(&name);
             if !known {
                 faults.push(format!(
                     "{}: `{}` may not name `{name}`",
                     path.place, room.name
                 ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn the_relays_rooms_know_none_of_each_other() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let modules = source.modules();
+        let ["relay", room, ..] = modules[..] else {
+            continue;
+        };
+        if !RELAY_ROOMS.contains(&room) {
+            continue;
+        }
+        for path in source.paths() {
+            let from_root = source.from_root(&path).unwrap_or_default();
+            // What ends at `relay` is a visibility.
+            let ["relay", name, ..] = from_root[..] else {
+                continue;
+            };
+            if name != room && !RELAY_WORDS.contains(&name) {
+                faults.push(format!("{}: `{room}` may not name `{name}`", path.place));
             }
         }
     }
@@ -366,19 +400,25 @@ impl Source {
         )
     }
 
-    /// The name beneath the crate's root that a path begins with, if it begins there.
-    fn room_named_by(&self, path: &Named) -> Option<String> {
-        let upward = path
-            .segments
-            .iter()
-            .take_while(|segment| *segment == "super")
-            .count();
-        let at_root = if path.segments[0] == "crate" {
-            1
-        } else {
-            upward
-        };
-        let is_from_root = path.segments[0] == "crate" || upward >= path.depth;
-        path.segments.get(at_root).filter(|_| is_from_root).cloned()
+    /// The name beneath the crate's root that a path begins with, if it begins with one of ours.
+    fn room_named_by<'a>(&'a self, path: &'a Named) -> Option<&'a str> {
+        self.from_root(path)?.into_iter().next()
+    }
+
+    /// A path that begins with `crate` or `super`, from the crate's root on.
+    fn from_root<'a>(&'a self, path: &'a Named) -> Option<Vec<&'a str>> {
+        let mut names = self.modules();
+        names.extend(std::iter::repeat_n("tests", path.depth - names.len()));
+        let mut segments = path.segments.iter().map(String::as_str).peekable();
+        match segments.peek()? {
+            &"crate" => names.clear(),
+            &"super" => {}
+            _ => return None,
+        }
+        segments.next_if_eq(&"crate");
+        while segments.next_if_eq(&"super").is_some() {
+            names.pop();
+        }
+        Some(names.into_iter().chain(segments).collect())
     }
 }

@@ -4,8 +4,8 @@ use super::Work;
 use fanfare::log::{Log, Pool, Position};
 use fanfare::proto::mask;
 use fanfare::proto::utf8::Utf8;
-use fanfare::proto::{Header, OpCode};
-use fanfare::wheel::{Link, Links, Tick, Wheel};
+use fanfare::proto::{FrameHeader, OpCode};
+use fanfare::wheel::{Tick, TimerLink, TimerLinks, Wheel};
 use std::hint::black_box;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -35,8 +35,8 @@ pub(super) fn all() -> Vec<Work> {
     ]
 }
 
-fn header(payload_bytes: u64, mask: Option<[u8; 4]>) -> Header {
-    Header {
+fn header(payload_bytes: u64, mask: Option<[u8; 4]>) -> FrameHeader {
+    FrameHeader {
         fin: true,
         compressed: false,
         opcode: OpCode::Binary,
@@ -50,7 +50,7 @@ fn decode() -> Box<dyn FnMut()> {
     Box::new(move || {
         for _ in 0..ROUNDS {
             for head in &heads {
-                black_box(Header::decode(black_box(head)).expect("it is valid"));
+                black_box(FrameHeader::decode(black_box(head)).expect("it is valid"));
             }
         }
     })
@@ -129,10 +129,10 @@ const ARMED: u64 = 1_000_000;
 /// Ticks until an entry is due again.
 const INTERVAL: u64 = 250;
 
-struct Entries(Vec<Link>);
+struct Entries(Vec<TimerLink>);
 
-impl Links for Entries {
-    fn link(&mut self, key: u32) -> &mut Link {
+impl TimerLinks for Entries {
+    fn link(&mut self, key: u32) -> &mut TimerLink {
         &mut self.0[key as usize]
     }
 }
@@ -141,7 +141,7 @@ impl Links for Entries {
 fn tick() -> Box<dyn FnMut()> {
     let mut now = Tick(0);
     let mut wheel = Wheel::new(now);
-    let mut entries = Entries(vec![Link::default(); ARMED as usize]);
+    let mut entries = Entries(vec![TimerLink::default(); ARMED as usize]);
     for key in 0..ARMED as u32 {
         // Neighbours in a slot are not neighbours in memory.
         let offset = u64::from(key) * 7919 % INTERVAL;

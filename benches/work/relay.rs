@@ -4,7 +4,7 @@ use super::Work;
 use fanfare::config::Config;
 use fanfare::http::Site;
 use fanfare::proto::mask;
-use fanfare::proto::{Header, OpCode};
+use fanfare::proto::{FrameHeader, OpCode};
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{Action, ConnId, Relay, Side};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
@@ -62,7 +62,7 @@ pub(crate) fn hold(members: usize) {
 /// What a client sends: so many masked messages.
 fn frames(messages: usize) -> Vec<u8> {
     let key = [1, 2, 3, 4];
-    let header = Header {
+    let header = FrameHeader {
         fin: true,
         compressed: false,
         opcode: OpCode::Binary,
@@ -134,7 +134,7 @@ impl Driver for World {
     }
 
     fn readiness(&mut self, id: ConnId) -> Option<&mut Readiness> {
-        self.sockets.get_mut(id.slot as usize)
+        self.sockets.get_mut(id.slot.index())
     }
 
     fn read(&mut self, _: ConnId, buffer: &mut [u8]) -> ReadOutcome {

@@ -2,6 +2,7 @@
 //! room has it. Each turn of the client in which some got done, publishers send as many more, in
 //! one write. An echo is the same with rooms of one.
 
+use super::crew::share;
 use super::failure::Failure;
 use super::options::{EchoOptions, FanoutOptions};
 use super::report::{Document, count_of};
@@ -9,7 +10,6 @@ use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::{Script, run_tag};
 use super::watch::Watch;
-use super::workers::share;
 
 /// `fanfare bench fanout`
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {

@@ -1,6 +1,7 @@
 //! Connections that are opened and held: how fast they open, and what each takes.
 
 use super::clock::{self, REST, nanos};
+use super::crew::{Crew, Job, Task, WorkerResult, share};
 use super::driver::{Driver, Scenario};
 use super::failure::Failure;
 use super::histogram::Histogram;
@@ -14,7 +15,6 @@ use super::tally::Tally;
 use super::target::open_options;
 use super::target::{addresses, probe_of, resolve};
 use super::watch::Watch;
-use super::workers::{Crew, Job, Task, WorkerResult, share};
 use crate::proto::{Event, OpCode, Role, Session};
 use std::collections::BTreeMap;
 
@@ -151,7 +151,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
             && !idle.is_refused(options.target.in_flight)
         {
             driver.turn(&mut idle, clock::now() + REST)?;
-            crew.listen()?;
+            crew.receive()?;
             let open = driver.links.open_count();
             watch.tick(open as u64, || count_of(open, "connection"));
         }

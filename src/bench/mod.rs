@@ -1,20 +1,24 @@
 //! The load generator: measures any WebSocket server, and says what it can't vouch for.
 //!
-//! | room | what it knows |
+//! | module | what it knows |
 //! |---|---|
 //! | `options` | the command line |
-//! | `url`, `target`, `attempts` | where to connect to, and which of its addresses answers |
+//! | `url`, `route`, `target`, `attempts` | where to connect to, and which of its addresses answers |
 //! | `driver`, `links`, `link` | the loop, its connections, and one of them |
-//! | `script` | what publishers say: each byte that must arrive |
-//! | `audience`, `tally` | who has heard what, and what was wrong with it |
-//! | `rooms`, `run` | publishers and readers together; the phases of a run |
+//! | `payload`, `script`, `codec` | what publishers send: each byte that must arrive |
+//! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
+//! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
-//! | `workers` | further processes of one run |
-//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system knows; time |
-//! | `watch`, `report`, `hints` | what the user gets to see, meanwhile and at the end |
+//! | `crew`, `worker` | further processes of one run, as they are seen by the first one, and by themselves |
+//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system says; time |
+//! | `watch`, `report`, `hints`, `failure`, `output` | what the user sees, meanwhile and at the end |
 //!
-//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which
-//! has to be so cheap for each frame that not the client is what gets measured.
+//! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and
+//! neither of those knows what it is used for. Links return what became of them, and options are plain
+//! values.
+//!
+//! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which has to
+//! be so cheap for each frame that the server is measured and not the client.
 
 mod alarm;
 mod attempts;
@@ -22,6 +26,7 @@ mod audience;
 mod churn;
 mod clock;
 mod codec;
+mod crew;
 mod driver;
 mod failure;
 mod fanout;
@@ -47,7 +52,7 @@ mod tally;
 mod target;
 mod url;
 mod watch;
-mod workers;
+mod worker;
 
 pub use options::Options;
 
@@ -74,7 +79,7 @@ pub fn run(options: &Options) -> ExitCode {
         Command::Compare(options) => report::compare(options)
             .and_then(|table| print(table.as_bytes()))
             .map(|()| ExitCode::SUCCESS),
-        Command::Worker => workers::run_worker().map(|()| ExitCode::SUCCESS),
+        Command::Worker => worker::run_worker().map(|()| ExitCode::SUCCESS),
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {

@@ -4,6 +4,7 @@
 //! outstanding (coordinated omission).
 
 use super::clock::{self, NEVER, REST, nanos};
+use super::crew::share;
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::options::PacedOptions;
@@ -12,7 +13,6 @@ use super::rooms::{Outlet, Plan, Rooms};
 use super::run::{Patience, Run};
 use super::script::{Script, run_tag};
 use super::watch::Watch;
-use super::workers::share;
 use std::time::Duration;
 
 /// What is kept for receivers that are behind. A server that is further behind can't keep up.

@@ -2,6 +2,7 @@
 //! outstanding, and the client publishes as many more as got done.
 
 use super::clock::{self, REST, nanos};
+use super::crew::{Crew, Job, Task, share};
 use super::driver::Driver;
 use super::failure::Failure;
 use super::hints::{NO_ECHO, hints};
@@ -13,7 +14,6 @@ use super::span::Span;
 use super::target::{addresses, open_options, probe_of, resolve};
 use super::url::Url;
 use super::watch::Watch;
-use super::workers::{Crew, Job, Task, share};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ impl Run {
             target: target.clone(),
             addresses: self.addresses.clone(),
             first: 0,
-            job: Job::Hear {
+            job: Job::Read {
                 message: message.clone(),
                 publishers,
                 tag,
@@ -136,7 +136,7 @@ impl Run {
     /// One turn of the loop.
     pub(super) fn turn(&mut self, until: u64) -> Result<(), Failure> {
         self.driver.turn(&mut self.rooms, until)?;
-        if self.crew.listen()? {
+        if self.crew.receive()? {
             self.rooms.mark_all_dirty();
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::options::{Content, MessageOptions};
 use super::payload::{Fields, PAYLOAD_BYTES_MIN, TAGS, publisher_of};
 use super::tally::Fault;
 use crate::proto::MessageKind;
-use crate::proto::frame::{EncodedHeader, Header};
+use crate::proto::frame::{EncodedFrameHeader, FrameHeader};
 use filler::{json_characters, random_characters};
 
 mod filler;
@@ -42,7 +42,7 @@ pub(super) struct Script {
 #[derive(Debug)]
 struct Shape {
     payload_bytes: usize,
-    header: EncodedHeader,
+    header: EncodedFrameHeader,
     /// Where its frame begins, from the start of the cycle.
     start: u64,
 }
@@ -70,7 +70,7 @@ impl Script {
     pub(super) fn new(kind: MessageKind, sizes: &[usize], tag: u32) -> Self {
         let mut start = 0;
         let cycle = sizes.iter().map(|&payload_bytes| {
-            let header = Header {
+            let header = FrameHeader {
                 fin: true,
                 compressed: false,
                 opcode: kind.opcode(),

@@ -5,8 +5,8 @@
 //! one text in which they are separated by commas, as in a variable.
 
 use super::error::ConfigError;
-use super::settings::{Config, SETTINGS};
-use super::table::{self, Setting, Source};
+use super::settings::{self, Config, SETTINGS, Setting};
+use super::table::Source;
 use crate::sys::file;
 use std::ops::Range;
 use std::path::Path;
@@ -68,7 +68,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&mut self, table: &DeTable) {
         for (key, value) in table {
-            let Some(index) = table::find(key.get_ref()) else {
+            let Some(index) = settings::find(key.get_ref()) else {
                 let problem = unknown(key.get_ref(), value.get_ref());
                 self.fail(key.span(), &problem);
                 continue;

@@ -1,7 +1,6 @@
 //! The settings as flags: what [`SETTINGS`] says, told to clap.
 
-use super::settings::SETTINGS;
-use super::table::Setting;
+use super::settings::{SETTINGS, Setting};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::path::PathBuf;

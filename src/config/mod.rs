@@ -23,9 +23,9 @@ pub use flags::Flags;
 pub use folder::Folder;
 pub use host::HostName;
 pub use origin::Origin;
-pub use settings::{Config, SETTINGS};
+pub use settings::{Config, SETTINGS, Setting};
 pub use show::manual;
-pub use table::{Setting, Source, TakesEffect};
+pub use table::{Entry, Source, TakesEffect};
 pub use value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch, Value};
 
 use std::env;

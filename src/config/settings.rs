@@ -219,3 +219,8 @@ settings! {
             "whoever starts it by hand reads it with their eyes";
     }
 }
+
+/// The index of the setting of that name.
+pub(super) fn find(name: &str) -> Option<usize> {
+    SETTINGS.iter().position(|setting| setting.name == name)
+}

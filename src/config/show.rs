@@ -2,8 +2,8 @@
 
 use super::error::ConfigError;
 use super::flags::CONFIG_VARIABLE;
-use super::settings::{Config, SETTINGS};
-use super::table::{self, PREFIX, Setting, Source, TakesEffect};
+use super::settings::{self, Config, SETTINGS, Setting};
+use super::table::{PREFIX, Source, TakesEffect};
 use crate::sys::descriptors;
 use std::env;
 use std::fmt::Write;
@@ -52,7 +52,7 @@ impl Config {
 
     /// Whether somebody set it.
     pub(super) fn is_set(&self, name: &str) -> bool {
-        table::find(name).is_some_and(|index| self.sources[index] != Source::Default)
+        settings::find(name).is_some_and(|index| self.sources[index] != Source::Default)
     }
 
     /// How a setting in force was written, and where.

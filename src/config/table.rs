@@ -1,14 +1,13 @@
 //! What the table of settings is made of.
 
-use super::settings::{Config, SETTINGS};
 use std::sync::Arc;
 
 /// What every environment variable of ours begins with.
 pub(super) const PREFIX: &str = "FANFARE_";
 
-/// One setting, and how to get at its place in a [`Config`].
+/// One setting, and how to get at its place in a `Config`, which is made of them all.
 #[derive(Debug)]
-pub struct Setting {
+pub struct Entry<Config> {
     /// Its name, which is its key in a file too.
     pub name: &'static str,
     /// Those that belong together have the same.
@@ -62,7 +61,7 @@ pub enum Source {
     Flag,
 }
 
-impl Setting {
+impl<Config> Entry<Config> {
     /// Its flag, without the dashes in front.
     #[must_use]
     pub fn flag(&self) -> String {
@@ -98,12 +97,7 @@ pub(super) fn split(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Index of the setting of that name.
-pub(super) fn find(name: &str) -> Option<usize> {
-    SETTINGS.iter().position(|setting| setting.name == name)
-}
-
-/// Makes [`Config`] and [`SETTINGS`] of the entries.
+/// Makes `Config` and `SETTINGS` of the entries.
 macro_rules! settings {
     ($($section:literal {$(
         $(#[doc = $help:literal])+
@@ -117,19 +111,22 @@ macro_rules! settings {
                 pub $name: $type,
             )+)+
             /// Where each came from, in the order of [`SETTINGS`].
-            pub(super) sources: Vec<$crate::config::Source>,
+            pub(super) sources: Vec<$crate::config::table::Source>,
         }
 
+        /// A setting, and its place in [`Config`].
+        pub type Setting = $crate::config::table::Entry<Config>;
+
         /// Every setting, in the order in which people read them.
-        pub static SETTINGS: &[$crate::config::Setting] = &[$($(
-            $crate::config::Setting {
+        pub static SETTINGS: &[Setting] = &[$($(
+            $crate::config::table::Entry {
                 name: stringify!($name),
                 section: $section,
                 help: concat!($($help),+).trim_ascii(),
                 unit: <$type as $crate::config::value::Values>::UNIT,
                 default: $default,
                 reason: $reason,
-                takes_effect: $crate::config::TakesEffect::$takes_effect,
+                takes_effect: $crate::config::table::TakesEffect::$takes_effect,
                 is_list: <$type as $crate::config::value::Values>::IS_LIST,
                 is_number: <$type as $crate::config::value::Values>::IS_NUMBER,
                 check: <$type as $crate::config::value::Values>::check,
@@ -150,7 +147,7 @@ macro_rules! settings {
                         )
                         .expect("each default is a value"),
                     )+)+
-                    sources: vec![$crate::config::Source::Default; SETTINGS.len()],
+                    sources: vec![$crate::config::table::Source::Default; SETTINGS.len()],
                 }
             }
         }

@@ -43,7 +43,7 @@ fn every_default_is_a_value_and_reads_back() {
 #[test]
 fn names_are_unique_and_explained() {
     for (index, setting) in SETTINGS.iter().enumerate() {
-        assert_eq!(table::find(setting.name), Some(index));
+        assert_eq!(settings::find(setting.name), Some(index));
         assert!(!setting.help.is_empty() && !setting.reason.is_empty());
     }
 }

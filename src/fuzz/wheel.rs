@@ -1,14 +1,14 @@
 //! The timer wheel, against a map of deadlines.
 
-use crate::wheel::{Link, Links, Tick, Wheel};
+use crate::wheel::{Tick, TimerLink, TimerLinks, Wheel};
 use std::collections::BTreeMap;
 
 const KEYS: usize = 16;
 
-struct Keys([Link; KEYS]);
+struct Keys([TimerLink; KEYS]);
 
-impl Links for Keys {
-    fn link(&mut self, key: u32) -> &mut Link {
+impl TimerLinks for Keys {
+    fn link(&mut self, key: u32) -> &mut TimerLink {
         &mut self.0[key as usize]
     }
 }
@@ -16,7 +16,7 @@ impl Links for Keys {
 /// Four bytes for each operation: which one, on which key, and how many ticks.
 pub fn wheel_ops(data: &[u8]) {
     let mut now = Tick(0);
-    let (mut keys, mut wheel) = (Keys([Link::default(); KEYS]), Wheel::new(now));
+    let (mut keys, mut wheel) = (Keys([TimerLink::default(); KEYS]), Wheel::new(now));
     let mut model: BTreeMap<u32, Tick> = BTreeMap::new();
     for op in data.chunks_exact(4) {
         let key = u32::from(op[1]) % KEYS as u32;

@@ -2,13 +2,13 @@
 
 use super::cuts;
 use crate::proto::utf8::{self, Utf8};
-use crate::proto::{Header, frame, mask};
+use crate::proto::{FrameHeader, frame, mask};
 
 /// All of it is the start of a frame.
 pub fn frame(data: &[u8]) {
-    let whole = Header::decode(data);
+    let whole = FrameHeader::decode(data);
     for end in 0..data.len().min(frame::HEADER_BYTES_MAX) {
-        match Header::decode(&data[..end]) {
+        match FrameHeader::decode(&data[..end]) {
             Ok(None) => {}
             verdict => assert_eq!(verdict, whole, "a verdict stays"),
         }

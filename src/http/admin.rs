@@ -3,7 +3,7 @@
 
 use super::accept::accepts_open_metrics;
 use super::reason::Reason;
-use super::response::{PLAIN_TEXT, Response, Status};
+use super::response::{PLAIN_TEXT, Response};
 use super::route::{Methods, refused, wants_keep_alive};
 use crate::proto::{Head, http1};
 use std::borrow::Cow;
@@ -70,8 +70,7 @@ fn answer<'a>(head: &Head<'a>) -> Result<AdminRequest<'a>, Response> {
         "/topics" => AdminRequest::Topics(parse_query(head)?),
         _ => {
             let why = "There is nothing here; / says what there is.";
-            let response = Response::error(Status::NotFound, why, &[]);
-            return Err(response.because(Reason::NotFound));
+            return Err(Response::refusal(Reason::NotFound, why, &[]));
         }
     };
     Methods::READ.check(head, Ok(()))?;
@@ -88,7 +87,7 @@ fn parse_query<'a>(head: &Head<'a>) -> Result<TopicsQuery<'a>, Response> {
     for (key, value) in form_urlencoded::parse(text.as_bytes()) {
         let number = value.parse::<usize>().map_err(|_| {
             let why = "`limit` and `from` are numbers.";
-            Response::error(Status::BadRequest, why, &[])
+            Response::refusal(Reason::Other, why, &[])
         });
         match &*key {
             "limit" => query.limit = number?.clamp(1, TOPICS_LISTED_MAX),

@@ -5,10 +5,9 @@
 
 use super::policy::content_security_policy;
 use super::range::{self, Wanted};
-use super::response::{Body, Header, Response, owned};
-use super::validators::{Condition, Validators};
+use super::response::{Body, Response, ResponseHeader, owned};
+use super::validators::{Condition, Modified, Validators};
 use crate::proto::Head;
-use httpdate::HttpDate;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -40,7 +39,7 @@ macro_rules! embedded {
 
 /// The files that are served, by path. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Site(Arc<HashMap<Box<[u8]>, Place>>);
+pub struct Site(Arc<HashMap<Box<[u8]>, Entry>>);
 
 /// A file to be served.
 #[derive(Clone, Debug)]
@@ -53,19 +52,9 @@ pub struct File {
     pub modified: Option<Modified>,
 }
 
-/// When a file was changed last.
-#[derive(Clone, Copy, Debug)]
-pub struct Modified {
-    /// To the second.
-    pub date: HttpDate,
-    /// That second was over when the file was read, so that what may come later has another date: it is a
-    /// strong validator (RFC 9110 §8.8.2.2).
-    pub is_strong: bool,
-}
-
 /// What is at a path.
 #[derive(Clone, Debug)]
-enum Place {
+enum Entry {
     File(Arc<Asset>),
     /// A folder's name without the slash that its files' relative links need.
     Folder,
@@ -115,7 +104,7 @@ impl Site {
     }
 
     fn build(files: impl IntoIterator<Item = File>, is_embedded: bool) -> Self {
-        let mut places = HashMap::new();
+        let mut entries = HashMap::new();
         for file in files {
             let asset = Arc::new(Asset {
                 content_type: content_type(&file.path, &file.body),
@@ -127,45 +116,45 @@ impl Site {
             if let Some(folder) = path.strip_suffix(INDEX.as_bytes())
                 && folder.ends_with(b"/")
             {
-                places.insert(folder.into(), Place::File(asset.clone()));
+                entries.insert(folder.into(), Entry::File(asset.clone()));
                 // There can't be a file of that name, too. The root's is empty, and nobody's path.
                 let name = &folder[..folder.len() - 1];
-                places.insert(name.into(), Place::Folder);
+                entries.insert(name.into(), Entry::Folder);
             }
-            places.insert(path.into(), Place::File(asset));
+            entries.insert(path.into(), Entry::File(asset));
         }
-        Site(Arc::new(places))
+        Site(Arc::new(entries))
     }
 
     /// The same site, which takes no memory for what another one holds already: whoever still
     /// downloads a file that has not changed does not hold a second one.
     #[must_use]
     pub fn sharing(&self, other: &Site) -> Site {
-        let mut places = HashMap::clone(&self.0);
-        for (path, place) in &mut places {
-            if let Place::File(asset) = place
-                && let Some(Place::File(held)) = other.0.get(path)
+        let mut entries = HashMap::clone(&self.0);
+        for (path, entry) in &mut entries {
+            if let Entry::File(asset) = entry
+                && let Some(Entry::File(held)) = other.0.get(path)
                 && asset.validators.are_of_same_content(&held.validators)
             {
                 Arc::make_mut(asset).body = held.body.clone();
             }
         }
-        Site(Arc::new(places))
+        Site(Arc::new(entries))
     }
 
     /// What there is at a path, as a response to this request.
     pub(super) fn find(&self, head: &Head) -> Option<Response> {
         let path = decode(head.path())?;
         match self.0.get(&*path)? {
-            Place::File(asset) => Some(asset.respond(head)),
-            Place::Folder => Some(Response::moved(with_slash(&path, head.query()))),
+            Entry::File(asset) => Some(asset.respond(head)),
+            Entry::Folder => Some(Response::moved(with_slash(&path, head.query()))),
         }
     }
 }
 
 impl Asset {
     fn respond(&self, head: &Head) -> Response {
-        let mut headers: Vec<Header> = owned(HEADERS);
+        let mut headers: Vec<ResponseHeader> = owned(HEADERS);
         if self.is_embedded {
             let policy = content_security_policy(head);
             headers.push(("Content-Security-Policy", policy.into()));

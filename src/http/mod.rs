@@ -8,10 +8,13 @@ mod range;
 mod reason;
 mod response;
 mod route;
+mod status;
 mod validators;
 
 pub use admin::{AdminRequest, TopicsQuery, route_admin};
-pub use asset::{File, Modified, Site};
+pub use asset::{File, Site};
 pub use reason::Reason;
-pub use response::{Body, Response, Status};
+pub use response::{Body, Response};
 pub use route::{Answer, Join, check_host, check_topic, is_socket, route};
+pub use status::Status;
+pub use validators::Modified;

@@ -1,6 +1,10 @@
-//! Why requests are refused: what is counted, and logged, beside the sentence that the client gets.
+//! Why requests are refused: what is counted, and logged, beside the sentence that the client gets; and
+//! the one place that says which status a refusal has.
 
-use super::Status;
+use super::status::Status;
+use crate::proto::HeadError;
+use crate::proto::handshake::Refusal;
+use crate::proto::http1::RequestRefusal;
 
 /// Why a request was refused, or never came whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,5 +153,29 @@ impl Reason {
                 | Reason::AddressRate
                 | Reason::ProxyHeader
         )
+    }
+}
+
+impl From<HeadError> for Reason {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::TooLong | HeadError::TooManyHeaders => Reason::HeadTooLarge,
+            HeadError::ControlCharacter
+            | HeadError::FirstLine
+            | HeadError::HeaderLine
+            | HeadError::Target => Reason::MalformedHead,
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Request(RequestRefusal::Body) => Reason::Body,
+            Refusal::Request(_) | Refusal::Key => Reason::Header,
+            Refusal::Method => Reason::Method,
+            Refusal::HttpVersion | Refusal::NoUpgrade => Reason::NoUpgrade,
+            Refusal::Version => Reason::Version,
+        }
     }
 }

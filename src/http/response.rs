@@ -1,6 +1,7 @@
 //! Responses: status, headers, and errors as people read them.
 
-use super::Reason;
+use super::reason::Reason;
+use super::status::Status;
 use httpdate::HttpDate;
 use std::borrow::Cow;
 use std::io::Write;
@@ -11,82 +12,8 @@ use std::time::SystemTime;
 /// A body that many responses share: a connection that is slow to take it holds a position in it.
 pub type Body = Arc<[u8]>;
 
-/// The statuses that are answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// 200
-    Ok,
-    /// 204
-    NoContent,
-    /// 206
-    PartialContent,
-    /// 301
-    MovedPermanently,
-    /// 304
-    NotModified,
-    /// 400
-    BadRequest,
-    /// 401
-    Unauthorized,
-    /// 403
-    Forbidden,
-    /// 404
-    NotFound,
-    /// 405
-    MethodNotAllowed,
-    /// 408
-    RequestTimeout,
-    /// 412
-    PreconditionFailed,
-    /// 416
-    RangeNotSatisfiable,
-    /// 421
-    MisdirectedRequest,
-    /// 426
-    UpgradeRequired,
-    /// 429
-    TooManyRequests,
-    /// 431
-    RequestHeaderFieldsTooLarge,
-    /// 503
-    ServiceUnavailable,
-}
-
-impl Status {
-    /// The number, and what it is called (RFC 9110 §15).
-    #[must_use]
-    pub fn line(self) -> (u16, &'static str) {
-        match self {
-            Status::Ok => (200, "OK"),
-            Status::NoContent => (204, "No Content"),
-            Status::PartialContent => (206, "Partial Content"),
-            Status::MovedPermanently => (301, "Moved Permanently"),
-            Status::NotModified => (304, "Not Modified"),
-            Status::BadRequest => (400, "Bad Request"),
-            Status::Unauthorized => (401, "Unauthorized"),
-            Status::Forbidden => (403, "Forbidden"),
-            Status::NotFound => (404, "Not Found"),
-            Status::MethodNotAllowed => (405, "Method Not Allowed"),
-            Status::RequestTimeout => (408, "Request Timeout"),
-            Status::PreconditionFailed => (412, "Precondition Failed"),
-            Status::RangeNotSatisfiable => (416, "Range Not Satisfiable"),
-            Status::MisdirectedRequest => (421, "Misdirected Request"),
-            Status::UpgradeRequired => (426, "Upgrade Required"),
-            Status::TooManyRequests => (429, "Too Many Requests"),
-            Status::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),
-            Status::ServiceUnavailable => (503, "Service Unavailable"),
-        }
-    }
-
-    /// Whether it says that something is wrong.
-    #[must_use]
-    pub fn is_error(self) -> bool {
-        self.line().0 >= 400
-    }
-}
-
 /// A header's name and value.
-pub(super) type Header = (&'static str, Cow<'static, str>);
+pub(super) type ResponseHeader = (&'static str, Cow<'static, str>);
 
 /// A response before it is encoded.
 #[derive(Clone, Debug)]
@@ -96,7 +23,7 @@ pub struct Response {
     /// Why, if it is an error.
     pub reason: Reason,
     /// Headers besides those that every response has.
-    headers: Vec<Header>,
+    headers: Vec<ResponseHeader>,
     content_type: Cow<'static, str>,
     /// What follows the head, or what that is a part of.
     pub body: Body,
@@ -111,7 +38,7 @@ pub struct Response {
 impl Response {
     pub(super) fn ok(
         content_type: impl Into<Cow<'static, str>>,
-        headers: Vec<Header>,
+        headers: Vec<ResponseHeader>,
         body: Body,
     ) -> Self {
         Response {
@@ -137,7 +64,7 @@ impl Response {
     }
 
     /// What the client has is what it would get.
-    pub(super) fn not_modified(headers: Vec<Header>) -> Self {
+    pub(super) fn not_modified(headers: Vec<ResponseHeader>) -> Self {
         Response {
             status: Status::NotModified,
             ..Response::ok("", headers, [].into())
@@ -167,19 +94,19 @@ impl Response {
     /// download is complete goes on.
     pub(super) fn no_such_part(bytes: usize) -> Self {
         let why = format!("There are {bytes} bytes, and none where the range begins.");
-        let mut response = Response::error(Status::RangeNotSatisfiable, &why, &[]);
+        let mut response = Response::refusal(Reason::Range, &why, &[]);
         let range = format!("bytes */{bytes}");
         response.headers.push(("Content-Range", range.into()));
         response.keep_alive = true;
-        response.because(Reason::Range)
+        response
     }
 
     /// The client wants it only as long as it is what it was, and it is not.
     pub(super) fn changed() -> Self {
         let why = "It is not what If-Match or If-Unmodified-Since says.";
-        let mut response = Response::error(Status::PreconditionFailed, why, &[]);
+        let mut response = Response::refusal(Reason::Precondition, why, &[]);
         response.keep_alive = true;
-        response.because(Reason::Precondition)
+        response
     }
 
     /// What is asked for is elsewhere.
@@ -193,23 +120,34 @@ impl Response {
         }
     }
 
-    /// An error, explained in a sentence, after which the connection is closed.
+    /// A refusal, explained in a sentence, after which the connection is closed. Its status is the
+    /// reason's, and 400 if that has none of its own.
     #[must_use]
-    pub fn error(status: Status, why: &str, headers: &[(&'static str, &'static str)]) -> Self {
+    pub fn refusal(reason: Reason, why: &str, headers: &[(&'static str, &'static str)]) -> Self {
+        let status = reason.status().unwrap_or(Status::BadRequest);
+        Response::error(status, reason, why, headers)
+    }
+
+    /// A refusal by the program that embeds the relay, with the status of its choice.
+    #[must_use]
+    pub fn refusal_by_hook(status: Status, why: &str) -> Self {
+        Response::error(status, Reason::Hook, why, &[])
+    }
+
+    fn error(
+        status: Status,
+        reason: Reason,
+        why: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Self {
         let (number, name) = status.line();
         let body = format!("{number} {name}: {why}\n").into_bytes().into();
         Response {
             status,
+            reason,
             keep_alive: false,
             ..Response::ok(PLAIN_TEXT, owned(headers), body)
         }
-    }
-
-    /// Says why it is an error, for those who count.
-    #[must_use]
-    pub fn because(mut self, reason: Reason) -> Self {
-        self.reason = reason;
-        self
     }
 
     /// The head as it goes on the wire, with the date at which it was made, if there is a clock
@@ -253,7 +191,7 @@ impl Response {
 pub(super) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// Headers that are always the same.
-pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<Header> {
+pub(super) fn owned(headers: &[(&'static str, &'static str)]) -> Vec<ResponseHeader> {
     let header = |&(name, value)| (name, Cow::Borrowed(value));
     headers.iter().map(header).collect()
 }

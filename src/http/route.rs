@@ -2,7 +2,7 @@
 
 use super::asset::Site;
 use super::reason::Reason;
-use super::response::{Response, Status};
+use super::response::Response;
 use crate::proto::Head;
 use crate::proto::handshake::{self, Refusal};
 use crate::proto::http1::{self, RequestRefusal, is_percent_encoded};
@@ -75,8 +75,7 @@ impl Methods {
     ) -> Result<(), Response> {
         if !self.allow.split(", ").any(|method| method == head.method) {
             let headers = [("Allow", self.allow)];
-            let response = Response::error(Status::MethodNotAllowed, self.why, &headers);
-            return Err(response.because(Reason::Method));
+            return Err(Response::refusal(Reason::Method, self.why, &headers));
         }
         checked.map_err(refused)?;
         match head.method {
@@ -105,7 +104,7 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
         check_origin(&upgrade, origins)?;
         let topic = decode_topic(name).map_err(|why| {
             let why = with_hint(why, head.path());
-            Response::error(Status::BadRequest, &why, &[]).because(Reason::Topic)
+            Response::refusal(Reason::Topic, &why, &[])
         })?;
         return Ok(Answer::Join(Join {
             upgrade,
@@ -121,7 +120,7 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
     let Some(response) = site.find(head) else {
         let why = "There is nothing here. The page is at /, WebSockets are at /ws and /ws/TOPIC.";
         let why = with_hint(why, head.path());
-        return Err(Response::error(Status::NotFound, &why, &[]).because(Reason::NotFound));
+        return Err(Response::refusal(Reason::NotFound, &why, &[]));
     };
     Methods::READ.check(head, checked)?;
     Ok(Answer::Respond(response))
@@ -204,27 +203,20 @@ pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
         let why = format!(
             "{refusal} Allow it with --host, or name the proxy that it comes by with --trusted-proxy."
         );
-        let mut response = Response::error(Status::MisdirectedRequest, &why, &[]);
+        let mut response = Response::refusal(Reason::Host, &why, &[]);
         response.head_only = head.method == "HEAD";
-        response.because(Reason::Host)
+        response
     })
 }
 
 fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), Response> {
     http1::check_origin(upgrade.origin, upgrade.host, origins).map_err(|refusal| {
         let why = format!("{refusal} Allow it with --origin.");
-        Response::error(Status::Forbidden, &why, &[]).because(Reason::Origin)
+        Response::refusal(Reason::Origin, &why, &[])
     })
 }
 
 pub(super) fn refused(refusal: impl Into<Refusal>) -> Response {
     let refusal = refusal.into();
-    let (status, reason) = match refusal {
-        Refusal::Method => (Status::MethodNotAllowed, Reason::Method),
-        Refusal::HttpVersion | Refusal::NoUpgrade => (Status::UpgradeRequired, Reason::NoUpgrade),
-        Refusal::Version => (Status::UpgradeRequired, Reason::Version),
-        Refusal::Request(RequestRefusal::Body) => (Status::BadRequest, Reason::Body),
-        Refusal::Request(_) | Refusal::Key => (Status::BadRequest, Reason::Header),
-    };
-    Response::error(status, &refusal.to_string(), refusal.headers()).because(reason)
+    Response::refusal(refusal.into(), &refusal.to_string(), refusal.headers())
 }

@@ -1,13 +1,22 @@
 //! Validators: how a client finds out whether what it has is still what it would get
 //! (RFC 9110 §8.8, §13).
 
-use super::asset::Modified;
-use super::response::Header;
+use super::response::ResponseHeader;
 use crate::proto::Head;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use httpdate::HttpDate;
 use sha1::{Digest, Sha1};
+
+/// When a file was changed last.
+#[derive(Clone, Copy, Debug)]
+pub struct Modified {
+    /// To the second.
+    pub date: HttpDate,
+    /// That second was over when the file was read, so that what may come later has another date: it is a
+    /// strong validator (RFC 9110 §8.8.2.2).
+    pub is_strong: bool,
+}
 
 /// What a file is told by.
 #[derive(Clone, Debug)]
@@ -41,7 +50,7 @@ impl Validators {
         self.entity_tag == other.entity_tag
     }
 
-    pub(super) fn headers(&self) -> impl Iterator<Item = Header> {
+    pub(super) fn headers(&self) -> impl Iterator<Item = ResponseHeader> {
         let modified = self.modified;
         let modified = modified.map(|it| ("Last-Modified", it.date.to_string().into()));
         [("ETag", self.entity_tag.clone().into())]

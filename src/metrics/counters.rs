@@ -1,8 +1,8 @@
 //! What happened since the start.
 
+use super::cause::Cause;
 use super::histogram::Histogram;
 use crate::http::Reason;
-use crate::proto::CloseCode;
 
 /// The states of connections, as they are shown.
 pub const STATES: [&str; 5] = ["handshake", "responding", "open", "closing", "lingering"];
@@ -25,83 +25,6 @@ pub fn close_code_index(code: u16) -> usize {
         4000..=4999 => 15,
         1005 => 4,
         _ => 5,
-    }
-}
-
-/// Why a WebSocket ceased to be open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The peer said so by a close frame.
-    Peer,
-    /// The peer's stream ended without one.
-    Ended,
-    /// The connection broke.
-    Reset,
-    /// The peer broke a rule of the protocol.
-    Protocol,
-    /// It lagged by more than its topic retains.
-    Lapped,
-    /// It took nothing of what was pending for too long.
-    Stalled,
-    /// The peer did not answer a ping.
-    Dead,
-    /// No message came or went for too long.
-    Idle,
-    /// Its unfinished message found no memory.
-    Memory,
-    /// It sent more in a second than it may.
-    Rate,
-    /// The relay goes down.
-    Shutdown,
-}
-
-impl Cause {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Cause; 11] = [
-        Cause::Peer,
-        Cause::Ended,
-        Cause::Reset,
-        Cause::Protocol,
-        Cause::Lapped,
-        Cause::Stalled,
-        Cause::Dead,
-        Cause::Idle,
-        Cause::Memory,
-        Cause::Rate,
-        Cause::Shutdown,
-    ];
-
-    /// Its name.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Cause::Peer => "peer",
-            Cause::Ended => "ended",
-            Cause::Reset => "reset",
-            Cause::Protocol => "protocol",
-            Cause::Lapped => "lapped",
-            Cause::Stalled => "stalled",
-            Cause::Dead => "dead",
-            Cause::Idle => "idle",
-            Cause::Memory => "memory",
-            Cause::Rate => "rate",
-            Cause::Shutdown => "shutdown",
-        }
-    }
-
-    /// The code that it usually comes with, or 1006 if no close frame is sent.
-    #[must_use]
-    pub fn code(self) -> u16 {
-        let code = match self {
-            Cause::Peer => CloseCode::NORMAL,
-            Cause::Ended | Cause::Reset | Cause::Stalled | Cause::Dead => return 1006,
-            Cause::Protocol => CloseCode::PROTOCOL_ERROR,
-            Cause::Lapped | Cause::Memory => CloseCode::TRY_AGAIN_LATER,
-            Cause::Idle => CloseCode::GOING_AWAY,
-            Cause::Rate => CloseCode::POLICY_VIOLATION,
-            Cause::Shutdown => CloseCode::SERVICE_RESTART,
-        };
-        code.as_u16()
     }
 }
 

@@ -5,13 +5,15 @@
 //! of the process ([`ProcessFigures`]), and [`Snapshot::render`] turns that into a page by the
 //! official client library. No metric has a label whose values strangers choose.
 
+mod cause;
 mod counters;
 mod figures;
 mod histogram;
 mod page;
 mod render;
 
-pub use counters::{CLOSE_CODES, Cause, Counters, STATES, close_code_index};
+pub use cause::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
+pub use counters::{CLOSE_CODES, Counters, STATES, close_code_index};
 pub use figures::{Levels, ProcessFigures};
 pub use histogram::{BUCKETS, Histogram};
 pub use render::Format;

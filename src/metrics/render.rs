@@ -4,7 +4,8 @@
 //! scrapes, differs in a few lines only: see [`to_text`].
 
 use super::Snapshot;
-use super::counters::{CLOSE_CODES, Cause, Counters, STATES, Sizes, close_code_index};
+use super::cause::Cause;
+use super::counters::{CLOSE_CODES, Counters, STATES, Sizes, close_code_index};
 use super::figures::{Levels, ProcessFigures};
 use super::page::Page;
 use crate::http::Reason;

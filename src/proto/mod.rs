@@ -16,7 +16,7 @@ pub mod websocket;
 
 pub use http1::{Head, HeadError, HeadScanner, Headers, ResponseHead};
 pub use websocket::{
-    CloseCode, CloseFrame, Event, Fragment, Gather, Header, Message, MessageKind, OpCode,
+    CloseCode, CloseFrame, Event, Fragment, FrameHeader, Gather, Message, MessageKind, OpCode,
     ProtocolError, Received, Role, SendError, Session,
 };
 pub use websocket::{deflate, frame, handshake, mask, utf8};

@@ -37,7 +37,7 @@ const UNIX_BYTES: usize = 216;
 
 /// A whole header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct ProxyHeader {
     /// Whom the proxy speaks for.
     pub client: Client,
     /// Bytes of the header; what follows is the client's.
@@ -57,7 +57,7 @@ pub enum Client {
 
 /// Why bytes are no header that is taken here. It ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HeaderError {
+pub enum ProxyHeaderError {
     /// It does not begin as a header of either version does.
     Start,
     /// The line of version 1 is not as it should be.
@@ -70,7 +70,7 @@ pub enum HeaderError {
     TooLong,
 }
 
-impl fmt::Display for HeaderError {
+impl fmt::Display for ProxyHeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Start => {
@@ -86,7 +86,7 @@ impl fmt::Display for HeaderError {
     }
 }
 
-impl Error for HeaderError {}
+impl Error for ProxyHeaderError {}
 
 /// Reads a header, given all the bytes since the connection began. `None` means that more are
 /// needed. What is no header is refused at the first byte that can't be one's.
@@ -99,15 +99,15 @@ impl Error for HeaderError {}
 /// assert_eq!(header.client, Client::Tcp("203.0.113.7:4711".parse().unwrap()));
 /// assert!(read[header.bytes..].starts_with(b"GET"));
 /// assert_eq!(parse(b"PROXY TCP4 203.0.")?, None);
-/// # Ok::<(), fanfare::proxy::header::HeaderError>(())
+/// # Ok::<(), fanfare::proxy::header::ProxyHeaderError>(())
 /// ```
-pub fn parse(input: &[u8]) -> Result<Option<Header>, HeaderError> {
+pub fn parse(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     if begins(input, LINE_START) {
         parse_line(input)
     } else if begins(input, SIGNATURE) {
         parse_binary(input)
     } else {
-        Err(HeaderError::Start)
+        Err(ProxyHeaderError::Start)
     }
 }
 
@@ -119,27 +119,27 @@ fn begins(input: &[u8], start: &[u8]) -> bool {
 
 /// Version 1. The line is short, so that to look for its end from the start, at each byte that
 /// trickles in, is still little.
-fn parse_line(input: &[u8]) -> Result<Option<Header>, HeaderError> {
+fn parse_line(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let seen = &input[..input.len().min(LINE_BYTES_MAX)];
     let Some(end) = seen.iter().position(|byte| !is_visible(*byte)) else {
         return match seen.len() {
-            LINE_BYTES_MAX => Err(HeaderError::TooLong),
+            LINE_BYTES_MAX => Err(ProxyHeaderError::TooLong),
             _ => Ok(None),
         };
     };
     if !begins(&seen[end..], b"\r\n") {
-        return Err(HeaderError::Line);
+        return Err(ProxyHeaderError::Line);
     }
     let bytes = end + b"\r\n".len();
     if seen.len() < bytes {
         return match seen.len() {
-            LINE_BYTES_MAX => Err(HeaderError::TooLong),
+            LINE_BYTES_MAX => Err(ProxyHeaderError::TooLong),
             _ => Ok(None),
         };
     }
-    let line = str::from_utf8(&seen[LINE_START.len()..end]).map_err(|_| HeaderError::Line)?;
-    let client = parse_words(line).ok_or(HeaderError::Line)?;
-    Ok(Some(Header { client, bytes }))
+    let line = str::from_utf8(&seen[LINE_START.len()..end]).map_err(|_| ProxyHeaderError::Line)?;
+    let client = parse_words(line).ok_or(ProxyHeaderError::Line)?;
+    Ok(Some(ProxyHeader { client, bytes }))
 }
 
 fn is_visible(byte: u8) -> bool {
@@ -181,21 +181,21 @@ fn tcp(client: SocketAddr) -> Client {
 }
 
 /// Version 2.
-fn parse_binary(input: &[u8]) -> Result<Option<Header>, HeaderError> {
+fn parse_binary(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let Some(&version_and_command) = input.get(SIGNATURE.len()) else {
         return Ok(None);
     };
     let is_local = match version_and_command {
         0x20 => true,
         0x21 => false,
-        _ => return Err(HeaderError::Kind),
+        _ => return Err(ProxyHeaderError::Kind),
     };
     let Some(&family_and_transport) = input.get(SIGNATURE.len() + 1) else {
         return Ok(None);
     };
     let (family, transport) = (family_and_transport >> 4, family_and_transport & 0xF);
     if family > 3 || transport > 2 {
-        return Err(HeaderError::Kind);
+        return Err(ProxyHeaderError::Kind);
     }
     let address_bytes = match family {
         _ if is_local => 0,
@@ -209,11 +209,11 @@ fn parse_binary(input: &[u8]) -> Result<Option<Header>, HeaderError> {
     };
     let following = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
     if following < address_bytes {
-        return Err(HeaderError::Length);
+        return Err(ProxyHeaderError::Length);
     }
     let bytes = FIXED_BYTES + following;
     if bytes > HEADER_BYTES_MAX {
-        return Err(HeaderError::TooLong);
+        return Err(ProxyHeaderError::TooLong);
     }
     let Some(addresses) = input.get(FIXED_BYTES..bytes) else {
         return Ok(None);
@@ -233,7 +233,7 @@ fn parse_binary(input: &[u8]) -> Result<Option<Header>, HeaderError> {
         3 => Client::Unix,
         _ => Client::Unsaid,
     };
-    Ok(Some(Header { client, bytes }))
+    Ok(Some(ProxyHeader { client, bytes }))
 }
 
 fn port_at(addresses: &[u8], at: usize) -> u16 {

@@ -33,6 +33,13 @@ impl PeerAddress {
     }
 }
 
+/// What the kernel says: an address and port, or none in the Unix domain.
+impl From<Option<SocketAddr>> for PeerAddress {
+    fn from(address: Option<SocketAddr>) -> Self {
+        address.map_or(PeerAddress::Unix, PeerAddress::tcp)
+    }
+}
+
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

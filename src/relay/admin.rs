@@ -1,11 +1,12 @@
 //! Requests of the admin listener, answered apart from everybody else's.
 
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
+use super::ids::{ConnId, Slot};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
 use super::topic::Topic;
 use super::variant::Encoding;
 use super::{Action, Relay};
-use crate::http::{AdminRequest, Reason, Response, Status, TopicsQuery, route_admin};
+use crate::http::{AdminRequest, Reason, Response, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
@@ -56,7 +57,7 @@ impl Relay {
     /// Answers a scrape, with what is known of the process.
     pub fn handle_report(&mut self, id: ConnId, scrape: Scrape, process: &ProcessFigures) {
         let Some(slot) = self.slot(id) else { return };
-        if self.connections[slot as usize].phase != Phase::Respond {
+        if self.connections[slot].phase != Phase::Respond {
             return;
         }
         let snapshot = Snapshot {
@@ -70,20 +71,20 @@ impl Relay {
         self.settle(slot);
     }
 
-    pub(super) fn on_admin_request(&mut self, slot: u32, head: &Head, rest: &[u8]) {
+    pub(super) fn on_admin_request(&mut self, slot: Slot, head: &Head, rest: &[u8]) {
         let (request, keep_alive) = route_admin(head);
         let reply = Reply {
             head_only: head.method == "HEAD",
             keep_alive,
         };
         if keep_alive {
-            self.connections[slot as usize].extra().kept = rest.to_vec();
+            self.connections[slot].extra().kept = rest.to_vec();
         }
         let response = match request {
             AdminRequest::Respond(response) => response,
             AdminRequest::Readiness if self.shutdown.is_some() => {
                 let why = "The relay is going down.";
-                Response::error(Status::ServiceUnavailable, why, &[]).because(Reason::ShuttingDown)
+                Response::refusal(Reason::ShuttingDown, why, &[])
             }
             AdminRequest::Readiness => Response::fresh("text/plain; charset=utf-8", "ready\n"),
             AdminRequest::Topics(query) => {
@@ -95,7 +96,7 @@ impl Relay {
                     false => Format::Text,
                 };
                 let id = self.id(slot);
-                let connection = &mut self.connections[slot as usize];
+                let connection = &mut self.connections[slot];
                 self.census.set(connection, Phase::Respond);
                 connection.since = self.now;
                 let scrape = Scrape { format, reply };
@@ -105,11 +106,11 @@ impl Relay {
         self.reply(slot, response, reply);
     }
 
-    fn reply(&mut self, slot: u32, mut response: Response, reply: Reply) {
+    fn reply(&mut self, slot: Slot, mut response: Response, reply: Reply) {
         response.head_only = reply.head_only;
         response.keep_alive &= reply.keep_alive;
         if !response.keep_alive {
-            self.connections[slot as usize].extra().kept = Vec::new();
+            self.connections[slot].extra().kept = Vec::new();
         }
         self.send_response(slot, response);
     }

@@ -1,25 +1,24 @@
 //! How the [gate](super::gate)'s decisions are carried out: answers to what it refuses, the end of what is
 //! over its quota.
 
-use super::connection::Peer;
 use super::flags::Flag;
 use super::gate::OverQuota;
 use super::ids::Slot;
 use super::{ConnId, Relay};
-use crate::http::{self, Reason, Response, Status};
+use crate::http::{self, Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, Head};
+use crate::proto::Head;
 use crate::proxy::PeerAddress;
-use crate::proxy::header::{self, HeaderError};
+use crate::proxy::header::{self, ProxyHeaderError};
 
 impl Relay {
     /// The client of a connection: what the proxies say, if they are trusted, otherwise the address at its
     /// other end. Not known if nothing in force asks for it to be kept.
     #[must_use]
     pub fn client(&self, id: ConnId) -> Option<PeerAddress> {
-        let connection = self.connections.get(id.slot as usize)?;
+        let connection = self.connections.get(id.slot)?;
         let is_it = connection.generation == id.generation;
-        is_it.then(|| self.gate.client(Slot(id.slot))).flatten()
+        is_it.then(|| self.gate.client(id.slot)).flatten()
     }
 
     /// Other limits are in force, or hooks.
@@ -31,26 +30,26 @@ impl Relay {
     }
 
     /// A connection came by a public listener.
-    pub(super) fn on_public_accept(&mut self, slot: u32, peer: PeerAddress) {
-        if let Err(refusal) = self.gate.enter(Slot(slot), peer, self.now) {
+    pub(super) fn on_public_accept(&mut self, slot: Slot, peer: PeerAddress) {
+        if let Err(refusal) = self.gate.enter(slot, peer, self.now) {
             self.respond(slot, refusal.response());
-            if let Some(response) = &mut self.connections[slot as usize].extra().response {
+            if let Some(response) = &mut self.connections[slot].extra().response {
                 response.at_accept = true;
             }
         }
     }
 
     /// A part of a PROXY protocol header, or more. Returns what follows it.
-    pub(super) fn on_header_bytes(&mut self, slot: u32, input: &[u8]) -> Vec<u8> {
-        let read = &mut self.connections[slot as usize].extra().head;
+    pub(super) fn on_header_bytes(&mut self, slot: Slot, input: &[u8]) -> Vec<u8> {
+        let read = &mut self.connections[slot].extra().head;
         read.extend_from_slice(input);
         match header::parse(read) {
             Ok(None) => {}
             Ok(Some(header)) => {
                 let rest = read.split_off(header.bytes);
                 *read = Vec::new();
-                self.connections[slot as usize].flags.set(Flag::Introduced);
-                match self.gate.on_header(Slot(slot), header.client, self.now) {
+                self.connections[slot].flags.set(Flag::Introduced);
+                match self.gate.on_header(slot, header.client, self.now) {
                     Ok(()) => return rest,
                     Err(refusal) => self.respond(slot, refusal.response()),
                 }
@@ -60,28 +59,28 @@ impl Relay {
         Vec::new()
     }
 
-    fn on_bad_header(&mut self, slot: u32, error: HeaderError) {
-        self.connections[slot as usize].extra().head = Vec::new();
-        let response = Response::error(Status::BadRequest, &error.to_string(), &[]);
-        self.respond(slot, response.because(Reason::ProxyHeader));
+    fn on_bad_header(&mut self, slot: Slot, error: ProxyHeaderError) {
+        self.connections[slot].extra().head = Vec::new();
+        let response = Response::refusal(Reason::ProxyHeader, &error.to_string(), &[]);
+        self.respond(slot, response);
     }
 
     /// That connection came by a listener on loopback, where only this machine reaches: each page that
     /// a browser there shows.
     pub fn handle_loopback(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id) {
-            self.connections[slot as usize].flags.set(Flag::Loopback);
+            self.connections[slot].flags.set(Flag::Loopback);
         }
     }
 
     /// Refuses a request for a host that the relay is not, unless a trusted proxy brings it: by which names
     /// the relay is known there is the proxy's to say. `X-Forwarded-For` is what no page can have its
     /// browser say when it opens a WebSocket.
-    pub(super) fn check_host(&self, slot: u32, head: &Head) -> Result<(), Response> {
+    pub(super) fn check_host(&self, slot: Slot, head: &Head) -> Result<(), Response> {
         let hosts = &self.limits.hosts;
-        let flags = self.connections[slot as usize].flags;
+        let flags = self.connections[slot].flags;
         let is_bound = flags.has(Flag::Loopback) || !hosts.is_empty();
-        let is_forwarded = self.gate.is_forwarded(Slot(slot), head);
+        let is_forwarded = self.gate.is_forwarded(slot, head);
         if !is_bound || is_forwarded || flags.has(Flag::Introduced) {
             return Ok(());
         }
@@ -91,22 +90,21 @@ impl Relay {
     /// An open WebSocket sent a message, or a ping. False if it is one too many: then it begins to
     /// close, and is not to be heard.
     #[inline]
-    pub(super) fn take_message(&mut self, slot: u32) -> bool {
-        let taken = self.gate.take_message(Slot(slot), self.now);
+    pub(super) fn take_message(&mut self, slot: Slot) -> bool {
+        let taken = self.gate.take_message(slot, self.now);
         taken.map_err(|over| self.on_over_quota(slot, over)).is_ok()
     }
 
     /// An open WebSocket sent bytes. False if they are too many: then it begins to close, and what is
     /// in them is not to be heard, but for a close frame.
     #[inline]
-    pub(super) fn take_bytes(&mut self, slot: u32, bytes: usize) -> bool {
-        let taken = self.gate.take_bytes(Slot(slot), bytes, self.now);
+    pub(super) fn take_bytes(&mut self, slot: Slot, bytes: usize) -> bool {
+        let taken = self.gate.take_bytes(slot, bytes, self.now);
         taken.map_err(|over| self.on_over_quota(slot, over)).is_ok()
     }
 
     #[cold]
-    fn on_over_quota(&mut self, slot: u32, over: OverQuota) {
-        let code = CloseCode::POLICY_VIOLATION;
-        self.start_close(slot, Cause::Rate, code, &over.to_string(), Peer::Talking);
+    fn on_over_quota(&mut self, slot: Slot, over: OverQuota) {
+        self.close_because(slot, Cause::Rate, &over.to_string());
     }
 }

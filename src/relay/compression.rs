@@ -13,11 +13,11 @@
 //! has the inflater for itself, and its connection is not heard; others are, with another one.
 
 use super::Relay;
-use super::connection::Peer;
+use super::ids::Slot;
 use super::limits::Compression;
 use crate::metrics::{Cause, Counters};
 use crate::proto::deflate::{Deflater, Inflater, Window};
-use crate::proto::{CloseCode, Message, MessageKind, ProtocolError};
+use crate::proto::{Message, MessageKind, ProtocolError};
 
 /// A clock in nanoseconds, to measure with. Nothing is decided by it.
 pub type Stopwatch = fn() -> u64;
@@ -126,7 +126,7 @@ impl Relay {
     /// Inflates a message, and publishes it as if it had come plain; or begins to.
     pub(super) fn on_compressed(
         &mut self,
-        slot: u32,
+        slot: Slot,
         message: Message,
     ) -> Result<(), ProtocolError> {
         let Message { kind, payload, .. } = message;
@@ -154,7 +154,7 @@ impl Relay {
     /// Goes on with the message that is being inflated of this connection.
     pub(super) fn on_inflating(
         &mut self,
-        slot: u32,
+        slot: Slot,
         mut inflating: Box<Inflating>,
     ) -> Result<(), ProtocolError> {
         let Inflating {
@@ -163,7 +163,7 @@ impl Relay {
             compressed,
         } = &mut *inflating;
         // It has sent a message all the while.
-        self.connections[slot as usize].active = self.now;
+        self.connections[slot].active = self.now;
         let inflated = self.inflate(slot, *kind, compressed, inflater);
         if let Ok(false) = inflated {
             self.suspend(slot, inflating);
@@ -174,7 +174,7 @@ impl Relay {
     /// Inflates a message as far as the turn's part goes. True if it is whole, and published.
     fn inflate(
         &mut self,
-        slot: u32,
+        slot: Slot,
         kind: MessageKind,
         compressed: &[u8],
         inflater: &mut Inflater,
@@ -207,13 +207,11 @@ impl Relay {
     }
 
     /// Keeps a message that goes on in the next turn, unless the relay has no memory for it.
-    fn suspend(&mut self, slot: u32, inflating: Box<Inflating>) {
-        let extra = self.connections[slot as usize].extra();
+    fn suspend(&mut self, slot: Slot, inflating: Box<Inflating>) {
+        let extra = self.connections[slot].extra();
         let others = self.private_bytes - extra.charged;
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            let code = CloseCode::TRY_AGAIN_LATER;
-            return self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            return self.close(slot, Cause::Memory);
         }
         extra.inflating = Some(inflating);
     }

@@ -1,24 +1,13 @@
 //! One connection: a slab entry of one cache line, which at rest owns no heap.
 
 use super::compression::Inflating;
-use super::flags::{Flag, Flags};
+use super::flags::Flags;
 use super::outbox::Outbox;
 use super::responses::Pending;
-use super::topic::VariantKey;
+use super::seat::Seat;
 use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
-use crate::wheel::{Link, Links, Tick};
-use slab::Slab;
-
-/// Names a connection for ever: a slot is used again, a generation never. It is the number of the connection's
-/// [`Origin`](super::Origin), too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId {
-    /// Index into the relay's slab, for whoever keeps a table beside it.
-    pub slot: u32,
-    /// Which of all origins it is: they are counted as they come.
-    pub generation: u64,
-}
+use crate::wheel::{Tick, TimerLink};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +41,11 @@ pub(super) enum Peer {
     Ended,
 }
 
-/// No index.
-pub(super) const NONE: u32 = u32::MAX;
-
 /// A connection. The fields are those that a delivery touches; the rest is in [`Extra`].
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
-    pub(super) link: Link,
+    pub(super) link: TimerLink,
     /// When the peer's last byte came.
     pub(super) heard: Tick,
     /// When the wait began that the phase's timer measures.
@@ -67,15 +53,8 @@ pub(super) struct Connection {
     /// When a message, or a part of one, last went either way.
     pub(super) active: Tick,
     pub(super) generation: u64,
-    /// What it reads of its topic, `NONE` before it joined and after it left.
-    pub(super) variant: VariantKey,
-    /// Its index among the variant's members.
-    pub(super) member: u32,
-    /// Its index among the variant's lagging members, `NONE` while it is at the tail or will be
-    /// served by the walk.
-    pub(super) lagging: u32,
-    /// What it has yet to be sent of the variant's log begins here.
-    pub(super) cursor: Position,
+    /// What it reads, and how far it is.
+    pub(super) seat: Seat,
     pub(super) extra: Option<Box<Extra>>,
     pub(super) phase: Phase,
     pub(super) flags: Flags,
@@ -117,18 +96,15 @@ pub(super) struct Close {
 impl Connection {
     pub(super) fn new(generation: u64, now: Tick) -> Self {
         Connection {
-            link: Link::default(),
+            link: TimerLink::default(),
             heard: now,
             since: now,
             active: now,
             generation,
-            variant: VariantKey::NONE,
-            member: NONE,
-            lagging: NONE,
-            cursor: Position(0),
+            seat: Seat::empty(),
             extra: None,
             phase: Phase::Head,
-            flags: Flags::NEW,
+            flags: Flags::default(),
             peer: Peer::Talking,
         }
     }
@@ -144,13 +120,9 @@ impl Connection {
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
     }
 
-    pub(super) fn is_member(&self) -> bool {
-        self.variant != VariantKey::NONE
-    }
-
     /// The origin whose frames its log passes over: its own, if it does not want them back.
     pub(super) fn excluded(&self) -> Option<u64> {
-        (!self.flags.has(Flag::Echo)).then_some(self.generation)
+        (!self.seat.echo()).then_some(self.generation)
     }
 
     pub(super) fn outbox(&self) -> Option<&Outbox> {
@@ -185,12 +157,6 @@ impl Extra {
             && self.response.is_none()
             && self.close.is_none()
             && self.discarded == 0
-    }
-}
-
-impl Links for Slab<Connection> {
-    fn link(&mut self, key: u32) -> &mut Link {
-        &mut self[key as usize].link
     }
 }
 

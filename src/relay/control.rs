@@ -2,16 +2,16 @@
 //! the next frame boundary (RFC 6455 §5.4), by way of its outbox.
 
 use super::Relay;
-use super::connection::NONE;
 use super::flags::Flag;
+use super::ids::Slot;
 use crate::proto::OpCode;
 
 impl Relay {
     /// Answers a ping.
-    pub(super) fn pong(&mut self, slot: u32, payload: &[u8]) {
+    pub(super) fn pong(&mut self, slot: Slot, payload: &[u8]) {
         self.enter_outbox(slot);
         let bytes_max = self.limits.outbox_bytes_max;
-        self.connections[slot as usize]
+        self.connections[slot]
             .extra()
             .outbox
             .push_pong(payload, bytes_max);
@@ -19,9 +19,9 @@ impl Relay {
     }
 
     /// Asks a silent peer for a sign of life.
-    pub(super) fn ping(&mut self, slot: u32) {
+    pub(super) fn ping(&mut self, slot: Slot) {
         self.enter_outbox(slot);
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         self.counters.pings_sent += 1;
         connection.flags.set(Flag::AwaitingPong);
         connection.since = self.now;
@@ -30,16 +30,20 @@ impl Relay {
     }
 
     /// Makes sure that the outbox knows where it enters the log.
-    fn enter_outbox(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn enter_outbox(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         if connection.outbox().is_some() {
             return;
         }
-        let cursor = connection.cursor;
+        let cursor = connection.seat.cursor();
         // Only who lags can be in the middle of a frame.
-        let at = match connection.lagging {
-            NONE => cursor,
-            _ => self.topics[connection.variant].boundary(cursor).position,
+        let at = match connection.seat.lagging {
+            None => cursor,
+            Some(_) => {
+                self.topics[connection.seat.variant]
+                    .boundary(cursor)
+                    .position
+            }
         };
         connection.extra().outbox.enter_at(at);
     }

@@ -17,11 +17,11 @@
 //! rule shows itself again. Only whoever said good-bye itself hears its own code (RFC 6455 §5.5.1): it
 //! wants no more messages. The cause that is counted is the first one.
 
-use super::connection::{Close, ConnId, Peer, Phase};
+use super::connection::{Close, Peer, Phase};
+use super::ids::{ConnId, Slot, VariantKey};
 use super::limits::LINGER_BYTES_MAX;
-use super::topic::VariantKey;
 use super::{Action, Relay};
-use crate::metrics::Cause;
+use crate::metrics::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
 use crate::proto::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
@@ -29,7 +29,7 @@ impl Relay {
     /// The peer's stream has ended; it may still read.
     pub fn handle_end(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         connection.peer = Peer::Ended;
         match connection.phase {
             Phase::Head => {
@@ -38,7 +38,8 @@ impl Relay {
             }
             Phase::AwaitClose | Phase::Linger => self.drop_now(slot),
             Phase::Open => {
-                self.start_close(slot, Cause::Ended, CloseCode::NORMAL, "", Peer::Ended);
+                let cause = Cause::Ended;
+                self.start_close(slot, cause, cause.close_frame(), Peer::Ended);
             }
             Phase::Respond | Phase::Closing | Phase::Closed => {}
         }
@@ -53,31 +54,39 @@ impl Relay {
         }
     }
 
-    /// Begins the closing handshake, whoever wants it: `peer` says what may still come.
-    pub(super) fn start_close(
-        &mut self,
-        slot: u32,
-        cause: Cause,
-        code: CloseCode,
-        reason: &str,
-        peer: Peer,
-    ) {
-        let counted = match cause {
-            // No close frame came, and ours finds nobody who wants it.
-            Cause::Ended => NO_FRAME,
-            _ => code.as_u16(),
+    /// Closes an open connection whose peer may still send, with the close frame of the cause.
+    pub(super) fn close(&mut self, slot: Slot, cause: Cause) {
+        self.start_close(slot, cause, cause.close_frame(), Peer::Talking);
+    }
+
+    /// The same, with a reason that says more than the cause alone.
+    pub(super) fn close_because(&mut self, slot: Slot, cause: Cause, reason: &str) {
+        let close = cause.close_frame();
+        let close = close.map(|close| CloseFrame { reason, ..close });
+        self.start_close(slot, cause, close, Peer::Talking);
+    }
+
+    /// Begins the closing handshake, or ends the connection at once if there is no close frame; `peer`
+    /// says what may still come.
+    fn start_close(&mut self, slot: Slot, cause: Cause, close: Option<CloseFrame>, peer: Peer) {
+        let Some(close) = close else {
+            return self.abort(slot, cause);
         };
-        self.note_close(slot, cause, counted, reason);
-        let payload = CloseFrame { code, reason }.encode().to_vec();
-        self.start_close_with(slot, payload, peer);
+        let code = match cause {
+            // None came, and nobody reads ours.
+            Cause::Ended => NO_CLOSE_FRAME,
+            _ => close.code.as_u16(),
+        };
+        self.note_close(slot, cause, code, close.reason);
+        self.start_close_with(slot, close.encode().to_vec(), peer);
     }
 
     /// The peer's close frame came. The answer carries its code, and in AwaitClose none is due.
-    pub(super) fn on_close_frame(&mut self, slot: u32, code: Option<CloseCode>) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn on_close_frame(&mut self, slot: Slot, code: Option<CloseCode>) {
+        let connection = &mut self.connections[slot];
         match connection.phase {
             Phase::Open => {
-                let counted = code.map_or(NO_CODE, CloseCode::as_u16);
+                let counted = code.map_or(NO_CLOSE_CODE, CloseCode::as_u16);
                 self.note_close(slot, Cause::Peer, counted, "");
                 let answer = code.map(|code| CloseFrame { code, reason: "" }.encode().to_vec());
                 self.start_close_with(slot, answer.unwrap_or_default(), Peer::Done);
@@ -89,13 +98,14 @@ impl Relay {
     }
 
     /// The peer broke a rule of the protocol.
-    pub(super) fn fail(&mut self, slot: u32, error: ProtocolError) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn fail(&mut self, slot: Slot, error: ProtocolError) {
+        let connection = &mut self.connections[slot];
         match connection.phase {
             Phase::Open => {
                 self.counters.failed += 1;
-                let (code, why) = (error.close_code(), error.to_string());
-                self.start_close(slot, Cause::Protocol, code, &why, Peer::Failed);
+                let (code, reason) = (error.close_code(), &*error.to_string());
+                let close = CloseFrame { code, reason };
+                self.start_close(slot, Cause::Protocol, Some(close), Peer::Failed);
             }
             Phase::Closing => connection.peer = Peer::Failed,
             Phase::AwaitClose => self.shut(slot),
@@ -103,14 +113,14 @@ impl Relay {
         }
     }
 
-    fn start_close_with(&mut self, slot: u32, payload: Vec<u8>, peer: Peer) {
+    fn start_close_with(&mut self, slot: Slot, payload: Vec<u8>, peer: Peer) {
         let id = self.id(slot);
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         debug_assert_eq!(connection.phase, Phase::Open);
         self.census.set(connection, Phase::Closing);
         connection.peer = peer;
         connection.since = self.now;
-        let key = connection.variant;
+        let key = connection.seat.variant;
         let at = self.topics[key].log.tail();
         let extra = connection.extra();
         extra.close = Some(Close {
@@ -136,21 +146,22 @@ impl Relay {
     }
 
     /// Messages that a closing connection was owed are gone.
-    pub(super) fn tell_of_gap(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn tell_of_gap(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         let is_asked = connection.peer == Peer::Done;
         if let Some(close) = &mut connection.extra().close
             && !is_asked
         {
-            close.payload = Some(LAPPED.encode().to_vec());
+            let lapped = Cause::Lapped.close_frame();
+            close.payload = lapped.map(|lapped| lapped.encode().to_vec());
         }
     }
 
     /// All that a closing connection was owed has been sent: its close frame follows, and the
     /// second time, when that was sent too, the wait for the peer's.
-    pub(super) fn on_owed_sent(&mut self, slot: u32) {
+    pub(super) fn on_owed_sent(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         let extra = connection.extra();
         if let Some(payload) = extra.close.as_mut().and_then(|close| close.payload.take()) {
             extra.outbox.push_control(OpCode::Close, &payload);
@@ -166,10 +177,10 @@ impl Relay {
     }
 
     /// All that we had to say is said.
-    pub(super) fn shut(&mut self, slot: u32) {
+    pub(super) fn shut(&mut self, slot: Slot) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if connection.peer == Peer::Ended || is_shutdown {
             self.drop_now(slot);
             return;
@@ -185,8 +196,8 @@ impl Relay {
     }
 
     /// Bytes that have no meaning any more. A peer that goes on and on is cut off.
-    pub(super) fn discard(&mut self, slot: u32, bytes: usize) {
-        let discarded = &mut self.connections[slot as usize].extra().discarded;
+    pub(super) fn discard(&mut self, slot: Slot, bytes: usize) {
+        let discarded = &mut self.connections[slot].extra().discarded;
         *discarded = discarded.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if *discarded > LINGER_BYTES_MAX {
             self.drop_now(slot);
@@ -194,21 +205,21 @@ impl Relay {
     }
 
     /// Ends a connection at once, be it open or not.
-    pub(super) fn abort(&mut self, slot: u32, cause: Cause) {
-        if self.connections[slot as usize].phase == Phase::Open {
+    pub(super) fn abort(&mut self, slot: Slot, cause: Cause) {
+        if self.connections[slot].phase == Phase::Open {
             // No close frame is sent, whatever the cause usually comes with.
-            self.note_close(slot, cause, NO_FRAME, "");
+            self.note_close(slot, cause, NO_CLOSE_FRAME, "");
         }
         self.drop_now(slot);
     }
 
     /// Ends a connection at once, for whose end there is a cause already if it was open. Its slot
     /// stays taken until the end of the turn.
-    pub(super) fn drop_now(&mut self, slot: u32) {
+    pub(super) fn drop_now(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        self.wheel.disarm(&mut self.connections, slot);
+        self.wheel.disarm(&mut self.connections, slot.0);
         let id = self.id(slot);
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if let Some(extra) = connection.extra.take() {
             self.private_bytes -= extra.charged;
         }
@@ -219,11 +230,8 @@ impl Relay {
         self.closed.push(slot);
     }
 
-    pub(super) fn leave_topic(&mut self, slot: u32) {
-        let key = std::mem::replace(
-            &mut self.connections[slot as usize].variant,
-            VariantKey::NONE,
-        );
+    pub(super) fn leave_topic(&mut self, slot: Slot) {
+        let key = self.connections[slot].seat.variant;
         if key == VariantKey::NONE {
             return;
         }
@@ -237,15 +245,3 @@ impl Relay {
         }
     }
 }
-
-/// What a lapped reader is told.
-pub(super) const LAPPED: CloseFrame = CloseFrame {
-    code: CloseCode::TRY_AGAIN_LATER,
-    reason: "too slow: more was missed than the topic retains",
-};
-
-/// What a close frame without a code is counted as (RFC 6455 §7.1.5).
-const NO_CODE: u16 = 1005;
-
-/// What the end of a connection without a close frame is counted as.
-const NO_FRAME: u16 = 1006;

@@ -3,16 +3,12 @@
 /// Something that is true of a connection, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flag {
-    /// It wants its own messages back.
-    Echo,
     /// Permessage-deflate was agreed on: its messages may come compressed.
     Compression,
     /// It came by a listener on loopback.
     Loopback,
     /// A trusted proxy brought it, and said so before all else.
     Introduced,
-    /// Its socket took less than was offered, and has not said that there is room again.
-    Blocked,
     /// It was blocked for too long: a write is to tell whether it takes anything at all.
     Probing,
     /// It stands in the queue of those with output of their own.
@@ -24,19 +20,16 @@ pub(super) enum Flag {
 }
 
 impl Flag {
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
 /// The flags of one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flags(u16);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flags(u8);
 
 impl Flags {
-    /// Those of a connection that has just come.
-    pub(super) const NEW: Flags = Flags(Flag::Echo.bit());
-
     #[inline]
     pub(super) fn has(self, flag: Flag) -> bool {
         self.0 & flag.bit() != 0
@@ -72,13 +65,13 @@ mod tests {
 
     #[test]
     fn each_flag_is_its_own() {
-        let mut flags = Flags::NEW;
-        assert!(flags.has(Flag::Echo) && !flags.has(Flag::Served));
+        let mut flags = Flags::default();
+        flags.set(Flag::Compression);
+        assert!(flags.has(Flag::Compression) && !flags.has(Flag::Served));
         flags.set(Flag::Served);
-        flags.put(Flag::Echo, false);
-        assert!(!flags.has(Flag::Echo) && flags.has(Flag::Served));
+        flags.put(Flag::Compression, false);
+        assert!(!flags.has(Flag::Compression) && flags.has(Flag::Served));
         assert!(flags.take(Flag::Served) && !flags.take(Flag::Served));
-        flags.put(Flag::Echo, true);
-        assert_eq!(flags, Flags::NEW);
+        assert_eq!(flags, Flags::default());
     }
 }

@@ -46,8 +46,9 @@ pub enum Decision {
 /// default, which accepts and ignores; a relay without hooks pays nothing for them.
 ///
 /// A hook may publish, and read the counters, through a [`Handle`](crate::server::Handle): there no
-/// method of it waits. What it publishes leaves with the next turn, is not told to
-/// [`on_message`](Hooks::on_message), and there is so much of it in a turn and no more.
+/// method of it waits. What it publishes has a queue of its own, which other threads can't fill. It leaves
+/// with the next turn, at most 16,384 messages or 1 MiB at a time, and is not told to
+/// [`on_message`](Hooks::on_message), so that a hook that answers each message does not set itself off.
 pub trait Hooks: Send {
     /// A request passed all checks of the relay: what becomes of it?
     fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {
@@ -65,7 +66,8 @@ pub trait Hooks: Send {
         let _ = (id, topic);
     }
 
-    /// A connection published a message. It is on its way already.
+    /// A connection published a message. It is on its way already. Where an engine orders messages, that takes
+    /// as long as the engine does, and the connection may have left meanwhile.
     fn on_message(&mut self, id: ConnId, message: &Published<'_>) {
         let _ = (id, message);
     }

@@ -1,9 +1,9 @@
-//! Names of messages: which life of its topic a message belongs to, and which one of that life's it is. And
-//! names of origins: where a message came from.
+//! Plain names: of connections and their slots, of topics and variants, of messages, and of origins, where
+//! messages come from.
 //!
-//! A topic's numbers begin at 1 and have no gaps, so that whoever knows two of them knows how many
-//! messages lie between. They begin anew with the topic: an epoch, drawn by chance, tells one life from
-//! another. To clients an id is opaque. It has no colon, for a browser that sends one back in
+//! A message's id says which life of its topic it belongs to, and which one of that life's it is. A topic's
+//! numbers begin at 1 and have no gaps, so that two of them say how many messages lie between. They begin
+//! anew with the topic: an epoch, drawn by chance, tells one life from another. To clients an id is opaque. It has no colon, for a browser that sends one back in
 //! `Last-Event-ID` would have to ask for permission first (CORS).
 
 use std::collections::hash_map::RandomState;
@@ -15,12 +15,40 @@ use std::str::FromStr;
 /// Index of a connection in the relay's slab, and in the tables that stand beside it. It is used again only
 /// after the turn in which its connection closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Slot(pub(super) u32);
+#[repr(transparent)]
+pub struct Slot(pub u32);
 
 impl Slot {
-    pub(super) fn index(self) -> usize {
+    /// The slot's place in a table.
+    #[must_use]
+    pub fn index(self) -> usize {
         self.0 as usize
     }
+}
+
+/// Names a connection for ever: a slot is used again, a generation never. It is the number of the connection's
+/// [`Origin`], too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId {
+    /// Index into the relay's slab, and into a table that stands beside it.
+    pub slot: Slot,
+    /// Which of all origins it is: they are counted as they come.
+    pub generation: u64,
+}
+
+/// Names a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct TopicKey(pub(super) u32);
+
+/// Names one encoding of a topic, and its log, for as long as it has a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct VariantKey(pub(super) u32);
+
+impl VariantKey {
+    /// No variant.
+    pub(super) const NONE: Self = Self(u32::MAX);
 }
 
 /// Which life of its topic a message belongs to: 35 bits, written as seven characters.

@@ -6,23 +6,21 @@
 //! to be read, and never from within another's.
 
 use super::Relay;
-use super::connection::{ConnId, Peer, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
-use super::ids::Slot;
+use super::ids::{ConnId, Slot};
 use super::limits::{GATHER_BYTES_FREE, REFUSED_LINGERING_MAX};
 use super::responses::Pending;
-use crate::http::{self, Answer, Reason, Response, Status};
+use crate::http::{self, Answer, Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::{
-    CloseCode, Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session,
-};
+use crate::proto::{Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session};
 
 impl Relay {
     /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
     /// message that is being inflated, or else the bytes behind it.
     pub fn handle_kept(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
-        let extra = self.connections[slot as usize].extra();
+        let extra = self.connections[slot].extra();
         if let Some(inflating) = extra.inflating.take() {
             if let Err(error) = self.on_inflating(slot, inflating) {
                 self.fail(slot, error);
@@ -41,8 +39,8 @@ impl Relay {
         self.slot(id).is_some_and(|slot| self.is_slot_open(slot))
     }
 
-    fn prove_alive(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn prove_alive(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         connection.heard = self.now;
         connection.flags.clear(Flag::AwaitingPong);
     }
@@ -51,31 +49,31 @@ impl Relay {
     pub fn handle_input(&mut self, id: ConnId, input: &mut [u8]) {
         let Some(slot) = self.slot(id) else { return };
         self.counters.received_bytes += input.len() as u64;
-        if self.connections[slot as usize].phase == Phase::Open {
+        if self.connections[slot].phase == Phase::Open {
             self.take_bytes(slot, input.len());
         }
         self.take_in(slot, input);
     }
 
-    fn take_in(&mut self, slot: u32, input: &mut [u8]) {
+    fn take_in(&mut self, slot: Slot, input: &mut [u8]) {
         self.prove_alive(slot);
-        match self.connections[slot as usize].phase {
+        match self.connections[slot].phase {
             Phase::Head => self.on_request_bytes(slot, input),
             Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
             Phase::Linger => self.discard(slot, input.len()),
             Phase::Respond | Phase::Closed => {}
         }
-        if self.connections[slot as usize].phase != Phase::Closed {
+        if self.connections[slot].phase != Phase::Closed {
             self.settle(slot);
         }
     }
 
     /// The response has left whole.
-    pub(super) fn on_response_sent(&mut self, slot: u32) {
+    pub(super) fn on_response_sent(&mut self, slot: Slot) {
         let id = self.id(slot);
         let is_shutdown = self.shutdown.is_some();
         let is_full = self.census.count(Phase::Linger) >= REFUSED_LINGERING_MAX;
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         let extra = connection.extra();
         let response = extra.response.take();
         let at_accept = response.as_ref().is_some_and(|response| response.at_accept);
@@ -94,7 +92,7 @@ impl Relay {
     }
 
     /// Answers a request.
-    pub(super) fn respond(&mut self, slot: u32, response: Response) {
+    pub(super) fn respond(&mut self, slot: Slot, response: Response) {
         if response.status.is_error() {
             self.note_refusal(slot, &response);
         }
@@ -102,8 +100,8 @@ impl Relay {
     }
 
     /// Lets a response leave.
-    pub(super) fn send_response(&mut self, slot: u32, response: Response) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn send_response(&mut self, slot: Slot, response: Response) {
+        let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Respond);
         connection.since = self.now;
         let extra = connection.extra();
@@ -122,15 +120,15 @@ impl Relay {
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
-    fn on_request_bytes(&mut self, slot: u32, input: &mut [u8]) {
-        if self.gate.awaits_header(Slot(slot)) {
+    fn on_request_bytes(&mut self, slot: Slot, input: &mut [u8]) {
+        if self.gate.awaits_header(slot) {
             let mut rest = self.on_header_bytes(slot, input);
             if !rest.is_empty() {
                 self.on_request_bytes(slot, &mut rest);
             }
             return;
         }
-        let extra = self.connections[slot as usize].extra();
+        let extra = self.connections[slot].extra();
         if extra.head.is_empty() {
             extra.scanner = Default::default();
             match extra.scanner.scan(input, self.limits.head_bytes_max) {
@@ -143,7 +141,7 @@ impl Relay {
             return;
         }
         self.extend_head(slot, input);
-        let extra = self.connections[slot as usize].extra();
+        let extra = self.connections[slot].extra();
         match extra.scanner.scan(&extra.head, self.limits.head_bytes_max) {
             Ok(None) => self.keep_head(slot),
             scanned => {
@@ -155,7 +153,7 @@ impl Relay {
 
     fn on_scanned(
         &mut self,
-        slot: u32,
+        slot: Slot,
         input: &mut [u8],
         scanned: Result<Option<usize>, HeadError>,
     ) {
@@ -170,46 +168,41 @@ impl Relay {
         }
     }
 
-    fn on_bad_head(&mut self, slot: u32, head: &[u8], error: HeadError) {
-        let (status, reason) = match error.status() {
-            431 => (Status::RequestHeaderFieldsTooLarge, Reason::HeadTooLarge),
-            _ => (Status::BadRequest, Reason::MalformedHead),
-        };
-        let mut response = Response::error(status, &error.to_string(), &[]);
+    fn on_bad_head(&mut self, slot: Slot, head: &[u8], error: HeadError) {
+        let mut response = Response::refusal(error.into(), &error.to_string(), &[]);
         response.head_only = head.trim_ascii_start().starts_with(b"HEAD ");
-        self.respond(slot, response.because(reason));
+        self.respond(slot, response);
     }
 
-    fn on_request(&mut self, slot: u32, head: &Head, rest: &mut [u8]) {
+    fn on_request(&mut self, slot: Slot, head: &Head, rest: &mut [u8]) {
         if let Err(response) = self.check_host(slot, head) {
             return self.respond(slot, response);
         }
         if self.gate.is_admin(self.id(slot)) {
             return self.on_admin_request(slot, head, rest);
         }
-        let proxy = self.gate.begin_request(Slot(slot), head);
+        let proxy = self.gate.begin_request(slot, head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
             Answer::Join(_) => {
                 let why = "The relay is full, or going down. Try again later.";
                 let headers = [("Retry-After", "10")];
-                let response = Response::error(Status::ServiceUnavailable, why, &headers);
                 let reason = match self.shutdown {
                     Some(_) => Reason::ShuttingDown,
                     None => Reason::Full,
                 };
-                self.respond(slot, response.because(reason));
+                self.respond(slot, Response::refusal(reason, why, &headers));
             }
             Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.
                 response.keep_alive &= rest.len() <= self.head_room(slot);
                 let keep_alive = response.keep_alive;
                 if keep_alive {
-                    self.connections[slot as usize].extra().kept = rest.to_vec();
+                    self.connections[slot].extra().kept = rest.to_vec();
                 }
                 self.respond(slot, response);
                 if let Some(proxy) = proxy.filter(|_| keep_alive) {
-                    self.gate.end_request(Slot(slot), proxy);
+                    self.gate.end_request(slot, proxy);
                 }
             }
         }
@@ -217,8 +210,8 @@ impl Relay {
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
     /// in the middle of them, only the close frame is heard.
-    pub(super) fn on_frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn on_frames(&mut self, slot: Slot, mut input: &mut [u8]) {
+        let connection = &mut self.connections[slot];
         let compression = connection.flags.has(Flag::Compression);
         let extra = connection.extra.as_deref_mut();
         let mut session = extra
@@ -264,7 +257,7 @@ impl Relay {
             input = &mut input[consumed..];
         }
         session.release();
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if !session.is_at_rest() && connection.phase != Phase::Closed {
             connection.extra().session = Some(session);
         }
@@ -272,7 +265,7 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
-    fn on_fragment(&mut self, slot: u32, fragment: Fragment) {
+    fn on_fragment(&mut self, slot: Slot, fragment: Fragment) {
         if !self.may_go_on(slot, fragment.last) {
             return;
         }
@@ -284,23 +277,23 @@ impl Relay {
         };
         match gather.push(fragment) {
             Some(message) => self.publish(slot, message.kind, message.payload),
-            None => self.connections[slot as usize].extra().gather = gather,
+            None => self.connections[slot].extra().gather = gather,
         }
     }
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
-    fn may_go_on(&mut self, slot: u32, is_last: bool) -> bool {
+    fn may_go_on(&mut self, slot: Slot, is_last: bool) -> bool {
         self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }
 
-    pub(super) fn is_slot_open(&self, slot: u32) -> bool {
-        self.connections[slot as usize].phase == Phase::Open
+    pub(super) fn is_slot_open(&self, slot: Slot) -> bool {
+        self.connections[slot].phase == Phase::Open
     }
 
     /// A piece of a compressed message, which is inflated once it is whole.
     fn on_compressed_fragment(
         &mut self,
-        slot: u32,
+        slot: Slot,
         fragment: Fragment,
     ) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
@@ -314,23 +307,21 @@ impl Relay {
         };
         match gather.push(fragment) {
             Some(message) => self.on_compressed(slot, message)?,
-            None => self.connections[slot as usize].extra().gather = gather,
+            None => self.connections[slot].extra().gather = gather,
         }
         Ok(())
     }
 
     /// What was gathered of a message so far, unless the relay has no memory for another piece.
-    fn take_gather(&mut self, slot: u32, fragment: &Fragment) -> Option<Gather> {
-        let connection = &mut self.connections[slot as usize];
+    fn take_gather(&mut self, slot: Slot, fragment: &Fragment) -> Option<Gather> {
+        let connection = &mut self.connections[slot];
         connection.active = self.now;
         let extra = connection.extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());
         let others = self.private_bytes - extra.charged;
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
-            let reason = "the relay has no memory for so large a message now";
-            let code = CloseCode::TRY_AGAIN_LATER;
-            self.start_close(slot, Cause::Memory, code, reason, Peer::Talking);
+            self.close(slot, Cause::Memory);
             return None;
         }
         Some(std::mem::take(&mut extra.gather))

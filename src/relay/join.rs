@@ -5,7 +5,7 @@ use super::flags::Flag;
 use super::ids::Slot;
 use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, Status, check_topic};
+use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
@@ -14,17 +14,17 @@ impl Relay {
     /// A request passed all checks of ours: a hook may have another opinion.
     pub(super) fn on_join_request(
         &mut self,
-        slot: u32,
+        slot: Slot,
         head: &Head,
         mut join: Join,
         rest: &mut [u8],
     ) {
-        if let Err(refusal) = self.gate.on_upgrade(Slot(slot), self.now) {
+        if let Err(refusal) = self.gate.on_upgrade(slot, self.now) {
             return self.respond(slot, refusal.response());
         }
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = &*join.topic;
-            let client = self.gate.client(Slot(slot)).unwrap_or(PeerAddress::Unknown);
+            let client = self.gate.client(slot).unwrap_or(PeerAddress::Unknown);
             let request = UpgradeRequest {
                 head,
                 topic,
@@ -34,14 +34,12 @@ impl Relay {
                 Decision::Accept => {}
                 Decision::Topic(name) => {
                     if let Err(why) = check_topic(&name) {
-                        let response = Response::error(Status::BadRequest, why, &[]);
-                        return self.respond(slot, response.because(Reason::Topic));
+                        return self.respond(slot, Response::refusal(Reason::Topic, why, &[]));
                     }
                     join.topic = name.into();
                 }
                 Decision::Refuse(status, why) => {
-                    let response = Response::error(status, &why, &[]);
-                    return self.respond(slot, response.because(Reason::Hook));
+                    return self.respond(slot, Response::refusal_by_hook(status, &why));
                 }
             }
         }
@@ -49,8 +47,7 @@ impl Relay {
             let why = "There are as many topics as there may be. Join one that exists, or try again \
                        later.";
             let headers = [("Retry-After", "10")];
-            let response = Response::error(Status::ServiceUnavailable, why, &headers);
-            return self.respond(slot, response.because(Reason::TopicsFull));
+            return self.respond(slot, Response::refusal(Reason::TopicsFull, why, &headers));
         }
         let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
         self.join(slot, &join, subprotocol, rest);
@@ -67,7 +64,7 @@ impl Relay {
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
-    fn join(&mut self, slot: u32, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
+    fn join(&mut self, slot: Slot, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
         let id = self.id(slot);
         let deflate = join
             .upgrade
@@ -78,18 +75,16 @@ impl Relay {
         });
         let topics = self.topics.len();
         let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        let (cursor, member) = self.topics[key].join(slot);
-        let connection = &mut self.connections[slot as usize];
+        self.topics[key].join(&mut self.connections, slot, key);
+        let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Open);
-        self.gate.open(Slot(slot));
-        connection.variant = key;
-        connection.member = member;
-        connection.cursor = cursor;
-        connection.flags.put(Flag::Echo, join.echo);
+        self.gate.open(slot);
+        connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
         let is_new = self.topics.len() > topics;
-        (self.feed).on_join(&join.topic, is_new, id, connection.flags);
+        self.feed.on_join(&join.topic, is_new, id, join.echo);
+        let cursor = connection.seat.cursor();
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
         join.upgrade

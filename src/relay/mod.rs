@@ -25,6 +25,12 @@
 //! The next turn is due at once if [`has_work`](Relay::has_work), else at
 //! [`poll_timeout`](Relay::poll_timeout).
 //!
+//! Where an engine orders messages ([`order_elsewhere`](Relay::order_elsewhere)), there is more: in the second part,
+//! [`commit`](Relay::commit), [`settle_offer`](Relay::settle_offer) and [`discontinuity`](Relay::discontinuity) for
+//! what the link to it brought, and [`handle_held`](Relay::handle_held) where reading says so; in the fourth,
+//! [`poll_interest`](Relay::poll_interest), [`poll_offer`](Relay::poll_offer) and
+//! [`poll_settled`](Relay::poll_settled), as much as the link takes.
+//!
 //! What it promises: every member of a topic is sent a contiguous run of the topic's messages, in
 //! the one order of its log; a reader that does not read costs at most what the topic retains, and
 //! nobody else anything; control frames enter between frames only; nothing that a peer sends
@@ -36,6 +42,7 @@ mod budget;
 mod census;
 mod compression;
 mod connection;
+mod connections;
 mod control;
 mod ending;
 mod feed;
@@ -57,6 +64,7 @@ mod queue;
 mod reading;
 mod reported;
 mod responses;
+mod seat;
 mod shutdown;
 mod timers;
 mod topic;
@@ -66,16 +74,14 @@ mod visits;
 pub use crate::metrics::Counters;
 pub use admin::{Scrape, Side};
 pub use compression::Stopwatch;
-pub use connection::ConnId;
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
-pub use ids::{Epoch, InvalidId, MessageId, Origin, Party};
+pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use reading::Reading;
 pub use responses::Calendar;
-pub use topic::VariantKey;
 
 use crate::http::Site;
 use crate::log::Pool;
@@ -83,11 +89,11 @@ use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
+use connections::Connections;
 use gate::Gate;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
-use slab::Slab;
 use std::collections::VecDeque;
 use topic::Topics;
 
@@ -108,7 +114,7 @@ pub struct Relay {
     limits: Limits,
     site: Site,
     now: Tick,
-    connections: Slab<Connection>,
+    connections: Connections,
     /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
     census: Census,
     gate: Gate,
@@ -141,7 +147,7 @@ pub struct Relay {
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
     /// Slots of this turn's closed connections.
-    closed: Vec<u32>,
+    closed: Vec<Slot>,
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
@@ -164,7 +170,7 @@ impl Relay {
             limits,
             site,
             now,
-            connections: Slab::new(),
+            connections: Connections::default(),
             census: Census::default(),
             gate: Gate::default(),
             feed: feed::Feed::default(),
@@ -234,7 +240,7 @@ impl Relay {
         let generation = self.feed.draw_number();
         let connection = Connection::new(generation, self.now);
         self.census.enter(&connection);
-        let slot = self.connections.insert(connection) as u32;
+        let slot = self.connections.insert(connection);
         let id = ConnId { slot, generation };
         match side {
             Side::Public => {
@@ -260,11 +266,10 @@ impl Relay {
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
         for slot in self.closed.drain(..) {
-            let connection = self.connections.remove(slot as usize);
+            let connection = self.connections.remove(slot);
             self.census.leave(&connection);
         }
-        if self.connections.is_empty() && self.connections.capacity() > SLOTS_AT_REST_MAX {
-            self.connections.shrink_to_fit();
+        if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
             self.gate.shrink();
         }
         self.tidy_topics();
@@ -320,22 +325,22 @@ impl Relay {
     }
 
     /// The slot of a connection that still exists.
-    fn slot(&self, id: ConnId) -> Option<u32> {
-        let connection = self.connections.get(id.slot as usize)?;
+    fn slot(&self, id: ConnId) -> Option<Slot> {
+        let connection = self.connections.get(id.slot)?;
         let alive = connection.generation == id.generation && connection.phase != Phase::Closed;
         alive.then_some(id.slot)
     }
 
-    fn id(&self, slot: u32) -> ConnId {
+    fn id(&self, slot: Slot) -> ConnId {
         ConnId {
             slot,
-            generation: self.connections[slot as usize].generation,
+            generation: self.connections[slot].generation,
         }
     }
 
     /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
-    fn settle(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn settle(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         if let Some(extra) = connection.extra.as_deref_mut() {
             let bytes = extra.bytes();
             self.private_bytes = self.private_bytes - extra.charged + bytes;

@@ -4,8 +4,9 @@
 //! peer's address and the log.
 
 use super::Relay;
-use super::connection::{ConnId, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
+use super::ids::{ConnId, Slot};
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
 use std::collections::VecDeque;
@@ -47,7 +48,7 @@ impl Relay {
 
     /// A request is refused. What happens on the admin listener is nobody's attack, unless a page
     /// had to do with it.
-    pub(super) fn note_refusal(&mut self, slot: u32, response: &Response) {
+    pub(super) fn note_refusal(&mut self, slot: Slot, response: &Response) {
         let id = self.id(slot);
         if self.gate.is_admin(id) && response.reason != Reason::Host {
             return;
@@ -62,9 +63,9 @@ impl Relay {
     }
 
     /// A connection ends before its first request was whole.
-    pub(super) fn note_disconnect(&mut self, slot: u32) {
+    pub(super) fn note_disconnect(&mut self, slot: Slot) {
         let id = self.id(slot);
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         if connection.phase != Phase::Head
             || connection.flags.has(Flag::Served)
             || self.gate.is_admin(id)
@@ -76,7 +77,7 @@ impl Relay {
     }
 
     /// A WebSocket ceases to be open.
-    pub(super) fn note_close(&mut self, slot: u32, cause: Cause, code: u16, why: &str) {
+    pub(super) fn note_close(&mut self, slot: Slot, cause: Cause, code: u16, why: &str) {
         self.counters.count_close(cause, code);
         if !matches!(cause, Cause::Peer | Cause::Shutdown) {
             let why = why.into();

@@ -2,7 +2,7 @@
 //! lapped in, an HTTP response's head. It enters the output on a frame boundary only.
 
 use crate::log::Position;
-use crate::proto::{Header, OpCode};
+use crate::proto::{FrameHeader, OpCode};
 
 /// Bytes that wait for a frame boundary of the log.
 ///
@@ -58,7 +58,7 @@ impl Outbox {
     /// Appends a control frame.
     pub(super) fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
         self.last_pong = None;
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed: false,
             opcode,

@@ -2,11 +2,11 @@
 //! follows once it was sent.
 
 use super::Relay;
-use super::connection::{ConnId, NONE, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
+use super::ids::{ConnId, Slot, VariantKey};
 use super::piece::{Output, Piece, Source};
 use super::responses::Pending;
-use super::topic::VariantKey;
 use crate::log::Position;
 use crate::metrics::Cause;
 use arrayvec::ArrayVec;
@@ -51,13 +51,12 @@ impl Relay {
     /// What to write to a connection that [`poll_transmit`](Relay::poll_transmit) named.
     #[must_use]
     pub fn transmit(&self, id: ConnId) -> Output<'_> {
-        let connection = &self.connections[id.slot as usize];
-        if connection.extra.is_none() && connection.is_member() && connection.flags.has(Flag::Echo)
-        {
-            let log = &self.topics[connection.variant].log;
-            let bytes = log.read(connection.cursor);
-            if connection.cursor.after(bytes.len()) == log.tail() {
-                let source = Source::Log(connection.variant, connection.cursor);
+        let connection = &self.connections[id.slot];
+        if connection.extra.is_none() && connection.seat.is_member() && connection.seat.echo() {
+            let log = &self.topics[connection.seat.variant].log;
+            let bytes = log.read(connection.seat.cursor());
+            if connection.seat.cursor().after(bytes.len()) == log.tail() {
+                let source = Source::Log(connection.seat.variant, connection.seat.cursor());
                 return Output::One(Piece { source, bytes });
             }
         }
@@ -65,9 +64,9 @@ impl Relay {
     }
 
     fn pieces(&self, id: ConnId) -> ArrayVec<Piece<'_>, { Output::PIECES_MAX }> {
-        let connection = &self.connections[id.slot as usize];
+        let connection = &self.connections[id.slot];
         let outbox = connection.outbox();
-        if !connection.is_member() {
+        if !connection.seat.is_member() {
             let response = connection
                 .extra
                 .as_deref()
@@ -82,7 +81,7 @@ impl Relay {
                 .map(Piece::own)
                 .collect();
         }
-        let key = connection.variant;
+        let key = connection.seat.variant;
         let log = &self.topics[key].log;
         let reader = connection.excluded();
         let end = connection.end(log.tail());
@@ -91,10 +90,10 @@ impl Relay {
             spans.map(move |span| Piece::of(key, span))
         };
         let Some(outbox) = outbox else {
-            let pieces = spans(connection.cursor, end);
+            let pieces = spans(connection.seat.cursor(), end);
             return pieces.take(Output::PIECES_MAX).collect();
         };
-        spans(connection.cursor, outbox.at())
+        spans(connection.seat.cursor(), outbox.at())
             .chain([Piece::own(outbox.pending())])
             .chain(spans(outbox.at(), end))
             .take(Output::PIECES_MAX)
@@ -106,22 +105,23 @@ impl Relay {
     pub fn handle_sent(&mut self, id: ConnId, sent: usize, full: bool) {
         let slot = id.slot;
         self.counters.sent_bytes += sent as u64;
-        let connection = &mut self.connections[slot as usize];
-        let before = connection.cursor;
-        if connection.extra.is_none() && connection.is_member() {
-            let log = &self.topics[connection.variant].log;
+        let connection = &mut self.connections[slot];
+        let before = connection.seat.cursor();
+        if connection.extra.is_none() && connection.seat.is_member() {
+            let log = &self.topics[connection.seat.variant].log;
             let tail = log.tail();
-            connection.cursor = log.advance(before, tail, connection.excluded(), sent);
+            let cursor = log.advance(before, tail, connection.excluded(), sent);
+            connection.seat.move_to(cursor);
             if sent > 0 {
                 connection.active = self.now;
             }
-            if connection.cursor == tail && connection.lagging == NONE {
+            if connection.seat.cursor() == tail && connection.seat.lagging.is_none() {
                 return;
             }
         } else {
             self.advance(slot, sent);
         }
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         let is_response = connection.phase == Phase::Respond;
         if is_response {
             self.responses.on_sent(sent);
@@ -131,8 +131,8 @@ impl Relay {
             self.abort(slot, Cause::Stalled);
             return;
         }
-        let key = connection.variant;
-        if connection.lagging != NONE && connection.cursor != before {
+        let key = connection.seat.variant;
+        if connection.seat.lagging.is_some() && connection.seat.cursor() != before {
             let variant = &mut self.topics[key];
             variant.moved(before);
             let lag_bytes = variant.log.tail().since(before);
@@ -150,7 +150,7 @@ impl Relay {
         } else {
             self.on_all_sent(slot);
         }
-        if self.connections[slot as usize].phase != Phase::Closed {
+        if self.connections[slot].phase != Phase::Closed {
             self.settle(slot);
         }
     }
@@ -158,8 +158,9 @@ impl Relay {
     /// The socket has room again.
     pub fn handle_writable(&mut self, id: ConnId) {
         let Some(slot) = self.slot(id) else { return };
-        let connection = &mut self.connections[slot as usize];
-        if connection.flags.take(Flag::Blocked) {
+        let connection = &mut self.connections[slot];
+        if connection.seat.is_blocked() {
+            connection.seat.set_blocked(false);
             // That there is room is progress: a timer that is due in this very turn sees it.
             if matches!(connection.phase, Phase::Open | Phase::Respond) {
                 connection.since = self.now;
@@ -169,8 +170,8 @@ impl Relay {
     }
 
     /// A member has a cursor, and a place on its topic's list, of its own.
-    pub(super) fn lag(&mut self, slot: u32) {
-        let key = self.connections[slot as usize].variant;
+    pub(super) fn lag(&mut self, slot: Slot) {
+        let key = self.connections[slot].seat.variant;
         if key != VariantKey::NONE {
             self.topics[key].lag(&mut self.connections, slot);
             self.touch(key);
@@ -179,9 +180,9 @@ impl Relay {
 
     /// Moves a member's cursor over the frames that it sent itself and does not want back. What
     /// waits for a boundary among them goes along: a cursor never stands beyond it.
-    pub(super) fn pass_over_own(&mut self, slot: u32) -> Position {
-        let connection = &mut self.connections[slot as usize];
-        let (key, before) = (connection.variant, connection.cursor);
+    pub(super) fn pass_over_own(&mut self, slot: Slot) -> Position {
+        let connection = &mut self.connections[slot];
+        let (key, before) = (connection.seat.variant, connection.seat.cursor());
         let Some(own) = connection.excluded() else {
             return before;
         };
@@ -191,11 +192,11 @@ impl Relay {
         if cursor == before {
             return before;
         }
-        connection.cursor = cursor;
+        connection.seat.move_to(cursor);
         if let Some(extra) = connection.extra.as_deref_mut() {
             extra.outbox.enter_at(extra.outbox.at().max(cursor));
         }
-        if connection.lagging != NONE {
+        if connection.seat.lagging.is_some() {
             variant.moved(before);
             self.touch(key);
         }
@@ -203,20 +204,20 @@ impl Relay {
     }
 
     /// The walk has come to a member: whether there is something to write to it now.
-    fn is_served_by_walk(&mut self, slot: u32) -> bool {
-        let connection = &self.connections[slot as usize];
-        if connection.lagging != NONE {
-            self.topics[connection.variant].visits.passed += 1;
+    fn is_served_by_walk(&mut self, slot: Slot) -> bool {
+        let connection = &self.connections[slot];
+        if connection.seat.lagging.is_some() {
+            self.topics[connection.seat.variant].visits.passed += 1;
             return false;
         }
-        let key = connection.variant;
-        let tail = self.topics[connection.variant].log.tail();
-        let (cursor, is_blocked) = (connection.cursor, connection.flags.has(Flag::Blocked));
+        let key = connection.seat.variant;
+        let tail = self.topics[connection.seat.variant].log.tail();
+        let (cursor, is_blocked) = (connection.seat.cursor(), connection.seat.is_blocked());
         if cursor == tail {
             self.topics[key].visits.idle += 1;
             return false;
         }
-        if !connection.flags.has(Flag::Echo) && self.pass_over_own(slot) == tail {
+        if !connection.seat.echo() && self.pass_over_own(slot) == tail {
             self.topics[key].visits.passed += 1;
             return false;
         }
@@ -228,12 +229,12 @@ impl Relay {
         true
     }
 
-    pub(super) fn has_output(&mut self, slot: u32) -> bool {
-        let connection = &self.connections[slot as usize];
+    pub(super) fn has_output(&mut self, slot: Slot) -> bool {
+        let connection = &self.connections[slot];
         if connection.outbox().is_some() {
             return true;
         }
-        if connection.is_member() {
+        if connection.seat.is_member() {
             return self.has_output_of_log(slot);
         }
         let response = connection
@@ -244,16 +245,16 @@ impl Relay {
     }
 
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
-    fn advance(&mut self, slot: u32, sent: usize) {
-        let connection = &mut self.connections[slot as usize];
+    fn advance(&mut self, slot: Slot, sent: usize) {
+        let connection = &mut self.connections[slot];
         let reader = connection.excluded();
         let mut left = sent;
-        let log = match connection.variant {
+        let log = match connection.seat.variant {
             VariantKey::NONE => None,
             key => Some(&self.topics[key].log),
         };
         let end = log.map(|log| connection.end(log.tail()));
-        let cursor = connection.cursor;
+        let cursor = connection.seat.cursor();
         let extra = connection.extra.get_or_insert_default();
         if !extra.outbox.is_empty() {
             let at = extra.outbox.at();
@@ -264,11 +265,13 @@ impl Relay {
                     connection.active = self.now;
                 }
                 if left < before {
-                    connection.cursor = log.advance(cursor, at, reader, left);
+                    connection
+                        .seat
+                        .move_to(log.advance(cursor, at, reader, left));
                     return;
                 }
                 left -= before;
-                connection.cursor = at;
+                connection.seat.move_to(at);
             }
             let outbox_bytes = left.min(extra.outbox.pending().len());
             left -= outbox_bytes;
@@ -282,7 +285,9 @@ impl Relay {
             }
         }
         if let (Some(log), Some(end)) = (log, end) {
-            connection.cursor = log.advance(connection.cursor, end, reader, left);
+            connection
+                .seat
+                .move_to(log.advance(connection.seat.cursor(), end, reader, left));
             if left > 0 {
                 connection.active = self.now;
             }
@@ -291,9 +296,9 @@ impl Relay {
         }
     }
 
-    fn on_blocked(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
-        connection.flags.set(Flag::Blocked);
+    fn on_blocked(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
+        connection.seat.set_blocked(true);
         if matches!(connection.phase, Phase::Open | Phase::Respond) {
             connection.since = self.now;
         }
@@ -302,25 +307,25 @@ impl Relay {
         }
     }
 
-    fn has_output_of_log(&mut self, slot: u32) -> bool {
-        let connection = &self.connections[slot as usize];
-        if !connection.is_member() {
+    fn has_output_of_log(&mut self, slot: Slot) -> bool {
+        let connection = &self.connections[slot];
+        if !connection.seat.is_member() {
             return false;
         }
-        let end = connection.end(self.topics[connection.variant].log.tail());
+        let end = connection.end(self.topics[connection.seat.variant].log.tail());
         self.pass_over_own(slot) < end
     }
 
     /// Nothing is pending: the connection is at the tail, or at its end.
-    pub(super) fn on_all_sent(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    pub(super) fn on_all_sent(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         connection.flags.clear(Flag::Probing);
-        let key = connection.variant;
-        if connection.lagging != NONE {
+        let key = connection.seat.variant;
+        if connection.seat.lagging.is_some() {
             self.topics[key].catch_up(&mut self.connections, slot);
             self.touch(key);
         }
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         match connection.phase {
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),

@@ -1,7 +1,7 @@
 //! What leaves, described as what it is: whoever writes it may treat bytes that many get otherwise than
 //! those that are one connection's own.
 
-use super::topic::VariantKey;
+use super::ids::VariantKey;
 use crate::log::{Position, Span};
 use arrayvec::ArrayVec;
 

@@ -1,15 +1,13 @@
 //! Messages into logs, and what becomes of those who don't keep up.
 
 use super::Relay;
-use super::connection::{ConnId, NONE, Peer, Phase};
-use super::ending::LAPPED;
-use super::flags::Flag;
+use super::connection::Phase;
+use super::ids::{ConnId, Slot, TopicKey, VariantKey};
 use super::limits::{SlowPolicy, TOPIC_SLOTS_PER_PAGE};
-use super::topic::{TopicKey, VariantKey};
 use super::variant::ENCODINGS;
 use crate::log::Position;
 use crate::metrics::Cause;
-use crate::proto::{Header, MessageKind};
+use crate::proto::{FrameHeader, MessageKind};
 
 impl Relay {
     /// Appends a message to a topic, for all its members but the `excluded` one, which sent it. Costs the
@@ -66,7 +64,7 @@ impl Relay {
         payload: &[u8],
     ) {
         let variant = &mut self.topics[key];
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed,
             opcode: kind.opcode(),
@@ -74,7 +72,7 @@ impl Relay {
             payload_bytes: payload.len() as u64,
         };
         let excluded = excluded
-            .filter(|id| self.connections[id.slot as usize].variant == key)
+            .filter(|id| self.connections[id.slot].seat.variant == key)
             .map(|id| id.generation);
         variant.count_visits();
         variant
@@ -150,12 +148,12 @@ impl Relay {
     /// stays. So does whoever has room: it is served before anything else is taken in.
     fn lap(&mut self, key: VariantKey, cut: Position, laps_left: &mut usize) {
         let cut = cut.min(self.topics[key].settled());
-        let is_behind = |&slot: &u32| {
-            let connection = &self.connections[slot as usize];
-            connection.flags.has(Flag::Blocked) && connection.cursor < cut
+        let is_behind = |&slot: &Slot| {
+            let connection = &self.connections[slot];
+            connection.seat.is_blocked() && connection.seat.cursor() < cut
         };
         let lagging = self.topics[key].lagging().iter().copied();
-        let behind: Vec<u32> = lagging.filter(is_behind).take(*laps_left).collect();
+        let behind: Vec<Slot> = lagging.filter(is_behind).take(*laps_left).collect();
         for slot in behind {
             if *laps_left == 0 {
                 break;
@@ -165,12 +163,12 @@ impl Relay {
             if cursor >= cut {
                 continue;
             }
-            if !self.connections[slot as usize].flags.has(Flag::Echo) {
+            if !self.connections[slot].seat.echo() {
                 let runs = self.topics[key].log.runs(cursor);
                 *laps_left = laps_left.saturating_sub(runs / RUNS_PER_LAP);
             }
             self.lap_member(slot);
-            if self.connections[slot as usize].phase != Phase::Closed {
+            if self.connections[slot].phase != Phase::Closed {
                 self.settle(slot);
             }
         }
@@ -199,11 +197,11 @@ impl Relay {
 
     /// A reader lags by more than is retained. The rest of the frame that it is in the middle of
     /// is saved, so that it can be told properly, or it is dropped.
-    fn lap_member(&mut self, slot: u32) {
-        let connection = &self.connections[slot as usize];
-        let variant = &self.topics[connection.variant];
+    fn lap_member(&mut self, slot: Slot) {
+        let connection = &self.connections[slot];
+        let variant = &self.topics[connection.seat.variant];
         let log = &variant.log;
-        let (cursor, tail) = (connection.cursor, log.tail());
+        let (cursor, tail) = (connection.seat.cursor(), log.tail());
         let end = connection.end(tail);
         if cursor >= end {
             // One that closes, and has had all that it was owed of the log.
@@ -232,21 +230,22 @@ impl Relay {
             self.abort(slot, Cause::Lapped);
             return;
         }
-        let connection = &mut self.connections[slot as usize];
+        let connection = &mut self.connections[slot];
         if rest_bytes > 0 {
             debug_assert!(!outbox_under_way, "an outbox enters on a frame boundary");
-            let log = &self.topics[connection.variant].log;
+            let log = &self.topics[connection.seat.variant].log;
             let rest = &log.read(cursor)[..rest_bytes];
             connection.extra.get_or_insert_default().outbox.rescue(rest);
         }
-        let before = std::mem::replace(&mut connection.cursor, tail);
+        let before = connection.seat.cursor();
+        connection.seat.move_to(tail);
         if let Some(extra) = connection.extra.as_deref_mut() {
             extra.outbox.enter_at(tail);
             if let Some(close) = extra.close.as_mut() {
                 close.at = tail;
             }
         }
-        self.topics[connection.variant].moved(before);
+        self.topics[connection.seat.variant].moved(before);
         if !is_open {
             if missed > 0 {
                 self.tell_of_gap(slot);
@@ -254,8 +253,7 @@ impl Relay {
             // Its log ends here: what others publish is nothing to it any more.
             self.leave_topic(slot);
         } else if self.limits.slow_policy == SlowPolicy::Close {
-            let (code, reason) = (LAPPED.code, LAPPED.reason);
-            self.start_close(slot, Cause::Lapped, code, reason, Peer::Talking);
+            self.close(slot, Cause::Lapped);
         }
         self.queue_output(slot);
     }
@@ -318,14 +316,13 @@ impl Relay {
         let noted = std::mem::replace(&mut variant.lagging_noted, lagging);
         self.lagging = self.lagging + lagging as usize - noted as usize;
         let retains = lagging > 0;
-        if retains && variant.retaining == NONE {
-            variant.retaining = self.retaining.len() as u32;
+        if retains && variant.retaining.is_none() {
+            variant.retaining = Some(self.retaining.len() as u32);
             self.retaining.push(key);
-        } else if !retains && variant.retaining != NONE {
-            let index = std::mem::replace(&mut variant.retaining, NONE) as usize;
-            self.retaining.swap_remove(index);
-            if let Some(&moved) = self.retaining.get(index) {
-                self.topics[moved].retaining = index as u32;
+        } else if !retains && let Some(index) = variant.retaining.take() {
+            self.retaining.swap_remove(index as usize);
+            if let Some(&moved) = self.retaining.get(index as usize) {
+                self.topics[moved].retaining = Some(index);
             }
         }
     }

@@ -6,8 +6,9 @@
 //! the turn to itself.
 
 use super::Relay;
-use super::connection::{ConnId, NONE, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
+use super::ids::{ConnId, Slot};
 use std::collections::VecDeque;
 
 /// Connections that wait for their turn, who has waited longest first.
@@ -47,14 +48,14 @@ impl Queue {
 
 impl Relay {
     /// Puts a connection in the queue of those with output of their own.
-    pub(super) fn queue_output(&mut self, slot: u32) {
+    pub(super) fn queue_output(&mut self, slot: Slot) {
         let id = self.id(slot);
-        let connection = &mut self.connections[slot as usize];
-        if !connection.flags.has(Flag::Queued) && !connection.flags.has(Flag::Blocked) {
+        let connection = &mut self.connections[slot];
+        if !connection.flags.has(Flag::Queued) && !connection.seat.is_blocked() {
             connection.flags.set(Flag::Queued);
             match connection.phase {
                 Phase::Respond => self.responses.push(id),
-                _ if connection.lagging != NONE => self.slow_outputs.push(id),
+                _ if connection.seat.lagging.is_some() => self.slow_outputs.push(id),
                 _ => self.outputs.push(id),
             }
         }
@@ -87,16 +88,15 @@ impl Relay {
         let Some(slot) = self.slot(id) else {
             return false;
         };
-        let flags = &mut self.connections[slot as usize].flags;
-        flags.clear(Flag::Queued);
-        if flags.has(Flag::Blocked) {
+        self.connections[slot].flags.clear(Flag::Queued);
+        if self.connections[slot].seat.is_blocked() {
             return false;
         }
         if self.has_output(slot) {
             return true;
         }
         self.on_all_sent(slot);
-        if self.connections[slot as usize].phase != Phase::Closed {
+        if self.connections[slot].phase != Phase::Closed {
             self.settle(slot);
         }
         false
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_turn_sends_its_part_and_the_next_goes_on_where_it_ended() {
         let id = |slot| ConnId {
-            slot,
+            slot: Slot(slot),
             generation: 0,
         };
         let mut queue = Queue::default();
@@ -121,7 +121,7 @@ mod tests {
             while let Some(id) = queue.pop(sent, 1000) {
                 sent += 400;
                 queue.push(id);
-                served.push(id.slot);
+                served.push(id.slot.0);
             }
         }
         assert_eq!(served, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]);

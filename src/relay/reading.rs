@@ -1,8 +1,9 @@
 //! Whether a connection is to be read now, and what of its input has to wait.
 
 use super::Relay;
-use super::connection::{ConnId, Peer, Phase};
+use super::connection::{Peer, Phase};
 use super::flags::Flag;
+use super::ids::{ConnId, Slot};
 
 /// Whether a connection's socket is to be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Relay {
         let Some(slot) = self.slot(id) else {
             return Reading::Later;
         };
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         match connection.phase {
             Phase::Respond | Phase::Closed => Reading::Later,
             Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
@@ -47,8 +48,8 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn room_for(&self, slot: u32) -> usize {
-        let connection = &self.connections[slot as usize];
+    pub(super) fn room_for(&self, slot: Slot) -> usize {
+        let connection = &self.connections[slot];
         if connection.phase != Phase::Open {
             return usize::MAX;
         }
@@ -56,25 +57,25 @@ impl Relay {
         if connection.flags.has(Flag::Compression) && has_inflated {
             return 0;
         }
-        let room = self.room(self.topics[connection.variant].topic);
+        let room = self.room(self.topics[connection.seat.variant].topic);
         room.min(self.room_for_offers())
     }
 
     /// Whether what follows a message has to wait: the read may bring more than there is room for, since it was
     /// inflated, or travels.
-    pub(super) fn is_to_wait(&self, slot: u32, was_compressed: bool) -> bool {
+    pub(super) fn is_to_wait(&self, slot: Slot, was_compressed: bool) -> bool {
         let is_full = !self.takes_offers() && self.is_slot_open(slot);
         is_full || was_compressed && self.room_for(slot) == 0
     }
 
     /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
     /// before them is inflated.
-    pub(super) fn keep_input(&mut self, slot: u32, input: &[u8]) {
-        let is_inflating = (self.connections[slot as usize].extra.as_deref())
+    pub(super) fn keep_input(&mut self, slot: Slot, input: &[u8]) {
+        let is_inflating = (self.connections[slot].extra.as_deref())
             .is_some_and(|extra| extra.inflating.is_some());
         if is_inflating || !input.is_empty() {
             let id = self.id(slot);
-            self.connections[slot as usize].extra().kept = input.to_vec();
+            self.connections[slot].extra().kept = input.to_vec();
             self.resumes.push(id);
         }
     }

@@ -6,7 +6,7 @@
 //! pong or a close frame waits for one turn's part at most.
 
 use super::Relay;
-use super::connection::ConnId;
+use super::ids::ConnId;
 use crate::http::Body;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -92,10 +92,14 @@ impl Responses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Slot;
 
     fn id(slot: u32) -> ConnId {
         let generation = 0;
-        ConnId { slot, generation }
+        ConnId {
+            slot: Slot(slot),
+            generation,
+        }
     }
 
     #[test]
@@ -130,7 +134,7 @@ mod tests {
             while let Some(id) = responses.pop() {
                 responses.on_sent(BYTES_PER_WRITE);
                 responses.push(id);
-                served.push(id.slot);
+                served.push(id.slot.0);
             }
         }
         assert_eq!(served, (0..40).chain(0..40).collect::<Vec<_>>());

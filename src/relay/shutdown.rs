@@ -5,9 +5,9 @@
 //! A few connections need no spreading: they are closed at once.
 
 use super::Relay;
-use super::connection::{Connection, Peer, Phase};
+use super::connection::{Connection, Phase};
+use super::ids::Slot;
 use crate::metrics::Cause;
-use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
 /// Connections that may come back within a millisecond, at most: 2,000 a second.
@@ -50,7 +50,7 @@ impl Relay {
     /// When the next part of the shutdown is due.
     pub(super) fn shutdown_due(&self) -> Option<Tick> {
         let shutdown = self.shutdown.as_ref()?;
-        let is_done = shutdown.next_slot >= self.connections.capacity();
+        let is_done = shutdown.next_slot >= self.connections.slots();
         (!is_done).then(|| self.now.after(1))
     }
 
@@ -64,8 +64,8 @@ impl Relay {
         // Whatever is closed below sees that a shutdown is under way.
         let (mut slot, mut closed) = (shutdown.next_slot, shutdown.closed);
         let spread_ms = shutdown.spread_ms;
-        while slot < self.connections.capacity() && closed < due {
-            closed += usize::from(self.close_for_shutdown(slot as u32, spread_ms));
+        while slot < self.connections.slots() && closed < due {
+            closed += usize::from(self.close_for_shutdown(Slot(slot as u32), spread_ms));
             slot += 1;
         }
         if let Some(shutdown) = &mut self.shutdown {
@@ -74,18 +74,17 @@ impl Relay {
     }
 
     /// Whether it was a WebSocket, and so counts.
-    fn close_for_shutdown(&mut self, slot: u32, spread_ms: u32) -> bool {
-        let Some(connection) = self.connections.get(slot as usize) else {
+    fn close_for_shutdown(&mut self, slot: Slot, spread_ms: u32) -> bool {
+        let Some(connection) = self.connections.get(slot) else {
             return false;
         };
         match connection.phase {
             Phase::Open => {
-                let spread = slot.wrapping_mul(0x9E37_79B9);
+                let spread = slot.0.wrapping_mul(0x9E37_79B9);
                 let delay = (u64::from(spread_ms) * u64::from(spread)) >> 32;
                 let retry_ms = u64::from(RETRY_MS_MIN) + delay;
                 let reason = format!("retry-ms={retry_ms} the relay goes down or restarts");
-                let code = CloseCode::SERVICE_RESTART;
-                self.start_close(slot, Cause::Shutdown, code, &reason, Peer::Talking);
+                self.close_because(slot, Cause::Shutdown, &reason);
                 self.settle(slot);
                 return true;
             }

@@ -8,13 +8,13 @@
 //! which everything that came was [reported](super::reported), and whoever has something to be read is
 //! read first.
 
-use super::connection::{Peer, Phase};
+use super::connection::Phase;
 use super::flags::Flag;
+use super::ids::Slot;
 use super::limits::LINGER_TICKS;
 use super::{ConnId, Relay};
-use crate::http::{Reason, Response, Status};
+use crate::http::{Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::CloseCode;
 use crate::wheel::Tick;
 
 impl Relay {
@@ -29,33 +29,33 @@ impl Relay {
     pub fn poll_timer(&mut self) -> Option<ConnId> {
         let now = self.reported.until();
         while self.timers_left > 0
-            && let Some(slot) = self.wheel.poll(&mut self.connections, now)
+            && let Some(slot) = self.wheel.poll(&mut self.connections, now).map(Slot)
         {
             self.timers_left -= 1;
             let deadline = self.deadline(slot);
             if deadline <= now {
                 return Some(self.id(slot));
             }
-            self.wheel.arm(&mut self.connections, slot, deadline);
+            self.wheel.arm(&mut self.connections, slot.0, deadline);
         }
         None
     }
 
     /// Makes sure that the connection's timer fires no later than its deadline.
-    pub(super) fn rearm(&mut self, slot: u32) {
+    pub(super) fn rearm(&mut self, slot: Slot) {
         let deadline = self.deadline(slot);
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         if connection
             .link
             .deadline()
             .is_none_or(|armed| deadline < armed)
         {
-            self.wheel.arm(&mut self.connections, slot, deadline);
+            self.wheel.arm(&mut self.connections, slot.0, deadline);
         }
     }
 
-    fn deadline(&self, slot: u32) -> Tick {
-        let connection = &self.connections[slot as usize];
+    fn deadline(&self, slot: Slot) -> Tick {
+        let connection = &self.connections[slot];
         let limits = &self.limits;
         let since = connection.since;
         match connection.phase {
@@ -65,7 +65,7 @@ impl Relay {
             Phase::Head => since.after(limits.handshake_timeout),
             Phase::Respond => since.after(limits.stalled_write_timeout),
             Phase::Open => {
-                let liveness = if connection.flags.has(Flag::Blocked) {
+                let liveness = if connection.seat.is_blocked() {
                     since.after(limits.stalled_write_timeout)
                 } else if connection.flags.has(Flag::AwaitingPong) {
                     since.after(limits.pong_timeout)
@@ -84,10 +84,10 @@ impl Relay {
 
     /// Ticks of silence until this connection is pinged: the interval less up to a quarter, which
     /// spreads those who came together.
-    fn silence(&self, slot: u32) -> u32 {
+    fn silence(&self, slot: Slot) -> u32 {
         let interval = self.limits.heartbeat_interval;
         // Multiplying by 2³² / φ sends slots that follow one another far apart.
-        let spread = slot.wrapping_mul(0x9E37_79B9);
+        let spread = slot.0.wrapping_mul(0x9E37_79B9);
         interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
     }
 
@@ -96,22 +96,21 @@ impl Relay {
         let Some(slot) = self.slot(id) else { return };
         let now = self.reported.until();
         if is_unread && self.may_be_excused(slot) {
-            self.wheel.arm(&mut self.connections, slot, now.after(1));
+            self.wheel.arm(&mut self.connections, slot.0, now.after(1));
             return;
         }
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         match connection.phase {
             Phase::Head if connection.flags.has(Flag::Served) && connection.extra.is_none() => {
                 self.drop_now(slot)
             }
             Phase::Head => {
                 let why = "The request did not come in time.";
-                let response = Response::error(Status::RequestTimeout, why, &[]);
-                self.respond(slot, response.because(Reason::Timeout));
+                self.respond(slot, Response::refusal(Reason::Timeout, why, &[]));
             }
-            Phase::Respond if connection.flags.has(Flag::Blocked) => self.probe(slot),
+            Phase::Respond if connection.seat.is_blocked() => self.probe(slot),
             // It waits for its turn: that is not its fault.
-            Phase::Respond => self.connections[slot as usize].since = self.now,
+            Phase::Respond => self.connections[slot].since = self.now,
             Phase::Open => self.on_open_timer(slot, now),
             Phase::Closing | Phase::AwaitClose | Phase::Linger | Phase::Closed => {
                 self.drop_now(slot);
@@ -122,9 +121,9 @@ impl Relay {
 
     /// Whether what a connection has to say may show that it is in time. A head ends sooner or later;
     /// whoever else goes on and on is read once after its deadline.
-    fn may_be_excused(&self, slot: u32) -> bool {
+    fn may_be_excused(&self, slot: Slot) -> bool {
         let deadline = self.deadline(slot);
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         match connection.phase {
             Phase::Head => true,
             Phase::Open | Phase::Closing | Phase::AwaitClose => connection.heard < deadline,
@@ -132,26 +131,25 @@ impl Relay {
         }
     }
 
-    fn on_open_timer(&mut self, slot: u32, now: Tick) {
+    fn on_open_timer(&mut self, slot: Slot, now: Tick) {
         if self.is_held(self.id(slot)) {
             // It has something to say, and is not read.
-            self.connections[slot as usize].active = self.now;
+            self.connections[slot].active = self.now;
         }
-        let connection = &self.connections[slot as usize];
+        let connection = &self.connections[slot];
         let is_idle = self
             .limits
             .idle_timeout
             .is_some_and(|idle| connection.active.after(idle) <= now);
         if is_idle {
-            let code = CloseCode::GOING_AWAY;
-            self.start_close(slot, Cause::Idle, code, "idle", Peer::Talking);
-        } else if connection.flags.has(Flag::Blocked) {
+            self.close(slot, Cause::Idle);
+        } else if connection.seat.is_blocked() {
             self.probe(slot);
         } else if connection.flags.has(Flag::AwaitingPong)
             && (connection.outbox().is_some() || self.is_held(self.id(slot)))
         {
             // The ping waits for its turn, and the peer for the ping; or the pong waits to be read.
-            self.connections[slot as usize].since = self.now;
+            self.connections[slot].since = self.now;
         } else if connection.flags.has(Flag::AwaitingPong) {
             self.counters.dead += 1;
             self.abort(slot, Cause::Dead);
@@ -162,11 +160,11 @@ impl Relay {
 
     /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
     /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
-    fn probe(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
+    fn probe(&mut self, slot: Slot) {
+        let connection = &mut self.connections[slot];
         connection.since = self.now;
         connection.flags.set(Flag::Probing);
-        connection.flags.clear(Flag::Blocked);
+        connection.seat.set_blocked(false);
         self.queue_output(slot);
     }
 }

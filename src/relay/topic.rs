@@ -4,7 +4,7 @@
 //! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
 use super::feed::{Gap, Missing, Numbers, Place};
-use super::ids::{Epoch, MessageId};
+use super::ids::{Epoch, MessageId, TopicKey, VariantKey};
 use super::meter::Meter;
 use super::variant::{ENCODINGS, Encoding, Variant};
 use crate::wheel::Tick;
@@ -16,19 +16,6 @@ use std::ops::{Index, IndexMut};
 
 /// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
 const AT_REST_MAX: usize = 64;
-
-/// Names a topic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct TopicKey(u32);
-
-/// Names one encoding of a topic, and its log, for as long as somebody reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct VariantKey(u32);
-
-impl VariantKey {
-    /// No variant.
-    pub(super) const NONE: Self = Self(u32::MAX);
-}
 
 /// A topic: a name, and its messages as far as somebody reads them.
 #[derive(Debug)]

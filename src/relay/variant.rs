@@ -15,14 +15,13 @@
 //!                     next      end        stand at `goal` or later
 //! ```
 
-use super::connection::{Connection, NONE};
-use super::topic::TopicKey;
+use super::ids::{Slot, TopicKey, VariantKey};
+use super::seat::{LagIndex, MemberIndex, Seats};
 use super::visits::Visits;
 use crate::log::{Boundary, Log, Position};
 use crate::metrics::Histogram;
-use crate::proto::Header;
+use crate::proto::FrameHeader;
 use crate::proto::deflate::Window;
-use slab::Slab;
 
 /// How messages are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +49,7 @@ impl Encoding {
     /// Size of the unit that begins here, as it was encoded: a frame, in which nothing else may enter.
     fn unit_bytes(self, bytes: &[u8]) -> usize {
         match self {
-            Self::Plain | Self::Deflate9 | Self::Deflate15 => match Header::decode(bytes) {
+            Self::Plain | Self::Deflate9 | Self::Deflate15 => match FrameHeader::decode(bytes) {
                 Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
                 _ => unreachable!("the log holds whole frames of ours"),
             },
@@ -79,13 +78,13 @@ pub(super) struct Variant {
     /// It holds more than it may, and stands in the queue of those whose readers are to be lapped.
     pub(super) overfull: bool,
     /// Its index among those with lagging members.
-    pub(super) retaining: u32,
+    pub(super) retaining: Option<u32>,
     /// Its members that lagged at the end of the last turn in which something happened.
     pub(super) lagging_noted: u32,
     pub(super) visits: Visits,
     pub(super) log: Log,
     /// Slots of the members, in no order.
-    members: Vec<u32>,
+    members: Vec<Slot>,
     /// The lagging members, if there are any: in most topics there never are.
     laggards: Option<Box<Laggards>>,
     /// Index of the member that the walk visits next.
@@ -104,7 +103,7 @@ pub(super) struct Variant {
 #[derive(Debug)]
 struct Laggards {
     /// Their slots, in no order; never empty.
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     /// None of their cursors is before it.
     floor: Position,
     /// Whoever stood at `floor` may have moved.
@@ -120,7 +119,7 @@ impl Variant {
             dirty: false,
             touched: false,
             overfull: false,
-            retaining: NONE,
+            retaining: None,
             lagging_noted: 0,
             visits: Visits::from(messages),
             log: Log::starting_at(messages),
@@ -147,7 +146,7 @@ impl Variant {
     }
 
     /// Slots of the members.
-    pub(super) fn slots(&self) -> &[u32] {
+    pub(super) fn slots(&self) -> &[Slot] {
         &self.members
     }
 
@@ -163,7 +162,7 @@ impl Variant {
             .map_or(0, |laggards| self.log.tail().since(laggards.floor))
     }
 
-    pub(super) fn lagging(&self) -> &[u32] {
+    pub(super) fn lagging(&self) -> &[Slot] {
         self.laggards
             .as_deref()
             .map_or(&[], |laggards| &laggards.slots)
@@ -174,28 +173,31 @@ impl Variant {
         self.log.tail().since(self.settled)
     }
 
-    /// Takes in a member at the tail, where no round under way has anything for it, and returns its
-    /// cursor and index.
-    pub(super) fn join(&mut self, slot: u32) -> (Position, u32) {
-        let index = self.members.len() as u32;
+    /// Takes in a member at the tail, where no round under way has anything for it.
+    pub(super) fn join(&mut self, seats: &mut impl Seats, slot: Slot, key: VariantKey) {
+        let seat = seats.seat_mut(slot);
+        seat.variant = key;
+        seat.move_to(self.log.tail());
+        seat.set_member(MemberIndex(self.members.len() as u32));
         self.members.push(slot);
-        (self.log.tail(), index)
     }
 
     /// Removes a member. Each part of the list closes its gap with its last: those who were visited,
     /// those who are yet to be, and those who have come since.
-    pub(super) fn leave(&mut self, connections: &mut Slab<Connection>, slot: u32) {
-        self.catch_up(connections, slot);
-        let mut hole = std::mem::replace(&mut connections[slot as usize].member, NONE);
+    pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) {
+        self.catch_up(seats, slot);
+        let seat = seats.seat_mut(slot);
+        let mut hole = seat.member().0;
+        seat.variant = VariantKey::NONE;
         if hole < self.next {
             self.next -= 1;
             self.counted = self.counted.min(self.next);
-            self.place(connections, self.next, hole);
+            self.place(seats, self.next, hole);
             hole = self.next;
         }
         if hole < self.end {
             self.end -= 1;
-            self.place(connections, self.end, hole);
+            self.place(seats, self.end, hole);
             hole = self.end;
             if self.end == 0 {
                 // All whom this round was for have left, and the others have come since.
@@ -203,15 +205,15 @@ impl Variant {
             }
         }
         let last = self.members.len() as u32 - 1;
-        self.place(connections, last, hole);
+        self.place(seats, last, hole);
         self.members.pop();
     }
 
-    fn place(&mut self, connections: &mut Slab<Connection>, from: u32, to: u32) {
+    fn place(&mut self, seats: &mut impl Seats, from: u32, to: u32) {
         if from != to {
             let slot = self.members[from as usize];
             self.members[to as usize] = slot;
-            connections[slot as usize].member = to;
+            seats.seat_mut(slot).set_member(MemberIndex(to));
         }
     }
 
@@ -239,7 +241,7 @@ impl Variant {
 
     /// The member to visit next, if the walk is due. It may be the first of a round.
     #[inline]
-    pub(super) fn visit(&mut self) -> u32 {
+    pub(super) fn visit(&mut self) -> Slot {
         if self.next == self.end {
             self.goal = self.log.tail();
             self.end = self.members.len() as u32;
@@ -267,19 +269,19 @@ impl Variant {
     }
 
     /// Gives a member a place on the list of those who lag, with the cursor it has now.
-    pub(super) fn lag(&mut self, connections: &mut Slab<Connection>, slot: u32) {
-        let connection = &mut connections[slot as usize];
-        if connection.lagging == NONE {
+    pub(super) fn lag(&mut self, seats: &mut impl Seats, slot: Slot) {
+        let seat = seats.seat_mut(slot);
+        if seat.lagging.is_none() {
             let laggards = self.laggards.get_or_insert_with(|| {
                 Box::new(Laggards {
                     slots: Vec::new(),
-                    floor: connection.cursor,
+                    floor: seat.cursor(),
                     floor_stale: false,
                 })
             });
-            connection.lagging = laggards.slots.len() as u32;
+            seat.lagging = LagIndex::after(laggards.slots.len());
             laggards.slots.push(slot);
-            laggards.floor = laggards.floor.min(connection.cursor);
+            laggards.floor = laggards.floor.min(seat.cursor());
         }
     }
 
@@ -291,14 +293,14 @@ impl Variant {
     }
 
     /// Takes a member from the list of those who lag: it is at the tail, or leaves.
-    pub(super) fn catch_up(&mut self, connections: &mut Slab<Connection>, slot: u32) {
-        let index = std::mem::replace(&mut connections[slot as usize].lagging, NONE);
-        let Some(laggards) = self.laggards.as_mut().filter(|_| index != NONE) else {
+    pub(super) fn catch_up(&mut self, seats: &mut impl Seats, slot: Slot) {
+        let lagging = seats.seat_mut(slot).lagging.take();
+        let (Some(index), Some(laggards)) = (lagging, self.laggards.as_mut()) else {
             return;
         };
-        laggards.slots.swap_remove(index as usize);
-        if let Some(&moved) = laggards.slots.get(index as usize) {
-            connections[moved as usize].lagging = index;
+        laggards.slots.swap_remove(index.index());
+        if let Some(&moved) = laggards.slots.get(index.index()) {
+            seats.seat_mut(moved).lagging = lagging;
         }
         laggards.floor_stale = true;
         if laggards.slots.is_empty() {
@@ -307,11 +309,8 @@ impl Variant {
     }
 
     /// The oldest position that somebody still needs.
-    pub(super) fn needed_from(&mut self, connections: &Slab<Connection>) -> Position {
-        let floor = self
-            .laggards
-            .as_mut()
-            .map(|laggards| laggards.floor(connections));
+    pub(super) fn needed_from(&mut self, seats: &impl Seats) -> Position {
+        let floor = self.laggards.as_mut().map(|laggards| laggards.floor(seats));
         floor.map_or(self.settled, |floor| floor.min(self.settled))
     }
 
@@ -322,12 +321,9 @@ impl Variant {
 }
 
 impl Laggards {
-    fn floor(&mut self, connections: &Slab<Connection>) -> Position {
+    fn floor(&mut self, seats: &impl Seats) -> Position {
         if self.floor_stale {
-            let cursors = self
-                .slots
-                .iter()
-                .map(|&slot| connections[slot as usize].cursor);
+            let cursors = self.slots.iter().map(|&slot| seats.seat(slot).cursor());
             self.floor = cursors.min().unwrap_or(self.floor);
             self.floor_stale = false;
         }
@@ -337,9 +333,9 @@ impl Laggards {
 
 #[cfg(test)]
 mod tests {
+    use super::super::seat::Seat;
     use super::*;
     use crate::log::Pool;
-    use crate::wheel::Tick;
     use proptest::prelude::*;
 
     proptest! {
@@ -349,25 +345,23 @@ mod tests {
         fn a_round_settles_what_was_there_when_it_began(
             ops in prop::collection::vec((0u8..8, any::<prop::sample::Index>()), 1..300)
         ) {
-            let mut connections = Slab::new();
+            let mut seats: Vec<Seat> = Vec::new();
             let mut variant = Variant::new(TopicKey::default(), Encoding::Plain, 0);
             let mut pool = Pool::new(64 << 10, 1 << 20);
             let mut per_write = Histogram::default();
-            let mut members: Vec<u32> = Vec::new();
+            let mut members: Vec<Slot> = Vec::new();
             let (mut goal, mut visits_left) = (Position(0), 0);
             for (op, pick) in ops {
                 match op {
                     0 | 1 => {
-                        let slot = connections.insert(Connection::new(0, Tick(0))) as u32;
-                        let (cursor, index) = variant.join(slot);
-                        connections[slot as usize].cursor = cursor;
-                        connections[slot as usize].member = index;
+                        let slot = Slot(seats.len() as u32);
+                        seats.push(Seat::empty());
+                        variant.join(&mut seats, slot, VariantKey(0));
                         members.push(slot);
                     }
                     2 if !members.is_empty() => {
                         let slot = members.swap_remove(pick.index(members.len()));
-                        variant.leave(&mut connections, slot);
-                        connections.remove(slot as usize);
+                        variant.leave(&mut seats, slot);
                     }
                     3 => variant.log.append(&mut pool, &[1, 2], &[3], None),
                     _ => {
@@ -381,12 +375,12 @@ mod tests {
                         prop_assert!(visits_left > 0, "a round is longer than the list");
                         visits_left -= 1;
                         let slot = variant.visit();
-                        connections[slot as usize].cursor = variant.log.tail();
+                        seats.seat_mut(slot).move_to(variant.log.tail());
                     }
                 }
                 for (index, &slot) in variant.members.iter().enumerate() {
-                    prop_assert_eq!(connections[slot as usize].member, index as u32);
-                    prop_assert!(connections[slot as usize].cursor >= variant.settled());
+                    prop_assert_eq!(seats.seat(slot).member(), MemberIndex(index as u32));
+                    prop_assert!(seats.seat(slot).cursor() >= variant.settled());
                 }
                 prop_assert_eq!(variant.members.len(), members.len());
             }

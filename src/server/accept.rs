@@ -3,8 +3,9 @@
 
 use super::table::{self, Table};
 use crate::relay::{ConnId, Relay, Side};
+use crate::sys::accept::{AcceptOutcome, accept};
 use crate::sys::listen::Listener;
-use crate::sys::socket::{self, AcceptOutcome, Stream};
+use crate::sys::socket::Stream;
 use crate::wheel::Tick;
 use mio::{Interest, Registry, Token};
 use std::io;
@@ -153,10 +154,10 @@ impl Acceptor {
                     }
                 }
                 budget -= 1;
-                match socket::accept(listener) {
+                match accept(listener) {
                     AcceptOutcome::Connection(stream, peer) => {
                         self.gone = 0;
-                        let id = relay.handle_accept(*side, peer);
+                        let id = relay.handle_accept(*side, peer.into());
                         if *is_loopback {
                             relay.handle_loopback(id);
                         }

@@ -38,7 +38,12 @@ struct Tally {
 
 impl Digest {
     /// Takes in what happened to somebody.
-    pub(super) fn hear(&mut self, now: Tick, notice: &Notice, peer: impl FnOnce() -> PeerAddress) {
+    pub(super) fn handle_notice(
+        &mut self,
+        now: Tick,
+        notice: &Notice,
+        peer: impl FnOnce() -> PeerAddress,
+    ) {
         self.began.get_or_insert(now);
         let tally = match notice {
             Notice::Refused { reason, .. } => &mut self.refused[*reason as usize],
@@ -175,22 +180,21 @@ impl Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Response, Status};
+    use crate::http::Response;
 
     fn refusal(reason: Reason) -> Notice {
-        let status = reason.status().unwrap_or(Status::BadRequest);
-        let body = Response::error(status, "No.", &[]).body;
+        let response = Response::refusal(reason, "No.", &[]);
         Notice::Refused {
             reason,
-            status,
-            body,
+            status: response.status,
+            body: response.body,
         }
     }
 
-    fn hear(digest: &mut Digest, notice: &Notice, times: u64) {
+    fn notice(digest: &mut Digest, notice: &Notice, times: u64) {
         for port in 0..times {
             let peer = || PeerAddress::Tcp(([192, 0, 2, 1], port as u16 + 1).into());
-            digest.hear(Tick(7), notice, peer);
+            digest.handle_notice(Tick(7), notice, peer);
         }
     }
 
@@ -198,7 +202,7 @@ mod tests {
     fn a_few_are_not_worth_a_line() {
         let mut digest = Digest::default();
         assert_eq!(digest.due(), None);
-        hear(&mut digest, &refusal(Reason::NoUpgrade), 99);
+        notice(&mut digest, &refusal(Reason::NoUpgrade), 99);
         assert_eq!(digest.due(), Some(Tick(7 + WINDOW_TICKS)));
         assert_eq!(digest.summary(Tick(107)), None);
         digest.handle_time(Tick(7 + WINDOW_TICKS));
@@ -213,9 +217,9 @@ mod tests {
             code: 1006,
             why: "".into(),
         };
-        hear(&mut digest, &refusal(Reason::NoUpgrade), 104);
-        hear(&mut digest, &refusal(Reason::Origin), 1100);
-        hear(&mut digest, &dead, 3);
+        notice(&mut digest, &refusal(Reason::NoUpgrade), 104);
+        notice(&mut digest, &refusal(Reason::Origin), 1100);
+        notice(&mut digest, &dead, 3);
         assert_eq!(
             digest.summary(Tick(107)).unwrap(),
             "in 10 s: 1204 requests refused (1100 origin, 104 no_upgrade); 3 connections failed \
@@ -226,7 +230,7 @@ mod tests {
     #[test]
     fn a_window_that_is_cut_short_says_how_long_it_was() {
         let mut digest = Digest::default();
-        hear(&mut digest, &refusal(Reason::NoUpgrade), 100);
+        notice(&mut digest, &refusal(Reason::NoUpgrade), 100);
         for (now, start) in [
             (7, "in 0.1 s: 100 requests"),
             (10, "in 0.3 s: 100 requests"),
@@ -242,9 +246,9 @@ mod tests {
     #[test]
     fn the_operators_affairs_are_summed_up_from_the_second_on() {
         let mut digest = Digest::default();
-        hear(&mut digest, &refusal(Reason::Origin), 1);
+        notice(&mut digest, &refusal(Reason::Origin), 1);
         assert_eq!(digest.summary(Tick(107)), None);
-        hear(&mut digest, &refusal(Reason::Origin), 1);
+        notice(&mut digest, &refusal(Reason::Origin), 1);
         assert!(
             digest
                 .summary(Tick(107))

@@ -1,10 +1,11 @@
 //! The relay's face to the program that embeds it: publish, read the counters, stop it.
 //!
-//! What can be known of a message without the loop is checked on the thread that brings it. And nobody
-//! waits for a loop that can't come: neither one that has ended, nor the one whose own thread asks, as
-//! a hook does.
+//! What can be known of a message without the loop is checked on the thread that brings it. No thread
+//! waits for a loop that can't answer: neither for one that has ended, nor the loop's own for itself, as
+//! a hook would.
 
-use super::mailbox::{Mail, Mailbox};
+use super::backlog::Mail;
+use super::mailbox::Mailbox;
 use super::receipt::Receipt;
 use crate::http;
 use crate::proto::MessageKind;
@@ -83,9 +84,10 @@ impl Handle {
         self.mailbox.stop()
     }
 
-    /// Publishes a message into a topic, as if a client had: it reaches every member. A topic that
-    /// nobody is in takes it, and forgets it. `Ok` means that it stands in the loop's queue, to be
-    /// published in its turn unless the server ends before; whoever wants to know waits for the receipt.
+    /// Publishes a message into a topic, as if a client had: it reaches every member. A topic without
+    /// members takes it, and forgets it. `Ok` means that it stands in the loop's queue, to be published
+    /// unless the server ends before; the receipt says what became of it. What one thread publishes into
+    /// one topic keeps its order, and a topic that has no room at the moment holds up no other.
     ///
     /// Waits while the queue is full, for [`run`](super::Server::run) to begin too. Only on the loop's
     /// own thread, hence inside a hook, it does not wait: there it is
@@ -104,7 +106,9 @@ impl Handle {
     }
 
     /// Publishes a message as [`publish`](Handle::publish) does, without a receipt, and never waits: with
-    /// [`PublishError::QueueFull`] it was not taken. The queue holds 1,024 messages, of 4 MiB together.
+    /// [`PublishError::QueueFull`] it was not taken. Threads share a queue of 1,024 messages, of 4 MiB
+    /// together; hooks have one of their own, of 16,384 and 4 MiB. A queue that is empty takes a message
+    /// of any size.
     pub fn try_publish(
         &self,
         topic: &str,

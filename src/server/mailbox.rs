@@ -1,49 +1,46 @@
-//! What other threads, and hooks, ask of the loop, and how it hears of it.
+//! What other threads, and hooks, ask of the loop: their end of it.
 //!
-//! Behind a lock that nobody holds for longer than it takes to move a message: the loop waits for it,
-//! but never for what a thread does. Only messages queue up, so that nothing else has to wait behind
-//! them.
+//! It stands behind a lock that nobody holds for longer than it takes to move a message: the loop waits
+//! for it, but never for what a thread does. Only messages queue up, so that nothing else has to wait
+//! behind them. Those of threads and those of hooks have an intake each: neither can fill the other's.
 
-use super::Server;
-use super::handle::{Gone, Handle, PublishError};
-use super::receipt::Unsettled;
+use super::backlog::{Backlog, Intake, Mail, Volume};
+use super::handle::{Gone, PublishError};
 use super::signals::Loaded;
-use crate::proto::MessageKind;
-use crate::relay::{Counters, MessageId, Offered, Relay};
-use crate::turn::Shares;
-use crate::wheel::Tick;
+use crate::relay::Counters;
 use mio::Waker;
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// Messages that wait for the loop, and that a turn takes from there: whoever publishes without end,
-/// into topics that take everything, must not keep those waiting who are connected. A hook that
-/// publishes once for each message that it hears of has room for what a busy turn brings.
-const MESSAGES_MAX: usize = 1024;
+/// What threads have the loop publish and it has not yet: while it is that much, they wait. One message
+/// is taken, whatever its size.
+pub(super) const THREADS_MAX: Volume = Volume {
+    messages: 1024,
+    bytes: 4 << 20,
+};
 
-/// Bytes of them. One more message may wait, whatever its size. A turn takes as many as it reads from
-/// clients.
-const MESSAGES_BYTES_MAX: usize = 4 << 20;
+/// The same for hooks, which can't wait: there is room for an answer to each message that a turn brings,
+/// if these take 64 bytes or more and the answers are no more than four times as long.
+pub(super) const HOOKS_MAX: Volume = Volume {
+    messages: 16_384,
+    bytes: 4 << 20,
+};
 
-/// A message to be published.
-#[derive(Debug)]
-pub(super) struct Mail {
-    pub(super) topic: Box<str>,
-    pub(super) kind: MessageKind,
-    pub(super) payload: Box<[u8]>,
-    /// Somebody wants to know what becomes of it.
-    pub(super) receipt: Option<Unsettled>,
+/// One of each, for hooks and for threads.
+#[derive(Debug, Default)]
+pub(super) struct Each<T> {
+    pub(super) hooks: T,
+    pub(super) threads: T,
 }
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
-    /// There is room for messages again, or the loop has ended.
+    /// There is room for a thread's messages again, or the loop has ended.
     room: Condvar,
     /// Counters were read, or the loop has ended.
     counted: Condvar,
@@ -57,8 +54,7 @@ struct State {
     phase: Phase,
     /// The thread that runs the loop; before it does, the one that made it, which most often will.
     thread: ThreadId,
-    messages: VecDeque<Mail>,
-    messages_bytes: usize,
+    messages: Each<Intake>,
     /// Threads that wait for room.
     waiting: usize,
     stop: bool,
@@ -78,18 +74,60 @@ enum Phase {
     Ended,
 }
 
-impl State {
-    fn has_room_for(&self, mail: &Mail) -> bool {
-        let fits = self.messages_bytes + mail.payload.len() <= MESSAGES_BYTES_MAX;
-        self.messages.is_empty() || self.messages.len() < MESSAGES_MAX && fits
-    }
+/// What the loop is asked for, messages apart.
+#[derive(Debug)]
+pub(super) struct Requests {
+    pub(super) stop: bool,
+    pub(super) loaded: Option<Box<Loaded>>,
+}
 
+impl State {
     fn is_loops_thread(&self) -> bool {
         self.thread == thread::current().id()
+    }
+
+    /// Where the messages of this thread go. Before the loop runs, there are no hooks, and what was
+    /// published then must not fall behind what the same thread publishes later.
+    fn intake(&mut self) -> &mut Intake {
+        match self.phase == Phase::Running && self.is_loops_thread() {
+            true => &mut self.messages.hooks,
+            false => &mut self.messages.threads,
+        }
+    }
+
+    /// A message of that size is neither taken nor refused for good.
+    fn must_wait(&mut self, payload_bytes: usize) -> bool {
+        self.phase != Phase::Ended
+            && !self.is_loops_thread()
+            && !self.intake().has_room_for(payload_bytes)
     }
 }
 
 impl Mailbox {
+    pub(super) fn new(waker: Waker, message_bytes_max: usize) -> Self {
+        let state = State {
+            phase: Phase::Bound,
+            thread: thread::current().id(),
+            messages: Each {
+                hooks: Intake::new(HOOKS_MAX),
+                threads: Intake::new(THREADS_MAX),
+            },
+            waiting: 0,
+            stop: false,
+            loaded: None,
+            counters: Box::default(),
+            asked: 0,
+            answered: 0,
+        };
+        Mailbox {
+            state: Mutex::new(state),
+            room: Condvar::new(),
+            counted: Condvar::new(),
+            waker,
+            message_bytes_max: message_bytes_max.into(),
+        }
+    }
+
     pub(super) fn stop(&self) -> Result<(), Gone> {
         self.ask(|state| state.stop = true)
     }
@@ -106,8 +144,7 @@ impl Mailbox {
     /// Takes a message once there is room for it.
     pub(super) fn deliver(&self, mail: Mail) -> Result<(), PublishError> {
         let mut state = self.lock();
-        while state.phase != Phase::Ended && !state.has_room_for(&mail) && !state.is_loops_thread()
-        {
+        while state.must_wait(mail.payload.len()) {
             state.waiting += 1;
             state = wait(&self.room, state);
             state.waiting -= 1;
@@ -124,13 +161,12 @@ impl Mailbox {
         if state.phase == Phase::Ended {
             return Err(PublishError::Gone);
         }
-        if !state.has_room_for(&mail) {
+        let intake = state.intake();
+        if !intake.has_room_for(mail.payload.len()) {
             return Err(PublishError::QueueFull);
         }
         // If there are others, the loop knows.
-        let is_first = state.messages.is_empty();
-        state.messages_bytes += mail.payload.len();
-        state.messages.push_back(mail);
+        let is_first = intake.push(mail);
         drop(state);
         if is_first {
             self.wake();
@@ -169,17 +205,6 @@ impl Mailbox {
         Ok(())
     }
 
-    fn end(&self) {
-        let mut state = self.lock();
-        state.phase = Phase::Ended;
-        let unpublished = mem::take(&mut state.messages);
-        drop(state);
-        // Each tells whoever waits for its receipt, under a lock of its own.
-        drop(unpublished);
-        self.room.notify_all();
-        self.counted.notify_all();
-    }
-
     fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("the loop can't be woken: {error}");
@@ -192,197 +217,81 @@ impl Mailbox {
     }
 }
 
-fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-    condition
-        .wait(state)
-        .unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The loop's end of the mailbox. With it, all handles' server is gone.
-#[derive(Debug)]
-pub(super) struct Inbox {
-    mailbox: Arc<Mailbox>,
-    /// Messages were left over for the next turn.
-    has_more: bool,
-    /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
-    travelling: HashMap<u64, Unsettled>,
-    /// Hooks may ask for counters while the relay is busy.
-    keeps_counters: bool,
-}
-
-/// The loop runs for as long as this lives.
-pub(super) struct Running(Arc<Mailbox>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-impl Drop for Inbox {
-    fn drop(&mut self) {
-        self.mailbox.end();
-    }
-}
-
-impl Inbox {
-    pub(super) fn new(waker: Waker, message_bytes_max: usize) -> Self {
-        let state = State {
-            phase: Phase::Bound,
-            thread: thread::current().id(),
-            messages: VecDeque::new(),
-            messages_bytes: 0,
-            waiting: 0,
-            stop: false,
-            loaded: None,
-            counters: Box::default(),
-            asked: 0,
-            answered: 0,
-        };
-        let mailbox = Mailbox {
-            state: Mutex::new(state),
-            room: Condvar::new(),
-            counted: Condvar::new(),
-            waker,
-            message_bytes_max: message_bytes_max.into(),
-        };
-        Inbox {
-            mailbox: Arc::new(mailbox),
-            has_more: false,
-            travelling: HashMap::new(),
-            keeps_counters: false,
-        }
-    }
-
-    pub(super) fn handle(&self) -> Handle {
-        Handle::new(self.mailbox.clone())
-    }
-
-    pub(super) fn mailbox(&self) -> Arc<Mailbox> {
-        self.mailbox.clone()
-    }
-
+/// What the loop calls.
+impl Mailbox {
     pub(super) fn set_message_bytes_max(&self, bytes_max: usize) {
-        let max = &self.mailbox.message_bytes_max;
-        max.store(bytes_max, Ordering::Relaxed);
-    }
-
-    pub(super) fn keep_counters(&mut self) {
-        self.keeps_counters = true;
+        self.message_bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
     /// The loop begins, on this thread. It does so once.
-    pub(super) fn start(&self) -> io::Result<Running> {
-        let mut state = self.mailbox.lock();
+    pub(super) fn start(&self) -> io::Result<()> {
+        let mut state = self.lock();
         if state.phase != Phase::Bound {
             return Err(io::Error::other("a server runs once, and this one did"));
         }
         state.phase = Phase::Running;
         state.thread = thread::current().id();
-        Ok(Running(self.mailbox.clone()))
+        Ok(())
     }
 
-    /// A turn begins.
-    pub(super) fn begin_turn(&self, counters: &Counters) {
-        if self.keeps_counters {
-            *self.mailbox.lock().counters = *counters;
+    /// What was asked for since the last time; messages go to the backlogs.
+    pub(super) fn collect(&self, backlogs: &mut Each<Backlog>) -> Requests {
+        let mut state = self.lock();
+        backlogs.hooks.take_from(&mut state.messages.hooks);
+        backlogs.threads.take_from(&mut state.messages.threads);
+        Requests {
+            stop: mem::take(&mut state.stop),
+            loaded: state.loaded.take(),
         }
     }
 
-    /// There is, or may be, a message that the next turn is to publish.
-    pub(super) fn has_work(&self, relay: &Relay) -> bool {
-        self.has_more && relay.takes_offers()
-    }
-
-    /// Puts a message back before all others: its topic had no room for it.
-    fn put_back(&self, mail: Mail) {
-        let mut state = self.mailbox.lock();
-        state.messages_bytes += mail.payload.len();
-        state.messages.push_front(mail);
-    }
-
-    /// The next message.
-    fn next(&self) -> Option<Mail> {
-        let mut state = self.mailbox.lock();
-        let mail = state.messages.pop_front()?;
-        state.messages_bytes -= mail.payload.len();
-        let is_awaited = state.waiting > 0;
+    /// So much was published: there is room for as much.
+    pub(super) fn release(&self, published: Each<Volume>) {
+        let mut state = self.lock();
+        state.messages.hooks.release(published.hooks);
+        state.messages.threads.release(published.threads);
+        let is_awaited = state.waiting > 0 && published.threads.messages > 0;
         drop(state);
         if is_awaited {
-            self.mailbox.room.notify_one();
+            self.room.notify_all();
         }
-        Some(mail)
     }
 
-    fn answer(&self, counters: &Counters) {
-        let mut state = self.mailbox.lock();
+    /// Notes the counters for hooks.
+    pub(super) fn note(&self, counters: &Counters) {
+        *self.lock().counters = *counters;
+    }
+
+    /// Tells the counters to the threads that have asked for them.
+    pub(super) fn answer(&self, counters: &Counters) {
+        let mut state = self.lock();
         if state.answered < state.asked {
             state.answered = state.asked;
             *state.counters = *counters;
             drop(state);
-            self.mailbox.counted.notify_all();
+            self.counted.notify_all();
         }
+    }
+
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Ended;
+        let unpublished = (state.messages.hooks.end(), state.messages.threads.end());
+        drop(state);
+        // Each tells those that wait for its receipt, under a lock of its own.
+        drop(unpublished);
+        self.room.notify_all();
+        self.counted.notify_all();
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting
     }
 }
 
-impl Server {
-    /// Does what was asked for, and publishes as much as a turn may, until a topic has no room.
-    pub(super) fn obey(&mut self, now: Tick) {
-        let (stop, loaded) = {
-            let mut state = self.inbox.mailbox.lock();
-            (mem::take(&mut state.stop), state.loaded.take())
-        };
-        if stop {
-            self.shut_down(now);
-        }
-        if let Some(loaded) = loaded {
-            self.on_loaded(*loaded);
-        }
-        self.publish();
-        self.inbox.answer(self.relay.counters());
-    }
-
-    /// Tells what became of messages that get their numbers elsewhere.
-    pub(super) fn settle_receipts(&mut self) {
-        while let Some(settled) = self.relay.poll_settled() {
-            settle(self.inbox.travelling.remove(&settled.offer), settled.id);
-        }
-    }
-
-    fn publish(&mut self) {
-        let mut bytes = 0;
-        self.inbox.has_more = false;
-        for _ in 0..MESSAGES_MAX {
-            let Some(mail) = self.inbox.next() else {
-                return;
-            };
-            let payload_bytes = mail.payload.len();
-            match self.relay.offer(&mail.topic, mail.kind, &mail.payload) {
-                Offered::Committed(id) => settle(mail.receipt, Some(id)),
-                Offered::Nobody => settle(mail.receipt, None),
-                Offered::Travels(offer) => {
-                    let receipt = mail.receipt.map(|receipt| (offer, receipt));
-                    self.inbox.travelling.extend(receipt);
-                }
-                Offered::Later | Offered::Full => {
-                    self.inbox.put_back(mail);
-                    break;
-                }
-            }
-            bytes += payload_bytes;
-            if bytes >= Shares::TURN_BYTES_MAX {
-                break;
-            }
-        }
-        self.inbox.has_more = true;
-    }
+fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    condition
+        .wait(state)
+        .unwrap_or_else(PoisonError::into_inner)
 }
-
-fn settle(receipt: Option<Unsettled>, published: Option<MessageId>) {
-    if let Some(receipt) = receipt {
-        receipt.settle(published);
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -6,9 +6,11 @@
 //! relay's timers don't go by this clock alone: after a pause, what has come is read first.
 
 mod accept;
+mod backlog;
 mod bind;
 mod digest;
 mod handle;
+mod inbox;
 mod mailbox;
 mod public;
 mod receipt;
@@ -28,14 +30,14 @@ use crate::relay::{Action, ConnId, Counters, Hooks, Notice, Relay};
 use crate::sys::clock::{self, Clock};
 use crate::sys::descriptors;
 use crate::sys::notify::Notifier;
-use crate::sys::process::Process;
+use crate::sys::process::{self, Process, Stat};
 use crate::sys::socket;
 use crate::transport::{self, ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
 use accept::Acceptor;
 use digest::Digest;
-use mailbox::Inbox;
+use inbox::Inbox;
 use mio::{Events, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use signals::Reloads;
@@ -149,7 +151,11 @@ impl Server {
     /// Runs until a signal, or a handle, ends it. It does so once: then its listeners are closed, and
     /// another call is an error.
     pub fn run(&mut self) -> io::Result<Ended> {
-        let _running = self.inbox.start()?;
+        self.inbox.start()?;
+        Running(self).0.turn_until_end()
+    }
+
+    fn turn_until_end(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut turn = Turn::new(Shares::default());
         self.notifier.ready(&self.status());
@@ -172,7 +178,7 @@ impl Server {
                 Err(error) => return Err(error),
             }
             let mut is_signalled = false;
-            let mut is_woken = self.inbox.has_work(&self.relay);
+            let mut is_woken = self.inbox.has_backlog();
             for event in &events {
                 match event.token() {
                     SIGNAL => is_signalled = true,
@@ -185,7 +191,7 @@ impl Server {
                 return Ok(Ended::AtOnce);
             }
             if is_woken {
-                self.obey(now);
+                self.handle_mail(now);
             }
             self.settle_receipts();
             self.acceptor
@@ -211,11 +217,8 @@ impl Server {
 
     /// How long the poll may sleep, if the turn has left nothing to do.
     fn timeout(&self, has_work: bool) -> Option<Duration> {
-        let has_work = has_work
-            || self.relay.has_work()
-            || self.acceptor.has_work()
-            || self.inbox.has_work(&self.relay);
-        if has_work {
+        let has_work = has_work || self.relay.has_work() || self.acceptor.has_work();
+        if has_work || self.inbox.has_work(&self.relay) {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -247,10 +250,26 @@ impl Server {
     }
 
     fn process_figures(&self) -> ProcessFigures {
+        let stat = Stat::read();
         ProcessFigures {
+            cpu_seconds: stat.as_ref().and_then(Stat::cpu_seconds),
+            resident_bytes: stat.as_ref().and_then(Stat::resident_bytes),
+            virtual_bytes: stat.as_ref().and_then(Stat::virtual_bytes),
+            open_descriptors: self.process.open_descriptors(self.table.len()),
+            descriptors_max: process::descriptors_max(),
+            start_time_seconds: self.process.start_time_seconds(),
+            tcp_memory_bytes: process::tcp_memory_bytes(),
             turn_micros: self.turn_micros,
-            ..self.process.figures(self.table.len())
         }
+    }
+}
+
+/// The loop runs for as long as this lives: however it ends, those that wait for it are told.
+struct Running<'a>(&'a mut Server);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.inbox.end();
     }
 }
 
@@ -296,14 +315,17 @@ impl Driver for Server {
         }
     }
 
-    fn hear(&mut self, id: ConnId, notice: &Notice) {
+    fn handle_notice(&mut self, id: ConnId, notice: &Notice) {
         let client = self.relay.client(id);
         let socket = self.table.get(id);
         let peer = || match (client, socket) {
             (Some(client), _) => client,
-            (None, Some(socket)) => socket::peer_address(&socket.stream),
+            (None, Some(socket)) => {
+                let address = socket::peer_address(&socket.stream);
+                address.map_or(PeerAddress::Unknown, PeerAddress::from)
+            }
             (None, None) => PeerAddress::Unknown,
         };
-        self.digest.hear(self.now, notice, peer);
+        self.digest.handle_notice(self.now, notice, peer);
     }
 }

@@ -42,10 +42,10 @@ impl Receipt {
         (Receipt { outcome, mailbox }, unsettled)
     }
 
-    /// Waits until the message is published, and says its id. `None` says that nobody was in its topic,
-    /// which then is none, and numbers nothing.
+    /// Waits until the message is published, and says its id. `None` says that its topic had no members:
+    /// then there is no such topic, and nothing that numbers messages.
     pub fn wait(self) -> Result<Option<MessageId>, ReceiptError> {
-        // Asked before: whoever holds one of the two locks takes no other.
+        // Asked first: a thread that holds one of the two locks takes no other.
         let is_loops_thread = self.mailbox.is_loops_thread();
         let mut settled = self.outcome.lock();
         loop {
@@ -79,7 +79,7 @@ impl Outcome {
 pub(super) struct Unsettled(Arc<Outcome>);
 
 impl Unsettled {
-    pub(super) fn settle(&self, published: Option<MessageId>) {
+    pub(super) fn settle(self, published: Option<MessageId>) {
         *self.0.lock() = Some(Ok(published));
     }
 }

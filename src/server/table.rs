@@ -1,6 +1,6 @@
 //! The sockets, beside the relay's slab: same slots, so that neither needs a map.
 
-use crate::relay::ConnId;
+use crate::relay::{ConnId, Slot};
 use crate::sys::socket::Stream;
 use crate::turn::Readiness;
 use mio::Token;
@@ -22,7 +22,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn insert(&mut self, id: ConnId, stream: Stream) {
-        let slot = id.slot as usize;
+        let slot = id.slot.index();
         if slot >= self.sockets.len() {
             self.sockets.resize_with(slot + 1, || None);
         }
@@ -36,14 +36,14 @@ impl Table {
 
     /// The socket of a connection, unless it is closed.
     pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Socket> {
-        let socket = self.sockets.get_mut(id.slot as usize)?.as_mut()?;
+        let socket = self.sockets.get_mut(id.slot.index())?.as_mut()?;
         (socket.generation == id.generation).then_some(socket)
     }
 
     /// The connection that a token names, unless it is closed.
     pub(super) fn find(&self, token: Token) -> Option<ConnId> {
-        let slot = token.0 as u32;
-        let generation = self.sockets.get(slot as usize)?.as_ref()?.generation;
+        let slot = Slot(token.0 as u32);
+        let generation = self.sockets.get(slot.index())?.as_ref()?.generation;
         let id = ConnId { slot, generation };
         (self::token(id) == token).then_some(id)
     }
@@ -51,7 +51,7 @@ impl Table {
     /// Closes a socket. The kernel forgets its registration with it.
     pub(super) fn remove(&mut self, id: ConnId) {
         if self.get(id).is_some() {
-            self.sockets[id.slot as usize] = None;
+            self.sockets[id.slot.index()] = None;
             self.len -= 1;
         }
         if self.len == 0 {
@@ -67,7 +67,7 @@ impl Table {
 /// The poller's name for a connection: its slot, and as much of its generation as there is room for. No
 /// event waits for as long as it takes the slot to come by the same 32 bits of it again.
 pub(super) fn token(id: ConnId) -> Token {
-    Token((id.generation as usize) << 32 | id.slot as usize)
+    Token((id.generation as usize) << 32 | id.slot.index())
 }
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
         let stream = || Stream::from(OwnedFd::from(UnixStream::pair().unwrap().0));
         let mut table = Table::default();
         let [gone, heir] = [1, 7 << 32 | 2].map(|generation| ConnId {
-            slot: 0,
+            slot: Slot(0),
             generation,
         });
         table.insert(gone, stream());

@@ -1,7 +1,6 @@
 //! Listening sockets: TCP, Unix domain, and those that the service manager hands over.
 
 use super::socket::Stream;
-use crate::proxy::PeerAddress;
 use listenfd::ListenFd;
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
@@ -295,16 +294,16 @@ impl Listener {
     }
 
     /// Accepts once.
-    pub(super) fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+    pub(super) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         let (socket, peer) = match &self.socket {
             Domained::Tcp(listener) => {
                 let (socket, address) = listener.accept()?;
-                (OwnedFd::from(socket), PeerAddress::tcp(address))
+                (OwnedFd::from(socket), Some(address))
             }
             Domained::Unix(listener, send_buffer_bytes) => {
                 let socket = OwnedFd::from(listener.accept()?.0);
                 set_socket_send_buffer_size(&socket, *send_buffer_bytes)?;
-                (socket, PeerAddress::Unix)
+                (socket, None)
             }
         };
         Ok((socket.into(), peer))

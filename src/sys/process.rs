@@ -1,6 +1,5 @@
 //! What the kernel says of this process (proc(5)), as far as there is a /proc.
 
-use crate::metrics::ProcessFigures;
 use rustix::param::{clock_ticks_per_second, page_size};
 use std::fs;
 
@@ -23,25 +22,21 @@ impl Process {
         }
     }
 
-    /// How it stands now, with `sockets` open for connections.
+    /// When it was started, in seconds since 1970.
     #[must_use]
-    pub fn figures(&self, sockets: usize) -> ProcessFigures {
-        let stat = Stat::read();
+    pub fn start_time_seconds(&self) -> Option<f64> {
+        self.start_time_seconds
+    }
+
+    /// Descriptors that are open, `sockets` of them for connections.
+    #[must_use]
+    pub fn open_descriptors(&self, sockets: usize) -> Option<u64> {
         // Newer kernels (6.2) say how many there are; to count a million would hold up the loop.
         let counted = fs::metadata("/proc/self/fd").map_or(0, |directory| directory.len());
-        ProcessFigures {
-            cpu_seconds: stat.as_ref().and_then(Stat::cpu_seconds),
-            resident_bytes: stat.as_ref().and_then(Stat::resident_bytes),
-            virtual_bytes: stat.as_ref().and_then(|stat| stat.number(VIRTUAL_BYTES)),
-            open_descriptors: match counted {
-                0 if self.descriptors_at_start == 0 => None,
-                0 => Some(self.descriptors_at_start + sockets as u64),
-                counted => Some(counted),
-            },
-            descriptors_max: descriptors_max(),
-            start_time_seconds: self.start_time_seconds,
-            tcp_memory_bytes: tcp_memory_bytes(),
-            ..ProcessFigures::default()
+        match counted {
+            0 if self.descriptors_at_start == 0 => None,
+            0 => Some(self.descriptors_at_start + sockets as u64),
+            counted => Some(counted),
         }
     }
 }
@@ -54,11 +49,14 @@ const START_TICKS: usize = 19;
 const VIRTUAL_BYTES: usize = 20;
 const RESIDENT_PAGES: usize = 21;
 
-/// `/proc/self/stat`.
-struct Stat(String);
+/// `/proc/self/stat`: what the process has used until now.
+#[derive(Debug)]
+pub struct Stat(String);
 
 impl Stat {
-    fn read() -> Option<Self> {
+    /// Reads it.
+    #[must_use]
+    pub fn read() -> Option<Self> {
         fs::read_to_string("/proc/self/stat").ok().map(Stat)
     }
 
@@ -68,13 +66,23 @@ impl Stat {
         fields.split_ascii_whitespace().nth(field)?.parse().ok()
     }
 
-    fn cpu_seconds(&self) -> Option<f64> {
+    /// CPU time used, in user mode and in the kernel, in seconds.
+    #[must_use]
+    pub fn cpu_seconds(&self) -> Option<f64> {
         let ticks = self.number(USER_TICKS)? + self.number(SYSTEM_TICKS)?;
         Some(ticks as f64 / clock_ticks_per_second() as f64)
     }
 
-    fn resident_bytes(&self) -> Option<u64> {
+    /// Memory in use, in bytes.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
         Some(self.number(RESIDENT_PAGES)? * page_size() as u64)
+    }
+
+    /// Address space in use, in bytes.
+    #[must_use]
+    pub fn virtual_bytes(&self) -> Option<u64> {
+        self.number(VIRTUAL_BYTES)
     }
 }
 
@@ -96,12 +104,16 @@ fn start_time_seconds() -> Option<f64> {
     None
 }
 
-fn descriptors_max() -> Option<u64> {
+/// Descriptors that may be open.
+#[must_use]
+pub fn descriptors_max() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
+/// Memory that the kernel holds for TCP in all processes (of this network namespace), in bytes:
 /// `TCP: inuse 5 orphan 0 tw 0 alloc 7 mem 134`, of which the last is in pages.
-fn tcp_memory_bytes() -> Option<u64> {
+#[must_use]
+pub fn tcp_memory_bytes() -> Option<u64> {
     let sockets = fs::read_to_string("/proc/self/net/sockstat").ok()?;
     let tcp = sockets.lines().find_map(|line| line.strip_prefix("TCP:"))?;
     let mut words = tcp
@@ -127,13 +139,13 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn linux_says_everything() {
-        let figures = Process::observe().figures(0);
-        assert!(figures.cpu_seconds.is_some());
-        assert!(figures.resident_bytes > Some(1 << 20));
-        assert!(figures.virtual_bytes >= figures.resident_bytes);
-        assert!(figures.open_descriptors >= Some(3));
-        assert!(figures.descriptors_max >= figures.open_descriptors);
-        assert!(figures.start_time_seconds > Some(1e9));
-        assert!(figures.tcp_memory_bytes.is_some());
+        let (process, stat) = (Process::observe(), Stat::read().unwrap());
+        assert!(stat.cpu_seconds().is_some());
+        assert!(stat.resident_bytes() > Some(1 << 20));
+        assert!(stat.virtual_bytes() >= stat.resident_bytes());
+        assert!(process.open_descriptors(0) >= Some(3));
+        assert!(descriptors_max() >= process.open_descriptors(0));
+        assert!(process.start_time_seconds() > Some(1e9));
+        assert!(tcp_memory_bytes().is_some());
     }
 }

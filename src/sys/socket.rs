@@ -1,17 +1,15 @@
-//! Reading, writing and accepting, with the kernel's answers sorted by what they mean.
+//! Reading and writing, with the kernel's answers sorted by what they mean.
 //!
 //! A connection is a descriptor of a stream socket; whether TCP or a Unix domain is beneath it makes
 //! no difference once it is open.
 
-use super::listen::Listener;
-use crate::proxy::PeerAddress;
 use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use rustix::net::{getpeername, recv, send, sendmsg, shutdown};
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -123,49 +121,14 @@ pub fn shutdown_write(stream: impl AsFd) {
     let _ = shutdown(stream, Shutdown::Write);
 }
 
-/// Asks the kernel who is at the other end.
-#[must_use]
-pub fn peer_address(stream: impl AsFd) -> PeerAddress {
-    match getpeername(stream) {
-        Ok(Some(address)) if address.address_family() == AddressFamily::UNIX => PeerAddress::Unix,
-        Ok(Some(address)) => {
-            SocketAddr::try_from(address).map_or(PeerAddress::Unknown, PeerAddress::tcp)
+/// The peer's address and port; none in the Unix domain, where peers have neither. The kernel forgets it
+/// when a connection is reset.
+pub fn peer_address(stream: impl AsFd) -> io::Result<Option<SocketAddr>> {
+    match getpeername(stream)? {
+        Some(address) if address.address_family() != AddressFamily::UNIX => {
+            Ok(Some(SocketAddr::try_from(address)?))
         }
-        Ok(None) => PeerAddress::Unix,
-        Err(_) => PeerAddress::Unknown,
-    }
-}
-
-/// What accepting brought.
-#[derive(Debug)]
-pub enum AcceptOutcome {
-    /// A connection, and who is at the other end.
-    Connection(Stream, PeerAddress),
-    /// Nothing at the moment.
-    Empty,
-    /// A connection that was gone before it was accepted.
-    Gone(io::Error),
-    /// The system has no descriptor or memory for another one.
-    Exhausted(io::Error),
-}
-
-/// Accepts once.
-pub fn accept(listener: &Listener) -> AcceptOutcome {
-    match listener.accept() {
-        Ok((stream, peer)) => AcceptOutcome::Connection(stream, peer),
-        Err(error) => match error.kind() {
-            ErrorKind::WouldBlock => AcceptOutcome::Empty,
-            // Linux hands over errors that the new socket already has; Interrupted comes along.
-            ErrorKind::Interrupted
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::TimedOut
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-            | ErrorKind::PermissionDenied => AcceptOutcome::Gone(error),
-            _ => AcceptOutcome::Exhausted(error),
-        },
+        _ => Ok(None),
     }
 }
 

@@ -43,8 +43,8 @@ pub trait Driver {
     /// Does something with a connection's socket.
     fn act(&mut self, id: ConnId, action: Action);
 
-    /// Hears of a refusal or a failure, while the socket still exists.
-    fn hear(&mut self, id: ConnId, notice: &Notice) {
+    /// Takes note of a refusal or a failure, while the socket still exists.
+    fn handle_notice(&mut self, id: ConnId, notice: &Notice) {
         let _ = (id, notice);
     }
 
@@ -115,7 +115,7 @@ impl Turn {
         fire_timers(driver);
         flush(driver);
         while let Some((id, notice)) = driver.relay().poll_notice() {
-            driver.hear(id, &notice);
+            driver.handle_notice(id, &notice);
         }
         while let Some((id, action)) = driver.relay().poll_action() {
             driver.act(id, action);

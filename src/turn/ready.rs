@@ -92,12 +92,13 @@ impl Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Slot;
 
     #[test]
     fn who_had_to_wait_comes_first() {
         let mut ready = Ready::default();
         let ids = [1, 2, 3, 4, 5].map(|slot| ConnId {
-            slot,
+            slot: Slot(slot),
             generation: 0,
         });
         ids.into_iter().for_each(|id| ready.push(id));
@@ -108,7 +109,7 @@ mod tests {
             ready.put_off(id);
         }
         ready.end_turn();
-        let order = std::iter::from_fn(|| ready.pop()).map(|id| id.slot);
+        let order = std::iter::from_fn(|| ready.pop()).map(|id| id.slot.0);
         assert_eq!(order.collect::<Vec<_>>(), [2, 3, 4, 5, 1]);
         assert!(ready.is_empty());
     }

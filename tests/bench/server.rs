@@ -1,7 +1,7 @@
 //! A small broadcast server that can go wrong on purpose.
 
 use fanfare::proto::handshake;
-use fanfare::proto::{Event, Gather, Head, HeadScanner, Header, OpCode, Role, Session};
+use fanfare::proto::{Event, FrameHeader, Gather, Head, HeadScanner, OpCode, Role, Session};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -284,7 +284,7 @@ fn fragment(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
 }
 
 fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let header = Header {
+    let header = FrameHeader {
         fin: true,
         compressed: false,
         opcode,

@@ -42,7 +42,7 @@ impl Driver for World {
             Action::Close => {
                 self.on_close(index);
                 self.by_id.remove(&id);
-                self.freed_in.insert(id.slot, self.turns);
+                self.freed_in.insert(id.slot.0, self.turns);
                 self.live.retain(|&other| other != index);
             }
         }

@@ -73,7 +73,7 @@ impl World {
                 return;
             };
             let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
-            let freed_in = self.freed_in.get(&id.slot).copied();
+            let freed_in = self.freed_in.get(&id.slot.0).copied();
             assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
             let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
             assert!(!is_taken, "the slot of {id:?} is taken");

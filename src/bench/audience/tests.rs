@@ -1,6 +1,6 @@
 use super::*;
 use crate::proto::deflate::{Deflater, Window};
-use crate::proto::{Header, MessageKind, OpCode, Role};
+use crate::proto::{FrameHeader, MessageKind, OpCode, Role};
 
 const P1: usize = 1;
 
@@ -43,7 +43,7 @@ impl World {
     fn frames(&self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let mut rest = &self.wire[..];
-        while let Ok(Some((header, start))) = crate::proto::Header::decode(rest) {
+        while let Ok(Some((header, start))) = crate::proto::FrameHeader::decode(rest) {
             let (frame, after) = rest.split_at(start + header.payload_bytes as usize);
             frames.push(frame.to_vec());
             rest = after;
@@ -278,7 +278,7 @@ fn deflated_world(publishers: usize, receivers: usize) -> (World, Vec<Vec<u8>>) 
     let world = world_of(script, publishers, receivers, &counts);
     let mut deflater = Deflater::new(Window::Bits15, 6);
     let frames = world.frames().into_iter().map(|frame| {
-        let (header, start) = Header::decode(&frame).unwrap().unwrap();
+        let (header, start) = FrameHeader::decode(&frame).unwrap().unwrap();
         let mut compressed = Vec::new();
         match deflater.deflate(&frame[start..]) {
             Some(payload) if header.payload_bytes > 100 => {

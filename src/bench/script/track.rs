@@ -3,7 +3,7 @@
 use super::super::codec::Codec;
 use super::super::payload::Fields;
 use super::Script;
-use crate::proto::Header;
+use crate::proto::FrameHeader;
 use crate::proto::Message;
 use std::collections::VecDeque;
 
@@ -117,7 +117,7 @@ impl Track {
         if place >= self.learned.len() {
             self.learned.resize(place + 1, None);
         }
-        let header = Header {
+        let header = FrameHeader {
             fin: true,
             compressed: true,
             opcode: message.kind.opcode(),

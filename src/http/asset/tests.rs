@@ -150,7 +150,7 @@ fn memory_is_shared_with_the_site_before() {
     }));
     let shared = after.sharing(&before);
     let asset = |site: &Site, path: &str| match site.0.get(path.as_bytes()) {
-        Some(Place::File(asset)) => Some(asset.body.clone()),
+        Some(Entry::File(asset)) => Some(asset.body.clone()),
         _ => None,
     };
     let is_shared = |path| {

@@ -20,16 +20,6 @@ pub enum HeadError {
     TooManyHeaders,
 }
 
-impl HeadError {
-    /// The status to answer with: 400 or 431.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::TooLong | Self::TooManyHeaders => 431,
-            _ => 400,
-        }
-    }
-}
-
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

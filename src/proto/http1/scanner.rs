@@ -18,13 +18,13 @@ pub struct HeadScanner {
     /// Where the first line that is not empty begins.
     first_line: usize,
     empty_lines: u8,
-    place: Place,
-    message: Message,
+    state: ScanState,
+    kind: HeadKind,
 }
 
 /// Where in a line the next byte stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum ScanState {
     /// Before the first line, where a request may have empty ones.
     #[default]
     Before,
@@ -45,7 +45,7 @@ enum Place {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Message {
+enum HeadKind {
     #[default]
     Request,
     Response,
@@ -55,7 +55,7 @@ impl HeadScanner {
     /// A scanner for the head of a response.
     pub fn response() -> Self {
         Self {
-            message: Message::Response,
+            kind: HeadKind::Response,
             ..Self::default()
         }
     }
@@ -75,34 +75,34 @@ impl HeadScanner {
         }
         let bytes = &bytes[..bytes.len().min(head_bytes_max)];
         loop {
-            if matches!(self.place, Place::FirstLine | Place::Line) {
+            if matches!(self.state, ScanState::FirstLine | ScanState::Line) {
                 self.scanned += text_bytes(&bytes[self.scanned..]);
             }
             let Some(&byte) = bytes.get(self.scanned) else {
                 break;
             };
             self.scanned += 1;
-            self.place = match (self.place, byte) {
-                (Place::Before, b'\r') if self.empty_lines < self.empty_lines_max() => {
-                    Place::BeforeLineFeed
+            self.state = match (self.state, byte) {
+                (ScanState::Before, b'\r') if self.empty_lines < self.empty_lines_max() => {
+                    ScanState::BeforeLineFeed
                 }
-                (Place::BeforeLineFeed, b'\n') => {
+                (ScanState::BeforeLineFeed, b'\n') => {
                     self.empty_lines += 1;
                     self.first_line = self.scanned;
-                    Place::Before
+                    ScanState::Before
                 }
-                (Place::Before, b'\r') => return Err(HeadError::FirstLine),
-                (Place::FirstLine, b'\r') => Place::FirstLineFeed,
-                (Place::FirstLineFeed, b'\n') => {
+                (ScanState::Before, b'\r') => return Err(HeadError::FirstLine),
+                (ScanState::FirstLine, b'\r') => ScanState::FirstLineFeed,
+                (ScanState::FirstLineFeed, b'\n') => {
                     self.check_first_line(&bytes[self.first_line..self.scanned])?;
-                    Place::Start
+                    ScanState::Start
                 }
-                (Place::Start, b'\r') => Place::LastLineFeed,
-                (Place::LastLineFeed, b'\n') => return Ok(Some(self.scanned)),
-                (Place::Line, b'\r') => Place::LineFeed,
-                (Place::LineFeed, b'\n') => Place::Start,
-                (Place::Before, byte) if is_text(byte) => Place::FirstLine,
-                (Place::Start, byte) if is_text(byte) => Place::Line,
+                (ScanState::Start, b'\r') => ScanState::LastLineFeed,
+                (ScanState::LastLineFeed, b'\n') => return Ok(Some(self.scanned)),
+                (ScanState::Line, b'\r') => ScanState::LineFeed,
+                (ScanState::LineFeed, b'\n') => ScanState::Start,
+                (ScanState::Before, byte) if is_text(byte) => ScanState::FirstLine,
+                (ScanState::Start, byte) if is_text(byte) => ScanState::Line,
                 _ => return Err(HeadError::ControlCharacter),
             };
         }
@@ -113,17 +113,17 @@ impl HeadScanner {
     }
 
     fn empty_lines_max(&self) -> u8 {
-        match self.message {
-            Message::Request => EMPTY_LINES_MAX,
-            Message::Response => 0,
+        match self.kind {
+            HeadKind::Request => EMPTY_LINES_MAX,
+            HeadKind::Response => 0,
         }
     }
 
     fn check_first_line(&self, line: &[u8]) -> Result<(), HeadError> {
         // Without headers after it a good line is incomplete, and a bad one an error.
-        let verdict = match self.message {
-            Message::Request => httparse::Request::new(&mut []).parse(line).map(drop),
-            Message::Response => httparse::Response::new(&mut []).parse(line).map(drop),
+        let verdict = match self.kind {
+            HeadKind::Request => httparse::Request::new(&mut []).parse(line).map(drop),
+            HeadKind::Response => httparse::Response::new(&mut []).parse(line).map(drop),
         };
         verdict.map_err(|_| HeadError::FirstLine)
     }

@@ -201,7 +201,6 @@ fn bad_header_lines_are_refused() {
             error,
             "{lines:?}"
         );
-        assert_eq!(error.status(), 400);
     }
 }
 
@@ -217,8 +216,7 @@ fn a_head_may_have_a_hundred_header_lines() {
         100
     );
     let error = Head::parse(bytes(101).as_bytes()).unwrap_err();
-    assert_eq!((error, error.status()), (HeadError::TooManyHeaders, 431));
-    assert_eq!(HeadError::TooLong.status(), 431);
+    assert_eq!(error, HeadError::TooManyHeaders);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::close::CloseCode;
+use super::close_code::CloseCode;
 
 /// A rule of RFC 6455 that the peer broke. It ends the connection: answer with a close frame that
 /// carries [`close_code`](Self::close_code), and read no more.
@@ -87,8 +87,8 @@ impl Error for ProtocolError {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::close::REASON_BYTES_MAX;
     use super::*;
-    use crate::proto::websocket::close::REASON_BYTES_MAX;
 
     const PROTOCOL_ERRORS: [ProtocolError; 12] = [
         ProtocolError::ReservedBit,

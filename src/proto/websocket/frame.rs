@@ -65,9 +65,9 @@ impl OpCode {
 /// The header of one frame.
 ///
 /// ```
-/// use fanfare::proto::{Header, OpCode};
+/// use fanfare::proto::{FrameHeader, OpCode};
 ///
-/// let header = Header {
+/// let header = FrameHeader {
 ///     fin: true,
 ///     compressed: false,
 ///     opcode: OpCode::Text,
@@ -75,11 +75,11 @@ impl OpCode {
 ///     payload_bytes: 300,
 /// };
 /// assert_eq!(&header.encode()[..], b"\x81\x7e\x01\x2c");
-/// assert_eq!(Header::decode(b"\x81\x7e\x01\x2c..."), Ok(Some((header, 4))));
-/// assert_eq!(Header::decode(b"\x81\x7e\x01"), Ok(None)); // more bytes are needed
+/// assert_eq!(FrameHeader::decode(b"\x81\x7e\x01\x2c..."), Ok(Some((header, 4))));
+/// assert_eq!(FrameHeader::decode(b"\x81\x7e\x01"), Ok(None)); // more bytes are needed
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct FrameHeader {
     /// Whether this frame ends its message.
     pub fin: bool,
     /// RSV1: this frame begins a message whose payload is compressed (RFC 7692 §6). Only a text or
@@ -93,7 +93,7 @@ pub struct Header {
     pub payload_bytes: u64,
 }
 
-impl Header {
+impl FrameHeader {
     /// Reads a header off the start of `bytes`, and tells how long it is. None means that it is
     /// not whole yet. An error comes with the first byte that is wrong, not only once the header
     /// is whole.
@@ -145,7 +145,7 @@ impl Header {
 
     /// The bytes of this header, the length in its shortest form.
     #[inline]
-    pub fn encode(&self) -> EncodedHeader {
+    pub fn encode(&self) -> EncodedFrameHeader {
         debug_assert!(self.payload_bytes < 1 << 63);
         debug_assert!(!self.compressed || begins_message(self.opcode));
         debug_assert!(
@@ -177,7 +177,7 @@ impl Header {
             bytes[len..len + 4].copy_from_slice(&key);
             len += 4;
         }
-        EncodedHeader {
+        EncodedFrameHeader {
             bytes,
             len: len as u8,
         }
@@ -258,13 +258,13 @@ fn decode_length_64(bytes: &[u8]) -> Result<Option<u64>, ProtocolError> {
 
 /// An encoded header: a slice of bytes that needs no heap.
 #[derive(Clone, Copy)]
-pub struct EncodedHeader {
+pub struct EncodedFrameHeader {
     bytes: [u8; HEADER_BYTES_MAX],
     /// 2 ≤ `len` ≤ 14
     len: u8,
 }
 
-impl Deref for EncodedHeader {
+impl Deref for EncodedFrameHeader {
     type Target = [u8];
 
     #[inline]
@@ -273,7 +273,7 @@ impl Deref for EncodedHeader {
     }
 }
 
-impl fmt::Debug for EncodedHeader {
+impl fmt::Debug for EncodedFrameHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.deref().fmt(f)
     }

@@ -11,7 +11,8 @@
 //! | [`frame`] | the header of one frame | §5.2 |
 //! | [`mask`] | masking | §5.3 |
 //! | [`utf8`] | text that comes in pieces | §8.1 |
-//! | [`close`] | status codes and close payloads | §7.4 |
+//! | [`close`] | close payloads | §5.5.1 |
+//! | [`close_code`] | status codes of close frames | §7.4 |
 //! | [`error`] | how a peer can break the rules, and the status code it is told | §7.4 |
 //!
 //! # A server and a client talk to each other
@@ -78,6 +79,7 @@
 //! [`handshake`] shows how the connection is opened.
 
 pub mod close;
+pub mod close_code;
 pub mod deflate;
 pub mod error;
 pub mod extension;
@@ -89,8 +91,9 @@ mod random;
 pub mod session;
 pub mod utf8;
 
-pub use close::{CloseCode, CloseFrame};
+pub use close::CloseFrame;
+pub use close_code::CloseCode;
 pub use error::ProtocolError;
-pub use frame::{Header, OpCode};
+pub use frame::{FrameHeader, OpCode};
 pub use message::{Gather, Message};
 pub use session::{Event, Fragment, MessageKind, Received, Role, SendError, Session};

@@ -18,73 +18,34 @@
 //! [`Close`](Event::Close) with [`Session::send_close`], and an error with a close frame that
 //! carries its [code](ProtocolError::close_code).
 
-use std::ops::Range;
-
 use super::close::CloseFrame;
 use super::error::ProtocolError;
-use super::frame::{self, First, Header, OpCode, has_reserved};
+use super::frame::{FrameHeader, OpCode, has_reserved};
 use super::mask;
 use super::utf8;
+use partial::Partial;
+use sending::Sending;
+use step::{Found, FragmentHeader, Negotiated, Step};
 
 mod event;
 mod partial;
-mod send;
+mod role;
+mod sending;
+mod step;
 
 pub use event::{Event, Fragment, MessageKind, Received};
-pub use send::SendError;
-
-use partial::Partial;
-use send::Sending;
-
-/// Which side of the connection a session speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Sends unmasked frames and takes masked ones only.
-    Server,
-    /// Sends masked frames and takes unmasked ones only.
-    Client,
-}
+pub use role::Role;
+pub use sending::SendError;
 
 /// One peer's state: what was received and sent so far, as far as it matters for what may come.
 #[derive(Debug)]
 pub struct Session {
     /// What is cut: None at rest.
     partial: Option<Box<Partial>>,
-    terms: Terms,
+    negotiated: Negotiated,
     sending: Sending,
     /// A close frame came, or an error: the rest of the input is noise.
     deaf: bool,
-}
-
-/// What the opening handshake settled.
-#[derive(Clone, Copy, Debug)]
-struct Terms {
-    role: Role,
-    /// Messages may be compressed (RFC 7692).
-    compression: bool,
-}
-
-/// What one step of receiving found, in terms of positions. Events borrow; this doesn't, so that
-/// the state can still be changed while it is at hand.
-struct Step {
-    consumed: usize,
-    found: Option<Found>,
-}
-
-enum Found {
-    Data(Piece, Range<usize>),
-    /// A control frame whose payload is at this place of the input.
-    Control(OpCode, Range<usize>),
-    /// A control frame that was cut: its payload was gathered in the box.
-    Gathered(OpCode),
-}
-
-/// A [`Fragment`] without its payload.
-struct Piece {
-    kind: MessageKind,
-    compressed: bool,
-    first: bool,
-    last: bool,
 }
 
 impl Session {
@@ -92,7 +53,7 @@ impl Session {
     pub fn new(role: Role) -> Self {
         Self {
             partial: None,
-            terms: Terms {
+            negotiated: Negotiated {
                 role,
                 compression: false,
             },
@@ -103,13 +64,13 @@ impl Session {
 
     /// The same session, where the handshake agreed on permessage-deflate or not.
     pub fn with_compression(mut self, is_agreed: bool) -> Self {
-        self.terms.compression = is_agreed;
+        self.negotiated.compression = is_agreed;
         self
     }
 
     /// Which side this session speaks for.
     pub fn role(&self) -> Role {
-        self.terms.role
+        self.negotiated.role
     }
 
     /// Whether nothing is cut: the last byte that came was the last one of a message or of a
@@ -219,8 +180,8 @@ impl Session {
         if self.partial.is_some() || input.first().is_some_and(|&first| has_reserved(first)) {
             return self.step_cut(input, bytes_max);
         }
-        self.terms.check_start(input, false)?;
-        let Some((header, start)) = Header::decode(input)? else {
+        self.negotiated.check_start(input, false)?;
+        let Some((header, start)) = FrameHeader::decode(input)? else {
             return self.step_cut(input, bytes_max);
         };
         let here = (input.len() - start) as u64;
@@ -237,7 +198,7 @@ impl Session {
                 if kind == MessageKind::Text && !utf8::is_valid(payload) {
                     return Err(ProtocolError::TextNotUtf8);
                 }
-                let piece = Piece {
+                let piece = FragmentHeader {
                     kind,
                     compressed: false,
                     first: true,
@@ -263,7 +224,7 @@ impl Session {
             });
         }
         let partial = self.partial.get_or_insert_default();
-        let step = partial.step(self.terms, input, bytes_max)?;
+        let step = partial.step(self.negotiated, input, bytes_max)?;
         if partial.is_at_rest() && partial.gathered().is_empty() {
             self.partial = None;
         }
@@ -271,32 +232,119 @@ impl Session {
     }
 }
 
-impl Terms {
-    /// Checks what a header's first two bytes say that depends on who sent it, and when. It goes
-    /// byte by byte, so that the same error comes out whether the header is whole or cut.
-    #[inline]
-    fn check_start(self, bytes: &[u8], mid_message: bool) -> Result<(), ProtocolError> {
-        let Some(&first) = bytes.first() else {
-            return Ok(());
-        };
-        let first = First::decode(first)?;
-        if first.compressed && !self.compression {
-            return Err(ProtocolError::ReservedBit);
+/// Sending. Each method appends one frame to `out`. In the client's role it is masked under a key
+/// that nobody can foresee, drawn from a generator of the process (see [`mask::fresh_key`]).
+impl Session {
+    /// Sends a whole text message.
+    pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.send_message(MessageKind::Text, text.as_bytes(), out)
+    }
+
+    /// Sends a whole binary message.
+    pub fn send_binary(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.send_message(MessageKind::Binary, payload, out)
+    }
+
+    /// Sends a whole message whose payload a [`Deflater`](super::deflate::Deflater) has
+    /// compressed. The peer has to have agreed on that.
+    ///
+    /// ```
+    /// use fanfare::proto::deflate::{Deflater, Window};
+    /// use fanfare::proto::{MessageKind, Role, Session};
+    ///
+    /// let mut session = Session::new(Role::Server).with_compression(true);
+    /// let mut deflater = Deflater::new(Window::Bits15, 6);
+    /// let mut out = Vec::new();
+    /// if let Some(compressed) = deflater.deflate(b"fan fan fan fan fanfare") {
+    ///     session.send_compressed(MessageKind::Text, compressed, &mut out)?;
+    /// }
+    /// assert_eq!(out[0], 0xc1); // FIN, RSV1 and the opcode of text
+    /// # Ok::<(), fanfare::proto::SendError>(())
+    /// ```
+    pub fn send_compressed(
+        &mut self,
+        kind: MessageKind,
+        compressed: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        debug_assert!(self.negotiated.compression, "the peer has not agreed on it");
+        self.sending.check_message()?;
+        self.negotiated.role.write_compressed(kind, compressed, out);
+        Ok(())
+    }
+
+    /// Sends the next piece of a message, which ends with the `last` one. Between two pieces, pings
+    /// and pongs may be sent, and a close frame, but no other message.
+    ///
+    /// Pieces of a text may be cut anywhere; together they have to be UTF-8, which is not checked
+    /// here.
+    ///
+    /// ```
+    /// use fanfare::proto::{MessageKind, Role, Session};
+    ///
+    /// let mut session = Session::new(Role::Server);
+    /// let mut out = Vec::new();
+    /// session.send_fragment(MessageKind::Text, b"Hel", false, &mut out)?;
+    /// session.send_fragment(MessageKind::Text, b"lo", true, &mut out)?;
+    /// assert_eq!(out, b"\x01\x03Hel\x80\x02lo"); // RFC 6455 §5.7
+    /// # Ok::<(), fanfare::proto::SendError>(())
+    /// ```
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let opcode = self.sending.on_fragment(kind, last)?;
+        self.negotiated.role.write_frame(last, opcode, payload, out);
+        Ok(())
+    }
+
+    /// Sends a ping of at most 125 bytes.
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.send_control(OpCode::Ping, payload, out)
+    }
+
+    /// Sends a pong of at most 125 bytes: the payload of the ping that it answers.
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.send_control(OpCode::Pong, payload, out)
+    }
+
+    /// Sends a close frame, with which the session has had its last word. A reason of more than
+    /// 123 bytes is cut.
+    pub fn send_close(
+        &mut self,
+        close: Option<CloseFrame<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        match close {
+            Some(close) => self.send_control(OpCode::Close, &close.encode(), out)?,
+            None => self.send_control(OpCode::Close, &[], out)?,
         }
-        match first.opcode {
-            OpCode::Continuation if !mid_message => {
-                return Err(ProtocolError::UnexpectedContinuation);
-            }
-            OpCode::Text | OpCode::Binary if mid_message => {
-                return Err(ProtocolError::UnfinishedMessage);
-            }
-            _ => {}
-        }
-        match bytes.get(1).map(|&second| frame::is_masked(second)) {
-            Some(false) if self.role == Role::Server => Err(ProtocolError::Unmasked),
-            Some(true) if self.role == Role::Client => Err(ProtocolError::Masked),
-            _ => Ok(()),
-        }
+        self.sending = Sending::Closed;
+        Ok(())
+    }
+
+    fn send_message(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sending.check_message()?;
+        self.send_fragment(kind, payload, true, out)
+    }
+
+    fn send_control(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sending.check_control(payload.len())?;
+        self.negotiated.role.write_frame(true, opcode, payload, out);
+        Ok(())
     }
 }
 

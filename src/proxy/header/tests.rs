@@ -76,7 +76,11 @@ fn malformed_lines_of_version_1() {
         "UNKNOWN \u{e9}\r\n",
     ] {
         let bytes = format!("PROXY {line}");
-        assert_eq!(parse(bytes.as_bytes()), Err(HeaderError::Line), "{line:?}");
+        assert_eq!(
+            parse(bytes.as_bytes()),
+            Err(ProxyHeaderError::Line),
+            "{line:?}"
+        );
     }
 }
 
@@ -84,10 +88,10 @@ fn malformed_lines_of_version_1() {
 fn a_line_ends_within_107_bytes() {
     let line = |bytes: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(bytes - 16)).into_bytes();
     assert_eq!(client(&line(107)), Client::Unsaid);
-    assert_eq!(parse(&line(108)), Err(HeaderError::TooLong));
-    assert_eq!(parse(&line(108)[..107]), Err(HeaderError::TooLong));
+    assert_eq!(parse(&line(108)), Err(ProxyHeaderError::TooLong));
+    assert_eq!(parse(&line(108)[..107]), Err(ProxyHeaderError::TooLong));
     assert_eq!(parse(&line(108)[..106]), Ok(None));
-    assert_eq!(parse(&line(5000)), Err(HeaderError::TooLong));
+    assert_eq!(parse(&line(5000)), Err(ProxyHeaderError::TooLong));
 }
 
 #[test]
@@ -134,16 +138,16 @@ fn headers_of_version_2() {
 #[test]
 fn malformed_headers_of_version_2() {
     for (bytes, expected) in [
-        (binary(0x11, 0x11, &[0; 12]), HeaderError::Kind),
-        (binary(0x22, 0x11, &[0; 12]), HeaderError::Kind),
-        (binary(0x2F, 0x11, &[0; 12]), HeaderError::Kind),
-        (binary(0x21, 0x41, &[0; 12]), HeaderError::Kind),
-        (binary(0x21, 0x13, &[0; 12]), HeaderError::Kind),
-        (binary(0x21, 0x11, &[0; 11]), HeaderError::Length),
-        (binary(0x21, 0x21, &[0; 35]), HeaderError::Length),
-        (binary(0x21, 0x31, &[0; 215]), HeaderError::Length),
-        (binary(0x21, 0x11, &[0; 4081]), HeaderError::TooLong),
-        (binary(0x21, 0x00, &[0; 65535]), HeaderError::TooLong),
+        (binary(0x11, 0x11, &[0; 12]), ProxyHeaderError::Kind),
+        (binary(0x22, 0x11, &[0; 12]), ProxyHeaderError::Kind),
+        (binary(0x2F, 0x11, &[0; 12]), ProxyHeaderError::Kind),
+        (binary(0x21, 0x41, &[0; 12]), ProxyHeaderError::Kind),
+        (binary(0x21, 0x13, &[0; 12]), ProxyHeaderError::Kind),
+        (binary(0x21, 0x11, &[0; 11]), ProxyHeaderError::Length),
+        (binary(0x21, 0x21, &[0; 35]), ProxyHeaderError::Length),
+        (binary(0x21, 0x31, &[0; 215]), ProxyHeaderError::Length),
+        (binary(0x21, 0x11, &[0; 4081]), ProxyHeaderError::TooLong),
+        (binary(0x21, 0x00, &[0; 65535]), ProxyHeaderError::TooLong),
     ] {
         // What follows the length changes nothing.
         for end in [FIXED_BYTES, bytes.len()] {
@@ -163,18 +167,18 @@ fn what_is_no_header_is_refused_at_the_first_wrong_byte() {
         b"\n",
         b"\0",
     ] {
-        assert_eq!(parse(bytes), Err(HeaderError::Start), "{bytes:?}");
+        assert_eq!(parse(bytes), Err(ProxyHeaderError::Start), "{bytes:?}");
     }
 }
 
 #[test]
 fn errors_are_told_in_sentences() {
     for error in [
-        HeaderError::Start,
-        HeaderError::Line,
-        HeaderError::Kind,
-        HeaderError::Length,
-        HeaderError::TooLong,
+        ProxyHeaderError::Start,
+        ProxyHeaderError::Line,
+        ProxyHeaderError::Kind,
+        ProxyHeaderError::Length,
+        ProxyHeaderError::TooLong,
     ] {
         assert!(error.to_string().ends_with('.'), "{error:?}");
     }
@@ -221,7 +225,7 @@ proptest! {
         for end in 0..bytes.len() {
             prop_assert_eq!(parse(&bytes[..end]), Ok(None));
         }
-        let expected = Ok(Some(Header { client, bytes: bytes.len() }));
+        let expected = Ok(Some(ProxyHeader { client, bytes: bytes.len() }));
         prop_assert_eq!(parse(&bytes), expected);
         prop_assert_eq!(parse(&[bytes, rest].concat()), expected);
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::Site;
 use crate::proto::mask;
-use crate::proto::{Event, Gather, Header, MessageKind, OpCode, Role, Session};
+use crate::proto::{Event, FrameHeader, Gather, MessageKind, OpCode, Role, Session};
 use crate::proxy::PeerAddress;
 use crate::relay::limits::SlowPolicy;
 use crate::relay::{Action, Admission, ConnId, Limits, Pace, Rates, Side};
@@ -75,7 +75,7 @@ struct Client {
 struct World {
     relay: Relay,
     turn: Option<Turn>,
-    clients: BTreeMap<u32, (ConnId, Client)>,
+    clients: BTreeMap<Slot, (ConnId, Client)>,
     /// Bytes that a write takes at most, so that it may end anywhere.
     write_bytes_max: usize,
     now: Tick,
@@ -102,7 +102,7 @@ impl World {
         world
     }
 
-    fn join(&mut self, reads: Reads, target: &str) -> u32 {
+    fn join(&mut self, reads: Reads, target: &str) -> Slot {
         let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         let offer = match reads {
             Reads::Plain => String::new(),
@@ -131,12 +131,12 @@ impl World {
         id.slot
     }
 
-    fn client(&mut self, slot: u32) -> &mut Client {
+    fn client(&mut self, slot: Slot) -> &mut Client {
         &mut self.clients.get_mut(&slot).expect("it joined").1
     }
 
     /// Sends a message, compressed if that was agreed on and `compressed` says so.
-    fn say(&mut self, slot: u32, compressed: bool, payload: &[u8]) {
+    fn say(&mut self, slot: Slot, compressed: bool, payload: &[u8]) {
         let client = self.client(slot);
         let mut deflater = Deflater::new(Window::Bits15, 6);
         let compressed = deflater
@@ -156,14 +156,14 @@ impl World {
     }
 
     /// It shows that it is alive, though it says nothing.
-    fn answer_pings(&mut self, slot: u32) {
+    fn answer_pings(&mut self, slot: Slot) {
         let mut pong = Vec::new();
         Role::Client.write_frame(true, OpCode::Pong, b"", &mut pong);
         let (id, _) = self.clients[&slot];
         self.relay.handle_input(id, &mut pong);
     }
 
-    fn leave(&mut self, slot: u32) {
+    fn leave(&mut self, slot: Slot) {
         if let Some((id, _)) = self.clients.remove(&slot) {
             self.relay.handle_reset(id);
         }
@@ -338,7 +338,7 @@ fn messages_that_swell_lap_nobody_whose_socket_has_room() {
 fn a_turn_inflates_its_part_and_no_more() {
     let mut world = World::new(usize::MAX);
     // Each in a topic of its own, where there is room for everything.
-    let senders: Vec<u32> = (0..100)
+    let senders: Vec<Slot> = (0..100)
         .map(|n| world.join(Reads::Window(15), &format!("/ws/{n}")))
         .collect();
     for &sender in &senders {
@@ -371,7 +371,7 @@ fn nothing_at_length(bytes: usize) -> Vec<u8> {
 fn what_inflates_to_nothing_takes_its_part_of_a_turn() {
     let mut world = World::new(usize::MAX);
     let bytes = MESSAGE_BYTES_MAX - 10;
-    let senders: Vec<u32> = (0..100)
+    let senders: Vec<Slot> = (0..100)
         .map(|n| world.join(Reads::Window(15), &format!("/ws/{n}")))
         .collect();
     for &sender in &senders {
@@ -394,7 +394,7 @@ fn what_inflates_to_nothing_takes_its_part_of_a_turn() {
 }
 
 /// Has a client send a message, compressed already.
-fn say_compressed(world: &mut World, slot: u32, compressed: &[u8]) {
+fn say_compressed(world: &mut World, slot: Slot, compressed: &[u8]) {
     let mut frame = Vec::new();
     Role::Client.write_compressed(MessageKind::Binary, compressed, &mut frame);
     world.client(slot).sent.extend(frame);
@@ -482,7 +482,7 @@ fn what_is_wrong_behind_many_blocks_is_found() {
 #[test]
 fn what_is_wrong_at_its_end_takes_its_part_of_a_turn() {
     let mut world = World::new(usize::MAX);
-    let senders: Vec<u32> = (0..100)
+    let senders: Vec<Slot> = (0..100)
         .map(|n| world.join(Reads::Window(15), &format!("/ws/{n}")))
         .collect();
     for &sender in &senders {
@@ -525,7 +525,7 @@ fn only_what_is_small_is_inflated_without_memory_to_keep_it() {
 #[test]
 fn who_is_not_heard_for_want_of_room_is_not_dead() {
     let mut world = World::limited(|limits| limits.pace.inflated_bytes_per_turn = 1);
-    let floods: Vec<u32> = (0..20)
+    let floods: Vec<Slot> = (0..20)
         .map(|_| world.join(Reads::Window(15), "/ws/flood"))
         .collect();
     let waiting = world.join(Reads::Window(15), "/ws/waiting");
@@ -714,7 +714,7 @@ fn a_masked_bomb_is_refused_where_it_is() {
         .deflate(&vec![0; 16 << 20])
         .expect("it shrinks")
         .to_vec();
-    let header = Header {
+    let header = FrameHeader {
         fin: true,
         compressed: true,
         opcode: OpCode::Binary,
@@ -746,7 +746,7 @@ proptest! {
             limits.pace.inflated_bytes_per_turn = per_turn;
             limits.pace.inflated_bytes_per_step_min = per_step_min;
         });
-        let senders: Vec<u32> = (0..4)
+        let senders: Vec<Slot> = (0..4)
             .map(|number| world.join(Reads::Window(15), &format!("/ws/{number}")))
             .collect();
         let mut expected = vec![Vec::new(); 4];
@@ -776,8 +776,8 @@ proptest! {
     ) {
         let mut world = World::new(write_bytes_max);
         // Of each member, and of those who left nothing: the number of the next message.
-        let mut members: Vec<(u32, usize, bool)> = Vec::new();
-        let mut said: Vec<(u32, Vec<u8>)> = Vec::new();
+        let mut members: Vec<(Slot, usize, bool)> = Vec::new();
+        let mut said: Vec<(Slot, Vec<u8>)> = Vec::new();
         for (op, pick, bytes) in ops {
             match op {
                 0..=2 => {

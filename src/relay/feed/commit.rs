@@ -1,9 +1,8 @@
-//! What comes back from whatever orders elsewhere, and what is told to it.
+//! What the link to an engine brings, and what it is told.
 
 use super::super::Relay;
-use super::super::connection::ConnId;
 use super::super::hooks::Published;
-use super::super::ids::{MessageId, Origin};
+use super::super::ids::{ConnId, MessageId, Origin};
 use super::numbers::Place;
 use super::{Interest, Offer};
 

@@ -3,37 +3,32 @@
 //! A raw socket has no place where it could be told of a gap. So it is for the slow policy to say, as when a reader is
 //! lapped: they are sent what is before the gap and closed with 1013, or go on behind it. To close them may take more
 //! than a turn has time for; until the last of them is closed the topic has no room, so that none sees what is behind
-//! the gap. Whoever joins meanwhile misses nothing.
+//! the gap. Members that join meanwhile miss nothing.
 
 use super::super::Relay;
-use super::super::connection::{Peer, Phase};
-use super::super::ids::MessageId;
+use super::super::connection::Phase;
+use super::super::ids::{MessageId, Slot, TopicKey, VariantKey};
 use super::super::limits::SlowPolicy;
-use super::super::topic::TopicKey;
 use super::numbers::Missing;
 use crate::metrics::Cause;
-use crate::proto::{CloseCode, CloseFrame};
 
 /// What a reader is told that misses messages, though it was not too slow.
-const GAP: CloseFrame = CloseFrame {
-    code: CloseCode::TRY_AGAIN_LATER,
-    reason: "messages were lost on their way between machines",
-};
+const LOST: &str = "messages were lost on their way between machines";
 
 /// Members that are to be closed, since they miss messages.
 #[derive(Debug)]
 pub(in super::super) struct Gap {
-    /// Slots of all who were members, some of which may have gone.
-    slots: Vec<u32>,
-    /// Whoever has such a slot and came since has a larger generation, and is not meant.
+    /// Slots of all that were members, some of which may have gone.
+    slots: Vec<Slot>,
+    /// A connection that got one of these slots since has no smaller generation, and is not meant.
     until: u64,
     messages: u64,
 }
 
 impl Relay {
     /// Messages of a topic are missing, and won't come: the next one is that after `id`. It may be ahead of the topic's
-    /// last, whose readers then miss as many. It may be behind, or of another epoch: then nobody knows how many they
-    /// miss. If it is the last, or none is known, nobody misses any.
+    /// last, whose readers then miss as many. It may be behind, or of another epoch: then it is not known how many they
+    /// miss. If it is the last, or none is known, they miss none.
     ///
     /// Members are dealt with by the [slow policy](super::super::SlowPolicy), and counted as lapped ones are.
     pub fn discontinuity(&mut self, topic: &str, id: MessageId) {
@@ -43,7 +38,7 @@ impl Relay {
         let Some(Missing { messages }) = self.topics[key].go_on_after(id) else {
             return;
         };
-        // Whoever has yet to be closed for an earlier one misses both.
+        // Members that have yet to be closed for an earlier gap miss both.
         let earlier = self.topics[key].gap.as_ref().map_or(0, |gap| gap.messages);
         let messages = messages.unwrap_or(0) + earlier;
         let keys = self.topics[key].variants();
@@ -65,10 +60,10 @@ impl Relay {
         }
     }
 
-    /// Members that have not begun to close: those who have, and are members still, lag.
-    fn open_members(&self, key: super::super::VariantKey) -> usize {
+    /// Members that have not begun to close. Those that have, and are members still, lag.
+    fn open_members(&self, key: VariantKey) -> usize {
         let variant = &self.topics[key];
-        let is_closing = |&&slot: &&u32| self.connections[slot as usize].phase != Phase::Open;
+        let is_closing = |&&slot: &&Slot| self.connections[slot].phase != Phase::Open;
         variant.members() - variant.lagging().iter().filter(is_closing).count()
     }
 
@@ -107,19 +102,19 @@ impl Relay {
         None
     }
 
-    fn close_at_gap(&mut self, key: TopicKey, slot: u32, gap: &Gap) {
-        let Some(connection) = self.connections.get(slot as usize) else {
+    fn close_at_gap(&mut self, key: TopicKey, slot: Slot, gap: &Gap) {
+        let Some(connection) = self.connections.get(slot) else {
             return;
         };
         let is_meant = connection.generation < gap.until
             && connection.phase == Phase::Open
-            && self.topics[connection.variant].topic == key;
+            && self.topics[connection.seat.variant].topic == key;
         if !is_meant {
             return;
         }
         self.counters.lapped += 1;
         self.counters.messages_lost += gap.messages;
-        self.start_close(slot, Cause::Lapped, GAP.code, GAP.reason, Peer::Talking);
+        self.close_because(slot, Cause::Lapped, LOST);
         self.settle(slot);
     }
 }

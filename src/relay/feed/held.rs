@@ -1,36 +1,36 @@
 //! Publishers that are not read while as much is unsettled as may be.
 //!
-//! A topic without room gets it within turns, and who waits for it waits on the ready list. An engine may be away for
-//! as long as it likes: so whoever waits for that stands in no list of the loop's, and no turn is taken for it. What
-//! it says stays in its socket; nobody takes it for dead or idle meanwhile, for what it may have said.
+//! A topic without room gets it within turns, and its publishers wait for it on the ready list. An engine may be away
+//! for as long as it likes: so publishers that wait for one stand in no list of the loop's, and no turn is taken for
+//! them. What they say stays in their sockets, and may be a pong: so they are not taken for dead or idle meanwhile.
 
 use super::super::Relay;
-use super::super::connection::ConnId;
 use super::super::connection::Phase;
+use super::super::ids::{ConnId, Slot};
 use std::collections::BTreeSet;
 
 /// Room that is taken to suffice for one of them: not all are to be read for the sake of one message's.
 const ROOM_BYTES: usize = 16 << 10;
 
-/// Connections that wait, and which of them waits no longer: round robin by their generations.
+/// Connections that wait, and are let go round robin by their generations.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Generation and slot.
-    waiting: BTreeSet<(u64, u32)>,
-    /// The last one that was let go.
-    last: (u64, u32),
-    /// Room that those may take up who were let go in this turn.
+    waiting: BTreeSet<(u64, Slot)>,
+    /// Generation of the last one that was let go.
+    last: u64,
+    /// Room that those may take up that were let go in this turn.
     promised_bytes: usize,
 }
 
 impl Held {
     fn pop(&mut self) -> Option<ConnId> {
-        let after = (self.last.0, self.last.1 + 1);
+        let after = (self.last + 1, Slot(0));
         let next = self.waiting.range(after..).next();
         let next = *next.or_else(|| self.waiting.first())?;
         self.waiting.remove(&next);
-        self.last = next;
         let (generation, slot) = next;
+        self.last = generation;
         Some(ConnId { slot, generation })
     }
 
@@ -69,7 +69,7 @@ impl Relay {
     /// [`poll_resume`](Relay::poll_resume) names it.
     pub fn handle_held(&mut self, id: ConnId) {
         if let Some(slot) = self.slot(id)
-            && self.connections[slot as usize].phase == Phase::Open
+            && self.connections[slot].phase == Phase::Open
             && let Some(elsewhere) = &mut self.feed.elsewhere
         {
             elsewhere.held.waiting.insert((id.generation, id.slot));
@@ -81,7 +81,7 @@ impl Relay {
         self.resumes.pop().or_else(|| self.poll_held())
     }
 
-    /// The next of those who waited for room, as far as there is some.
+    /// The next of those that waited for room, as far as there is some.
     fn poll_held(&mut self) -> Option<ConnId> {
         let room_bytes = self.room_for_offers();
         let held = &mut self.feed.elsewhere.as_mut()?.held;
@@ -106,7 +106,7 @@ impl Relay {
 }
 
 impl super::Feed {
-    /// Whoever was let go is about to be read.
+    /// Connections that were let go are about to be read.
     pub(in super::super) fn end_turn(&mut self) {
         if let Some(elsewhere) = &mut self.elsewhere {
             elsewhere.held.promised_bytes = 0;
@@ -121,9 +121,10 @@ mod tests {
     #[test]
     fn each_is_let_go_in_its_turn() {
         let mut held = Held::default();
-        held.waiting.extend([(7, 1), (3, 5), (9, 0)]);
+        held.waiting
+            .extend([(7, 1), (3, 5), (9, 0)].map(|(generation, slot)| (generation, Slot(slot))));
         let order = std::array::from_fn(|_| {
-            let id = held.pop().expect("somebody waits");
+            let id = held.pop().expect("one waits");
             held.waiting.insert((id.generation, id.slot));
             id.generation
         });

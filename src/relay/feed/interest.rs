@@ -1,4 +1,4 @@
-//! Which topics have readers here, for whatever brings their messages from elsewhere.
+//! Which topics have readers here, for the link that brings their messages.
 //!
 //! What is told is where a topic has got to, and not how: one that flaps between two polls is told of once or not
 //! at all. So no more is held than there are topics, and topics of which it was told that they are read.
@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub struct Interest {
     /// Its name.
     pub topic: Arc<str>,
-    /// Somebody reads it. Otherwise what is committed to it comes to nobody.
+    /// It has readers here. Otherwise what is committed to it reaches nobody.
     pub is_read: bool,
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        /// Whoever polls knows at the end what is read, is told of no topic what it knows, and nothing is held of
+        /// At the end, polls have told what is read; none of them tells what was known; and nothing is held of
         /// topics that are over.
         #[test]
         fn what_was_told_is_what_is(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_waited_longest_is_told_of_first() {
+    fn the_oldest_news_come_first() {
         let mut interests = Interests::default();
         for (topic, is_read) in [
             ("b", true),

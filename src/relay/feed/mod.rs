@@ -1,5 +1,4 @@
-//! The one door and the one order: whatever is published comes through here, from whomever, and gets its number
-//! here.
+//! The one door and the one order: everything that is published comes through here and gets its number here.
 //!
 //! ```text
 //!                                          order is here
@@ -10,20 +9,20 @@
 //!                                          elsewhere        between machines
 //! ```
 //!
-//! What is *offered* has been checked by whoever brings it: its size, and that text is UTF-8. The relay looks
-//! whether its topic has room. What is *committed* is appended, which gives it its number; nothing else ever is.
+//! What is *offered* was checked by its bringer: its size, and that text is UTF-8. The relay looks whether its topic
+//! has room. What is *committed* is appended; nothing else ever is.
 //!
 //! **Where this relay orders its messages itself**, which is the default, both are one step, with no copy in
 //! between. What follows has no part in it.
 //!
-//! **Where something else does** ([`order_elsewhere`](Relay::order_elsewhere)), an offer travels, and its message is
-//! delivered when it comes back, never before: or two relays would show their readers two orders. Whoever drives
-//! the relay, a link to an engine, calls
+//! **Where an engine does** ([`order_elsewhere`](Relay::order_elsewhere)), an offer travels, and its message is
+//! delivered when it comes back, never before: or two relays would show their readers two orders. The link to the
+//! engine calls
 //!
 //! - [`poll_interest`](Relay::poll_interest): a topic got its first reader here, or has lost its last;
 //! - [`poll_offer`](Relay::poll_offer): what is to travel. It stays until it is settled, and travels again from the
-//!   oldest on after [`offer_again`](Relay::offer_again), for a link that was cut. So whatever orders drops an offer
-//!   whose number it has seen of that party;
+//!   oldest on after [`offer_again`](Relay::offer_again), for a link that was cut. So the engine drops an offer whose
+//!   number it has seen of that party;
 //! - [`commit`](Relay::commit): a message has its place. A commit of this party's settles the offer that it was:
 //!   hooks and receipts hear of it then, and not before;
 //! - [`settle_offer`](Relay::settle_offer): an offer of this party's has its place, though its commit may never come;
@@ -52,11 +51,8 @@ pub use interest::Interest;
 pub(super) use numbers::{Missing, Numbers, Place};
 
 use super::Relay;
-use super::connection::ConnId;
-use super::flags::{Flag, Flags};
 use super::hooks::Published;
-use super::ids::{MessageId, Origin, Party};
-use super::topic::TopicKey;
+use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey};
 use crate::proto::MessageKind;
 use held::Held;
 use interest::Interests;
@@ -70,16 +66,14 @@ pub enum Offered {
     Committed(MessageId),
     /// There is no such topic: nobody is in it. The message has come to everybody who is.
     Nobody,
-    /// The topic has no room before its members were served: offer it again in the next turn, and what
-    /// follows it in that topic after it.
+    /// There is no room before the topic's members were served, or what travels is settled: offer it again once the
+    /// topic [has room](Relay::has_room), and what follows it in that topic after it.
     Later,
     /// It gets its number elsewhere: [`Relay::poll_settled`] tells of it by this one.
     Travels(u64),
-    /// As much travels as may: offer it again once [`Relay::takes_offers`].
-    Full,
 }
 
-/// A message that is to have a place in its topic's order, as it travels to whatever orders, and comes back.
+/// A message that is to have a place in its topic's order, as it travels to the engine and comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer<'a> {
     /// Which offer of its party it is, from 1 on without a hole: by this number it is settled, and known again if it
@@ -114,7 +108,7 @@ struct Elsewhere {
     /// Of messages of the program, what became of them.
     settled: VecDeque<Settled>,
     /// Members that don't hear themselves: slots by the number of their origin.
-    excluded: HashMap<u64, u32>,
+    excluded: HashMap<u64, Slot>,
     /// Topics in which messages are missing, and members have yet to hear of it; and others.
     gaps: VecDeque<TopicKey>,
 }
@@ -137,7 +131,7 @@ impl Feed {
         number
     }
 
-    /// Has a message travel to whatever orders it, and returns its offer's number. `None` if it is ordered here.
+    /// Has a message travel to the engine, and returns its offer's number. `None` if it is ordered here.
     fn send(
         &mut self,
         topic: &str,
@@ -166,13 +160,13 @@ impl Feed {
         elsewhere.is_some_and(|elsewhere| !elsewhere.gaps.is_empty())
     }
 
-    /// Somebody joined a topic, which `is_new` if it began for that.
-    pub(super) fn on_join(&mut self, topic: &str, is_new: bool, id: ConnId, flags: Flags) {
+    /// A connection joined a topic, which `is_new` if it began for that.
+    pub(super) fn on_join(&mut self, topic: &str, is_new: bool, id: ConnId, echo: bool) {
         if let Some(elsewhere) = &mut self.elsewhere {
             if is_new {
                 elsewhere.interests.set(topic, true);
             }
-            if !flags.has(Flag::Echo) {
+            if !echo {
                 elsewhere.excluded.insert(id.generation, id.slot);
             }
         }
@@ -193,9 +187,11 @@ impl Feed {
 }
 
 impl Relay {
-    /// From now on, messages get their numbers elsewhere: see [`feed`](self). To be called before anybody comes.
+    /// From now on, messages get their numbers from an engine, to which the caller is the link: it polls
+    /// [interest](Relay::poll_interest) and [offers](Relay::poll_offer), and brings [commits](Relay::commit). To be
+    /// called before the first connection.
     pub fn order_elsewhere(&mut self) {
-        debug_assert!(self.connections.is_empty());
+        debug_assert_eq!(self.connections.len(), 0);
         self.feed.elsewhere.get_or_insert_default();
     }
 
@@ -212,11 +208,8 @@ impl Relay {
     /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
         let key = self.topics.find(topic);
-        if key.is_some_and(|key| self.room(key) == 0) {
+        if !self.takes_offers() || key.is_some_and(|key| self.room(key) == 0) {
             return Offered::Later;
-        }
-        if !self.takes_offers() {
-            return Offered::Full;
         }
         if let Some(number) = self.feed.send(topic, kind, payload, None) {
             return Offered::Travels(number);
@@ -228,19 +221,26 @@ impl Relay {
         Offered::Committed(self.topics[key].last_message())
     }
 
+    /// A message that is offered for this topic is not put off.
+    #[must_use]
+    pub fn has_room(&self, topic: &str) -> bool {
+        let key = self.topics.find(topic);
+        self.takes_offers() && key.is_none_or(|key| self.room(key) > 0)
+    }
+
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
-    pub(super) fn publish(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
+    pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
         let id = self.id(slot);
-        let sender = &mut self.connections[slot as usize];
+        let sender = &mut self.connections[slot];
         sender.active = self.now;
-        let key = self.topics[sender.variant].topic;
+        let key = self.topics[sender.seat.variant].topic;
         if self.feed.elsewhere.is_some() {
             let topic = self.topics[key].name();
             self.feed.send(topic, kind, payload, Some(id));
             return;
         }
-        let excluded = (!sender.flags.has(Flag::Echo)).then_some(id);
+        let excluded = (!sender.seat.echo()).then_some(id);
         self.append(key, excluded, kind, payload);
         if let Some(hooks) = &mut self.hooks.0 {
             let topic = &self.topics[key];

@@ -1,8 +1,8 @@
 //! Which message of its topic comes next.
 //!
 //! A topic counts what it takes in anyway, and its numbers are that count and a constant. Where this relay orders,
-//! the constant is 0. Where something else does, it follows from what was committed first, and changes only with a
-//! discontinuity: in between, that numbers are dense is a matter of course.
+//! the constant is 0. Where an engine does, it follows from what was committed first, and changes with a
+//! discontinuity only: in between, numbers can't but be dense.
 
 use super::super::ids::{Epoch, MessageId};
 
@@ -12,7 +12,7 @@ pub(in super::super) struct Numbers {
     epoch: Epoch,
     /// What is added to the count of messages that were taken in; wraps around.
     ahead: u64,
-    /// Whatever orders elsewhere has said which is next.
+    /// The engine has said which is next.
     is_known: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Offers that are on their way to whatever orders them, until they are settled.
+//! Offers that are on their way to the engine, until they are settled.
 //!
 //! ```text
 //!   number   4     7  8  |  9  10            5 and 6 are settled, 4 is not
@@ -6,12 +6,11 @@
 //!            ^ oldest      ^ next            after an interruption, next goes back to oldest
 //! ```
 //!
-//! Numbers count this party's offers from 1, so that a link can drop what was offered twice. Offers leave in their
+//! Numbers count this party's offers from 1, so that the engine can drop what was offered twice. Offers leave in their
 //! order, and are settled in whichever order their topics are: so a settled one is taken out at once, and no
 //! more is held than is unsettled.
 
-use super::super::ConnId;
-use super::super::ids::Origin;
+use super::super::ids::{ConnId, Origin};
 use super::Offer;
 use crate::proto::MessageKind;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::Site;
-use crate::proto::{Header, OpCode, Role};
+use crate::proto::{FrameHeader, OpCode, Role};
 use crate::proxy::PeerAddress;
 use crate::relay::compression::tests::limits;
 use crate::relay::{Action, Epoch, Hooks, Limits, Side, SlowPolicy};
@@ -110,7 +110,7 @@ impl Node {
         let end = received.windows(4).position(|four| four == b"\r\n\r\n");
         let mut rest = &received[end.map_or(0, |end| end + 4)..];
         let mut heard = Vec::new();
-        while let Ok(Some((header, header_bytes))) = Header::decode(rest) {
+        while let Ok(Some((header, header_bytes))) = FrameHeader::decode(rest) {
             let (frame, after) = rest.split_at(header_bytes + header.payload_bytes as usize);
             let payload = &frame[header_bytes..];
             heard.push(match header.opcode {
@@ -270,7 +270,7 @@ fn what_is_committed_is_appended_once_and_without_a_hole() {
 }
 
 #[test]
-fn who_misses_messages_is_closed_behind_those_before_them() {
+fn members_are_closed_at_a_gap() {
     let mut node = Node::new(|limits| limits.pace.laps_per_turn = 1);
     let [a, b] = [0; 2].map(|_| node.join("/ws/t"));
     node.commit(id(1), &foreign("t", b"before"));
@@ -294,7 +294,7 @@ fn who_misses_messages_is_closed_behind_those_before_them() {
 }
 
 #[test]
-fn who_may_skip_goes_on_behind_what_is_missing() {
+fn members_that_may_skip_go_on_behind_a_gap() {
     let mut node = Node::new(|limits| limits.slow_policy = SlowPolicy::Skip);
     let a = node.join("/ws/t");
     for (gap, next) in [
@@ -317,7 +317,7 @@ fn who_may_skip_goes_on_behind_what_is_missing() {
 }
 
 #[test]
-fn who_does_not_hear_itself_does_not_whenever_its_message_comes_back() {
+fn a_sender_is_excluded_whenever_its_message_comes_back() {
     let mut node = Node::new(|_| {});
     let [quiet, other] = ["/ws/t?echo=0", "/ws/t"].map(|target| node.join(target));
     node.say(quiet, b"1");
@@ -333,7 +333,7 @@ fn who_does_not_hear_itself_does_not_whenever_its_message_comes_back() {
 }
 
 #[test]
-fn who_has_the_slot_of_a_sender_that_is_gone_hears_its_messages() {
+fn the_next_connection_in_a_senders_slot_is_not_excluded() {
     let mut node = Node::new(|_| {});
     node.join("/ws/t");
     let gone = node.join("/ws/t?echo=0");
@@ -384,7 +384,7 @@ fn publishers_wait_without_a_turn_while_too_much_is_unsettled() {
 }
 
 #[test]
-fn who_waits_to_be_read_is_not_taken_for_dead() {
+fn a_publisher_that_waits_to_be_read_is_not_taken_for_dead() {
     let mut node = Node::new(|limits| {
         limits.unsettled_bytes_max = 1;
         limits.idle_timeout = Some(500);
@@ -471,7 +471,7 @@ fn what_the_program_publishes_is_settled_when_it_comes_back() {
     let mut offer = || node.relay.offer("t", MessageKind::Text, b"x");
     let numbers = [offer(), offer(), offer(), offer()];
     let expected = [1, 2, 3].map(Offered::Travels);
-    assert_eq!((&numbers[..3], numbers[3]), (&expected[..], Offered::Full));
+    assert_eq!((&numbers[..3], numbers[3]), (&expected[..], Offered::Later));
     let offers = node.offers();
     assert_ne!(offers[0].origin, offers[1].origin);
     assert_eq!(node.relay.poll_settled(), None);

@@ -19,8 +19,7 @@ mod token_bucket;
 pub(super) use quotas::OverQuota;
 pub(super) use refusal::Refusal;
 
-use super::ConnId;
-use super::ids::Slot;
+use super::ids::{ConnId, Slot};
 use super::limits::{ADMIN_CONNECTIONS_MAX, Admission, Rates};
 use crate::proto::Head;
 use crate::proxy::header::Client;
@@ -102,7 +101,7 @@ impl Gate {
     /// A connection came by the admin listener. If there are too many, the oldest has to go for it: so
     /// hoarding them keeps nobody out.
     pub(super) fn enter_admin(&mut self, id: ConnId, peer: PeerAddress) -> Option<ConnId> {
-        self.addresses.enter(Slot(id.slot), peer, None);
+        self.addresses.enter(id.slot, peer, None);
         let is_full = self.admins.len() == ADMIN_CONNECTIONS_MAX;
         let oldest = is_full.then(|| self.admins.remove(0));
         self.admins.push(id);
@@ -112,7 +111,7 @@ impl Gate {
     /// A connection is gone.
     pub(super) fn leave(&mut self, id: ConnId) {
         self.admins.retain(|&admin| admin != id);
-        if let Some(ip) = self.addresses.take_counted(Slot(id.slot)) {
+        if let Some(ip) = self.addresses.take_counted(id.slot) {
             self.counts.leave(ip);
         }
     }

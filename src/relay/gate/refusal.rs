@@ -3,7 +3,7 @@
 //! 429, not 503: the excess is this client's, and a proxy that takes a 503 for a sick backend must not
 //! take the relay out for it.
 
-use crate::http::{Reason, Response, Status};
+use crate::http::{Reason, Response};
 
 /// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,6 @@ impl Refusal {
             ),
         };
         let headers = [("Retry-After", retry_after)];
-        Response::error(Status::TooManyRequests, why, &headers).because(reason)
+        Response::refusal(reason, why, &headers)
     }
 }

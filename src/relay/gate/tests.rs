@@ -28,7 +28,7 @@ fn trusted() -> Trusted {
 
 fn id(slot: u32) -> ConnId {
     ConnId {
-        slot,
+        slot: Slot(slot),
         generation: 0,
     }
 }

@@ -214,7 +214,7 @@ impl Node {
                 Offered::Travels(number) => {
                     self.awaited.insert(number, message);
                 }
-                Offered::Later | Offered::Full => return self.program.push_front((topic, message)),
+                Offered::Later => return self.program.push_front((topic, message)),
                 Offered::Committed(_) | Offered::Nobody => panic!("ordered here"),
             }
         }

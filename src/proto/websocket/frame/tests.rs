@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-fn header(fin: bool, opcode: OpCode, mask: Option<[u8; 4]>, payload_bytes: u64) -> Header {
-    Header {
+fn header(fin: bool, opcode: OpCode, mask: Option<[u8; 4]>, payload_bytes: u64) -> FrameHeader {
+    FrameHeader {
         fin,
         compressed: false,
         opcode,
@@ -35,7 +35,7 @@ fn examples_of_the_rfc() {
             header(true, OpCode::Binary, None, 65536),
         ),
     ] {
-        let (decoded, header_bytes) = Header::decode(bytes).unwrap().unwrap();
+        let (decoded, header_bytes) = FrameHeader::decode(bytes).unwrap().unwrap();
         assert_eq!(decoded, expected);
         assert_eq!(&expected.encode()[..], &bytes[..header_bytes]);
     }
@@ -59,7 +59,10 @@ fn every_length_boundary() {
             let encoded = header.encode();
             let expected_bytes = header_bytes + mask.map_or(0, |key| key.len());
             assert_eq!(encoded.len(), expected_bytes);
-            assert_eq!(Header::decode(&encoded), Ok(Some((header, expected_bytes))));
+            assert_eq!(
+                FrameHeader::decode(&encoded),
+                Ok(Some((header, expected_bytes)))
+            );
         }
     }
 }
@@ -68,7 +71,7 @@ fn every_length_boundary() {
 fn every_reserved_bit_is_refused_by_the_first_byte() {
     for bits in [0x20, 0x10, 0x30, 0x50, 0x60, 0x70] {
         assert_eq!(
-            Header::decode(&[0x81 | bits]),
+            FrameHeader::decode(&[0x81 | bits]),
             Err(ProtocolError::ReservedBit)
         );
     }
@@ -78,19 +81,19 @@ fn every_reserved_bit_is_refused_by_the_first_byte() {
 fn only_what_begins_a_message_may_be_compressed() {
     for opcode in [0x0, 0x8, 0x9, 0xa] {
         assert_eq!(
-            Header::decode(&[0xc0 | opcode]),
+            FrameHeader::decode(&[0xc0 | opcode]),
             Err(ProtocolError::ReservedBit)
         );
     }
     for opcode in [OpCode::Text, OpCode::Binary] {
         for fin in [false, true] {
-            let header = Header {
+            let header = FrameHeader {
                 compressed: true,
                 ..header(fin, opcode, None, 7)
             };
             let encoded = header.encode();
             assert_eq!(encoded[0] & 0x70, 0x40);
-            assert_eq!(Header::decode(&encoded), Ok(Some((header, 2))));
+            assert_eq!(FrameHeader::decode(&encoded), Ok(Some((header, 2))));
         }
     }
 }
@@ -99,7 +102,7 @@ fn only_what_begins_a_message_may_be_compressed() {
 fn every_reserved_opcode_is_refused_by_the_first_byte() {
     for opcode in (3..=7).chain(11..=15) {
         assert_eq!(
-            Header::decode(&[0x80 | opcode]),
+            FrameHeader::decode(&[0x80 | opcode]),
             Err(ProtocolError::ReservedOpCode)
         );
     }
@@ -109,13 +112,17 @@ fn every_reserved_opcode_is_refused_by_the_first_byte() {
 fn control_frames_are_whole_and_short() {
     for opcode in [0x8, 0x9, 0xa] {
         assert_eq!(
-            Header::decode(&[opcode]),
+            FrameHeader::decode(&[opcode]),
             Err(ProtocolError::FragmentedControl)
         );
-        assert!(Header::decode(&[0x80 | opcode, 125]).unwrap().is_some());
+        assert!(
+            FrameHeader::decode(&[0x80 | opcode, 125])
+                .unwrap()
+                .is_some()
+        );
         for length in [126, 127] {
             assert_eq!(
-                Header::decode(&[0x80 | opcode, length]),
+                FrameHeader::decode(&[0x80 | opcode, length]),
                 Err(ProtocolError::ControlTooLong)
             );
         }
@@ -126,23 +133,23 @@ fn control_frames_are_whole_and_short() {
 fn a_length_has_its_shortest_form() {
     for low in 0..=125 {
         assert_eq!(
-            Header::decode(&[0x82, 126, 0, low]),
+            FrameHeader::decode(&[0x82, 126, 0, low]),
             Err(ProtocolError::LengthNotMinimal)
         );
     }
-    assert!(Header::decode(&[0x82, 126, 0, 126]).unwrap().is_some());
+    assert!(FrameHeader::decode(&[0x82, 126, 0, 126]).unwrap().is_some());
     // The last two bytes can't make it long enough any more.
     assert_eq!(
-        Header::decode(&[0x82, 127, 0, 0, 0, 0, 0, 0]),
+        FrameHeader::decode(&[0x82, 127, 0, 0, 0, 0, 0, 0]),
         Err(ProtocolError::LengthNotMinimal)
     );
-    assert_eq!(Header::decode(&[0x82, 127, 0, 0, 0, 0, 0]), Ok(None));
+    assert_eq!(FrameHeader::decode(&[0x82, 127, 0, 0, 0, 0, 0]), Ok(None));
     assert_eq!(
-        Header::decode(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff]),
+        FrameHeader::decode(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff]),
         Err(ProtocolError::LengthNotMinimal)
     );
     assert!(
-        Header::decode(&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0])
+        FrameHeader::decode(&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0])
             .unwrap()
             .is_some()
     );
@@ -151,17 +158,17 @@ fn a_length_has_its_shortest_form() {
 #[test]
 fn the_top_bit_of_a_length_is_refused_by_its_first_byte() {
     assert_eq!(
-        Header::decode(&[0x82, 127, 0x80]),
+        FrameHeader::decode(&[0x82, 127, 0x80]),
         Err(ProtocolError::LengthTopBit)
     );
     assert_eq!(
-        Header::decode(&[0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]),
+        FrameHeader::decode(&[0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]),
         Err(ProtocolError::LengthTopBit)
     );
-    assert_eq!(Header::decode(&[0x82, 127, 0x7f]), Ok(None));
+    assert_eq!(FrameHeader::decode(&[0x82, 127, 0x7f]), Ok(None));
 }
 
-fn any_header() -> impl Strategy<Value = Header> {
+fn any_header() -> impl Strategy<Value = FrameHeader> {
     let payload_bytes = prop_oneof![0_u64..300, 65_000_u64..66_000, 0_u64..1 << 63];
     let data = (
         any::<bool>(),
@@ -183,24 +190,24 @@ proptest! {
         let encoded = header.encode();
         let mut bytes = encoded.to_vec();
         bytes.extend(rest);
-        prop_assert_eq!(Header::decode(&bytes), Ok(Some((header, encoded.len()))));
+        prop_assert_eq!(FrameHeader::decode(&bytes), Ok(Some((header, encoded.len()))));
         for cut in 0..encoded.len() {
-            prop_assert_eq!(Header::decode(&encoded[..cut]), Ok(None));
+            prop_assert_eq!(FrameHeader::decode(&encoded[..cut]), Ok(None));
         }
     }
 
     #[test]
     fn what_decodes_encodes_to_the_same_bytes(bytes: [u8; HEADER_BYTES_MAX]) {
-        if let Ok(Some((header, header_bytes))) = Header::decode(&bytes) {
+        if let Ok(Some((header, header_bytes))) = FrameHeader::decode(&bytes) {
             prop_assert_eq!(&header.encode()[..], &bytes[..header_bytes]);
         }
     }
 
     #[test]
     fn an_error_stays_whatever_follows(bytes: [u8; HEADER_BYTES_MAX]) {
-        let whole = Header::decode(&bytes);
+        let whole = FrameHeader::decode(&bytes);
         for cut in 0..bytes.len() {
-            match Header::decode(&bytes[..cut]) {
+            match FrameHeader::decode(&bytes[..cut]) {
                 Ok(None) => {}
                 verdict => prop_assert_eq!(verdict, whole),
             }

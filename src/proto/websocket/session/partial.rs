@@ -12,10 +12,11 @@
 
 use super::super::close::CloseFrame;
 use super::super::error::ProtocolError;
-use super::super::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, OpCode};
+use super::super::frame::{CONTROL_BYTES_MAX, FrameHeader, HEADER_BYTES_MAX, OpCode};
 use super::super::mask;
 use super::super::utf8::Utf8;
-use super::{Found, MessageKind, Piece, Step, Terms};
+use super::event::MessageKind;
+use super::step::{Found, FragmentHeader, Negotiated, Step};
 
 /// A compressed message may have one byte in so many over the limit: DEFLATE adds five to each block of bytes
 /// that don't shrink, and compressors make those a few kilobytes long or more.
@@ -26,9 +27,9 @@ const DEFLATE_OVERHEAD_BYTES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Partial {
     /// The message that has begun and not ended.
-    pub(super) message: Option<Message>,
+    pub(super) message: Option<UnfinishedMessage>,
     /// The frame whose header is whole and whose payload is not.
-    frame: Option<Frame>,
+    frame: Option<UnfinishedFrame>,
     /// The start of a header; `header_bytes` < 14, and 0 while there is a `frame`.
     header: [u8; HEADER_BYTES_MAX],
     header_bytes: u8,
@@ -38,7 +39,7 @@ pub(super) struct Partial {
 }
 
 #[derive(Debug)]
-pub(super) struct Message {
+pub(super) struct UnfinishedMessage {
     kind: MessageKind,
     compressed: bool,
     /// What the headers so far announced: the limit is held against this, not against what came.
@@ -50,7 +51,7 @@ pub(super) struct Message {
 }
 
 #[derive(Debug)]
-struct Frame {
+struct UnfinishedFrame {
     opcode: OpCode,
     fin: bool,
     /// Rotated to the phase of the next payload byte.
@@ -92,7 +93,7 @@ impl Partial {
     /// Consumes input up to the next thing worth telling, or all of it.
     pub(super) fn step(
         &mut self,
-        terms: Terms,
+        negotiated: Negotiated,
         input: &mut [u8],
         bytes_max: usize,
     ) -> Result<Step, ProtocolError> {
@@ -100,7 +101,7 @@ impl Partial {
         loop {
             if self.frame.is_none() {
                 let rest = &input[consumed..];
-                let (header_bytes, header) = self.take_header(terms, rest)?;
+                let (header_bytes, header) = self.take_header(negotiated, rest)?;
                 consumed += header_bytes;
                 let Some(header) = header else {
                     return Ok(Step {
@@ -121,15 +122,15 @@ impl Partial {
     /// Takes the bytes of a header, as many as there are and it has.
     fn take_header(
         &mut self,
-        terms: Terms,
+        negotiated: Negotiated,
         input: &[u8],
-    ) -> Result<(usize, Option<Header>), ProtocolError> {
+    ) -> Result<(usize, Option<FrameHeader>), ProtocolError> {
         let before = usize::from(self.header_bytes);
         let taken = input.len().min(HEADER_BYTES_MAX - before);
         self.header[before..before + taken].copy_from_slice(&input[..taken]);
         let bytes = &self.header[..before + taken];
-        terms.check_start(bytes, self.message.is_some())?;
-        match Header::decode(bytes)? {
+        negotiated.check_start(bytes, self.message.is_some())?;
+        match FrameHeader::decode(bytes)? {
             Some((header, header_bytes)) => {
                 self.header_bytes = 0;
                 Ok((header_bytes - before, Some(header)))
@@ -141,12 +142,12 @@ impl Partial {
         }
     }
 
-    fn begin_frame(&mut self, header: Header, bytes_max: usize) -> Result<(), ProtocolError> {
+    fn begin_frame(&mut self, header: FrameHeader, bytes_max: usize) -> Result<(), ProtocolError> {
         if header.opcode == OpCode::Close && header.payload_bytes == 1 {
             return Err(ProtocolError::CloseTooShort);
         }
         if !header.opcode.is_control() {
-            let message = self.message.get_or_insert(Message {
+            let message = self.message.get_or_insert(UnfinishedMessage {
                 kind: MessageKind::of(header.opcode).unwrap_or(MessageKind::Binary),
                 compressed: header.compressed,
                 announced_bytes: 0,
@@ -165,7 +166,7 @@ impl Partial {
                 .filter(|&bytes| bytes <= bytes_max as u64)
                 .ok_or(ProtocolError::MessageTooBig)?;
         }
-        self.frame = Some(Frame {
+        self.frame = Some(UnfinishedFrame {
             opcode: header.opcode,
             fin: header.fin,
             mask: header.mask,
@@ -209,7 +210,11 @@ impl Partial {
     }
 
     /// Whether the control frame is whole now. Its payload is gathered only if it was cut.
-    fn take_control(&mut self, frame: &Frame, payload: &[u8]) -> Result<bool, ProtocolError> {
+    fn take_control(
+        &mut self,
+        frame: &UnfinishedFrame,
+        payload: &[u8],
+    ) -> Result<bool, ProtocolError> {
         let whole = frame.remaining_bytes == 0;
         if whole && self.control_bytes == 0 {
             return Ok(true);
@@ -225,7 +230,11 @@ impl Partial {
     }
 
     /// What is to be said of the piece, if it is worth to be yielded.
-    fn take_data(&mut self, frame: &Frame, payload: &[u8]) -> Result<Option<Piece>, ProtocolError> {
+    fn take_data(
+        &mut self,
+        frame: &UnfinishedFrame,
+        payload: &[u8],
+    ) -> Result<Option<FragmentHeader>, ProtocolError> {
         let message = self
             .message
             .as_mut()
@@ -240,7 +249,7 @@ impl Partial {
         if payload.is_empty() && !last {
             return Ok(None);
         }
-        let piece = Piece {
+        let piece = FragmentHeader {
             kind: message.kind,
             compressed: message.compressed,
             first: !message.begun,

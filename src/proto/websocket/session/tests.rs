@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fuzz::{Said, hear};
-use crate::proto::websocket::close::CloseCode;
+use crate::proto::CloseCode;
 use proptest::prelude::*;
 
 const LIMIT: usize = 1 << 20;

@@ -1,16 +1,15 @@
-//! A worker that hears: readers of a fan-out whose publishers are the coordinator's.
+//! A worker that reads: it has readers of a fan-out whose publishers are the coordinator's.
 
 use super::super::clock::{self, REST};
+use super::super::crew::{Answer, Control, Order, Task, WorkerResult};
 use super::super::driver::Driver;
 use super::super::failure::Failure;
 use super::super::options::MessageOptions;
 use super::super::rooms::{Outlet, Plan, Rooms};
 use super::super::script::Script;
 use super::super::target::follow;
-use super::control::Control;
-use super::{Order, Task, Word, WorkerResult};
 
-pub(super) fn hear(
+pub(super) fn read(
     task: &Task,
     message: &MessageOptions,
     publishers: usize,
@@ -64,7 +63,7 @@ pub(super) fn hear(
         }
         if !has_opened && driver.links.opening_count() == 0 {
             has_opened = true;
-            control.send(&Word::Opened(driver.links.open_count()))?;
+            control.send(&Answer::Opened(driver.links.open_count()))?;
         }
         rooms.settle_all();
         // Nobody waits for a worker whose readers have all gone.
@@ -76,7 +75,7 @@ pub(super) fn hear(
         if now != said {
             said = now;
             let (done, delivered) = now;
-            control.send(&Word::Done { done, delivered })?;
+            control.send(&Answer::Done { done, delivered })?;
         }
     }
 }

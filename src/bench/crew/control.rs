@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream as Blocking;
 /// such a number. All that an event of theirs has to do is to end a turn.
 const FIRST_TOKEN: usize = usize::MAX - 1;
 
-pub(super) struct Control {
+pub(in super::super) struct Control {
     stream: UnixStream,
     read: Vec<u8>,
     /// Bytes of `read` that were looked at and hold no end of a line.
@@ -23,7 +23,11 @@ pub(super) struct Control {
 
 impl Control {
     /// A control socket that wakes up the driver.
-    pub(super) fn new(stream: Blocking, driver: &Driver, number: usize) -> Result<Self, Failure> {
+    pub(in super::super) fn new(
+        stream: Blocking,
+        driver: &Driver,
+        number: usize,
+    ) -> Result<Self, Failure> {
         stream.set_nonblocking(true)?;
         let mut stream = UnixStream::from_std(stream);
         let token = Token(FIRST_TOKEN - number);
@@ -38,7 +42,7 @@ impl Control {
     }
 
     /// Says something.
-    pub(super) fn send(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(in super::super) fn send(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(value).map_err(Failure::new)?;
         line.push(b'\n');
         let mut rest = &line[..];
@@ -55,7 +59,7 @@ impl Control {
     }
 
     /// The next thing that the other side has said, if it has. Its end is an error.
-    pub(super) fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+    pub(in super::super) fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
         loop {
             if let Some(line) = self.line() {
                 return serde_json::from_slice(&line)

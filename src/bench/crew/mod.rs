@@ -1,95 +1,26 @@
-//! More processes of this program, when one can't keep up or has too few descriptors.
+//! More processes of this program, when one can't keep up or has too few descriptors: as the
+//! coordinator sees them.
 //!
-//! A worker is a child that holds a share of the connections. Its standard input is a socket, over
-//! which both sides talk in lines of JSON: first comes its [`Task`], then [`Order`]s one way and
-//! [`Word`]s the other. It ends when that socket does.
+//! A worker is a child that has a share of the connections. Its standard input is a socket, over which
+//! both sides send lines of JSON ([`protocol`]). It ends when that socket does.
 //!
-//! ```text
-//!   coordinator ── Open(n) ──► worker        idle: so many more
-//!               ◄── Opened ──
-//!               ◄── Done ─────               fan-out: at each turn in which something came
-//!               ── Finish ───►
-//!               ◄── Result ───
-//! ```
-//!
-//! Publishers are the coordinator's. What they say is a function of their number and the message's,
-//! so a worker knows what must come without being told. When a message was sent it does not know:
+//! Publishers are the coordinator's. What they send is a function of their number and the message's,
+//! so a worker knows what must come without being told. It does not know when a message was sent:
 //! latencies are those of the coordinator's own readers.
 
 mod control;
-mod holder;
-mod listener;
+mod protocol;
 
-pub(super) use holder::run_worker;
+pub(super) use control::Control;
+pub(super) use protocol::{Answer, Job, Order, Task, WorkerResult};
 
 use super::clock;
 use super::driver::Driver;
 use super::failure::Failure;
-use super::histogram::Histogram;
-use super::options::{MessageOptions, TargetOptions};
 use super::probe::Pid;
-use super::tally::Tally;
-use control::Control;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
-
-/// What a worker is for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Task {
-    pub(super) target: TargetOptions,
-    /// Where the target's URLs lead: the same for all.
-    pub(super) addresses: Vec<SocketAddr>,
-    /// The number of its first connection, of all that there are.
-    pub(super) first: usize,
-    pub(super) job: Job,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Job {
-    /// Hold connections.
-    Hold,
-    /// Hear so many publishers.
-    Hear {
-        message: MessageOptions,
-        publishers: usize,
-        tag: u32,
-    },
-}
-
-/// What the coordinator says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Order {
-    /// Open so many more connections.
-    Open(usize),
-    /// End; so many messages should have come.
-    Finish(u64),
-}
-
-/// What a worker says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Word {
-    /// So many connections are open; others could not be opened.
-    Opened(usize),
-    /// All its readers have had so many messages, and it has heard so many in all.
-    Done { done: u64, delivered: u64 },
-    /// What it has to report.
-    Result(Box<WorkerResult>),
-    /// It can't go on.
-    Failed(String),
-}
-
-/// What a worker has to report.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct WorkerResult {
-    pub(super) handshakes: Histogram,
-    pub(super) failed: BTreeMap<String, u64>,
-    pub(super) endings: BTreeMap<String, u64>,
-    pub(super) tally: Tally,
-}
 
 /// The workers, as the coordinator sees them.
 #[derive(Default)]
@@ -155,37 +86,37 @@ impl Crew {
         self.workers.iter().map(|worker| worker.opened).sum()
     }
 
-    /// Messages that all readers of all workers have had; [`u64::MAX`] without any worker.
+    /// Messages that all readers of all workers have; [`u64::MAX`] without any worker.
     pub(super) fn done(&self) -> u64 {
         let done = self.workers.iter().map(|worker| worker.done).min();
         done.unwrap_or(u64::MAX)
     }
 
-    /// What all readers of all workers have heard.
+    /// Deliveries to all readers of all workers.
     pub(super) fn delivered(&self) -> u64 {
         self.workers.iter().map(|worker| worker.delivered).sum()
     }
 
-    /// Hears what the workers have said; true if that was anything.
-    pub(super) fn listen(&mut self) -> Result<bool, Failure> {
-        let mut heard = false;
+    /// Takes in what the workers have answered; true if there was anything.
+    pub(super) fn receive(&mut self) -> Result<bool, Failure> {
+        let mut is_any = false;
         for worker in &mut self.workers {
             // After its result a worker ends, and so does its socket.
             while worker.result.is_none()
-                && let Some(word) = worker.control.receive()?
+                && let Some(answer) = worker.control.receive()?
             {
-                heard = true;
-                match word {
-                    Word::Opened(count) => worker.opened = Some(count),
-                    Word::Done { done, delivered } => {
+                is_any = true;
+                match answer {
+                    Answer::Opened(count) => worker.opened = Some(count),
+                    Answer::Done { done, delivered } => {
                         (worker.done, worker.delivered) = (done, delivered);
                     }
-                    Word::Result(result) => worker.result = Some(*result),
-                    Word::Failed(why) => return Err(Failure::new(format!("a worker: {why}"))),
+                    Answer::Result(result) => worker.result = Some(*result),
+                    Answer::Failed(why) => return Err(Failure::new(format!("a worker: {why}"))),
                 }
             }
         }
-        Ok(heard)
+        Ok(is_any)
     }
 
     /// Ends the workers' work, and returns what they have to report.
@@ -202,7 +133,7 @@ impl Crew {
             if clock::now() > deadline {
                 return Err(Failure::new("a worker does not answer"));
             }
-            if !self.listen()? {
+            if !self.receive()? {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
         }

@@ -1,0 +1,169 @@
+//! The loop's end of the [`Mailbox`]: what it is asked for from outside is done here, and what it is
+//! given to publish goes to the relay.
+
+use super::Server;
+use super::backlog::{Backlog, Mail, Volume};
+use super::handle::Handle;
+use super::mailbox::{Each, Mailbox};
+use super::receipt::Unsettled;
+use crate::relay::{Counters, MessageId, Offered, Relay};
+use crate::turn::Shares;
+use crate::wheel::Tick;
+use mio::Waker;
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+
+/// Bytes that a turn publishes for hooks, and as many for threads: what it reads from clients. However
+/// much others have to say, clients wait for no more than that.
+const TURN_BYTES_MAX: usize = Shares::TURN_BYTES_MAX;
+
+type Travelling = HashMap<u64, Unsettled>;
+
+/// See the [module](self). With it, all handles' server is gone.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    mailbox: Arc<Mailbox>,
+    backlogs: Each<Backlog>,
+    /// The threads' messages come before the hooks' in the next turn: the two take turns with the room of
+    /// a topic that both fill.
+    threads_first: bool,
+    /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
+    travelling: Travelling,
+    /// Hooks may ask for counters while the relay is busy.
+    keeps_counters: bool,
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Inbox {
+    pub(super) fn new(waker: Waker, message_bytes_max: usize) -> Self {
+        Inbox {
+            mailbox: Arc::new(Mailbox::new(waker, message_bytes_max)),
+            backlogs: Each::default(),
+            threads_first: false,
+            travelling: Travelling::default(),
+            keeps_counters: false,
+        }
+    }
+
+    pub(super) fn handle(&self) -> Handle {
+        Handle::new(self.mailbox.clone())
+    }
+
+    pub(super) fn mailbox(&self) -> Arc<Mailbox> {
+        self.mailbox.clone()
+    }
+
+    pub(super) fn set_message_bytes_max(&self, bytes_max: usize) {
+        self.mailbox.set_message_bytes_max(bytes_max);
+    }
+
+    pub(super) fn keep_counters(&mut self) {
+        self.keeps_counters = true;
+    }
+
+    /// The loop begins, on this thread. It does so once.
+    pub(super) fn start(&self) -> io::Result<()> {
+        self.mailbox.start()
+    }
+
+    /// The loop has ended: what is not published yet is gone.
+    pub(super) fn end(&mut self) {
+        self.mailbox.end();
+        self.backlogs = Each::default();
+        self.travelling.clear();
+    }
+
+    /// A turn begins.
+    pub(super) fn begin_turn(&self, counters: &Counters) {
+        if self.keeps_counters {
+            self.mailbox.note(counters);
+        }
+    }
+
+    /// Messages wait for this turn, or for room.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.backlogs.hooks.is_empty() || !self.backlogs.threads.is_empty()
+    }
+
+    /// The next turn can publish something. What waits for room does not ask for turns until there is
+    /// some: that comes of the relay's own work, or of an event.
+    pub(super) fn has_work(&self, relay: &Relay) -> bool {
+        let has_room = |topic: &str| relay.has_room(topic);
+        let Each { hooks, threads } = &self.backlogs;
+        hooks.has_work(has_room) || threads.has_work(has_room)
+    }
+
+    /// Publishes as much as a turn may, as far as there is room.
+    fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
+        let Each { hooks, threads } = &mut self.backlogs;
+        let mut published = Each::<Volume>::default();
+        let mut order = [
+            (hooks, &mut published.hooks),
+            (threads, &mut published.threads),
+        ];
+        if self.threads_first {
+            order.reverse();
+        }
+        self.threads_first = !self.threads_first;
+        for (backlog, published) in order {
+            *published = backlog.publish(TURN_BYTES_MAX, &mut offer);
+        }
+        self.mailbox.release(published);
+    }
+}
+
+impl Server {
+    /// Does what was asked for, and publishes what was given to be.
+    pub(super) fn handle_mail(&mut self, now: Tick) {
+        let requests = self.inbox.mailbox.collect(&mut self.inbox.backlogs);
+        if requests.stop {
+            self.shut_down(now);
+        }
+        if let Some(loaded) = requests.loaded {
+            self.on_loaded(*loaded);
+        }
+        let mut travelling = mem::take(&mut self.inbox.travelling);
+        let relay = &mut self.relay;
+        self.inbox
+            .publish(|mail| offer(relay, &mut travelling, mail));
+        self.inbox.travelling = travelling;
+        self.inbox.mailbox.answer(self.relay.counters());
+    }
+
+    /// Tells what became of messages that get their numbers elsewhere.
+    pub(super) fn settle_receipts(&mut self) {
+        while let Some(settled) = self.relay.poll_settled() {
+            settle(self.inbox.travelling.remove(&settled.offer), settled.id);
+        }
+    }
+}
+
+/// Offers a message to the relay, and says whether it was taken.
+fn offer(relay: &mut Relay, travelling: &mut Travelling, mail: &mut Mail) -> bool {
+    match relay.offer(&mail.topic, mail.kind, &mail.payload) {
+        Offered::Committed(id) => settle(mail.receipt.take(), Some(id)),
+        Offered::Nobody => settle(mail.receipt.take(), None),
+        Offered::Travels(number) => {
+            let receipt = mail.receipt.take();
+            travelling.extend(receipt.map(|receipt| (number, receipt)));
+        }
+        Offered::Later => return false,
+    }
+    true
+}
+
+fn settle(receipt: Option<Unsettled>, published: Option<MessageId>) {
+    if let Some(receipt) = receipt {
+        receipt.settle(published);
+    }
+}
+
+#[cfg(test)]
+mod tests;
