@@ -14,12 +14,13 @@
 //!            └► bench ─► proto, sys
 //! ```
 //!
-//! - [`proto`] is RFC 6455 as a library, for both roles; [`log`] is what makes a broadcast cost
-//!   nothing per reader; [`wheel`] counts time. None of them does I/O or knows a clock.
+//! - [`proto`] is RFC 6455 and the heads of RFC 9112 as a library, for both roles; [`log`] is what
+//!   makes a broadcast cost nothing per reader; [`wheel`] counts time. None of them does I/O or knows a
+//!   clock.
 //! - [`http`] says what a request is for; [`metrics`] counts; [`relay`] takes every decision. They do
 //!   no I/O either.
 //! - [`turn`] is the loop's one turn, over any sockets; [`transport`] says what a socket brought and took.
-//! - [`proxy`] says who a client is when proxies stand between.
+//! - [`proxy`] reads the client's address from what proxies state.
 //! - [`journal`] is how the process logs.
 //! - [`sys`], [`transport`] and [`server`] are the only rooms of the relay that touch the kernel.
 //! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.

@@ -1,7 +1,7 @@
 //! A timer wheel that counts ticks: one entry per key, its earliest deadline.
 //!
 //! The wheel is a ring of [`SLOTS`] lists, one per tick. It owns only the heads of the lists; the
-//! links live inside the entries of whoever owns the keys, which the wheel reaches through
+//! links live inside the entries of the keys' owner, which the wheel reaches through
 //! [`TimerLinks`]. So an armed timer costs no allocation, and arming and disarming are O(1).
 //!
 //! ```text
@@ -26,8 +26,7 @@ const NONE: u32 = u32::MAX;
 /// Set in [`TimerLink::previous`] of the first entry of a list: the other bits are the slot.
 const HEAD: u32 = 1 << 31;
 
-/// A moment, in ticks since the start of the process. How long a tick lasts is for the clock to
-/// say.
+/// A moment, in ticks since the start of the process. The clock decides how long a tick lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(pub u32);
 
@@ -123,7 +122,7 @@ impl Wheel {
         self.occupied[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// Forgets what `key` was armed for.
+    /// Disarms `key`, if it is armed.
     pub fn disarm(&mut self, links: &mut impl TimerLinks, key: u32) {
         let link = std::mem::take(links.link(key));
         if !link.is_armed() {

@@ -92,6 +92,7 @@ const PLAIN_DATA: &[&str] = &[
 /// The rooms without a circle among their files.
 const IN_ONE_DIRECTION: &[&str] = &[
     "cli",
+    "server",
     "turn",
     "transport",
     "bench",
@@ -102,6 +103,7 @@ const IN_ONE_DIRECTION: &[&str] = &[
     "metrics",
     "http",
     "proxy",
+    "proto",
     "wheel",
 ];
 

@@ -17,7 +17,7 @@ pub fn extension(data: &[u8]) {
         request.extend_from_slice(line);
     }
     request.extend_from_slice(b"\r\n\r\n");
-    // What can't stand in a header at all is another target's affair.
+    // Bytes that can't stand in a header at all are for another target.
     if HeadScanner::default().scan(&request, request.len()) != Ok(Some(request.len())) {
         return;
     }

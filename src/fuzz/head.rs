@@ -1,5 +1,5 @@
 //! HTTP heads: the scanner says the same whatever the cuts, and finds the end that a plain search
-//! finds; the parser and the handshake stand whatever it lets through.
+//! finds; the parser and the handshake take whatever it accepts without a panic.
 
 use super::cuts;
 use crate::proto::handshake::{self, Agreed, Request};
@@ -79,7 +79,7 @@ fn request(bytes: &[u8]) {
     let Ok(upgrade) = handshake::check(&head) else {
         return;
     };
-    // Whoever we upgrade would have been understood as a client of ours, and gets our answer.
+    // A request that we accept could have come from our own client, which takes our answer.
     let mut answer = Vec::new();
     upgrade.write_response(None, None, &mut answer);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use crate::log::{Boundary, Log, Pool, Position};
 
-/// The readers: the first hears everything, the others pass over what they send themselves.
+/// The readers: the first gets everything, the others pass over what they send themselves.
 const READERS: usize = 4;
 
 /// What a log is held to: all that was ever appended, in frames.
@@ -140,7 +140,7 @@ fn send(
     to
 }
 
-/// Cuts the log to a bound; who stands before the cut goes on at the live end.
+/// Cuts the log to a bound; readers before the cut go on at the live end.
 fn lap(log: &mut Log, pool: &mut Pool, cursors: &mut [Position], bytes_max: usize) {
     let cut = log.cut(bytes_max);
     for cursor in cursors {

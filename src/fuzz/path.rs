@@ -29,7 +29,7 @@ pub fn path(data: &[u8]) {
         modified: None,
     }));
     let Answer::Respond(response) = route(&head, &site, &[]) else {
-        panic!("nobody asked for an upgrade");
+        panic!("no upgrade was asked for");
     };
     let meant = decode(head.path());
     match response.status {

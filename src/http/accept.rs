@@ -1,9 +1,9 @@
-//! What a client would rather have (RFC 9110 §12.5.1).
+//! The media type that a client prefers (RFC 9110 §12.5.1).
 
 use crate::proto::Head;
 
-/// Whether a client can read OpenMetrics, and likes it no less than plain text. It has to name it: to
-/// whoever takes everything, plain text is safer.
+/// Whether a client accepts OpenMetrics, and prefers it no less than plain text. It has to name the type:
+/// for a client that takes anything, plain text is safer.
 pub(super) fn accepts_open_metrics(head: &Head) -> bool {
     let open_metrics = weight(head, &["application/openmetrics-text"]);
     open_metrics > 0.0 && open_metrics >= weight(head, &["text/plain", "text/*", "*/*"])
@@ -21,8 +21,8 @@ fn weight(head: &Head, ranges: &[&str]) -> f32 {
     ranges.iter().find_map(named).unwrap_or(0.0)
 }
 
-/// The weight that a member of an Accept header gives, if it is about this range of types. One that
-/// can't be read is none.
+/// The weight that a member of an Accept header gives, if it is about this range of types. A
+/// malformed weight counts as 0.
 fn weight_in(accepted: &str, range: &str) -> Option<f32> {
     let mut parts = accepted.split(';').map(str::trim);
     if !parts.next()?.eq_ignore_ascii_case(range) {

@@ -1,5 +1,5 @@
-//! What a request to the admin listener is for. Nothing of what is served to the public is served
-//! there, and nothing of this to the public.
+//! What a request to the admin listener is for. Nothing that is served to the public is served there,
+//! and the other way round.
 
 use super::accept::accepts_open_metrics;
 use super::reason::Reason;
@@ -21,7 +21,7 @@ fanfare, admin listener
 /topics   rooms, as JSON: ?limit=100 (1 to 1000), ?from=N (the last page's `next`), ?topic=NAME
 ";
 
-/// What is wanted.
+/// What is asked for.
 #[derive(Debug)]
 pub enum AdminRequest<'a> {
     /// Whether clients are welcome.
@@ -33,11 +33,11 @@ pub enum AdminRequest<'a> {
     },
     /// Some of the topics.
     Topics(TopicsQuery<'a>),
-    /// This is the answer already.
+    /// The answer is known already.
     Respond(Response),
 }
 
-/// Which topics are wanted.
+/// Which topics are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TopicsQuery<'a> {
     /// How many, at most.

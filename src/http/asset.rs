@@ -13,8 +13,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What every file has: whoever keeps it asks whether it is still the same, and it is of no other
-/// type than it is said to be.
+/// Headers that every file has: a cache has to revalidate it, and its type is not to be guessed.
 const HEADERS: &[(&str, &str)] = &[
     ("Cache-Control", "no-cache"),
     ("X-Content-Type-Options", "nosniff"),
@@ -65,8 +64,8 @@ struct Asset {
     content_type: Cow<'static, str>,
     body: Body,
     validators: Validators,
-    /// Whether it belongs to the embedded page, which is confined. How others are is for their authors to
-    /// say.
+    /// Whether it belongs to the embedded page, which gets a content security policy. Those of other files
+    /// are their authors' decision.
     is_embedded: bool,
 }
 
@@ -117,7 +116,7 @@ impl Site {
                 && folder.ends_with(b"/")
             {
                 entries.insert(folder.into(), Entry::File(asset.clone()));
-                // There can't be a file of that name, too. The root's is empty, and nobody's path.
+                // There can't be a file of that name, too. The root's name is empty, and never a path.
                 let name = &folder[..folder.len() - 1];
                 entries.insert(name.into(), Entry::Folder);
             }
@@ -126,8 +125,8 @@ impl Site {
         Site(Arc::new(entries))
     }
 
-    /// The same site, which takes no memory for what another one holds already: whoever still
-    /// downloads a file that has not changed does not hold a second one.
+    /// The same site, sharing the memory of files that `other` holds already: an unchanged file that is
+    /// still being downloaded is not held twice.
     #[must_use]
     pub fn sharing(&self, other: &Site) -> Site {
         let mut entries = HashMap::clone(&self.0);
@@ -179,8 +178,8 @@ impl Asset {
     }
 }
 
-/// The bytes that a path means. None if that would give it another slash: whoever stands in front of
-/// the relay and decides by path has not seen it.
+/// A path, percent-decoded. None if that would give it another slash, which a proxy that decides by path
+/// would not have seen.
 fn decode(path: &str) -> Option<Cow<'_, [u8]>> {
     let decoded: Cow<[u8]> = percent_decode_str(path).into();
     let slashes = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'/').count();

@@ -6,10 +6,9 @@ use crate::proto::{Head, http1};
 /// The policy of a page that is asked for with this request.
 ///
 /// In Safari before 15.4, `'self'` does not cover WebSockets, so that the host is named besides: with both
-/// schemes, as it may be a proxy that speaks TLS. The schemes alone (`ws: wss:`) would do, too, and
-/// let a fault of the page speak to everybody. Whoever keeps the page keeps it for the host that
-/// it was asked of, so the policy needs no tag of its own; where a proxy puts in another host, there
-/// is still `'self'`.
+/// schemes, as it may be a proxy that speaks TLS. The schemes alone (`ws: wss:`) would do, too, but
+/// then a fault of the page could send anywhere. A cache keeps the page under the host that was asked, so
+/// the policy needs no tag of its own; where a proxy replaces the host, there is still `'self'`.
 pub(super) fn content_security_policy(head: &Head) -> String {
     let sockets = named_host(head)
         .map(|host| format!(" ws://{host} wss://{host}"))
@@ -21,7 +20,7 @@ pub(super) fn content_security_policy(head: &Head) -> String {
 }
 
 /// The host, if it can stand in a policy: letters, digits, hyphens and dots, and a port. A host may have
-/// semicolons, commas and asterisks, which mean something there; and there is no way to write IPv6.
+/// semicolons, commas and asterisks, which have a meaning there; and IPv6 can't be written.
 fn named_host<'a>(head: &Head<'a>) -> Option<&'a str> {
     let host = http1::check_request(head).ok()??;
     let host = host.strip_suffix(':').unwrap_or(host);

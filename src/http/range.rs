@@ -1,8 +1,8 @@
 //! Parts of a file: one range of bytes at a time (RFC 9110 §14).
 //!
-//! Players seek with them, and Safari plays nothing without; others go on with a download that was cut
-//! off. Who asks for several ranges at once gets the whole file, which §14.2 leaves to the server: nobody
-//! who plays or resumes does, and several small ranges of a large file cost a server most.
+//! Players seek with them, and Safari plays nothing without; other clients resume a download that was cut
+//! off. A request for several ranges at once gets the whole file, which §14.2 leaves to the server: no
+//! player needs it, and several small ranges of a large file cost a server most.
 
 use crate::proto::Head;
 use std::ops::Range;
@@ -18,9 +18,9 @@ pub(super) enum Wanted {
     Nothing,
 }
 
-/// What a request wants of a body of so many bytes. A range that can't be read is as good as none, and
-/// so is one of an empty body: there is no part of it, and a client that always asks for the first
-/// bytes did nothing wrong.
+/// What a request wants of a body of so many bytes. A malformed range is ignored, and so is one
+/// of an empty body: it has no parts, and a client that always asks for the first bytes did nothing
+/// wrong.
 pub(super) fn wanted(head: &Head, body_bytes: usize) -> Wanted {
     if head.method != "GET" || body_bytes == 0 {
         return Wanted::Whole;
@@ -58,7 +58,7 @@ fn parse(range: &str, body_bytes: usize) -> Option<Range<usize>> {
     Some(start.min(body_bytes)..end.min(body_bytes))
 }
 
-/// A number of any length: what is more than there can be is the most that there can be.
+/// A number of any length; one that is too large becomes the largest.
 fn number(digits: &str) -> Option<usize> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(usize::MAX))

@@ -9,7 +9,7 @@ use crate::proto::http1::RequestRefusal;
 /// Why a request was refused, or never came whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// It is not HTTP, or HTTP of a kind that two servers may read in two ways.
+    /// It is not HTTP, or HTTP that two servers could read differently.
     MalformedHead,
     /// Its head is over the limit.
     HeadTooLarge,
@@ -17,9 +17,9 @@ pub enum Reason {
     Timeout,
     /// It announces a body.
     Body,
-    /// A header is missing, repeated or has a value that it can't have.
+    /// A header is missing, repeated, or has an invalid value.
     Header,
-    /// It is for a host that the relay is not.
+    /// It is for another host than the relay.
     Host,
     /// Nothing is served there.
     NotFound,
@@ -31,11 +31,11 @@ pub enum Reason {
     Version,
     /// Pages of its origin may not connect.
     Origin,
-    /// It names no topic that can be.
+    /// It does not name a valid topic.
     Topic,
-    /// It has a condition that does not hold.
+    /// A condition that it states does not hold.
     Precondition,
-    /// It asks for a part that a file does not have.
+    /// It asks for a range that a file does not have.
     Range,
     /// There are as many WebSockets as there may be.
     Full,
@@ -45,15 +45,15 @@ pub enum Reason {
     AddressFull,
     /// Too many new connections came from its client's address.
     AddressRate,
-    /// A trusted proxy did not say properly whom it speaks for.
+    /// A trusted proxy's header does not name a client properly.
     ProxyHeader,
-    /// The relay goes down.
+    /// The relay is shutting down.
     ShuttingDown,
-    /// The program that embeds the relay said no.
+    /// The program that embeds the relay refused it.
     Hook,
-    /// Whatever else it was answered with an error for.
+    /// Any other reason.
     Other,
-    /// Nobody refused it: the client left before it was whole.
+    /// It was not refused: the client left before it was complete.
     Disconnected,
 }
 
@@ -139,8 +139,8 @@ impl Reason {
         })
     }
 
-    /// Whether it says something of how the relay is set up: its operator wants to hear of the
-    /// first one. The others are the client's affair, unless there are many.
+    /// Whether it may be due to how the relay is set up, so that its operator wants to hear of the first
+    /// one. Others are the client's mistake, and of interest only if there are many.
     #[must_use]
     pub fn concerns_operator(self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! Responses: status, headers, and errors as people read them.
+//! Responses: status, headers, body, and errors explained in a sentence.
 
 use super::reason::Reason;
 use super::status::Status;
@@ -53,7 +53,7 @@ impl Response {
         }
     }
 
-    /// What is old at once, and so is kept by nobody.
+    /// Content that no cache may keep, since it is outdated at once.
     #[must_use]
     pub fn fresh(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let headers = owned(&[
@@ -63,7 +63,7 @@ impl Response {
         Response::ok(content_type, headers, body.into().into())
     }
 
-    /// What the client has is what it would get.
+    /// What the client has is still current.
     pub(super) fn not_modified(headers: Vec<ResponseHeader>) -> Self {
         Response {
             status: Status::NotModified,
@@ -71,7 +71,7 @@ impl Response {
         }
     }
 
-    /// These methods can be asked with, and that is all (RFC 9110 §9.3.7).
+    /// The methods that are allowed, as OPTIONS asks (RFC 9110 §9.3.7).
     pub(super) fn methods(allow: &'static str) -> Self {
         let headers = owned(&[("Allow", allow)]);
         Response {
@@ -80,7 +80,7 @@ impl Response {
         }
     }
 
-    /// A part of what would follow otherwise, of one byte at least (RFC 9110 §15.3.7).
+    /// Only a part of the body, of one byte at least (RFC 9110 §15.3.7).
     pub(super) fn of_part(mut self, part: Range<usize>) -> Self {
         let (last, bytes) = (part.end - 1, self.body.len());
         let range = format!("bytes {}-{last}/{bytes}", part.start);
@@ -90,8 +90,8 @@ impl Response {
         self
     }
 
-    /// There is no such part of what has so many bytes (RFC 9110 §15.5.17). Who finds that out when a
-    /// download is complete goes on.
+    /// The range asked for lies outside of a body of `bytes` bytes (RFC 9110 §15.5.17). A
+    /// client whose download turns out to be complete keeps its connection.
     pub(super) fn no_such_part(bytes: usize) -> Self {
         let why = format!("There are {bytes} bytes, and none where the range begins.");
         let mut response = Response::refusal(Reason::Range, &why, &[]);
@@ -101,7 +101,7 @@ impl Response {
         response
     }
 
-    /// The client wants it only as long as it is what it was, and it is not.
+    /// The client wants the file only if it has not changed, and it has.
     pub(super) fn changed() -> Self {
         let why = "It is not what If-Match or If-Unmodified-Since says.";
         let mut response = Response::refusal(Reason::Precondition, why, &[]);
@@ -109,7 +109,7 @@ impl Response {
         response
     }
 
-    /// What is asked for is elsewhere.
+    /// What was asked for is at another address.
     pub(super) fn moved(location: String) -> Self {
         let (number, name) = Status::MovedPermanently.line();
         let body = format!("{number} {name}: It is at {location}\n");

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 const LOBBY: &str = "lobby";
 
 /// The most bytes that a topic's name may have, after decoding: a name is kept as long as the
-/// topic exists, and strangers choose it.
+/// topic exists, and any client chooses it.
 const TOPIC_BYTES_MAX: usize = 128;
 
 /// What to do about a request.
@@ -47,10 +47,10 @@ pub fn route<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Answer<'a>
     Answer::Respond(response)
 }
 
-/// The methods that something is asked with.
+/// The methods that something can be requested with.
 pub(super) struct Methods {
     allow: &'static str,
-    /// What is said to who asks with another one.
+    /// The answer to a request with another one.
     why: &'static str,
 }
 
@@ -66,8 +66,8 @@ impl Methods {
         why: "A WebSocket connection is opened with GET.",
     };
 
-    /// Whether a request is to be answered: its method is one of these, and the rest of it was found to
-    /// be in order. What OPTIONS asks for is known then.
+    /// Whether a request is to be served: its method is one of these, and what else was checked is in
+    /// order. OPTIONS is answered here.
     pub(super) fn check(
         &self,
         head: &Head,
@@ -91,7 +91,7 @@ impl Methods {
 }
 
 fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer<'a>, Response> {
-    // A body is never read. Where another method is the fault, that is what is said.
+    // A body is never read. If the method is wrong, too, that is what the answer says.
     let checked = http1::check_request(head).map(|_| ());
     if let Err(refusal) = checked
         && refusal != RequestRefusal::Body
@@ -112,8 +112,8 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
             echo: wants_echo(head),
         }));
     }
-    // Of the server as a whole, or whether it is there at all: of `/` too, where health checks ask, and
-    // where a site may have no page.
+    // About the server as a whole, or a health check; the latter ask for `/`, too, where a site may have no
+    // page.
     if head.method == "OPTIONS" && matches!(head.path(), "*" | "/") {
         Methods::READ.check(head, checked)?;
     }
@@ -164,8 +164,8 @@ pub fn check_topic(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Says what path was likely meant, if there is one: the WebSocket's that is left without slashes too
-/// many, as they come of putting addresses together, and of capitals.
+/// Adds the path that was likely meant, if there is one: a WebSocket's, with doubled slashes removed, as
+/// they come of joining URLs, and capitals lowered.
 fn with_hint<'a>(why: &'a str, path: &str) -> Cow<'a, str> {
     let mut names = path.split('/').filter(|name| !name.is_empty());
     let is_socket = names
@@ -176,12 +176,12 @@ fn with_hint<'a>(why: &'a str, path: &str) -> Cow<'a, str> {
     if !is_socket || !is_topic || names.next().is_some() {
         return why.into();
     }
-    // It came over the wire, and goes to logs and terminals.
+    // It came from the network, and goes to logs and terminals.
     let topic = topic.map(|name| format!("/{}", name.escape_default()));
     format!("{why} Did you mean /ws{}?", topic.unwrap_or_default()).into()
 }
 
-/// `?echo=0` joins without hearing oneself.
+/// `?echo=0`: the sender does not get its own messages.
 fn wants_echo(head: &Head) -> bool {
     let query = head.query().unwrap_or_default();
     !form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "echo" && value == "0")
@@ -189,12 +189,12 @@ fn wants_echo(head: &Head) -> bool {
 
 pub(super) fn wants_keep_alive(head: &Head) -> bool {
     let has = |token| head.headers.has_token("Connection", token);
-    // Who asks for both gets a close, whatever the version (RFC 9112 §9.3).
+    // If both are asked for, `close` wins, whatever the version (RFC 9112 §9.3).
     !has("close") && (head.minor_version > 0 || has("keep-alive"))
 }
 
-/// Refuses a request for a host that the relay is not, before anything else is told. One that does not
-/// say whom it is for comes from no browser, and one that says so badly is refused for that.
+/// Refuses a request for another host than the relay, before anything else is told. One without a Host
+/// header does not come from a browser, and a malformed one is refused for that reason.
 pub fn check_host(head: &Head, named: &[String]) -> Result<(), Response> {
     let Ok(Some(host)) = http1::host(head) else {
         return Ok(());

@@ -18,7 +18,7 @@ pub struct Modified {
     pub is_strong: bool,
 }
 
-/// What a file is told by.
+/// What tells one version of a file from another.
 #[derive(Clone, Debug)]
 pub(super) struct Validators {
     /// Made of the content alone: it stays the same over restarts, and on another machine.
@@ -45,7 +45,7 @@ impl Validators {
         }
     }
 
-    /// Whether what they are of is the same, whenever it was changed.
+    /// Whether both are of the same content, whenever it was changed.
     pub(super) fn are_of_same_content(&self, other: &Validators) -> bool {
         self.entity_tag == other.entity_tag
     }
@@ -58,8 +58,8 @@ impl Validators {
             .chain(modified)
     }
 
-    /// Evaluates a request's conditions, in the order of RFC 9110 §13.2.2. A date only counts for who
-    /// names no tag; one that is there twice, or can't be read, says nothing.
+    /// Evaluates a request's conditions, in the order of RFC 9110 §13.2.2. A date only counts if
+    /// no tag is named; one that is repeated or malformed is ignored.
     pub(super) fn check(&self, head: &Head) -> Condition {
         let names = |name| head.headers.values(name).next().is_some();
         let any = |name, is_ours: fn(&str, &str) -> bool| {

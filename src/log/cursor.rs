@@ -68,7 +68,7 @@ impl Log {
         self.segments.range(first..).map(own).sum()
     }
 
-    /// Runs of frames, of whatever readers pass over them, that [`own_messages`](Log::own_messages) looks
+    /// Runs of frames that some reader passes over, as many as [`own_messages`](Log::own_messages) looks
     /// at from that position on.
     #[must_use]
     pub fn runs(&self, from: Position) -> usize {
@@ -133,6 +133,6 @@ impl Log {
 pub struct Span<'a> {
     /// The position of the first.
     pub start: Position,
-    /// They themselves; never empty.
+    /// The bytes; never empty.
     pub bytes: &'a [u8],
 }

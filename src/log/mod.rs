@@ -8,7 +8,7 @@
 //!           |  segment          |  segment                     |
 //!           |  frame  |  frame  |  frame | frame | frame |     |  (room)
 //!                ^                                        ^
-//!                a slow reader, in mid-frame              everybody else
+//!                a slow reader, in mid-frame              all others
 //! ```
 //!
 //! Invariants:
@@ -18,8 +18,8 @@
 //! - [`Log::bytes`] counts the memory of the segments and of the lists beside them, not the bytes in
 //!   them, so a bound on it is a bound on memory.
 //!
-//! The room does not know what a frame is: who asks for a boundary brings the function that reads
-//! a frame's length from its header.
+//! The log does not know what a frame is: a caller that asks for a boundary brings the function that
+//! reads a frame's length from its header.
 
 mod cursor;
 mod pool;

@@ -3,7 +3,7 @@
 //! A busy topic fills and empties a segment each turn; the pool spares it the allocator. It also
 //! counts what all logs hold together, which is what `log_bytes_max` bounds.
 
-/// Sizes of segments. Most rooms are small and quiet, and a laggard in one of them pins little. A
+/// Sizes of segments. Most topics are small and quiet, and a lagging reader of one pins little. A
 /// busy topic's turn should fit into one segment, since a write over a seam costs up to a tenth
 /// more; larger ones than these would not make larger writes, for sockets take no more at a time.
 pub const SEGMENT_BYTES: [usize; 4] = [1 << 10, 8 << 10, 64 << 10, 256 << 10];
@@ -74,7 +74,7 @@ impl Pool {
         self.bytes_in_use += bytes;
     }
 
-    /// Counts it no more.
+    /// Counts memory that a log has given back.
     pub(super) fn discharge(&mut self, bytes: usize) {
         self.bytes_in_use -= bytes;
     }

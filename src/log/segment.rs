@@ -10,20 +10,20 @@ pub(super) struct Segment {
     pub(super) first_message: u64,
     /// Never grows beyond the capacity it came with, so that it never moves.
     block: Vec<u8>,
-    /// What is known of some frames, if of any.
+    /// What is noted of some frames, if of any.
     lists: Option<Box<Lists>>,
     /// The next frame that begins there, or after, gets a mark.
     marked_until: usize,
 }
 
-/// What is known of some frames of a segment.
+/// What is noted of some frames of a segment.
 #[derive(Debug, Default)]
 struct Lists {
     /// Frames about [`MARK_BYTES`] apart, in the order of their offsets: from one of them, the next
     /// boundary is not far. The first frame has none.
     marks: Vec<Mark>,
-    /// Runs of frames that one reader passes over, in the order of their offsets: of senders who
-    /// excluded themselves.
+    /// Runs of frames that one reader passes over, since it sent them itself, in the order of their
+    /// offsets.
     excluded: Vec<Excluded>,
 }
 
@@ -84,12 +84,12 @@ impl Segment {
         self.block.extend_from_slice(payload);
     }
 
-    /// Something is to be noted of the frame that is appended next.
+    /// Whether something is to be noted of the frame that is appended next.
     pub(super) fn is_next_listed(&self, excluded: Option<u64>) -> bool {
         self.block.len() >= self.marked_until || excluded.is_some()
     }
 
-    /// Notes of the last frame which message it is, and who passes over it. Returns the bytes by which
+    /// Notes which message the last frame is, and the reader that passes over it. Returns the bytes by which
     /// lists grew.
     #[inline(never)]
     pub(super) fn list(

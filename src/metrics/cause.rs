@@ -98,7 +98,7 @@ impl Cause {
     #[must_use]
     pub fn code(self) -> u16 {
         match self.close_frame() {
-            // No close frame came, and nobody reads ours.
+            // No close frame came, and ours is not read.
             _ if self == Cause::Ended => NO_CLOSE_FRAME,
             None => NO_CLOSE_FRAME,
             Some(frame) => frame.code.as_u16(),

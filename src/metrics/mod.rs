@@ -18,6 +18,9 @@ pub use figures::{Levels, ProcessFigures};
 pub use histogram::{BUCKETS, Histogram};
 pub use render::Format;
 
+/// A clock in nanoseconds, to measure with. Nothing is decided by it.
+pub type Stopwatch = fn() -> u64;
+
 /// Everything that a scrape shows.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {

@@ -1,4 +1,4 @@
-//! `X-Forwarded-For`: a list of addresses, to which each proxy appends whom it speaks for.
+//! `X-Forwarded-For`: a list of addresses, to which each proxy appends that of its peer.
 //!
 //! ```text
 //!   X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.0.0.2        peer: 10.0.0.1
@@ -8,21 +8,21 @@
 //!                     whatever the client made up
 //! ```
 //!
-//! So the client is the last address that is no trusted proxy's. Whoever is nearer than that was
-//! seen by somebody we trust; whatever is further may be invented.
+//! So the client is the last address that is not a trusted proxy's. Each address up to it was seen by a
+//! proxy that we trust; those before it may be invented.
 
 use super::Trusted;
 use crate::proto::Headers;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The client for whom a trusted proxy speaks; `None` if it does not say. If all in the list are
-/// trusted, it is the first of them. An entry that is no address hides whoever is beyond it.
+/// The client that a trusted proxy names, if it names one. If all in the list are trusted, it is the
+/// first of them. An entry that is not an address hides those before it.
 #[must_use]
 pub fn client(headers: &Headers, trusted: &Trusted) -> Option<SocketAddr> {
     let mut client = None;
     for entry in headers.tokens("X-Forwarded-For") {
         client = match parse(entry) {
-            // Who wrote this, or what is behind it, is known to nobody.
+            // Neither its author nor the entries before it can be trusted.
             None => None,
             Some(address) if client.is_some() && trusted.contains_ip(address.ip()) => client,
             address => address,
@@ -80,9 +80,9 @@ mod tests {
                 &["6.6.6.6", "203.0.113.7", "10.0.0.2, 10.0.0.3"],
                 Some("203.0.113.7:0"),
             ),
-            // All of them are proxies: the first is whom the others know.
+            // All of them are proxies: the first is the client of the others.
             (&["10.0.0.4, 10.0.0.2"], Some("10.0.0.4:0")),
-            // What is no address hides what is beyond it.
+            // What is not an address hides those before it.
             (&["203.0.113.7, unknown"], None),
             (&["203.0.113.7, unknown, 10.0.0.2"], Some("10.0.0.2:0")),
             (&["unknown, 203.0.113.7"], Some("203.0.113.7:0")),
@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_looks_from_the_right_finds_the_same(
+        fn reading_from_the_right_finds_the_same(
             entries in proptest::collection::vec(
                 prop::sample::select(vec!["10.0.0.1", "10.0.0.2", "1.1.1.1", "2.2.2.2:5", "x", "[::1]"])
                     .prop_map(str::to_owned),

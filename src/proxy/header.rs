@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: what a proxy says before the first byte of the client's.
+//! The PROXY protocol, versions 1 and 2: a header that a proxy sends before the client's first byte.
 //!
 //! ```text
 //!   v1   PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\n
@@ -9,9 +9,9 @@
 //!                                             │    └ version 2, and PROXY or LOCAL
 //! ```
 //!
-//! Specified by HAProxy (proxy-protocol.txt). We are stricter where it leaves us to: one space
+//! Specified by HAProxy (proxy-protocol.txt). We are stricter where it allows that: one space
 //! between words, numbers without leading zeros, and 4 KiB at most in version 2, which proxies with
-//! all their TLVs stay far below. TLVs are passed over.
+//! all their TLVs stay far below. TLVs are skipped.
 
 use std::error::Error;
 use std::fmt;
@@ -21,7 +21,7 @@ use std::str;
 /// The longest line of version 1, its end included, as specified.
 const LINE_BYTES_MAX: usize = 107;
 
-/// The longest header of version 2 that is taken.
+/// The longest header of version 2 that is accepted.
 pub const HEADER_BYTES_MAX: usize = 4096;
 
 const LINE_START: &[u8] = b"PROXY ";
@@ -38,35 +38,35 @@ const UNIX_BYTES: usize = 216;
 /// A whole header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyHeader {
-    /// Whom the proxy speaks for.
+    /// The client that the proxy names.
     pub client: Client,
     /// Bytes of the header; what follows is the client's.
     pub bytes: usize,
 }
 
-/// Whom a proxy speaks for.
+/// The client that a proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// Whoever has this address and port.
+    /// A client with this address and port.
     Tcp(SocketAddr),
     /// A process of the proxy's machine.
     Unix,
-    /// Itself, such as when it checks our health, or somebody whose address it does not know.
+    /// None: the proxy connects for itself, such as for a health check, or does not know the address.
     Unsaid,
 }
 
-/// Why bytes are no header that is taken here. It ends the connection.
+/// Why bytes are not accepted as a header. It ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyHeaderError {
     /// It does not begin as a header of either version does.
     Start,
-    /// The line of version 1 is not as it should be.
+    /// The line of version 1 is malformed.
     Line,
-    /// Of version 2: another version or command, or a family or transport that there is none of.
+    /// Of version 2: an unknown version, command, address family or transport.
     Kind,
     /// Of version 2: too short for its addresses.
     Length,
-    /// It is longer than is taken.
+    /// It is over the limit.
     TooLong,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for ProxyHeaderError {
 impl Error for ProxyHeaderError {}
 
 /// Reads a header, given all the bytes since the connection began. `None` means that more are
-/// needed. What is no header is refused at the first byte that can't be one's.
+/// needed. Other input is refused at its first byte that can't belong to a header.
 ///
 /// ```
 /// use fanfare::proxy::header::{Client, parse};
@@ -111,14 +111,14 @@ pub fn parse(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     }
 }
 
-/// Whether the input begins so, as far as it has come.
+/// Whether the input begins with `start`, as far as it has come.
 fn begins(input: &[u8], start: &[u8]) -> bool {
     let bytes = input.len().min(start.len());
     input[..bytes] == start[..bytes]
 }
 
-/// Version 1. The line is short, so that to look for its end from the start, at each byte that
-/// trickles in, is still little.
+/// Version 1. The line is short, so that searching for its end from the start with each byte that
+/// trickles in costs little.
 fn parse_line(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let seen = &input[..input.len().min(LINE_BYTES_MAX)];
     let Some(end) = seen.iter().position(|byte| !is_visible(*byte)) else {
@@ -150,7 +150,7 @@ fn is_visible(byte: u8) -> bool {
 fn parse_words(line: &str) -> Option<Client> {
     let (family, rest) = line.split_once(' ').unwrap_or((line, ""));
     if family == "UNKNOWN" {
-        // Whatever else it says is to be ignored.
+        // The rest of the line has to be ignored.
         return Some(Client::Unsaid);
     }
     let mut words = rest.split(' ');
@@ -164,7 +164,7 @@ fn parse_words(line: &str) -> Option<Client> {
         }
     };
     let client = SocketAddr::new(ip(source)?, port(source_port)?);
-    // What the client connected to is of no interest, but has to be in order.
+    // The destination is not used, but has to be well-formed.
     ip(destination)?;
     port(destination_port)?;
     words.next().is_none().then(|| tcp(client))
@@ -172,7 +172,7 @@ fn parse_words(line: &str) -> Option<Client> {
 
 fn port(word: &str) -> Option<u16> {
     let port: u16 = word.parse().ok()?;
-    // Signs and leading zeros would be read back otherwise.
+    // Rust's parser would accept signs and leading zeros.
     (port.to_string() == word).then_some(port)
 }
 

@@ -1,9 +1,9 @@
-//! Who a client is when proxies stand between: addresses, networks, and what proxies say of them.
+//! The client's address when proxies stand between: addresses, networks, and what proxies state.
 //!
-//! A proxy says whom it speaks for in one of two ways: in a PROXY protocol header before the first
-//! byte of the client's ([`header`]), or in the lines `X-Forwarded-For` of each request
-//! ([`forwarded`]). Whoever could say so of themselves could be anybody; so only those count whom
-//! the operator [trusts](Trusted). Here is only what bytes mean: no sockets, no limits.
+//! A proxy names its client in one of two ways: in a PROXY protocol header before the client's first
+//! byte ([`header`]), or in the lines `X-Forwarded-For` of each request ([`forwarded`]). A client could
+//! claim to be a proxy and name any address; so only networks count that the operator
+//! [trusts](Trusted). This room knows what bytes mean: no sockets, no limits.
 
 pub mod forwarded;
 pub mod header;
@@ -14,19 +14,19 @@ pub use trusted::{Network, Trusted};
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerAddress {
-    /// Whoever has this address and port. The port is 0 where nobody said which.
+    /// A peer with this address and port. The port is 0 where it is unknown.
     Tcp(SocketAddr),
     /// A process of this machine.
     Unix,
-    /// Nobody knows: the kernel forgets the address when a connection is reset.
+    /// Unknown: the kernel forgets the address when a connection is reset.
     Unknown,
 }
 
 impl PeerAddress {
-    /// The address; one of IPv4 in IPv6's clothes is one of IPv4.
+    /// The address; an IPv4-mapped one of IPv6 is one of IPv4.
     #[must_use]
     pub fn tcp(address: SocketAddr) -> Self {
         PeerAddress::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
@@ -51,10 +51,10 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-/// What the address of a client is.
+/// Where the address of a client is taken from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAddress {
-    /// That of whoever connects.
+    /// That of the peer.
     #[default]
     Peer,
     /// What a trusted proxy says in a PROXY protocol header, version 1 or 2.

@@ -1,4 +1,4 @@
-//! Whom the operator trusts to say who a client is.
+//! The proxies that the operator trusts to name their clients.
 
 use super::PeerAddress;
 use ipnet::IpNet;
@@ -6,8 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A network of proxies: `10.0.0.0/8`, `2001:db8::/32`, one address, or `unix` for whoever connects
-/// to a Unix domain socket.
+/// A network of proxies: `10.0.0.0/8`, `2001:db8::/32`, one address, or `unix` for all peers of
+/// a Unix domain socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
     /// The addresses of a network.

@@ -1,10 +1,9 @@
 //! Requests of the admin listener, answered apart from everybody else's.
 
 use super::connection::Phase;
+use super::hub::TopicFigures;
 use super::ids::{ConnId, Slot};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
-use super::topic::Topic;
-use super::variant::Encoding;
 use super::{Action, Relay};
 use crate::http::{AdminRequest, Reason, Response, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
@@ -46,11 +45,11 @@ impl Relay {
     pub fn levels(&self) -> Levels {
         Levels {
             connections: self.census.states(),
-            topics: self.topics.len(),
+            topics: self.hub.topics(),
             log_bytes: self.log_bytes(),
             private_bytes: self.private_bytes,
-            lagging: self.lagging,
-            lag_bytes_max: self.lag_bytes_max(),
+            lagging: self.hub.lagging(),
+            lag_bytes_max: self.hub.lag_bytes_max(),
         }
     }
 
@@ -118,20 +117,20 @@ impl Relay {
     /// Some of the topics, in the order of their slots: as many as a turn has time for.
     fn topics_page(&self, query: &TopicsQuery) -> Vec<u8> {
         let mut page = Page {
-            topics: self.topics.len(),
+            topics: self.hub.topics(),
             rooms: Vec::new(),
             next: None,
         };
         if let Some(name) = &query.topic {
-            let topic = self.topics.find(name).map(|key| &self.topics[key]);
-            page.rooms.extend(topic.map(|topic| self.room_of(topic)));
+            let topic = self.hub.find(name);
+            let figures = topic.map(|topic| self.hub.figures(topic, self.now));
+            page.rooms.extend(figures);
         } else {
-            let end = self.topics.slots();
+            let end = self.hub.topic_slots();
             let stop = end.min(query.from.saturating_add(TOPIC_SLOTS_PER_PAGE));
             let mut slot = query.from;
             while slot < stop && page.rooms.len() < query.limit {
-                let topic = self.topics.get(slot);
-                page.rooms.extend(topic.map(|topic| self.room_of(topic)));
+                page.rooms.extend(self.hub.figures_at(slot, self.now));
                 slot += 1;
             }
             page.next = (slot < end).then_some(slot);
@@ -141,32 +140,6 @@ impl Relay {
         json.push(b'\n');
         json
     }
-
-    fn room_of<'a>(&self, topic: &'a Topic) -> Room<'a> {
-        let rate = topic.meter.rate(self.now);
-        let mut room = Room {
-            name: topic.name(),
-            members: 0,
-            members_compressed: 0,
-            messages: topic.meter.messages(),
-            bytes: topic.meter.bytes(),
-            messages_per_second: rate.messages,
-            bytes_per_second: rate.bytes,
-            log_bytes: 0,
-            lagging: 0,
-            lag_bytes_max: 0,
-        };
-        for variant in topic.variants().map(|key| &self.topics[key]) {
-            room.members += variant.members();
-            if variant.encoding != Encoding::Plain {
-                room.members_compressed += variant.members();
-            }
-            room.log_bytes += variant.log.bytes();
-            room.lagging += variant.lagging().len();
-            room.lag_bytes_max = room.lag_bytes_max.max(variant.lag_bytes_max());
-        }
-        room
-    }
 }
 
 /// A part of the list of topics.
@@ -174,25 +147,7 @@ impl Relay {
 struct Page<'a> {
     /// All that exist.
     topics: usize,
-    rooms: Vec<Room<'a>>,
+    rooms: Vec<TopicFigures<'a>>,
     /// Where the next page begins, if there is one.
     next: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct Room<'a> {
-    name: &'a str,
-    members: usize,
-    /// Those who agreed on compression.
-    members_compressed: usize,
-    /// Since it exists: messages, and bytes of their payloads, before compression.
-    messages: u64,
-    bytes: u64,
-    messages_per_second: f64,
-    bytes_per_second: f64,
-    /// Memory that its logs hold.
-    log_bytes: usize,
-    /// Members behind the live end, and how far the last of them is.
-    lagging: usize,
-    lag_bytes_max: u64,
 }

@@ -1,8 +1,4 @@
-//! Compressing once for everybody who reads, and inflating for everybody who sends.
-//!
-//! A message is compressed once for each window that a member of its topic reads, whatever their
-//! number; what a sender compressed and what it sent plain is compressed alike. What is small, or
-//! would not shrink, stays as it is, which readers can tell by RSV1.
+//! Inflating for everybody who sends.
 //!
 //! A few bytes may inflate to a thousand times as many, and many bytes to none. So what a turn inflates
 //! is counted, by the larger of a message's two sizes and by its blocks. Once a turn has inflated its
@@ -14,22 +10,16 @@
 
 use super::Relay;
 use super::ids::Slot;
-use super::limits::Compression;
-use crate::metrics::{Cause, Counters};
-use crate::proto::deflate::{Deflater, Inflater, Window};
+use crate::metrics::{Cause, Stopwatch};
+use crate::proto::deflate::Inflater;
 use crate::proto::{Message, MessageKind, ProtocolError};
 
-/// A clock in nanoseconds, to measure with. Nothing is decided by it.
-pub type Stopwatch = fn() -> u64;
-
-/// Compressors and inflater, each made when it is first needed. See the [module](self).
+/// The inflater, made when it is first needed, and what a turn did with it. See the [module](self).
 #[derive(Debug)]
-pub(super) struct Codec {
-    small_window: Option<Deflater>,
-    large_window: Option<Deflater>,
+pub(super) struct Inflation {
     inflater: Option<Box<Inflater>>,
     /// What inflating took in this turn, as [`Inflater::work`] counts it.
-    inflated_bytes: usize,
+    bytes: usize,
     stopwatch: Stopwatch,
 }
 
@@ -47,80 +37,39 @@ impl Inflating {
     }
 }
 
-impl Default for Codec {
+impl Default for Inflation {
     fn default() -> Self {
-        Codec {
-            small_window: None,
-            large_window: None,
+        Inflation {
             inflater: None,
-            inflated_bytes: 0,
+            bytes: 0,
             stopwatch: || 0,
         }
     }
 }
 
-impl Codec {
-    pub(super) fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
-        self.stopwatch = stopwatch;
-    }
-
-    /// Other settings have come into force: compressors are made anew.
-    pub(super) fn forget_level(&mut self) {
-        (self.small_window, self.large_window) = (None, None);
-    }
-
+impl Inflation {
     pub(super) fn begin_turn(&mut self) {
-        self.inflated_bytes = 0;
+        self.bytes = 0;
     }
 
     /// Gives back what only large messages needed.
     pub(super) fn end_turn(&mut self) {
-        let deflaters = [&mut self.small_window, &mut self.large_window];
-        deflaters.into_iter().flatten().for_each(Deflater::release);
         if let Some(inflater) = &mut self.inflater {
             inflater.release();
         }
     }
 
     /// What inflating took in this turn.
-    pub(super) fn inflated_bytes(&self) -> usize {
-        self.inflated_bytes
-    }
-
-    /// The message's payload compressed, unless it is better left as it is.
-    pub(super) fn deflate(
-        &mut self,
-        window: Window,
-        payload: &[u8],
-        settings: Option<Compression>,
-        counters: &mut Counters,
-    ) -> Option<&[u8]> {
-        let settings = settings?;
-        if payload.len() < settings.bytes_min {
-            counters.deflate_small += 1;
-            return None;
-        }
-        let deflater = match window {
-            Window::Bits9 => &mut self.small_window,
-            Window::Bits15 => &mut self.large_window,
-        };
-        let began = (self.stopwatch)();
-        let compressed = deflater
-            .get_or_insert_with(|| Deflater::new(window, settings.level))
-            .deflate(payload);
-        counters.deflate_nanoseconds += (self.stopwatch)().saturating_sub(began);
-        match compressed {
-            Some(compressed) => counters.deflated.count(payload.len(), compressed.len()),
-            None => counters.deflate_vain += 1,
-        }
-        compressed
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl Relay {
     /// Sets the clock that times compression; without it, no time is counted.
     pub fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
-        self.codec.set_stopwatch(stopwatch);
+        self.hub.set_stopwatch(stopwatch);
+        self.inflation.stopwatch = stopwatch;
     }
 
     /// Inflates a message, and publishes it as if it had come plain; or begins to.
@@ -131,7 +80,7 @@ impl Relay {
     ) -> Result<(), ProtocolError> {
         let Message { kind, payload, .. } = message;
         // It is put back below: what it inflated is borrowed from it until then.
-        let mut inflater = self.codec.inflater.take().unwrap_or_default();
+        let mut inflater = self.inflation.inflater.take().unwrap_or_default();
         inflater.begin(payload.len(), self.limits.message_bytes_max);
         let inflated = self.inflate(slot, kind, payload, &mut inflater);
         if let Ok(false) = inflated {
@@ -146,7 +95,7 @@ impl Relay {
                 .into(),
             );
         } else {
-            self.codec.inflater = Some(inflater);
+            self.inflation.inflater = Some(inflater);
         }
         inflated.map(drop)
     }
@@ -182,18 +131,18 @@ impl Relay {
         let pace = &self.limits.pace;
         let left = pace
             .inflated_bytes_per_turn
-            .saturating_sub(self.codec.inflated_bytes);
+            .saturating_sub(self.inflation.bytes);
         let work_max = left.max(pace.inflated_bytes_per_step_min);
         let work_before = inflater.work();
-        let began = (self.codec.stopwatch)();
+        let began = (self.inflation.stopwatch)();
         let advanced = inflater.advance(compressed, self.limits.message_bytes_max, work_max);
         let is_whole = advanced.and_then(|is_whole| match is_whole {
             true => inflater.message(kind).map(Some),
             false => Ok(None),
         });
-        let nanoseconds = (self.codec.stopwatch)().saturating_sub(began);
+        let nanoseconds = (self.inflation.stopwatch)().saturating_sub(began);
         self.counters.inflate_nanoseconds += nanoseconds;
-        self.codec.inflated_bytes += inflater.work() - work_before;
+        self.inflation.bytes += inflater.work() - work_before;
         let Some(message) = is_whole? else {
             return Ok(false);
         };

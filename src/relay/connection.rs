@@ -5,7 +5,6 @@ use super::flags::Flags;
 use super::outbox::Outbox;
 use super::responses::Pending;
 use super::seat::Seat;
-use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::wheel::{Tick, TimerLink};
 
@@ -87,8 +86,6 @@ pub(super) struct Extra {
 /// A close that waits for what the connection was owed.
 #[derive(Debug)]
 pub(super) struct Close {
-    /// Where the log ends for this connection.
-    pub(super) at: Position,
     /// The close frame's payload; `None` once it is in the outbox.
     pub(super) payload: Option<Vec<u8>>,
 }
@@ -120,22 +117,11 @@ impl Connection {
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
     }
 
-    /// The origin whose frames its log passes over: its own, if it does not want them back.
-    pub(super) fn excluded(&self) -> Option<u64> {
-        (!self.seat.echo()).then_some(self.generation)
-    }
-
     pub(super) fn outbox(&self) -> Option<&Outbox> {
         self.extra
             .as_deref()
             .map(|extra| &extra.outbox)
             .filter(|outbox| !outbox.is_empty())
-    }
-
-    /// Where the log ends for this connection: at its close, otherwise at the tail.
-    pub(super) fn end(&self, tail: Position) -> Position {
-        let close = self.extra.as_deref().and_then(|extra| extra.close.as_ref());
-        close.map_or(tail, |close| close.at)
     }
 }
 

@@ -65,6 +65,12 @@ impl Seats for Connections {
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self[slot].seat
     }
+
+    #[inline]
+    fn excluded(&self, slot: Slot) -> Option<u64> {
+        let connection = &self[slot];
+        (!connection.seat.echo()).then_some(connection.generation)
+    }
 }
 
 impl TimerLinks for Connections {

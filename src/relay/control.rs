@@ -35,16 +35,7 @@ impl Relay {
         if connection.outbox().is_some() {
             return;
         }
-        let cursor = connection.seat.cursor();
-        // Only who lags can be in the middle of a frame.
-        let at = match connection.seat.lagging {
-            None => cursor,
-            Some(_) => {
-                self.topics[connection.seat.variant]
-                    .boundary(cursor)
-                    .position
-            }
-        };
+        let at = self.hub.boundary(&connection.seat);
         connection.extra().outbox.enter_at(at);
     }
 }

@@ -18,7 +18,7 @@
 //! wants no more messages. The cause that is counted is the first one.
 
 use super::connection::{Close, Peer, Phase};
-use super::ids::{ConnId, Slot, VariantKey};
+use super::ids::{ConnId, Slot};
 use super::limits::LINGER_BYTES_MAX;
 use super::{Action, Relay};
 use crate::metrics::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
@@ -73,7 +73,7 @@ impl Relay {
             return self.abort(slot, cause);
         };
         let code = match cause {
-            // None came, and nobody reads ours.
+            // None came, and ours is not read.
             Cause::Ended => NO_CLOSE_FRAME,
             _ => close.code.as_u16(),
         };
@@ -120,11 +120,8 @@ impl Relay {
         self.census.set(connection, Phase::Closing);
         connection.peer = peer;
         connection.since = self.now;
-        let key = connection.seat.variant;
-        let at = self.topics[key].log.tail();
         let extra = connection.extra();
         extra.close = Some(Close {
-            at,
             payload: Some(payload),
         });
         if peer != Peer::Talking {
@@ -136,10 +133,7 @@ impl Relay {
             // Its close frame may wait to be read.
             self.resumes.push(id);
         }
-        if self.pass_over_own(slot) < at {
-            // The walk goes on without it: it has a cursor, and an end, of its own.
-            self.lag(slot);
-        } else {
+        if !self.hub.end_at_tail(&mut self.connections, slot) {
             self.leave_topic(slot);
         }
         self.queue_output(slot);
@@ -231,17 +225,13 @@ impl Relay {
     }
 
     pub(super) fn leave_topic(&mut self, slot: Slot) {
-        let key = self.connections[slot].seat.variant;
-        if key == VariantKey::NONE {
+        let Some(topic) = self.hub.leave(&mut self.connections, slot) else {
             return;
-        }
-        self.topics[key].leave(&mut self.connections, slot);
-        self.touch(key);
+        };
         let id = self.id(slot);
         self.feed.on_leave(id);
         if let Some(hooks) = &mut self.hooks.0 {
-            let topic = self.topics[key].topic;
-            hooks.on_leave(id, self.topics[topic].name());
+            hooks.on_leave(id, self.hub.name(topic));
         }
     }
 }

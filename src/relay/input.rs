@@ -9,11 +9,12 @@ use super::Relay;
 use super::connection::Phase;
 use super::flags::Flag;
 use super::ids::{ConnId, Slot};
-use super::limits::{GATHER_BYTES_FREE, REFUSED_LINGERING_MAX};
-use super::responses::Pending;
+use super::limits::GATHER_BYTES_FREE;
 use crate::http::{self, Answer, Reason, Response};
 use crate::metrics::Cause;
-use crate::proto::{Event, Fragment, Gather, Head, HeadError, ProtocolError, Role, Session};
+use crate::proto::{
+    Event, Fragment, Gather, Head, HeadError, Message, ProtocolError, Role, Session,
+};
 
 impl Relay {
     /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
@@ -66,57 +67,6 @@ impl Relay {
         if self.connections[slot].phase != Phase::Closed {
             self.settle(slot);
         }
-    }
-
-    /// The response has left whole.
-    pub(super) fn on_response_sent(&mut self, slot: Slot) {
-        let id = self.id(slot);
-        let is_shutdown = self.shutdown.is_some();
-        let is_full = self.census.count(Phase::Linger) >= REFUSED_LINGERING_MAX;
-        let connection = &mut self.connections[slot];
-        let extra = connection.extra();
-        let response = extra.response.take();
-        let at_accept = response.as_ref().is_some_and(|response| response.at_accept);
-        if at_accept && is_full {
-            return self.drop_now(slot);
-        }
-        if is_shutdown || response.is_none_or(|response| !response.keep_alive) {
-            self.shut(slot);
-            return;
-        }
-        self.census.set(connection, Phase::Head);
-        connection.flags.set(Flag::Served);
-        connection.since = self.now;
-        // What was kept of its next request is taken in when it is its turn to be read.
-        self.resumes.push(id);
-    }
-
-    /// Answers a request.
-    pub(super) fn respond(&mut self, slot: Slot, response: Response) {
-        if response.status.is_error() {
-            self.note_refusal(slot, &response);
-        }
-        self.send_response(slot, response);
-    }
-
-    /// Lets a response leave.
-    pub(super) fn send_response(&mut self, slot: Slot, response: Response) {
-        let connection = &mut self.connections[slot];
-        self.census.set(connection, Phase::Respond);
-        connection.since = self.now;
-        let extra = connection.extra();
-        let date = self.calendar.map(|calendar| calendar());
-        extra.outbox.push(&response.encode_head(date));
-        extra.response = Some(Pending {
-            left: match response.head_only {
-                true => 0..0,
-                false => response.part,
-            },
-            body: response.body,
-            keep_alive: response.keep_alive,
-            at_accept: false,
-        });
-        self.queue_output(slot);
     }
 
     /// A part of a request head, or more. A head that comes whole is taken from where it lies.
@@ -226,16 +176,11 @@ impl Relay {
             let consumed = received.consumed;
             match received.event {
                 Some(Event::Fragment(fragment)) => {
-                    let (is_whole, compressed) = (fragment.last, fragment.compressed);
-                    match compressed {
-                        true => {
-                            if let Err(error) = self.on_compressed_fragment(slot, fragment) {
-                                return self.fail(slot, error);
-                            }
-                        }
-                        false => self.on_fragment(slot, fragment),
+                    let (is_whole, was_compressed) = (fragment.last, fragment.compressed);
+                    if let Err(error) = self.on_fragment(slot, fragment) {
+                        return self.fail(slot, error);
                     }
-                    if is_whole && self.is_to_wait(slot, compressed) {
+                    if is_whole && self.is_to_wait(slot, was_compressed) {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
@@ -265,20 +210,30 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
-    fn on_fragment(&mut self, slot: Slot, fragment: Fragment) {
+    fn on_fragment(&mut self, slot: Slot, fragment: Fragment) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
-            return;
+            return Ok(());
         }
         if fragment.first && fragment.last {
-            return self.publish(slot, fragment.kind, fragment.payload);
+            return self.on_message(slot, fragment.into());
         }
         let Some(mut gather) = self.take_gather(slot, &fragment) else {
-            return;
+            return Ok(());
         };
         match gather.push(fragment) {
-            Some(message) => self.publish(slot, message.kind, message.payload),
+            Some(message) => return self.on_message(slot, message),
             None => self.connections[slot].extra().gather = gather,
         }
+        Ok(())
+    }
+
+    /// A whole message. One that is compressed is inflated first.
+    fn on_message(&mut self, slot: Slot, message: Message) -> Result<(), ProtocolError> {
+        if message.compressed {
+            return self.on_compressed(slot, message);
+        }
+        self.publish(slot, message.kind, message.payload);
+        Ok(())
     }
 
     /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
@@ -288,28 +243,6 @@ impl Relay {
 
     pub(super) fn is_slot_open(&self, slot: Slot) -> bool {
         self.connections[slot].phase == Phase::Open
-    }
-
-    /// A piece of a compressed message, which is inflated once it is whole.
-    fn on_compressed_fragment(
-        &mut self,
-        slot: Slot,
-        fragment: Fragment,
-    ) -> Result<(), ProtocolError> {
-        if !self.may_go_on(slot, fragment.last) {
-            return Ok(());
-        }
-        if fragment.first && fragment.last {
-            return self.on_compressed(slot, fragment.into());
-        }
-        let Some(mut gather) = self.take_gather(slot, &fragment) else {
-            return Ok(());
-        };
-        match gather.push(fragment) {
-            Some(message) => self.on_compressed(slot, message)?,
-            None => self.connections[slot].extra().gather = gather,
-        }
-        Ok(())
     }
 
     /// What was gathered of a message so far, unless the relay has no memory for another piece.

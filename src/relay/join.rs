@@ -2,8 +2,8 @@
 
 use super::connection::Phase;
 use super::flags::Flag;
+use super::hub::Encoding;
 use super::ids::Slot;
-use super::variant::Encoding;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
@@ -55,7 +55,7 @@ impl Relay {
 
     /// Whether somebody may join that topic, which may have to begin.
     fn has_topic_for(&self, name: &str) -> bool {
-        self.topics.len() < self.limits.topics_max || self.topics.find(name).is_some()
+        self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }
 
     /// Whether there is room for another WebSocket.
@@ -73,16 +73,16 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let topics = self.topics.len();
-        let key = self.topics.find_or_insert(&join.topic, encoding, self.now);
-        self.topics[key].join(&mut self.connections, slot, key);
+        let topics = self.hub.topics();
+        self.hub
+            .join(&mut self.connections, slot, &join.topic, encoding, self.now);
         let connection = &mut self.connections[slot];
         self.census.set(connection, Phase::Open);
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
         connection.active = self.now;
-        let is_new = self.topics.len() > topics;
+        let is_new = self.hub.topics() > topics;
         self.feed.on_join(&join.topic, is_new, id, join.echo);
         let cursor = connection.seat.cursor();
         let extra = connection.extra();
@@ -99,7 +99,7 @@ impl Relay {
         }
         self.take_bytes(slot, rest.len());
         // Who is closed for it has all the room that a close frame needs.
-        if self.room_for(slot) >= rest.len() {
+        if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {
             self.keep_input(slot, rest);

@@ -38,7 +38,6 @@
 
 mod admin;
 mod admission;
-mod budget;
 mod census;
 mod compression;
 mod connection;
@@ -50,30 +49,27 @@ mod flags;
 mod gate;
 mod heads;
 mod hooks;
+mod hub;
 mod ids;
 mod input;
 mod join;
+mod laps;
 mod limits;
-mod meter;
 mod notice;
 mod outbox;
 mod output;
 mod piece;
-mod publish;
 mod queue;
 mod reading;
 mod reported;
+mod respond;
 mod responses;
 mod seat;
 mod shutdown;
 mod timers;
-mod topic;
-mod variant;
-mod visits;
 
-pub use crate::metrics::Counters;
+pub use crate::metrics::{Counters, Stopwatch};
 pub use admin::{Scrape, Side};
-pub use compression::Stopwatch;
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
@@ -84,18 +80,17 @@ pub use reading::Reading;
 pub use responses::Calendar;
 
 use crate::http::Site;
-use crate::log::Pool;
 use crate::proxy::PeerAddress;
 use crate::wheel::{Tick, Wheel};
 use census::Census;
 use connection::{Connection, Phase};
 use connections::Connections;
 use gate::Gate;
+use hub::Hub;
 use notice::Notices;
 use queue::Queue;
 use responses::Responses;
 use std::collections::VecDeque;
-use topic::Topics;
 
 /// What to do with a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +114,8 @@ pub struct Relay {
     census: Census,
     gate: Gate,
     feed: feed::Feed,
-    topics: Topics,
-    pool: Pool,
-    codec: compression::Codec,
+    hub: Hub,
+    inflation: compression::Inflation,
     calendar: Option<Calendar>,
     wheel: Wheel,
     reported: reported::Reported,
@@ -133,16 +127,6 @@ pub struct Relay {
     /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
     /// only who has no room may lag.
     unfinished: Option<ConnId>,
-    /// Variants whose walk is not complete, each once.
-    dirty: VecDeque<VariantKey>,
-    /// Variants that hold more than they may, each once.
-    overfull: VecDeque<VariantKey>,
-    /// Variants to tidy at the end of the turn, each once.
-    touched: Vec<VariantKey>,
-    /// Variants with lagging members, each once.
-    retaining: Vec<VariantKey>,
-    /// Members of all topics that lag, as of the end of the last turn.
-    lagging: usize,
     notices: Notices,
     actions: VecDeque<(ConnId, Action)>,
     resumes: Vec<ConnId>,
@@ -151,7 +135,8 @@ pub struct Relay {
     /// Heap of all [`connection::Extra`]s together.
     private_bytes: usize,
     counters: Counters,
-    budget: budget::Budget,
+    /// This turn may still come to connections with output of their own: they go before the walk.
+    serves_queues: bool,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
     /// Timers that this turn may still look at. At 0, some may be left over for the next one.
@@ -163,10 +148,7 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         let mut relay = Relay {
-            pool: Pool::new(
-                limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
-                limits.log_bytes_max / GENEROUS_SHARE,
-            ),
+            hub: Hub::new(&limits),
             limits,
             site,
             now,
@@ -174,8 +156,7 @@ impl Relay {
             census: Census::default(),
             gate: Gate::default(),
             feed: feed::Feed::default(),
-            topics: Topics::default(),
-            codec: compression::Codec::default(),
+            inflation: compression::Inflation::default(),
             calendar: None,
             wheel: Wheel::new(now),
             reported: reported::Reported::new(now),
@@ -183,18 +164,13 @@ impl Relay {
             slow_outputs: Queue::default(),
             responses: Responses::default(),
             unfinished: None,
-            dirty: VecDeque::new(),
-            overfull: VecDeque::new(),
-            touched: Vec::new(),
-            retaining: Vec::new(),
-            lagging: 0,
             notices: Notices::new(),
             actions: VecDeque::new(),
             resumes: Vec::new(),
             closed: Vec::new(),
             private_bytes: 0,
             counters: Counters::default(),
-            budget: budget::Budget::default(),
+            serves_queues: false,
             shutdown: None,
             hooks: hooks::Hooked::default(),
             timers_left: u32::MAX,
@@ -206,13 +182,9 @@ impl Relay {
     /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
     /// is cut by the next message that meets it.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.pool.set_bounds(
-            limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
-            limits.log_bytes_max / GENEROUS_SHARE,
-        );
+        self.hub.set_limits(&limits);
         self.limits = limits;
         self.set_gate();
-        self.codec.forget_level();
     }
 
     /// The files that are served.
@@ -229,7 +201,7 @@ impl Relay {
     /// Begins a turn at the time `now`.
     pub fn begin_turn(&mut self, now: Tick) {
         self.now = self.now.max(now);
-        self.codec.begin_turn();
+        self.inflation.begin_turn();
         self.notices.clear();
         self.timers_left = self.limits.pace.timers_per_turn;
         self.step_shutdown();
@@ -272,9 +244,12 @@ impl Relay {
         if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
             self.gate.shrink();
         }
-        self.tidy_topics();
-        self.codec.end_turn();
+        let feed = &mut self.feed;
+        self.hub.end_turn(&self.connections, |key, topic| {
+            feed.on_topic_end(key, topic)
+        });
         self.feed.end_turn();
+        self.inflation.end_turn();
     }
 
     /// The next turn is due at once.
@@ -282,9 +257,8 @@ impl Relay {
     pub fn has_work(&self) -> bool {
         let queues = [&self.outputs, &self.slow_outputs];
         let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
-        let is_overfull = !self.overfull.is_empty() || self.is_overfull();
         let is_behind = self.timers_left == 0 || self.feed.has_work();
-        is_behind || is_owed || !self.dirty.is_empty() || is_overfull
+        is_behind || is_owed || self.hub.has_work(&self.limits)
     }
 
     /// When the next turn is due, though nothing happens.
@@ -303,13 +277,13 @@ impl Relay {
     /// Topics that exist.
     #[must_use]
     pub fn topics(&self) -> usize {
-        self.topics.len()
+        self.hub.topics()
     }
 
     /// Memory that logs hold, in bytes.
     #[must_use]
     pub fn log_bytes(&self) -> usize {
-        self.pool.bytes_in_use()
+        self.hub.log_bytes()
     }
 
     /// Memory that connections hold for themselves beyond their slots, in bytes.
@@ -354,13 +328,6 @@ impl Relay {
         }
     }
 }
-
-/// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
-/// segments.
-const SEGMENTS_PER_LOG_MIN: usize = 8;
-
-/// The part of all logs' bound up to which topics get segments as large as they may expect to need.
-const GENEROUS_SHARE: usize = 4;
 
 /// Slots that are kept, empty, when everybody has left: 64 KiB.
 const SLOTS_AT_REST_MAX: usize = 1024;

@@ -18,7 +18,7 @@ pub(super) struct Outbox {
     sent: usize,
     /// Some of it has left, since it was last empty.
     is_under_way: bool,
-    /// Where in the log it enters; meaningful while it is not empty.
+    /// Where in the log it enters, unless the reader is beyond that; meaningful while it is not empty.
     at: Position,
     /// Offset of the last frame in `bytes`, if it is a pong.
     last_pong: Option<usize>,
@@ -29,8 +29,10 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    pub(super) fn at(&self) -> Position {
-        self.at
+    /// Where in the log it enters, for a reader that stands at `cursor`: which may have passed over messages
+    /// of its own, beyond the place that it was to enter at.
+    pub(super) fn at(&self, cursor: Position) -> Position {
+        self.at.max(cursor)
     }
 
     /// Moves the place where it enters to `position`, a frame boundary.

@@ -79,7 +79,9 @@ impl Relay {
                 return Some(id);
             }
         }
-        self.begin_walks();
+        self.serves_queues = false;
+        let sent_bytes = self.counters.sent_bytes;
+        self.hub.begin_walk(&self.limits.pace, sent_bytes);
         None
     }
 

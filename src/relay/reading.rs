@@ -38,7 +38,7 @@ impl Relay {
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
             Phase::Open if !self.takes_offers() => Reading::Held,
-            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.room_for(slot) {
+            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
                 0 => Reading::NextTurn,
                 _ if connection.has_kept() => Reading::Kept,
                 room => Reading::Now(room),
@@ -48,24 +48,25 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn room_for(&self, slot: Slot) -> usize {
+    pub(super) fn free_bytes_for(&self, slot: Slot) -> usize {
         let connection = &self.connections[slot];
         if connection.phase != Phase::Open {
             return usize::MAX;
         }
-        let has_inflated = self.codec.inflated_bytes() >= self.limits.pace.inflated_bytes_per_turn;
+        let has_inflated = self.inflation.bytes() >= self.limits.pace.inflated_bytes_per_turn;
         if connection.flags.has(Flag::Compression) && has_inflated {
             return 0;
         }
-        let room = self.room(self.topics[connection.seat.variant].topic);
-        room.min(self.room_for_offers())
+        let topic = self.hub.topic_of(&connection.seat);
+        let free_bytes = self.hub.free_bytes(topic, &self.limits);
+        free_bytes.min(self.room_for_offers())
     }
 
     /// Whether what follows a message has to wait: the read may bring more than there is room for, since it was
     /// inflated, or travels.
     pub(super) fn is_to_wait(&self, slot: Slot, was_compressed: bool) -> bool {
         let is_full = !self.takes_offers() && self.is_slot_open(slot);
-        is_full || was_compressed && self.room_for(slot) == 0
+        is_full || was_compressed && self.free_bytes_for(slot) == 0
     }
 
     /// Keeps bytes of a member until there is room for what they may inflate to, or until the message

@@ -42,6 +42,8 @@ pub(super) trait Seats {
     fn seat(&self, slot: Slot) -> &Seat;
     /// The same, to change it.
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat;
+    /// The origin whose messages its log passes over: its own, if it does not want them back.
+    fn excluded(&self, slot: Slot) -> Option<u64>;
 }
 
 const BLOCKED: u32 = 1 << 31;
@@ -127,6 +129,10 @@ impl Seats for Vec<Seat> {
 
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self[slot.index()]
+    }
+
+    fn excluded(&self, slot: Slot) -> Option<u64> {
+        (!self.seat(slot).echo()).then_some(u64::from(slot.0))
     }
 }
 

@@ -14,7 +14,7 @@
 //! What is bounded is all that is not published yet, wherever it stands. A message moves twice at most,
 //! and of a topic that has no room a turn looks at the first one only.
 
-use super::receipt::Unsettled;
+use super::outcome::Unsettled;
 use crate::proto::MessageKind;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

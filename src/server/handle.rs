@@ -5,13 +5,12 @@
 //! a hook would.
 
 use super::backlog::Mail;
+use super::errors::{Gone, PublishError};
 use super::mailbox::Mailbox;
 use super::receipt::Receipt;
 use crate::http;
 use crate::proto::MessageKind;
 use crate::relay::Counters;
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 /// Reaches a [`Server`](super::Server) from any thread, and from hooks. Clones reach the same server.
@@ -19,59 +18,6 @@ use std::sync::Arc;
 pub struct Handle {
     mailbox: Arc<Mailbox>,
 }
-
-/// The server has ended: [`run`](super::Server::run) has returned, or there is no server any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server has ended")
-    }
-}
-
-impl Error for Gone {}
-
-/// Why a message was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// As much waits for the loop as may.
-    QueueFull,
-    /// It is larger than a client's message may be.
-    TooLarge {
-        /// What `message_bytes_max` is now.
-        bytes_max: usize,
-    },
-    /// It is to be text, and is not UTF-8.
-    NotText,
-    /// No client could name such a topic, for this reason.
-    Topic(&'static str),
-    /// The server has ended.
-    Gone,
-}
-
-impl From<Gone> for PublishError {
-    fn from(_: Gone) -> Self {
-        PublishError::Gone
-    }
-}
-
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PublishError::QueueFull => f.write_str("the relay is behind: its queue is full"),
-            PublishError::TooLarge { bytes_max } => {
-                write!(f, "the message is larger than {bytes_max} bytes")
-            }
-            PublishError::NotText => f.write_str("the message is to be text, and is not UTF-8"),
-            PublishError::Topic(why) => f.write_str(why),
-            PublishError::Gone => Gone.fmt(f),
-        }
-    }
-}
-
-impl Error for PublishError {}
 
 impl Handle {
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {

@@ -1,25 +1,23 @@
 //! The loop's end of the [`Mailbox`]: what it is asked for from outside is done here, and what it is
 //! given to publish goes to the relay.
 
-use super::Server;
 use super::backlog::{Backlog, Mail, Volume};
 use super::handle::Handle;
-use super::mailbox::{Each, Mailbox};
-use super::receipt::Unsettled;
-use crate::relay::{Counters, MessageId, Offered, Relay};
+use super::mailbox::{Each, Mailbox, Requests};
+use super::outcome::Unsettled;
+use crate::relay::{Counters, Relay};
 use crate::turn::Shares;
-use crate::wheel::Tick;
 use mio::Waker;
 use std::collections::HashMap;
 use std::io;
-use std::mem;
 use std::sync::Arc;
 
 /// Bytes that a turn publishes for hooks, and as many for threads: what it reads from clients. However
 /// much others have to say, clients wait for no more than that.
 const TURN_BYTES_MAX: usize = Shares::TURN_BYTES_MAX;
 
-type Travelling = HashMap<u64, Unsettled>;
+/// Receipts that are settled from elsewhere, by the numbers of their offers.
+pub(super) type Travelling = HashMap<u64, Unsettled>;
 
 /// See the [module](self). With it, all handles' server is gone.
 #[derive(Debug)]
@@ -30,7 +28,7 @@ pub(super) struct Inbox {
     /// a topic that both fill.
     threads_first: bool,
     /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
-    travelling: Travelling,
+    pub(super) travelling: Travelling,
     /// Hooks may ask for counters while the relay is busy.
     keeps_counters: bool,
 }
@@ -100,8 +98,18 @@ impl Inbox {
         hooks.has_work(has_room) || threads.has_work(has_room)
     }
 
+    /// What the loop is asked for; the messages that have come meanwhile are in the backlogs from now on.
+    pub(super) fn collect(&mut self) -> Requests {
+        self.mailbox.collect(&mut self.backlogs)
+    }
+
+    /// Tells those who have asked for counters.
+    pub(super) fn answer(&self, counters: &Counters) {
+        self.mailbox.answer(counters);
+    }
+
     /// Publishes as much as a turn may, as far as there is room.
-    fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
+    pub(super) fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
         let Each { hooks, threads } = &mut self.backlogs;
         let mut published = Each::<Volume>::default();
         let mut order = [
@@ -116,52 +124,6 @@ impl Inbox {
             *published = backlog.publish(TURN_BYTES_MAX, &mut offer);
         }
         self.mailbox.release(published);
-    }
-}
-
-impl Server {
-    /// Does what was asked for, and publishes what was given to be.
-    pub(super) fn handle_mail(&mut self, now: Tick) {
-        let requests = self.inbox.mailbox.collect(&mut self.inbox.backlogs);
-        if requests.stop {
-            self.shut_down(now);
-        }
-        if let Some(loaded) = requests.loaded {
-            self.on_loaded(*loaded);
-        }
-        let mut travelling = mem::take(&mut self.inbox.travelling);
-        let relay = &mut self.relay;
-        self.inbox
-            .publish(|mail| offer(relay, &mut travelling, mail));
-        self.inbox.travelling = travelling;
-        self.inbox.mailbox.answer(self.relay.counters());
-    }
-
-    /// Tells what became of messages that get their numbers elsewhere.
-    pub(super) fn settle_receipts(&mut self) {
-        while let Some(settled) = self.relay.poll_settled() {
-            settle(self.inbox.travelling.remove(&settled.offer), settled.id);
-        }
-    }
-}
-
-/// Offers a message to the relay, and says whether it was taken.
-fn offer(relay: &mut Relay, travelling: &mut Travelling, mail: &mut Mail) -> bool {
-    match relay.offer(&mail.topic, mail.kind, &mail.payload) {
-        Offered::Committed(id) => settle(mail.receipt.take(), Some(id)),
-        Offered::Nobody => settle(mail.receipt.take(), None),
-        Offered::Travels(number) => {
-            let receipt = mail.receipt.take();
-            travelling.extend(receipt.map(|receipt| (number, receipt)));
-        }
-        Offered::Later => return false,
-    }
-    true
-}
-
-fn settle(receipt: Option<Unsettled>, published: Option<MessageId>) {
-    if let Some(receipt) = receipt {
-        receipt.settle(published);
     }
 }
 

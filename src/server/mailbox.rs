@@ -5,8 +5,8 @@
 //! behind them. Those of threads and those of hooks have an intake each: neither can fill the other's.
 
 use super::backlog::{Backlog, Intake, Mail, Volume};
-use super::handle::{Gone, PublishError};
-use super::signals::Loaded;
+use super::errors::{Gone, PublishError};
+use super::reload::Loaded;
 use crate::relay::Counters;
 use mio::Waker;
 use std::io;

@@ -1,5 +1,6 @@
 //! Signals: SIGTERM and SIGINT end the relay, SIGHUP loads settings and files again.
 
+use super::reload::Loaded;
 use super::{SIGNAL, Server, read_site};
 use crate::config::{Config, ConfigError};
 use crate::http::Site;
@@ -15,23 +16,6 @@ use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
-
-/// Finds out what the settings are to be.
-type Load = dyn FnMut() -> Result<Config, ConfigError> + Send;
-
-/// Settings and the files that they name, or what is wrong with them.
-pub(super) type Loaded = Result<(Config, Site), ConfigError>;
-
-/// Settings that are loaded again.
-#[derive(Default)]
-pub(super) struct Reloads {
-    /// Where they come from.
-    load: Option<Arc<Mutex<Load>>>,
-    /// They are being read: there is one thread for it at a time.
-    is_under_way: bool,
-    /// It was asked for meanwhile, and what is being read may be old already.
-    is_due_again: bool,
-}
 
 impl Server {
     /// Ends at SIGINT and SIGTERM, at a second one at once; reloads at SIGHUP.

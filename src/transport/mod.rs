@@ -7,7 +7,7 @@ mod plain;
 
 pub use plain::{read, write};
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
     /// Some bytes.
@@ -25,10 +25,10 @@ pub enum ReadOutcome {
     Broken,
 }
 
-/// What became of what was offered.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// It was taken, as far as it goes.
+    /// Some bytes were taken, or none.
     Taken {
         /// How many bytes.
         bytes: usize,

@@ -1,18 +1,18 @@
-//! Why a head is none that is taken here, and why a request is refused that is a head in order.
+//! Why a head is refused as malformed, and why a request is refused whose head is well-formed.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why bytes are no HTTP head that is taken here. It ends the connection.
+/// Why bytes are not accepted as an HTTP head. It ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeadError {
     /// A control character: NUL, a CR without LF, a LF without CR, and so on.
     ControlCharacter,
-    /// The first line is no request line of HTTP/1.x, or no status line of it.
+    /// The first line is not a request line, or status line, of HTTP/1.x.
     FirstLine,
-    /// A header line without a proper name: it is folded, has a space before the colon, or none.
+    /// A header line without a proper name: it is folded, has no colon, or has a space before it.
     HeaderLine,
-    /// A request target that is neither a path nor a URL.
+    /// The request target is neither a path nor a URL.
     Target,
     /// More bytes than the limit.
     TooLong,
@@ -55,11 +55,11 @@ impl From<httparse::Error> for HeadError {
 /// Why a request is refused, whatever it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestRefusal {
-    /// A header that has to be there is not.
+    /// A required header is missing.
     Missing(&'static str),
-    /// A header that may be there once is there more than once.
+    /// A header that may appear only once appears more than once.
     Repeated(&'static str),
-    /// The value of a header is none that it may have.
+    /// The value of a header is not valid.
     Malformed(&'static str),
     /// The request announces a body. It can't be told from the next request: close the connection.
     Body,

@@ -1,6 +1,6 @@
 //! The head of a request, or of a response, taken apart.
 //!
-//! It is whole by then, and a [`HeadScanner`](super::HeadScanner) has let it through.
+//! It is complete by then, and a [`HeadScanner`](super::HeadScanner) has accepted it.
 
 use super::error::HeadError;
 use super::headers::{HEADERS_MAX, Headers};
@@ -40,7 +40,7 @@ impl<'a> Head<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HeadError> {
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut request = httparse::Request::new(&mut slots);
-        // A head that is not whole has no last line: it is not what the contract asks for.
+        // The contract asks for a whole head: this one lacks its last line.
         if request.parse(bytes)?.is_partial() {
             return Err(HeadError::HeaderLine);
         }
@@ -76,7 +76,7 @@ impl<'a> Head<'a> {
         self.query
     }
 
-    /// Host and port of a target that is a whole URL. They count, and not the Host header
+    /// Host and port of a target that is a whole URL. They take precedence over the Host header
     /// (RFC 9112 §3.2.2).
     pub fn authority(&self) -> Option<&'a str> {
         self.authority
@@ -88,12 +88,12 @@ fn split_target<'a>(
     method: &str,
     target: &'a str,
 ) -> Result<(Option<&'a str>, &'a str), HeadError> {
-    // A fragment is for browsers to keep to themselves (RFC 9110 §7.1, RFC 6455 §3).
+    // Browsers don't send the fragment of a URL (RFC 9110 §7.1, RFC 6455 §3).
     if target.contains('#') {
         return Err(HeadError::Target);
     }
-    // `*` is for OPTIONS, host and port alone for CONNECT, which nobody here answers; but the request
-    // is in order.
+    // `*` is for OPTIONS, host and port alone for CONNECT, which is not served here; but the request is
+    // well-formed.
     if target.starts_with('/') || target == "*" || method == "CONNECT" {
         return Ok((None, target));
     }

@@ -14,7 +14,7 @@ pub struct Headers<'a> {
     lines: Vec<httparse::Header<'a>>,
 }
 
-/// A header that may be there once is there more than once.
+/// A header that may appear only once appears more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Repeated;
 
@@ -46,7 +46,7 @@ impl<'a> Headers<'a> {
             .map(|line| line.value)
     }
 
-    /// The value of a header that may be there only once.
+    /// The value of a header that may appear only once.
     pub fn only(&self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
         let mut values = self.values(name);
         let value = values.next();
@@ -56,7 +56,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The value of a header that may be there only once, and is text.
+    /// The value of a header that may appear only once, and has to be UTF-8.
     pub fn text(&self, name: &'static str) -> Result<Option<&'a str>, RequestRefusal> {
         match self.only(name) {
             Err(Repeated) => Err(RequestRefusal::Repeated(name)),
@@ -67,9 +67,9 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The members of a list (RFC 9110 §5.6.1): its header may be there more than once, and a line
-    /// holds any number of members, with commas between them. Empty members don't count, nor do
-    /// those that are not UTF-8.
+    /// The members of a list (RFC 9110 §5.6.1): its header may appear more than once, and each line
+    /// holds any number of members, separated by commas. Members that are empty or not UTF-8 are
+    /// skipped.
     pub fn tokens(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))

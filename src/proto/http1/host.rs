@@ -1,4 +1,4 @@
-//! Whom a request is for (RFC 9110 §7.2), and who that may be.
+//! The host that a request is for (RFC 9110 §7.2), and the names that the server goes by.
 //!
 //! A server that only its own machine reaches is reached by every page that a browser there shows:
 //! a page of `evil.example` has its name looked up again, is told `127.0.0.1`, and is of the same
@@ -28,10 +28,10 @@ pub fn host<'a>(head: &Head<'a>) -> Result<Option<&'a str>, RequestRefusal> {
     Ok(head.authority().or(host))
 }
 
-/// The host that a request is for is none of the server's.
+/// A request is for a host that is not the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostRefusal<'a> {
-    /// The host, with its port if it has one.
+    /// That host, with its port if it has one.
     pub host: &'a str,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for HostRefusal<'_> {
 impl Error for HostRefusal<'_> {}
 
 /// Whether a request may be for that host: an address, `localhost` or a name beneath it, which
-/// nobody's DNS can point elsewhere, or one of those `named`. Of these, `*.example.com` stands for all
+/// no DNS server can point elsewhere, or one of those `named`. Of these, `*.example.com` stands for all
 /// names beneath `example.com`, and `*` for every name. Ports don't matter, nor does case.
 ///
 /// ```
@@ -102,8 +102,8 @@ pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
 }
 
 /// Whether this is a host with or without a port (RFC 3986 §3.2, less user information and commas).
-/// What host it names is of no interest here; but a list of two, a URL, or a port that is none is two
-/// ways to be understood.
+/// Which host it names does not matter here. But a list of two, a URL, or a malformed port can be
+/// understood in two ways.
 fn is_authority(authority: &str) -> bool {
     let (host_is_good, port) = if let Some(rest) = authority.strip_prefix('[') {
         let Some((address, port)) = rest.split_once(']') else {

@@ -5,8 +5,8 @@
 //! what can't be a head, and finds the end; then [`Head::parse`] takes the whole head apart, once.
 //! So a head that trickles in byte by byte costs no more than one that came whole.
 //!
-//! Stricter than the RFC's leave to recipients: a bare LF ends no line, and a folded header is
-//! refused, because those who read them otherwise can be played off against us.
+//! Stricter than the RFC allows recipients to be lenient: a bare LF ends no line, and a folded header is
+//! refused. Where a proxy reads them differently, the two could be made to see different requests.
 
 mod error;
 mod head;

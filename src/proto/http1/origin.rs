@@ -1,8 +1,8 @@
-//! Whose pages may connect (RFC 6455 §10.2, RFC 6454).
+//! Pages that may connect, by their origin (RFC 6455 §10.2, RFC 6454).
 //!
 //! A browser lets any page open a WebSocket connection to any server, and sends the user's cookies
-//! along; all a server gets to tell a friend's page from a stranger's is the Origin header. Other
-//! clients don't send one, or could send what they like: they are not who this protects from.
+//! along; only the Origin header tells the server which page it was. Other clients don't send one, or
+//! send what they like: this check does not protect against them.
 
 use super::host::{matches, split_port};
 use super::quoted::Quoted;
@@ -31,7 +31,7 @@ impl fmt::Display for OriginRefusal<'_> {
 impl Error for OriginRefusal<'_> {}
 
 /// Whether a page may connect. It may if there is no page (no Origin header), if it comes from the
-/// very host that it connects to, or if its origin is on the list.
+/// same host that it connects to, or if its origin is on the list.
 ///
 /// Hosts are compared without regard to case, scheme and the default ports 80 and 443: behind a
 /// proxy that ends TLS, the page has come by `https` and the request has not. On the list:
@@ -44,7 +44,7 @@ impl Error for OriginRefusal<'_> {}
 /// - What clients that are no browsers say, though it is no origin (`file://`, one with a path),
 ///   stands there as they say it.
 ///
-/// The origin `null`, which sandboxed pages and local files have in common with whoever wants it,
+/// The origin `null`, which sandboxed pages and local files have, and which any page can give itself,
 /// passes under `*` only.
 ///
 /// ```
@@ -82,7 +82,7 @@ pub fn check_origin<'a, S: AsRef<str>>(
     }
 }
 
-/// What is said of a page that shall have no origin (RFC 6454 §7.3).
+/// The origin of a page that is to have none (RFC 6454 §7.3).
 const NULL: &str = "null";
 
 /// Whether an entry of the list stands for a page's origin, given as scheme and authority.
@@ -98,7 +98,7 @@ fn means(entry: &str, (scheme, authority): (&str, &str)) -> bool {
         && matches(meant, host)
 }
 
-/// Scheme and authority of an origin; `null` has neither, and what has a path, or a user, is none.
+/// Scheme and authority of an origin. `null` has neither, and what has a path or a user is no origin.
 fn split_origin(origin: &str) -> Option<(&str, &str)> {
     let (scheme, authority) = origin.split_once("://")?;
     let authority = authority.strip_suffix('/').unwrap_or(authority);

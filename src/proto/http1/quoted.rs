@@ -1,11 +1,11 @@
-//! What a stranger sent, fit for logs and terminals: short, and in plain ASCII.
+//! Text from the network, made fit for logs and terminals: short, and in plain ASCII.
 
 use std::fmt;
 
-/// It is shown like this.
+/// Displays text in quotes, escaped, and cut after [`QUOTED_MAX`] characters.
 pub(super) struct Quoted<'a>(pub(super) &'a str);
 
-/// Letters of it that are shown; a host's name has at most 253.
+/// Characters that are shown; the name of a host has at most 253.
 const QUOTED_MAX: usize = 300;
 
 impl fmt::Display for Quoted<'_> {

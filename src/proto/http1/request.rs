@@ -4,11 +4,11 @@ use super::error::RequestRefusal;
 use super::head::Head;
 use super::host::host;
 
-/// Checks what holds for any request, WebSocket or not: it says whom it is for, and has no body.
+/// Checks what has to hold for any request, WebSocket or not: it names its host, and has no body.
 /// Returns the [`host`] that it is for.
 pub fn check_request<'a>(head: &Head<'a>) -> Result<Option<&'a str>, RequestRefusal> {
     let host = host(head)?;
-    // A request that says in two ways where it ends is read in two ways by two servers.
+    // Two servers may disagree on the end of a request that states it in two ways.
     if head.headers.values("Transfer-Encoding").next().is_some() {
         return Err(RequestRefusal::Body);
     }

@@ -1,19 +1,19 @@
-//! Where a head ends.
+//! Finds the end of a head.
 
 use super::error::HeadError;
 
-/// So many empty lines before a request line are forgiven: some clients end a body that has none
-/// with one (RFC 9112 §2.2).
+/// Empty lines that are skipped before a request line: some clients send one after a body that has none
+/// at its end (RFC 9112 §2.2).
 const EMPTY_LINES_MAX: u8 = 4;
 
-/// Finds the end of a head in bytes that come bit by bit, and refuses what can't become one.
+/// Finds the end of a head in bytes that arrive bit by bit, and refuses what can't become one.
 ///
 /// The default is a request's. It never looks at a byte twice, except for the first line, which is
-/// checked a second time when it is whole: so a peer that speaks something else hears so at once,
-/// and not when its time is over.
+/// checked a second time when it is complete: so a peer that speaks another protocol is told at once,
+/// and not when its time is up.
 #[derive(Clone, Debug, Default)]
 pub struct HeadScanner {
-    /// Bytes that were looked at; ≤ the limit.
+    /// Bytes that were scanned; ≤ the limit.
     scanned: usize,
     /// Where the first line that is not empty begins.
     first_line: usize,
@@ -142,8 +142,8 @@ fn text_bytes(bytes: &[u8]) -> usize {
     start + rest.take_while(|&&byte| is_text(byte)).count()
 }
 
-/// Anything but control characters, of which only a tab is let through. Where tabs and bytes beyond
-/// ASCII may stand is for the parser to know.
+/// Anything but control characters, of which only a tab is accepted. The parser knows where tabs and
+/// bytes beyond ASCII may stand.
 fn is_text(byte: u8) -> bool {
     (byte >= b' ') & (byte != 0x7f) | (byte == b'\t')
 }

@@ -11,7 +11,7 @@ use super::frame::CONTROL_BYTES_MAX;
 /// The most bytes that a close reason may have: a control payload less the status code.
 pub const REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 
-/// What a close frame that is not empty says.
+/// The payload of a close frame that is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
     /// Why the connection closes.
@@ -21,7 +21,7 @@ pub struct CloseFrame<'a> {
 }
 
 impl<'a> CloseFrame<'a> {
-    /// Reads a whole close payload; an empty one says nothing and is none.
+    /// Decodes a whole close payload; an empty one has neither code nor reason.
     pub fn decode(payload: &'a [u8]) -> Result<Option<Self>, ProtocolError> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
             return match payload {
@@ -35,7 +35,7 @@ impl<'a> CloseFrame<'a> {
         Ok(Some(Self { code, reason }))
     }
 
-    /// Checks the start of a payload whose rest is still to come: says no as soon as no rest could
+    /// Checks the start of a payload whose rest is still to come, and fails as soon as no rest could
     /// make it valid.
     pub(super) fn check_start(payload: &[u8]) -> Result<(), ProtocolError> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {

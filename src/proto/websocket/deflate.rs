@@ -53,7 +53,7 @@ const STATE_BYTES: usize = 48 * 1024;
 ///
 /// A server has to keep to the window that a client asks for or to a smaller one (§7.1.2.1). With
 /// two of them, a message is compressed twice at most, whatever clients ask for. One of 8 bits is
-/// not to be had, for zlib knows no raw stream with such a window.
+/// not offered, since zlib has no raw streams with such a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// 512 bytes.
@@ -223,7 +223,7 @@ impl Inflater {
         Ok(&self.buffer[..self.filled])
     }
 
-    /// Begins a message of so many compressed bytes, to be inflated in steps.
+    /// Begins a message of `compressed_bytes`, to be inflated in steps.
     ///
     /// ```
     /// use fanfare::proto::MessageKind;
@@ -245,8 +245,8 @@ impl Inflater {
         self.grow_to(expected, bytes_max);
     }
 
-    /// Inflates more of the message, all of whose compressed bytes are given each time, until so much
-    /// [`work`](Self::work) is done, or a block more. True if that was the last of it.
+    /// Inflates more of the message, until `work_max` of [`work`](Self::work) is done, or a block more.
+    /// `compressed` is the whole message each time. True once all of it is inflated.
     pub fn advance(
         &mut self,
         compressed: &[u8],
@@ -277,7 +277,7 @@ impl Inflater {
         self.taken.max(self.filled) + self.blocks * BLOCK_WORK
     }
 
-    /// The message, of which the last step was taken. A text is checked for UTF-8 here.
+    /// The message, once all of it is inflated. A text is checked for UTF-8 here.
     pub fn message(&self, kind: MessageKind) -> Result<Message<'_>, ProtocolError> {
         let payload = &self.buffer[..self.filled];
         if kind == MessageKind::Text && !utf8::is_valid(payload) {

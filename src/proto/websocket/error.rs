@@ -39,7 +39,7 @@ pub enum ProtocolError {
     CloseReasonNotUtf8,
     /// A text message that is not UTF-8 (§8.1).
     TextNotUtf8,
-    /// The payload of a compressed message that can't be inflated (RFC 7692 §7.2.2).
+    /// A compressed message whose payload can't be inflated (RFC 7692 §7.2.2).
     CompressedDataInvalid,
     /// A message over the receiver's limit (§7.4.1, status 1009).
     MessageTooBig,

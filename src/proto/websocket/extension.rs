@@ -80,7 +80,7 @@ impl Deflate {
         let (Some(parameters), None) = (parameters, chosen.next()) else {
             return Err(NotOffered);
         };
-        // A server may say what window it keeps to though nobody asked. It must not ask the client
+        // A server may state its window without having been asked. It must not ask the client
         // to keep to one, since that was not offered; and it has to do without context takeover.
         let server_window = match parameters.server_max_window_bits {
             None => None,

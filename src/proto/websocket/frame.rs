@@ -11,8 +11,8 @@
 //! +-+-+-+-+-------+-+-------------+----------------+-----------+
 //! ```
 //!
-//! This module knows what one header may say on its own. Who has to mask, which frame may follow
-//! which, and whether compression was agreed on, is the [session](super::session)'s affair.
+//! This module knows what one header may say on its own. Which side has to mask, which frame may follow
+//! which, and whether compression was agreed on, the [session](super::session) knows.
 
 use std::fmt;
 use std::ops::Deref;
@@ -51,7 +51,7 @@ pub enum OpCode {
     Close = 0x8,
     /// Asks for a pong of the same payload.
     Ping = 0x9,
-    /// Answers a ping, or says unasked that one is alive.
+    /// Answers a ping, or tells unasked that the sender is alive.
     Pong = 0xa,
 }
 

@@ -3,7 +3,7 @@
 //! A server reads a request with [`check`], asks [`check_origin`](super::super::http1::check_origin)
 //! whether the page that opens the connection may, and answers with [`Upgrade::write_response`], or with
 //! the headers and the sentence of a [`Refusal`]. A client writes a [`Request`] and holds the response
-//! against it. What a path means, and which status a refusal is answered with, is for others to know.
+//! against it. What a path means, and the status of a refusal, are decided elsewhere.
 //!
 //! ```
 //! use fanfare::proto::handshake::{self, Request};

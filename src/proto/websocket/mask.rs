@@ -1,5 +1,5 @@
-//! Masking (RFC 6455 §5.3): the payload XOR a four-byte key, over and over. To mask and to unmask
-//! are one operation.
+//! Masking (RFC 6455 §5.3): the payload XOR a repeated four-byte key. Masking and unmasking are the
+//! same operation.
 //!
 //! [`apply`] is the fast one: it works on four bytes at a time, a key's length, which the compiler
 //! turns into vector instructions. (Blocks of 8, 16 or 32 bytes were no faster for long payloads,

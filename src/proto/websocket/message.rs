@@ -1,4 +1,4 @@
-//! Fragments put together to messages (RFC 6455 §5.4), for whoever does not want to stream.
+//! Fragments put together to messages (RFC 6455 §5.4), for callers that don't stream.
 
 use super::session::{Fragment, MessageKind};
 

@@ -1,8 +1,8 @@
-//! Bytes nobody can foresee, for masking keys (RFC 6455 §10.3) and opening handshakes (§4.1).
+//! Unpredictable bytes, for masking keys (RFC 6455 §10.3) and opening handshakes (§4.1).
 //!
 //! The standard library keys its hash maps with SipHash under a secret from the operating system.
-//! The same keyed function over a counter makes a generator: without the secret, what it gave so
-//! far tells nothing of what comes next. One per process; no state in a session, no dependency.
+//! The same keyed function over a counter makes a generator: without the secret, its output so far
+//! does not tell what comes next. One per process; no state in a session, no dependency.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;

@@ -1,20 +1,20 @@
 //! One peer's state machine, in either role: bytes in, events out; messages in, bytes out
 //! (RFC 6455 §5 to §7).
 //!
-//! A session does no I/O. Whoever owns the socket hands the bytes of each read to
+//! A session does no I/O. The socket's owner hands the bytes of each read to
 //! [`Session::receive`] until they are consumed, and writes what the `send_*` methods append to a
 //! buffer. A payload is unmasked in place, in the caller's buffer, and events borrow from there:
 //! a message that came whole is yielded without a copy or an allocation.
 //!
 //! Data comes as *fragments*, the pieces in which it arrived: of a message that is longer than a
-//! read, of a frame that was cut. Whoever wants whole messages puts a
-//! [`Gather`](super::message::Gather) behind.
+//! read, of a frame that was cut. A [`Gather`](super::message::Gather) behind it makes whole messages of
+//! them.
 //!
 //! What has to be remembered while a frame or a message is cut lives in a box that is freed again
 //! at rest, so that an idle session is 16 bytes. All work is linear in the bytes that came,
 //! whatever the cuts, and nothing is ever allocated because a length was announced.
 //!
-//! The closing handshake's order is the caller's affair, since it needs a clock: answer a
+//! The caller runs the closing handshake, since that needs a clock: answer a
 //! [`Close`](Event::Close) with [`Session::send_close`], and an error with a close frame that
 //! carries its [code](ProtocolError::close_code).
 
@@ -44,7 +44,7 @@ pub struct Session {
     partial: Option<Box<Partial>>,
     negotiated: Negotiated,
     sending: Sending,
-    /// A close frame came, or an error: the rest of the input is noise.
+    /// A close frame or an error came: the rest of the input is ignored.
     deaf: bool,
 }
 
@@ -155,8 +155,8 @@ impl Session {
     }
 
     /// Gives back the memory of a control payload that was gathered and handed out. The next
-    /// [`receive`](Self::receive) does so too; this is for whoever counts the bytes of sessions
-    /// that may rest for long.
+    /// [`receive`](Self::receive) does so too; this is for callers that count the bytes of sessions
+    /// which may rest for long.
     pub fn release(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.forget_gathered();
@@ -232,8 +232,8 @@ impl Session {
     }
 }
 
-/// Sending. Each method appends one frame to `out`. In the client's role it is masked under a key
-/// that nobody can foresee, drawn from a generator of the process (see [`mask::fresh_key`]).
+/// Sending. Each method appends one frame to `out`. In the client's role it is masked under an
+/// unpredictable key, drawn from a generator of the process (see [`mask::fresh_key`]).
 impl Session {
     /// Sends a whole text message.
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), SendError> {
@@ -311,8 +311,7 @@ impl Session {
         self.send_control(OpCode::Pong, payload, out)
     }
 
-    /// Sends a close frame, with which the session has had its last word. A reason of more than
-    /// 123 bytes is cut.
+    /// Sends a close frame, after which nothing may be sent. A reason of more than 123 bytes is cut.
     pub fn send_close(
         &mut self,
         close: Option<CloseFrame<'_>>,

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::http::Site;
+use crate::proto::deflate::{Deflater, Window};
 use crate::proto::mask;
 use crate::proto::{Event, FrameHeader, Gather, MessageKind, OpCode, Role, Session};
 use crate::proxy::PeerAddress;
 use crate::relay::limits::SlowPolicy;
-use crate::relay::{Action, Admission, ConnId, Limits, Pace, Rates, Side};
+use crate::relay::{Action, Admission, Compression, ConnId, Limits, Pace, Rates, Side};
 use crate::transport::{ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
@@ -348,7 +349,7 @@ fn a_turn_inflates_its_part_and_no_more() {
     world.turn();
     let inflated = world.relay.counters().inflated.bytes_after - before;
     let pace = Pace::default();
-    let work = world.relay.codec.inflated_bytes();
+    let work = world.relay.inflation.bytes();
     let work_max = pace.inflated_bytes_per_turn + pace.inflated_bytes_per_step_min;
     assert!((pace.inflated_bytes_per_turn..=work_max).contains(&work));
     // What is not work of bytes is work of blocks, of which there are few.
@@ -428,7 +429,7 @@ fn a_message_of_empty_blocks_is_inflated_in_steps() {
         world.now = Tick(900 * u32::from(turns));
         world.answer_pings(reader);
         world.turn();
-        assert!(world.relay.codec.inflated_bytes() <= work_max);
+        assert!(world.relay.inflation.bytes() <= work_max);
         assert!(world.relay.private_bytes() < 1 << 18);
         let heard = [plain, reader].map(|slot| world.client(slot).heard.len());
         assert_eq!(heard, [usize::from(turns); 2]);

@@ -2,8 +2,8 @@
 
 use super::super::Relay;
 use super::super::hooks::Published;
-use super::super::ids::{ConnId, MessageId, Origin};
-use super::numbers::Place;
+use super::super::hub::Place;
+use super::super::ids::{MessageId, Origin, VariantKey};
 use super::{Interest, Offer};
 
 /// What became of a message that was committed.
@@ -39,17 +39,19 @@ impl Relay {
     /// here, and though its readers are past it.
     pub fn commit(&mut self, id: MessageId, message: &Offer<'_>) -> Committed {
         debug_assert!(self.feed.elsewhere.is_some(), "messages are ordered here");
-        let committed = match self.topics.find(message.topic) {
+        let committed = match self.hub.find(message.topic) {
             None => Committed::Nobody,
-            Some(key) => match self.topics[key].place(id) {
+            Some(key) => match self.hub.place(key, id) {
                 Place::Past => Committed::Repeated,
-                Place::Beyond => return Committed::Missing(self.topics[key].last_message()),
-                Place::Next if self.room(key) == 0 => return Committed::Later,
+                Place::Beyond => return Committed::Missing(self.hub.last_message(key)),
+                Place::Next if self.hub.free_bytes(key, &self.limits) == 0 => {
+                    return Committed::Later;
+                }
                 Place::Next => {
-                    self.topics[key].expect(id);
+                    self.hub.expect(key, id);
                     let excluded = self.excluded_by(message.origin);
                     self.append(key, excluded, message.kind, message.payload);
-                    debug_assert_eq!(self.topics[key].last_message(), id);
+                    debug_assert_eq!(self.hub.last_message(key), id);
                     Committed::Appended
                 }
             },
@@ -106,15 +108,13 @@ impl Relay {
         self.feed.elsewhere.as_mut()?.settled.pop_front()
     }
 
-    /// The member that does not want a message back: the one that sent it, if it is here still.
-    fn excluded_by(&self, origin: Origin) -> Option<ConnId> {
+    /// What the sender of a message reads, if it is one of ours, is here still, and does not want it back.
+    fn excluded_by(&self, origin: Origin) -> Option<(VariantKey, u64)> {
         let elsewhere = self.feed.elsewhere.as_ref()?;
         if origin.party != self.feed.party {
             return None;
         }
-        let (generation, excluded) = (origin.number, &elsewhere.excluded);
-        excluded
-            .get(&generation)
-            .map(|&slot| ConnId { slot, generation })
+        let &slot = elsewhere.excluded.get(&origin.number)?;
+        Some((self.connections[slot].seat.variant, origin.number))
     }
 }

@@ -7,9 +7,10 @@
 
 use super::super::Relay;
 use super::super::connection::Phase;
-use super::super::ids::{MessageId, Slot, TopicKey, VariantKey};
+use super::super::hub::Missing;
+use super::super::ids::{MessageId, Slot, TopicKey};
 use super::super::limits::SlowPolicy;
-use super::numbers::Missing;
+use super::{Elsewhere, Feed};
 use crate::metrics::Cause;
 
 /// What a reader is told that misses messages, though it was not too slow.
@@ -17,7 +18,8 @@ const LOST: &str = "messages were lost on their way between machines";
 
 /// Members that are to be closed, since they miss messages.
 #[derive(Debug)]
-pub(in super::super) struct Gap {
+pub(super) struct Gap {
+    pub(super) topic: TopicKey,
     /// Slots of all that were members, some of which may have gone.
     slots: Vec<Slot>,
     /// A connection that got one of these slots since has no smaller generation, and is not meant.
@@ -32,89 +34,85 @@ impl Relay {
     ///
     /// Members are dealt with by the [slow policy](super::super::SlowPolicy), and counted as lapped ones are.
     pub fn discontinuity(&mut self, topic: &str, id: MessageId) {
-        let Some(key) = self.topics.find(topic) else {
+        let Some(topic) = self.hub.find(topic) else {
             return;
         };
-        let Some(Missing { messages }) = self.topics[key].go_on_after(id) else {
+        let Some(Missing { messages }) = self.hub.go_on_after(topic, id) else {
             return;
         };
-        // Members that have yet to be closed for an earlier gap miss both.
-        let earlier = self.topics[key].gap.as_ref().map_or(0, |gap| gap.messages);
-        let messages = messages.unwrap_or(0) + earlier;
-        let keys = self.topics[key].variants();
+        let messages = messages.unwrap_or(0);
         if self.limits.slow_policy == SlowPolicy::Skip {
-            let open: usize = keys.map(|key| self.open_members(key)).sum();
-            self.counters.skips += open as u64;
-            self.counters.messages_skipped += messages * open as u64;
+            let members = self.hub.open_members(&self.connections, topic) as u64;
+            self.counters.skips += members;
+            self.counters.messages_skipped += messages * members;
             return;
         }
-        let slots = keys.flat_map(|key| self.topics[key].slots()).copied();
         let gap = Gap {
-            slots: slots.collect(),
+            topic,
+            slots: self.hub.slots(topic).collect(),
             until: self.feed.next,
             messages,
         };
         if let Some(elsewhere) = &mut self.feed.elsewhere {
-            self.topics[key].gap = Some(Box::new(gap));
-            elsewhere.gaps.push_back(key);
+            self.hub.halt(topic, true);
+            elsewhere.add_gap(gap);
         }
     }
 
-    /// Members that have not begun to close. Those that have, and are members still, lag.
-    fn open_members(&self, key: VariantKey) -> usize {
-        let variant = &self.topics[key];
-        let is_closing = |&&slot: &&Slot| self.connections[slot].phase != Phase::Open;
-        variant.members() - variant.lagging().iter().filter(is_closing).count()
-    }
-
-    /// Closes members that miss messages, as many as a turn may.
-    pub(in super::super) fn close_gaps(&mut self, laps_left: &mut usize) {
-        while *laps_left > 0
-            && let Some(key) = self.next_gap()
+    /// Closes members that miss messages, as many as a turn laps.
+    pub(in super::super) fn close_gaps(&mut self) {
+        let mut closes_left = self.limits.pace.laps_per_turn;
+        while closes_left > 0
+            && let Some(mut gap) = self.feed.next_gap()
         {
-            let Some(mut gap) = self.topics[key].gap.take() else {
-                continue;
-            };
-            while *laps_left > 0
+            while closes_left > 0
                 && let Some(slot) = gap.slots.pop()
             {
-                *laps_left -= 1;
-                self.close_at_gap(key, slot, &gap);
+                closes_left -= 1;
+                self.close_at_gap(slot, &gap);
             }
-            if !gap.slots.is_empty()
-                && let Some(elsewhere) = &mut self.feed.elsewhere
-            {
-                self.topics[key].gap = Some(gap);
-                elsewhere.gaps.push_front(key);
+            match (gap.slots.is_empty(), &mut self.feed.elsewhere) {
+                (false, Some(elsewhere)) => elsewhere.gaps.push_front(gap),
+                _ => self.hub.halt(gap.topic, false),
             }
         }
     }
 
-    /// The next topic that may have a gap to be worked off.
-    fn next_gap(&mut self) -> Option<TopicKey> {
-        let gaps = &mut self.feed.elsewhere.as_mut()?.gaps;
-        while let Some(key) = gaps.pop_front() {
-            // It may have ended, and its key be another's.
-            if self.topics.exists(key) {
-                return Some(key);
-            }
-        }
-        None
-    }
-
-    fn close_at_gap(&mut self, key: TopicKey, slot: Slot, gap: &Gap) {
+    fn close_at_gap(&mut self, slot: Slot, gap: &Gap) {
         let Some(connection) = self.connections.get(slot) else {
             return;
         };
         let is_meant = connection.generation < gap.until
             && connection.phase == Phase::Open
-            && self.topics[connection.seat.variant].topic == key;
+            && self.hub.topic_of(&connection.seat) == gap.topic;
         if !is_meant {
             return;
         }
         self.counters.lapped += 1;
         self.counters.messages_lost += gap.messages;
         self.close_because(slot, Cause::Lapped, LOST);
-        self.settle(slot);
+        if self.connections[slot].phase != Phase::Closed {
+            self.settle(slot);
+        }
+    }
+}
+
+impl Elsewhere {
+    /// A topic has a gap. Members that have yet to be closed for an earlier one miss both.
+    fn add_gap(&mut self, mut gap: Gap) {
+        let earlier = self.gaps.iter_mut().find(|it| it.topic == gap.topic);
+        match earlier {
+            Some(earlier) => {
+                gap.messages += earlier.messages;
+                *earlier = gap;
+            }
+            None => self.gaps.push_back(gap),
+        }
+    }
+}
+
+impl Feed {
+    fn next_gap(&mut self) -> Option<Gap> {
+        self.elsewhere.as_mut()?.gaps.pop_front()
     }
 }

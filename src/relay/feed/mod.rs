@@ -42,18 +42,18 @@ mod commit;
 mod gap;
 mod held;
 mod interest;
-mod numbers;
 mod offers;
 
 pub use commit::{Committed, Settled};
-pub(super) use gap::Gap;
 pub use interest::Interest;
-pub(super) use numbers::{Missing, Numbers, Place};
 
 use super::Relay;
 use super::hooks::Published;
-use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey};
+use super::hub::Publication;
+use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey, VariantKey};
+use super::seat::Seats;
 use crate::proto::MessageKind;
+use gap::Gap;
 use held::Held;
 use interest::Interests;
 use offers::{Kept, Offers};
@@ -109,8 +109,8 @@ struct Elsewhere {
     settled: VecDeque<Settled>,
     /// Members that don't hear themselves: slots by the number of their origin.
     excluded: HashMap<u64, Slot>,
-    /// Topics in which messages are missing, and members have yet to hear of it; and others.
-    gaps: VecDeque<TopicKey>,
+    /// Of topics in which messages are missing, members that have yet to be closed for it. Each topic once.
+    gaps: VecDeque<Gap>,
 }
 
 impl Default for Feed {
@@ -179,8 +179,9 @@ impl Feed {
     }
 
     /// A topic has ended with its last member.
-    pub(super) fn on_topic_end(&mut self, topic: &str) {
+    pub(super) fn on_topic_end(&mut self, key: TopicKey, topic: &str) {
         if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.gaps.retain(|gap| gap.topic != key);
             elsewhere.interests.set(topic, false);
         }
     }
@@ -207,8 +208,10 @@ impl Relay {
     /// Offers a message that comes from elsewhere than a connection. It is within
     /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
-        let key = self.topics.find(topic);
-        if !self.takes_offers() || key.is_some_and(|key| self.room(key) == 0) {
+        let key = self.hub.find(topic);
+        if !self.takes_offers()
+            || key.is_some_and(|key| self.hub.free_bytes(key, &self.limits) == 0)
+        {
             return Offered::Later;
         }
         if let Some(number) = self.feed.send(topic, kind, payload, None) {
@@ -218,14 +221,14 @@ impl Relay {
             return Offered::Nobody;
         };
         self.append(key, None, kind, payload);
-        Offered::Committed(self.topics[key].last_message())
+        Offered::Committed(self.hub.last_message(key))
     }
 
     /// A message that is offered for this topic is not put off.
     #[must_use]
     pub fn has_room(&self, topic: &str) -> bool {
-        let key = self.topics.find(topic);
-        self.takes_offers() && key.is_none_or(|key| self.room(key) > 0)
+        let key = self.hub.find(topic);
+        self.takes_offers() && key.is_none_or(|key| self.hub.free_bytes(key, &self.limits) > 0)
     }
 
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
@@ -234,24 +237,43 @@ impl Relay {
         let id = self.id(slot);
         let sender = &mut self.connections[slot];
         sender.active = self.now;
-        let key = self.topics[sender.seat.variant].topic;
+        let key = self.hub.topic_of(&sender.seat);
+        let variant = sender.seat.variant;
         if self.feed.elsewhere.is_some() {
-            let topic = self.topics[key].name();
+            let topic = self.hub.name(key);
             self.feed.send(topic, kind, payload, Some(id));
             return;
         }
-        let excluded = (!sender.seat.echo()).then_some(id);
-        self.append(key, excluded, kind, payload);
+        let own = self.connections.excluded(slot);
+        self.append(key, own.map(|own| (variant, own)), kind, payload);
         if let Some(hooks) = &mut self.hooks.0 {
-            let topic = &self.topics[key];
             let message = Published {
-                id: topic.last_message(),
-                topic: topic.name(),
+                id: self.hub.last_message(key),
+                topic: self.hub.name(key),
                 kind,
                 payload,
             };
             hooks.on_message(id, &message);
         }
+    }
+
+    /// A message is on its way to its topic's members, but for the origin that does not want it back in what
+    /// it reads.
+    #[inline]
+    fn append(
+        &mut self,
+        topic: TopicKey,
+        excluded: Option<(VariantKey, u64)>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
+        let message = Publication {
+            excluded,
+            kind,
+            payload,
+        };
+        self.hub
+            .append(topic, message, self.now, &self.limits, &mut self.counters);
     }
 }
 

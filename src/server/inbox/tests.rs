@@ -1,10 +1,12 @@
+use super::super::Server;
 use super::super::backlog::Volume;
-use super::super::handle::{Gone, PublishError};
+use super::super::errors::{Gone, PublishError, ReceiptError};
 use super::super::mailbox::{HOOKS_MAX, THREADS_MAX};
-use super::super::receipt::{Receipt, ReceiptError};
+use super::super::receipt::Receipt;
 use super::*;
 use crate::config::Config;
 use crate::proto::MessageKind;
+use crate::wheel::Tick;
 use mio::{Events, Poll, Token};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;

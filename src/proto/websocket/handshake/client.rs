@@ -33,7 +33,7 @@ pub struct Agreed<'r> {
     pub deflate: Option<Deflate>,
 }
 
-/// A part of the request holds a character that would end a line, or the request line too early.
+/// A part of the request holds a character that would end its line too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestError;
 
@@ -56,8 +56,8 @@ pub enum ResponseError {
     NoUpgrade,
     /// The response has no `Sec-WebSocket-Accept` header, or more than one.
     NoAcceptKey,
-    /// The accept key is not the one that belongs to the key: the server did not mean it, or an
-    /// old response came out of a cache.
+    /// The accept key does not belong to the key: the server does not speak WebSocket, or an old
+    /// response came out of a cache.
     WrongAcceptKey,
     /// The server uses an extension, or a parameter of one, that was not offered.
     Extension,
@@ -95,7 +95,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Appends the request to `out`; nothing, if a part of it could be taken for more than it is.
+    /// Appends the request to `out`; nothing, if a part of it would end its line too early.
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), RequestError> {
         let in_order = [self.host, self.key]
             .into_iter()

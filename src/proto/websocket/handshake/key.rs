@@ -12,7 +12,7 @@ pub const VERSION: &str = "13";
 /// What the key is joined with before it is hashed (§1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The answer to a key, which shows that the handshake was understood (§4.2.2).
+/// The answer to a key, which proves that the handshake was understood (§4.2.2).
 ///
 /// ```
 /// use fanfare::proto::handshake::accept_key;
@@ -29,7 +29,7 @@ pub fn accept_key(key: &str) -> [u8; 28] {
     accept
 }
 
-/// A key for one opening handshake of a client: 16 bytes nobody can foresee, in base64.
+/// A key for one opening handshake of a client: 16 unpredictable bytes in base64.
 pub fn fresh_key() -> String {
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&random::bytes());
@@ -38,7 +38,7 @@ pub fn fresh_key() -> String {
 }
 
 /// Whether this is base64 of 16 bytes: 22 characters of the alphabet and two of padding. The four
-/// bits of the last character that carry nothing may be any; other servers don't ask for more.
+/// bits of the last character that carry nothing may be any; other servers are not stricter.
 pub(super) fn is_key(key: &str) -> bool {
     let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     key.strip_suffix("==")

@@ -7,14 +7,14 @@ use super::super::extension::{self, Deflate};
 use super::key::{VERSION, accept_key, is_key};
 use crate::proto::http1::{Head, RequestRefusal, check_request};
 
-/// What a request has to offer that opens a WebSocket connection.
+/// What a request says that opens a WebSocket connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'a> {
     /// The client's key: base64 of 16 bytes.
     pub key: &'a str,
-    /// Whom the client means to speak to: host, and port if it isn't the scheme's.
+    /// The host that the client means, and its port if it isn't the scheme's.
     pub host: &'a str,
-    /// The origin of the page that opens the connection; browsers always say it.
+    /// The origin of the page that opens the connection; browsers always send it.
     pub origin: Option<&'a str>,
     /// Compression as it can be agreed on, if the client offers it.
     pub deflate: Option<Deflate>,
@@ -23,13 +23,13 @@ pub struct Upgrade<'a> {
 /// Why a request opens no WebSocket connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// What no request may do, whatever it is for.
+    /// It is refused as any request would be, whatever it is for.
     Request(RequestRefusal),
     /// The key is not base64 of 16 bytes.
     Key,
     /// Another method than GET.
     Method,
-    /// HTTP/1.0, which knows no upgrade.
+    /// HTTP/1.0, which has no upgrade.
     HttpVersion,
     /// The request does not ask for an upgrade to WebSocket.
     NoUpgrade,
@@ -38,7 +38,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The headers that the answer has to have: what would have been right.
+    /// The headers of the answer that say what would have been right.
     pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Request(_) | Self::Key => &[],
@@ -108,7 +108,7 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Upgrade<'a>, Refusal> {
 }
 
 impl Upgrade<'_> {
-    /// Appends the response that opens the connection: from here on, frames are spoken. A
+    /// Appends the response that opens the connection: after it, frames are sent. A
     /// subprotocol is chosen among those that the client offers in `Sec-WebSocket-Protocol`, and
     /// compression is agreed on by answering with what [`deflate`](Self::deflate) says.
     pub fn write_response(
@@ -137,8 +137,8 @@ impl Upgrade<'_> {
 }
 
 /// The subprotocol to speak (RFC 6455 §4.2.2): the first of those that the client offers which is
-/// spoken here too. Names are compared byte by byte. Without one in common, none is chosen, and what
-/// that means is for the client to say.
+/// spoken here too. Names are compared byte by byte. Without one in common, none is chosen, and the
+/// client decides what that means.
 ///
 /// ```
 /// use fanfare::proto::Head;

@@ -6,9 +6,9 @@ use super::super::frame::OpCode;
 /// What one call of [`Session::receive`](super::Session::receive) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received<'a> {
-    /// So many bytes of the input are done with. Without an event, that is all of them.
+    /// Bytes of the input that were consumed. Without an event, that is all of them.
     pub consumed: usize,
-    /// What they said, if it was anything yet.
+    /// What they meant, if that is known yet.
     pub event: Option<Event<'a>>,
 }
 
@@ -19,10 +19,9 @@ pub enum Event<'a> {
     Fragment(Fragment<'a>),
     /// The peer wants a pong with this payload, of at most 125 bytes.
     Ping(&'a [u8]),
-    /// The peer is alive; the payload, of at most 125 bytes, is that of a ping, or its own idea.
+    /// The peer is alive. The payload, of at most 125 bytes, is that of a ping, or the pong is unsolicited.
     Pong(&'a [u8]),
-    /// The peer's last word: it sends nothing more, and wants a close frame in return if it has
-    /// none yet.
+    /// The peer sends nothing more, and expects a close frame in return unless one was sent.
     Close(Option<CloseFrame<'a>>),
 }
 
@@ -31,8 +30,8 @@ pub enum Event<'a> {
 /// Of each message exactly one piece is `first` and exactly one is `last`; a message that came
 /// whole is both at once. Pieces are not empty, except for a last one that has nothing to add.
 /// A piece of text may end inside a character; all that came so far is the start of valid text.
-/// That does not hold if it is compressed: then whoever inflates it has to check it, as
-/// [`Inflater::open`](super::super::deflate::Inflater::open) does.
+/// That does not hold if it is compressed: then it has to be checked once it is inflated, as in
+/// [`Inflater::open`](super::super::deflate::Inflater::open).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
     /// Whether the message is text or binary; the same for all of its pieces.

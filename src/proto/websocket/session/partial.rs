@@ -90,7 +90,7 @@ impl Partial {
         }
     }
 
-    /// Consumes input up to the next thing worth telling, or all of it.
+    /// Consumes input up to the next event, or all of it.
     pub(super) fn step(
         &mut self,
         negotiated: Negotiated,
@@ -119,7 +119,7 @@ impl Partial {
         }
     }
 
-    /// Takes the bytes of a header, as many as there are and it has.
+    /// Takes the bytes of a header, as far as they have come.
     fn take_header(
         &mut self,
         negotiated: Negotiated,
@@ -229,7 +229,7 @@ impl Partial {
         Ok(whole)
     }
 
-    /// What is to be said of the piece, if it is worth to be yielded.
+    /// The header of the fragment, if it is to be yielded.
     fn take_data(
         &mut self,
         frame: &UnfinishedFrame,

@@ -16,9 +16,8 @@ pub enum Role {
 impl Role {
     /// Appends one frame to `out`, masked under a fresh key if it is a client's.
     ///
-    /// This is what the `send_*` methods of a session come down to. On its own it serves whoever
-    /// keeps the order of frames in another way, or answers a ping while it still borrows from the
-    /// session:
+    /// The `send_*` methods of a session are built on it. On its own it serves callers that keep the
+    /// order of frames in another way, or answer a ping while they still borrow from the session:
     ///
     /// ```
     /// use fanfare::proto::{Event, OpCode, Role, Session};

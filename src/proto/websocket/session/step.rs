@@ -1,4 +1,4 @@
-//! What one step of receiving finds, and what depends on what the handshake settled.
+//! What one step of receiving finds, and the rules that depend on the opening handshake.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ pub(super) enum Found {
     Data(FragmentHeader, Range<usize>),
     /// A control frame whose payload is at this place of the input.
     Control(OpCode, Range<usize>),
-    /// A control frame that was cut: its payload was gathered in the box.
+    /// A control frame that was cut: its payload was gathered in `Partial`.
     Gathered(OpCode),
 }
 
@@ -39,8 +39,8 @@ pub(super) struct FragmentHeader {
 }
 
 impl Negotiated {
-    /// Checks what a header's first two bytes say that depends on who sent it, and when. It goes
-    /// byte by byte, so that the same error comes out whether the header is whole or cut.
+    /// Checks what in a header's first two bytes depends on the sender's role and on the message under
+    /// way. It goes byte by byte, so that the same error comes out whether the header is whole or cut.
     #[inline]
     pub(super) fn check_start(self, bytes: &[u8], mid_message: bool) -> Result<(), ProtocolError> {
         let Some(&first) = bytes.first() else {

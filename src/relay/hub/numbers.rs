@@ -8,7 +8,7 @@ use super::super::ids::{Epoch, MessageId};
 
 /// How the messages of a topic are numbered. See the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Numbers {
+pub(super) struct Numbers {
     epoch: Epoch,
     /// What is added to the count of messages that were taken in; wraps around.
     ahead: u64,
@@ -18,7 +18,7 @@ pub(in super::super) struct Numbers {
 
 /// Where a message stands that comes from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Place {
+pub(in crate::relay) enum Place {
     /// It is the next.
     Next,
     /// It, or that it is missing, was told before.
@@ -29,14 +29,14 @@ pub(in super::super) enum Place {
 
 /// Messages that are missing at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Missing {
+pub(in crate::relay) struct Missing {
     /// How many, if that can be known.
-    pub(in super::super) messages: Option<u64>,
+    pub(in crate::relay) messages: Option<u64>,
 }
 
 impl Numbers {
     /// Numbers of a topic that begins, and of a life of it that is drawn here.
-    pub(in super::super) fn begin(epoch: Epoch) -> Self {
+    pub(super) fn begin(epoch: Epoch) -> Self {
         Numbers {
             epoch,
             ahead: 0,
@@ -45,7 +45,7 @@ impl Numbers {
     }
 
     /// The last message of `count` that were taken in.
-    pub(in super::super) fn last(&self, count: u64) -> MessageId {
+    pub(super) fn last(&self, count: u64) -> MessageId {
         MessageId {
             epoch: self.epoch,
             number: count.wrapping_add(self.ahead),
@@ -53,7 +53,7 @@ impl Numbers {
     }
 
     /// Where a message stands, after `count` that were taken in.
-    pub(in super::super) fn place(&self, count: u64, id: MessageId) -> Place {
+    pub(super) fn place(&self, count: u64, id: MessageId) -> Place {
         let last = self.last(count);
         match id.number {
             // Numbers begin at 1.
@@ -67,7 +67,7 @@ impl Numbers {
     }
 
     /// The next message is that one, after `count` that were taken in.
-    pub(in super::super) fn expect(&mut self, count: u64, id: MessageId) {
+    pub(super) fn expect(&mut self, count: u64, id: MessageId) {
         *self = Numbers {
             epoch: id.epoch,
             ahead: id.number.wrapping_sub(1).wrapping_sub(count),
@@ -77,7 +77,7 @@ impl Numbers {
 
     /// The next message is the one after that, and after `count` that were taken in. `None` if it is so without any
     /// missing; which those are that nobody knew of, nobody misses.
-    pub(in super::super) fn go_on_after(&mut self, count: u64, id: MessageId) -> Option<Missing> {
+    pub(super) fn go_on_after(&mut self, count: u64, id: MessageId) -> Option<Missing> {
         let last = self.last(count);
         let was_known = self.is_known;
         *self = Numbers {

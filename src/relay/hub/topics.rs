@@ -3,10 +3,11 @@
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
 //! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
 
-use super::feed::{Gap, Missing, Numbers, Place};
-use super::ids::{Epoch, MessageId, TopicKey, VariantKey};
+use super::super::ids::{Epoch, MessageId, TopicKey, VariantKey};
+use super::encoding::{ENCODINGS, Encoding};
 use super::meter::Meter;
-use super::variant::{ENCODINGS, Encoding, Variant};
+use super::numbers::{Missing, Numbers, Place};
+use super::variant::Variant;
 use crate::wheel::Tick;
 use hashbrown::HashTable;
 use slab::Slab;
@@ -23,8 +24,8 @@ pub(super) struct Topic {
     name: Box<str>,
     /// Which its messages are: those of another life of it have other ids.
     numbers: Numbers,
-    /// Members that are to be closed before it takes anything in.
-    pub(super) gap: Option<Box<Gap>>,
+    /// It takes nothing in before members that miss messages are closed.
+    pub(super) is_halted: bool,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -48,7 +49,7 @@ impl Topic {
         &self.name
     }
 
-    /// The message that was committed last.
+    /// The message that was appended last.
     pub(super) fn last_message(&self) -> MessageId {
         self.numbers.last(self.meter.messages())
     }
@@ -86,17 +87,13 @@ impl Topics {
     }
 
     /// The topic in that slot, if there is one.
-    pub(super) fn get(&self, slot: usize) -> Option<&Topic> {
-        self.topics.get(slot)
+    pub(super) fn at(&self, slot: usize) -> Option<TopicKey> {
+        self.topics.contains(slot).then_some(TopicKey(slot as u32))
     }
 
     /// Slots beyond which there is no topic.
     pub(super) fn slots(&self) -> usize {
         self.topics.capacity()
-    }
-
-    pub(super) fn exists(&self, key: TopicKey) -> bool {
-        self.topics.contains(key.0 as usize)
     }
 
     /// The topic of that name, if it exists.
@@ -133,7 +130,7 @@ impl Topics {
         let key = self.topics.insert(Topic {
             name: name.into(),
             numbers: Numbers::begin(epoch),
-            gap: None,
+            is_halted: false,
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
@@ -145,12 +142,12 @@ impl Topics {
     }
 
     /// Removes a variant, and the topic along with its last one: then that is returned.
-    pub(super) fn remove(&mut self, key: VariantKey) -> Option<Topic> {
+    pub(super) fn remove(&mut self, key: VariantKey) -> Option<(TopicKey, Topic)> {
         let variant = self.variants.remove(key.0 as usize);
         let topic = &mut self.topics[variant.topic.0 as usize];
         topic.variants[variant.encoding as usize] = VariantKey::NONE;
         let is_last = topic.variants == [VariantKey::NONE; ENCODINGS];
-        is_last.then(|| self.remove_topic(variant.topic.0))
+        is_last.then(|| (variant.topic, self.remove_topic(variant.topic.0)))
     }
 
     fn remove_topic(&mut self, key: u32) -> Topic {

@@ -15,56 +15,13 @@
 //!                     next      end        stand at `goal` or later
 //! ```
 
-use super::ids::{Slot, TopicKey, VariantKey};
-use super::seat::{LagIndex, MemberIndex, Seats};
+use super::super::ids::{Slot, TopicKey, VariantKey};
+use super::super::seat::{MemberIndex, Seat, Seats};
+use super::encoding::Encoding;
+use super::laggards::Laggards;
 use super::visits::Visits;
 use crate::log::{Boundary, Log, Position};
 use crate::metrics::Histogram;
-use crate::proto::FrameHeader;
-use crate::proto::deflate::Window;
-
-/// How messages are encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
-    /// As they are.
-    Plain,
-    /// Compressed where that makes them smaller, with the smallest window.
-    Deflate9,
-    /// The same with the largest window.
-    Deflate15,
-}
-
-/// Number of encodings.
-pub(super) const ENCODINGS: usize = 3;
-
-impl Encoding {
-    /// What a reader gets that agreed on this window.
-    pub(super) fn deflate(window: Window) -> Self {
-        match window {
-            Window::Bits9 => Self::Deflate9,
-            Window::Bits15 => Self::Deflate15,
-        }
-    }
-
-    /// Size of the unit that begins here, as it was encoded: a frame, in which nothing else may enter.
-    fn unit_bytes(self, bytes: &[u8]) -> usize {
-        match self {
-            Self::Plain | Self::Deflate9 | Self::Deflate15 => match FrameHeader::decode(bytes) {
-                Ok(Some((header, header_bytes))) => header_bytes + header.payload_bytes as usize,
-                _ => unreachable!("the log holds whole frames of ours"),
-            },
-        }
-    }
-
-    /// The window that messages are compressed with, if they are.
-    pub(super) fn window(self) -> Option<Window> {
-        match self {
-            Self::Plain => None,
-            Self::Deflate9 => Some(Window::Bits9),
-            Self::Deflate15 => Some(Window::Bits15),
-        }
-    }
-}
 
 /// One encoding of a topic. See the [module](self).
 #[derive(Debug)]
@@ -85,8 +42,7 @@ pub(super) struct Variant {
     pub(super) log: Log,
     /// Slots of the members, in no order.
     members: Vec<Slot>,
-    /// The lagging members, if there are any: in most topics there never are.
-    laggards: Option<Box<Laggards>>,
+    pub(super) laggards: Laggards,
     /// Index of the member that the walk visits next.
     next: u32,
     /// Members before this one in the list are counted among `visits`.
@@ -97,17 +53,6 @@ pub(super) struct Variant {
     goal: Position,
     /// The tail when the last round began that is complete: no member with the walk is behind it.
     settled: Position,
-}
-
-/// Members with a cursor of their own.
-#[derive(Debug)]
-struct Laggards {
-    /// Their slots, in no order; never empty.
-    slots: Vec<Slot>,
-    /// None of their cursors is before it.
-    floor: Position,
-    /// Whoever stood at `floor` may have moved.
-    floor_stale: bool,
 }
 
 impl Variant {
@@ -124,7 +69,7 @@ impl Variant {
             visits: Visits::from(messages),
             log: Log::starting_at(messages),
             members: Vec::new(),
-            laggards: None,
+            laggards: Laggards::default(),
             next: 0,
             counted: 0,
             end: 0,
@@ -150,22 +95,35 @@ impl Variant {
         &self.members
     }
 
+    /// Members that are not to leave once they have what they are owed: those that are lag.
+    pub(super) fn open_members(&self, seats: &impl Seats) -> usize {
+        let is_closing = |&slot: &Slot| self.is_closing(seats.seat(slot));
+        self.members.len() - self.laggards.slots().filter(is_closing).count()
+    }
+
     pub(super) fn members(&self) -> usize {
         self.members.len()
     }
 
-    /// How far the last of those who lag is behind. As of the end of the last turn in which
+    /// How far the last of the lagging members is behind. As of the end of the last turn in which
     /// something happened.
     pub(super) fn lag_bytes_max(&self) -> u64 {
-        self.laggards
-            .as_deref()
-            .map_or(0, |laggards| self.log.tail().since(laggards.floor))
+        let floor = self.laggards.floor_noted();
+        floor.map_or(0, |floor| self.log.tail().since(floor))
     }
 
-    pub(super) fn lagging(&self) -> &[Slot] {
-        self.laggards
-            .as_deref()
-            .map_or(&[], |laggards| &laggards.slots)
+    /// Where the log ends for a member: at its close, otherwise at the tail.
+    #[inline]
+    pub(super) fn end(&self, seat: &Seat) -> Position {
+        let tail = self.log.tail();
+        let end = seat.lagging.map(|index| self.laggards.end(index));
+        end.map_or(tail, |end| end.min(tail))
+    }
+
+    /// A member is to have what was there at its close, and no more.
+    pub(super) fn is_closing(&self, seat: &Seat) -> bool {
+        seat.lagging
+            .is_some_and(|index| self.laggards.has_end(index))
     }
 
     /// Bytes that a member with the walk may have yet to be sent.
@@ -185,7 +143,7 @@ impl Variant {
     /// Removes a member. Each part of the list closes its gap with its last: those who were visited,
     /// those who are yet to be, and those who have come since.
     pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) {
-        self.catch_up(seats, slot);
+        self.laggards.remove(seats, slot);
         let seat = seats.seat_mut(slot);
         let mut hole = seat.member().0;
         seat.variant = VariantKey::NONE;
@@ -268,49 +226,9 @@ impl Variant {
         self.settled == self.log.tail()
     }
 
-    /// Gives a member a place on the list of those who lag, with the cursor it has now.
-    pub(super) fn lag(&mut self, seats: &mut impl Seats, slot: Slot) {
-        let seat = seats.seat_mut(slot);
-        if seat.lagging.is_none() {
-            let laggards = self.laggards.get_or_insert_with(|| {
-                Box::new(Laggards {
-                    slots: Vec::new(),
-                    floor: seat.cursor(),
-                    floor_stale: false,
-                })
-            });
-            seat.lagging = LagIndex::after(laggards.slots.len());
-            laggards.slots.push(slot);
-            laggards.floor = laggards.floor.min(seat.cursor());
-        }
-    }
-
-    /// A lagging member's cursor moved on from `before`.
-    pub(super) fn moved(&mut self, before: Position) {
-        if let Some(laggards) = &mut self.laggards {
-            laggards.floor_stale |= before <= laggards.floor;
-        }
-    }
-
-    /// Takes a member from the list of those who lag: it is at the tail, or leaves.
-    pub(super) fn catch_up(&mut self, seats: &mut impl Seats, slot: Slot) {
-        let lagging = seats.seat_mut(slot).lagging.take();
-        let (Some(index), Some(laggards)) = (lagging, self.laggards.as_mut()) else {
-            return;
-        };
-        laggards.slots.swap_remove(index.index());
-        if let Some(&moved) = laggards.slots.get(index.index()) {
-            seats.seat_mut(moved).lagging = lagging;
-        }
-        laggards.floor_stale = true;
-        if laggards.slots.is_empty() {
-            self.laggards = None;
-        }
-    }
-
-    /// The oldest position that somebody still needs.
+    /// The oldest position that a member still needs.
     pub(super) fn needed_from(&mut self, seats: &impl Seats) -> Position {
-        let floor = self.laggards.as_mut().map(|laggards| laggards.floor(seats));
+        let floor = self.laggards.floor(seats);
         floor.map_or(self.settled, |floor| floor.min(self.settled))
     }
 
@@ -320,20 +238,8 @@ impl Variant {
     }
 }
 
-impl Laggards {
-    fn floor(&mut self, seats: &impl Seats) -> Position {
-        if self.floor_stale {
-            let cursors = self.slots.iter().map(|&slot| seats.seat(slot).cursor());
-            self.floor = cursors.min().unwrap_or(self.floor);
-            self.floor_stale = false;
-        }
-        self.floor
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::seat::Seat;
     use super::*;
     use crate::log::Pool;
     use proptest::prelude::*;

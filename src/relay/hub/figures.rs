@@ -1,0 +1,55 @@
+//! How a topic stands, as it is shown to the operator.
+
+use super::super::ids::TopicKey;
+use super::encoding::Encoding;
+use super::topics::Topics;
+use crate::wheel::Tick;
+use serde::Serialize;
+
+/// How a topic stands.
+#[derive(Debug, Serialize)]
+pub(in crate::relay) struct TopicFigures<'a> {
+    name: &'a str,
+    members: usize,
+    /// Those who agreed on compression.
+    members_compressed: usize,
+    /// Since it exists: messages, and bytes of their payloads, before compression.
+    messages: u64,
+    bytes: u64,
+    messages_per_second: f64,
+    bytes_per_second: f64,
+    /// Memory that its logs hold.
+    log_bytes: usize,
+    /// Members behind the live end, and how far the last of them is.
+    lagging: usize,
+    lag_bytes_max: u64,
+}
+
+impl<'a> TopicFigures<'a> {
+    pub(super) fn of(topics: &'a Topics, key: TopicKey, now: Tick) -> Self {
+        let topic = &topics[key];
+        let rate = topic.meter.rate(now);
+        let mut figures = TopicFigures {
+            name: topic.name(),
+            members: 0,
+            members_compressed: 0,
+            messages: topic.meter.messages(),
+            bytes: topic.meter.bytes(),
+            messages_per_second: rate.messages,
+            bytes_per_second: rate.bytes,
+            log_bytes: 0,
+            lagging: 0,
+            lag_bytes_max: 0,
+        };
+        for variant in topic.variants().map(|key| &topics[key]) {
+            figures.members += variant.members();
+            if variant.encoding != Encoding::Plain {
+                figures.members_compressed += variant.members();
+            }
+            figures.log_bytes += variant.log.bytes();
+            figures.lagging += variant.laggards.len();
+            figures.lag_bytes_max = figures.lag_bytes_max.max(variant.lag_bytes_max());
+        }
+        figures
+    }
+}

@@ -1,0 +1,118 @@
+//! Members with a cursor of their own, which the walk passes over: in most topics there are none, ever.
+
+use super::super::ids::Slot;
+use super::super::seat::{LagIndex, Seats};
+use crate::log::Position;
+
+/// The lagging members of a variant. Without any, it takes 8 bytes.
+#[derive(Debug, Default)]
+pub(super) struct Laggards(Option<Box<List>>);
+
+#[derive(Debug)]
+struct List {
+    /// In no order; never empty.
+    members: Vec<Laggard>,
+    /// None of their cursors is before it.
+    floor: Position,
+    /// A member that stood at `floor` may have moved.
+    is_floor_stale: bool,
+}
+
+#[derive(Debug)]
+struct Laggard {
+    slot: Slot,
+    /// The log ends here for it; [`NO_END`] if it is to have all that comes.
+    end: Position,
+}
+
+/// No position of a log is as large.
+const NO_END: Position = Position(u64::MAX);
+
+impl Laggards {
+    pub(super) fn len(&self) -> usize {
+        self.0.as_deref().map_or(0, |list| list.members.len())
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        let members = self.0.as_deref().map_or(&[][..], |list| &list.members);
+        members.iter().map(|member| member.slot)
+    }
+
+    /// Takes in a member, with the cursor that it has now.
+    pub(super) fn insert(&mut self, seats: &mut impl Seats, slot: Slot) {
+        let seat = seats.seat_mut(slot);
+        if seat.lagging.is_some() {
+            return;
+        }
+        let list = self.0.get_or_insert_with(|| {
+            Box::new(List {
+                members: Vec::new(),
+                floor: seat.cursor(),
+                is_floor_stale: false,
+            })
+        });
+        seat.lagging = LagIndex::after(list.members.len());
+        list.members.push(Laggard { slot, end: NO_END });
+        list.floor = list.floor.min(seat.cursor());
+    }
+
+    /// Forgets a member, if it is one of them.
+    pub(super) fn remove(&mut self, seats: &mut impl Seats, slot: Slot) {
+        let lagging = seats.seat_mut(slot).lagging.take();
+        let (Some(index), Some(list)) = (lagging, self.0.as_deref_mut()) else {
+            return;
+        };
+        list.members.swap_remove(index.index());
+        if let Some(moved) = list.members.get(index.index()) {
+            seats.seat_mut(moved.slot).lagging = lagging;
+        }
+        list.is_floor_stale = true;
+        if list.members.is_empty() {
+            self.0 = None;
+        }
+    }
+
+    /// Where the log ends for one of them, which may be beyond its tail.
+    pub(super) fn end(&self, index: LagIndex) -> Position {
+        let list = self.0.as_deref();
+        list.map_or(NO_END, |list| list.members[index.index()].end)
+    }
+
+    /// The log ends for one of them before all the others.
+    pub(super) fn has_end(&self, index: LagIndex) -> bool {
+        self.end(index) != NO_END
+    }
+
+    /// The log ends for one of them at that position.
+    pub(super) fn set_end(&mut self, index: LagIndex, end: Position) {
+        if let Some(list) = self.0.as_deref_mut() {
+            list.members[index.index()].end = end;
+        }
+    }
+
+    /// The cursor of one of them moved on from `before`.
+    pub(super) fn on_moved(&mut self, before: Position) {
+        if let Some(list) = self.0.as_deref_mut() {
+            list.is_floor_stale |= before <= list.floor;
+        }
+    }
+
+    /// The lowest of their cursors.
+    pub(super) fn floor(&mut self, seats: &impl Seats) -> Option<Position> {
+        let list = self.0.as_deref_mut()?;
+        if list.is_floor_stale {
+            let cursors = list
+                .members
+                .iter()
+                .map(|member| seats.seat(member.slot).cursor());
+            list.floor = cursors.min().unwrap_or(list.floor);
+            list.is_floor_stale = false;
+        }
+        Some(list.floor)
+    }
+
+    /// None of their cursors is before it, as of the end of the last turn in which something happened.
+    pub(super) fn floor_noted(&self) -> Option<Position> {
+        self.0.as_deref().map(|list| list.floor)
+    }
+}

@@ -1,0 +1,173 @@
+//! All logs and their memory: what is trimmed, at the end of a turn, to what somebody still needs.
+
+use super::super::ids::{TopicKey, VariantKey};
+use super::super::limits::{Limits, TOPIC_SLOTS_PER_PAGE};
+use super::super::seat::Seats;
+use super::topics::Topics;
+use super::variant::Variant;
+use crate::log::Pool;
+use crate::metrics::Counters;
+use crate::proto::{FrameHeader, MessageKind};
+
+/// What is appended to a topic.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::relay) struct Publication<'a> {
+    /// The origin that does not want it back, and what it reads.
+    pub(in crate::relay) excluded: Option<(VariantKey, u64)>,
+    pub(in crate::relay) kind: MessageKind,
+    pub(in crate::relay) payload: &'a [u8],
+}
+
+/// Topics with their logs, and the memory that these take. See the [module](self).
+#[derive(Debug)]
+pub(super) struct Logs {
+    pub(super) topics: Topics,
+    pub(super) pool: Pool,
+    /// Variants to tidy at the end of the turn, each once.
+    touched: Vec<VariantKey>,
+    /// Variants with lagging members, each once.
+    retaining: Vec<VariantKey>,
+    /// Members of all topics that lag, as of the end of the last turn.
+    lagging: usize,
+}
+
+impl Logs {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let [segment_bytes_max, generous_bytes_max] = pool_bounds(limits);
+        Logs {
+            topics: Topics::default(),
+            pool: Pool::new(segment_bytes_max, generous_bytes_max),
+            touched: Vec::new(),
+            retaining: Vec::new(),
+            lagging: 0,
+        }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: &Limits) {
+        let [segment_bytes_max, generous_bytes_max] = pool_bounds(limits);
+        self.pool.set_bounds(segment_bytes_max, generous_bytes_max);
+    }
+
+    /// Appends a message to a variant, as it is encoded there: compressed, if that makes it smaller.
+    #[inline]
+    pub(super) fn append(
+        &mut self,
+        key: VariantKey,
+        message: Publication<'_>,
+        compressed: Option<&[u8]>,
+        counters: &mut Counters,
+    ) -> &mut Variant {
+        let variant = &mut self.topics[key];
+        let payload = compressed.unwrap_or(message.payload);
+        let header = FrameHeader {
+            fin: true,
+            compressed: compressed.is_some(),
+            opcode: message.kind.opcode(),
+            mask: None,
+            payload_bytes: payload.len() as u64,
+        };
+        let excluded = message.excluded.filter(|&(read, _)| read == key);
+        let excluded = excluded.map(|(_, reader)| reader);
+        variant.count_visits();
+        variant
+            .log
+            .append(&mut self.pool, &header.encode(), payload, excluded);
+        let readers = variant.members() - usize::from(excluded.is_some());
+        counters.deliveries += readers as u64;
+        variant
+    }
+
+    /// All logs together are over their bound.
+    pub(super) fn is_overfull(&self, limits: &Limits) -> bool {
+        self.pool.bytes_in_use() > limits.log_bytes_max
+    }
+
+    /// Variants with lagging members.
+    pub(super) fn retaining(&self) -> &[VariantKey] {
+        &self.retaining
+    }
+
+    /// Members that lag, as of the end of the last turn.
+    pub(super) fn lagging(&self) -> usize {
+        self.lagging
+    }
+
+    /// How far the last of all lagging members is behind; of the first variants that have some, if
+    /// those are too many for a turn.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        let retaining = self.retaining.iter().take(TOPIC_SLOTS_PER_PAGE);
+        let lags = retaining.map(|&key| self.topics[key].lag_bytes_max());
+        lags.max().unwrap_or_default()
+    }
+
+    /// A variant is to be tidied at the end of the turn.
+    #[inline]
+    pub(super) fn touch(&mut self, key: VariantKey) {
+        if !std::mem::replace(&mut self.topics[key].touched, true) {
+            self.touched.push(key);
+        }
+    }
+
+    /// Gives back what of a log nobody needs.
+    pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey) {
+        let variant = &mut self.topics[key];
+        let head = variant.needed_from(seats);
+        variant.log.trim(&mut self.pool, head);
+    }
+
+    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, that
+    /// everybody has left. `on_end` hears of such topics.
+    pub(super) fn tidy(&mut self, seats: &impl Seats, mut on_end: impl FnMut(TopicKey, &str)) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for key in touched.drain(..) {
+            self.topics[key].touched = false;
+            self.trim(seats, key);
+            self.note_retaining(key);
+            let variant = &self.topics[key];
+            let is_over = variant.is_empty() && !variant.dirty && !variant.overfull;
+            if is_over && let Some((key, topic)) = self.topics.remove(key) {
+                on_end(key, topic.name());
+            }
+        }
+        // The list is used in every turn; what a crowd of topics made of it is given back.
+        if touched.capacity() <= TOUCHED_AT_REST_MAX {
+            self.touched = touched;
+        }
+    }
+
+    /// Keeps the list of variants with lagging members, and the number of these.
+    fn note_retaining(&mut self, key: VariantKey) {
+        let variant = &mut self.topics[key];
+        let lagging = variant.laggards.len() as u32;
+        let noted = std::mem::replace(&mut variant.lagging_noted, lagging);
+        self.lagging = self.lagging + lagging as usize - noted as usize;
+        let retains = lagging > 0;
+        if retains && variant.retaining.is_none() {
+            variant.retaining = Some(self.retaining.len() as u32);
+            self.retaining.push(key);
+        } else if !retains && let Some(index) = variant.retaining.take() {
+            self.retaining.swap_remove(index as usize);
+            if let Some(&moved) = self.retaining.get(index as usize) {
+                self.topics[moved].retaining = Some(index);
+            }
+        }
+    }
+}
+
+/// Up to which size segments come, and up to how much memory they are as large as may be needed.
+fn pool_bounds(limits: &Limits) -> [usize; 2] {
+    [
+        limits.topic_log_bytes_max / SEGMENTS_PER_LOG_MIN,
+        limits.log_bytes_max / GENEROUS_SHARE,
+    ]
+}
+
+/// Segments that a topic's log consists of, at least, when it is full: what is cut from it is cut by
+/// segments.
+const SEGMENTS_PER_LOG_MIN: usize = 8;
+
+/// The part of all logs' bound up to which topics get segments as large as they may expect to need.
+const GENEROUS_SHARE: usize = 4;
+
+/// Variants that memory is kept for in the list of those to tidy: 4 KiB.
+const TOUCHED_AT_REST_MAX: usize = 1024;

@@ -1,0 +1,422 @@
+//! The hub: which message goes to whom, and how far everybody is.
+//!
+//! It owns topics and their logs in each encoding that somebody reads, and the members of these. It knows
+//! neither connections nor sockets: of a reader it has the slot and the [`Seat`], and of everything else
+//! what it is told. What it does to a reader that concerns its connection, it says as a value
+//! ([`Lapped`]).
+//!
+//! ```text
+//!   append ─► log ─► dirty ─► walk: each member once a round ──► a slot to write to ─► advance
+//!              │                └─► socket full: lagging, a cursor of its own ──┘
+//!              └──► over its bound: overfull ─► laps ─► Lapped
+//!
+//!   end of the turn: logs are trimmed to what somebody needs, and what nobody is in ends
+//! ```
+//!
+//! Invariants:
+//! - A member sees a contiguous run of its topic's messages, or is lapped.
+//! - head ≤ settled ≤ the cursor of each member with the walk ≤ tail; head ≤ each lagging member's.
+//! - At most a quarter of what a topic retains is appended before every unblocked member was served, and
+//!   nothing while its log is over its bound: so only a reader whose socket is full is ever lapped.
+//! - Nothing is trimmed between laps and the end of the turn.
+//! - A member that is to have no more than was there at its close lags until it leaves.
+
+mod compressors;
+mod encoding;
+mod figures;
+mod laggards;
+mod lapping;
+mod logs;
+mod meter;
+mod numbers;
+mod reading;
+mod topics;
+mod variant;
+mod visits;
+mod walk;
+
+pub(super) use encoding::Encoding;
+pub(super) use figures::TopicFigures;
+pub(super) use lapping::{Fate, Lapped};
+pub(super) use logs::Publication;
+pub(super) use numbers::{Missing, Place};
+
+use super::ids::{MessageId, Slot, TopicKey, VariantKey};
+use super::limits::{Limits, Pace};
+use super::seat::{Seat, Seats};
+use crate::log::{Position, Span};
+use crate::metrics::{Counters, Stopwatch};
+use crate::wheel::Tick;
+use compressors::Compressors;
+use encoding::COMPRESSED;
+use lapping::Lapping;
+use logs::Logs;
+use walk::Walk;
+
+/// The hub. See the [module](self).
+#[derive(Debug)]
+pub(super) struct Hub {
+    logs: Logs,
+    compressors: Compressors,
+    walk: Walk,
+    lapping: Lapping,
+}
+
+impl Hub {
+    /// A hub without topics.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Hub {
+            logs: Logs::new(limits),
+            compressors: Compressors::new(),
+            walk: Walk::default(),
+            lapping: Lapping::default(),
+        }
+    }
+
+    /// Other bounds are in force.
+    pub(super) fn set_limits(&mut self, limits: &Limits) {
+        self.logs.set_limits(limits);
+        self.compressors.forget_level();
+    }
+
+    /// Sets the clock that times compression.
+    pub(super) fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
+        self.compressors.set_stopwatch(stopwatch);
+    }
+
+    /// Ends a turn: logs give back what nobody needs, and topics end that everybody has left, of which
+    /// `on_end` hears.
+    pub(super) fn end_turn(&mut self, seats: &impl Seats, on_end: impl FnMut(TopicKey, &str)) {
+        self.logs.tidy(seats, on_end);
+        self.compressors.end_turn();
+    }
+
+    /// There is something to do in the next turn, whatever comes.
+    pub(super) fn has_work(&self, limits: &Limits) -> bool {
+        !self.walk.is_complete() || !self.lapping.is_complete() || self.logs.is_overfull(limits)
+    }
+}
+
+/// Topics, and who is in them.
+impl Hub {
+    /// Topics that exist.
+    pub(super) fn topics(&self) -> usize {
+        self.logs.topics.len()
+    }
+
+    /// The topic of that name, if it exists.
+    pub(super) fn find(&self, topic: &str) -> Option<TopicKey> {
+        self.logs.topics.find(topic)
+    }
+
+    pub(super) fn name(&self, topic: TopicKey) -> &str {
+        self.logs.topics[topic].name()
+    }
+
+    /// The topic that a member is in.
+    pub(super) fn topic_of(&self, seat: &Seat) -> TopicKey {
+        self.logs.topics[seat.variant].topic
+    }
+
+    /// The message of a topic that was appended last.
+    pub(super) fn last_message(&self, topic: TopicKey) -> MessageId {
+        self.logs.topics[topic].last_message()
+    }
+
+    /// A reader joins a topic at its live end. The topic begins, if it did not exist.
+    pub(super) fn join(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        topic: &str,
+        encoding: Encoding,
+        now: Tick,
+    ) {
+        let topics = &mut self.logs.topics;
+        let key = topics.find_or_insert(topic, encoding, now);
+        topics[key].join(seats, slot, key);
+    }
+
+    /// A reader leaves the topic that it is in, if it is in one.
+    pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) -> Option<TopicKey> {
+        let seat = seats.seat(slot);
+        let key = seat.is_member().then_some(seat.variant)?;
+        self.logs.topics[key].leave(seats, slot);
+        self.logs.touch(key);
+        Some(self.logs.topics[key].topic)
+    }
+
+    /// Topics that exist are in slots before that one.
+    pub(super) fn topic_slots(&self) -> usize {
+        self.logs.topics.slots()
+    }
+
+    /// How the topic in that slot stands, if there is one.
+    pub(super) fn figures_at(&self, slot: usize, now: Tick) -> Option<TopicFigures<'_>> {
+        let key = self.logs.topics.at(slot)?;
+        Some(self.figures(key, now))
+    }
+
+    /// How a topic stands.
+    pub(super) fn figures(&self, topic: TopicKey, now: Tick) -> TopicFigures<'_> {
+        TopicFigures::of(&self.logs.topics, topic, now)
+    }
+
+    /// Memory that logs hold, in bytes.
+    pub(super) fn log_bytes(&self) -> usize {
+        self.logs.pool.bytes_in_use()
+    }
+
+    /// Members that lag, as of the end of the last turn.
+    pub(super) fn lagging(&self) -> usize {
+        self.logs.lagging()
+    }
+
+    /// How far the last of them is behind.
+    pub(super) fn lag_bytes_max(&self) -> u64 {
+        self.logs.lag_bytes_max()
+    }
+}
+
+/// Messages.
+impl Hub {
+    /// Appends a message to a topic. Costs the same whatever the number of members.
+    pub(super) fn append(
+        &mut self,
+        topic: TopicKey,
+        message: Publication<'_>,
+        now: Tick,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) {
+        let topic = &mut self.logs.topics[topic];
+        topic.meter.count(now, message.payload.len());
+        let [plain, compressed @ ..] = topic.variants_by_encoding();
+        counters.messages += 1;
+        counters.message_bytes += message.payload.len() as u64;
+        let Hub {
+            logs,
+            compressors,
+            walk,
+            lapping,
+        } = self;
+        let mut append = |key, compressed: Option<&[u8]>, counters: &mut Counters| {
+            let variant = logs.append(key, message, compressed, counters);
+            walk.mark_dirty(variant, key);
+            lapping.note(variant, key, limits);
+        };
+        if plain != VariantKey::NONE {
+            append(plain, None, counters);
+        }
+        let windows = COMPRESSED.map(Encoding::window);
+        for (key, window) in compressed.into_iter().zip(windows) {
+            if key != VariantKey::NONE {
+                let compressed = window.and_then(|window| {
+                    compressors.deflate(window, message.payload, limits.compression, counters)
+                });
+                append(key, compressed, counters);
+            }
+        }
+    }
+
+    /// Bytes that may still be appended to a topic before everybody in it was served: a quarter of what it
+    /// retains, so that what a turn brings never laps a reader whose socket has room. None while its
+    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it. None
+    /// either while the topic is halted.
+    pub(super) fn free_bytes(&self, topic: TopicKey, limits: &Limits) -> usize {
+        let topic = &self.logs.topics[topic];
+        if self.logs.is_overfull(limits) || topic.is_halted {
+            return 0;
+        }
+        let unsettled_bytes = topic
+            .variants()
+            .map(|key| match &self.logs.topics[key] {
+                variant if variant.overfull => u64::MAX,
+                variant => variant.unsettled_bytes(),
+            })
+            .max()
+            .unwrap_or_default();
+        let quarter = limits.topic_log_bytes_max / 4;
+        quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
+    }
+}
+
+/// Messages that get their numbers elsewhere.
+impl Hub {
+    /// Where such a message stands in its topic.
+    pub(super) fn place(&self, topic: TopicKey, id: MessageId) -> Place {
+        self.logs.topics[topic].place(id)
+    }
+
+    /// The message that is appended to a topic next is that one.
+    pub(super) fn expect(&mut self, topic: TopicKey, id: MessageId) {
+        self.logs.topics[topic].expect(id);
+    }
+
+    /// The message that is appended to a topic next is the one after that.
+    pub(super) fn go_on_after(&mut self, topic: TopicKey, id: MessageId) -> Option<Missing> {
+        self.logs.topics[topic].go_on_after(id)
+    }
+
+    /// A topic takes nothing in, or does again.
+    pub(super) fn halt(&mut self, topic: TopicKey, is_halted: bool) {
+        self.logs.topics[topic].is_halted = is_halted;
+    }
+
+    /// Slots of a topic's members.
+    pub(super) fn slots(&self, topic: TopicKey) -> impl Iterator<Item = Slot> {
+        let topics = &self.logs.topics;
+        let variants = topics[topic].variants();
+        variants.flat_map(|key| topics[key].slots()).copied()
+    }
+
+    /// Members of a topic that are not to leave once they have what they are owed.
+    pub(super) fn open_members(&self, seats: &impl Seats, topic: TopicKey) -> usize {
+        let topics = &self.logs.topics;
+        let variants = topics[topic].variants();
+        variants.map(|key| topics[key].open_members(seats)).sum()
+    }
+}
+
+/// What members are owed, and what they were sent.
+impl Hub {
+    /// All that a member is owed up to the tail, if it lies together. It is a member that keeps nothing back
+    /// of its own and does not close.
+    #[inline]
+    pub(super) fn slice(&self, seat: &Seat) -> Option<&[u8]> {
+        let log = self.logs.log_of(seat);
+        let bytes = log.read(seat.cursor());
+        (seat.cursor().after(bytes.len()) == log.tail()).then_some(bytes)
+    }
+
+    /// What a member is owed of its log between two positions, in spans that each lie together.
+    pub(super) fn spans(
+        &self,
+        seats: &impl Seats,
+        slot: Slot,
+        from: Position,
+        to: Position,
+    ) -> impl Iterator<Item = Span<'_>> {
+        let log = self.logs.log_of(seats.seat(slot));
+        log.spans(from, to, seats.excluded(slot))
+    }
+
+    /// Where the log ends for a member: at its close, otherwise at the tail.
+    pub(super) fn end(&self, seat: &Seat) -> Position {
+        self.logs.end(seat)
+    }
+
+    /// The first frame boundary that a reader comes to: where it stands, unless it is in the middle of a
+    /// frame, and so lags.
+    pub(super) fn boundary(&self, seat: &Seat) -> Position {
+        match seat.lagging {
+            Some(_) => {
+                self.logs.topics[seat.variant]
+                    .boundary(seat.cursor())
+                    .position
+            }
+            None => seat.cursor(),
+        }
+    }
+
+    /// Whether there is something in the log that a connection is yet to be sent.
+    pub(super) fn is_owed(&mut self, seats: &mut impl Seats, slot: Slot) -> bool {
+        self.logs.is_owed(seats, slot)
+    }
+
+    /// The socket took so many bytes of what a member was offered of its log up to `to`.
+    #[inline]
+    pub(super) fn advance(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        to: Position,
+        bytes: usize,
+    ) {
+        self.logs.advance(seats, slot, to, bytes);
+    }
+
+    /// The same of a member that is owed all up to the tail, and nothing besides. True if it keeps up, and
+    /// has it all: then there is nothing else to do.
+    #[inline]
+    pub(super) fn advance_to_tail(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        bytes: usize,
+    ) -> bool {
+        let tail = self.logs.log_of(seats.seat(slot)).tail();
+        self.logs.advance(seats, slot, tail, bytes);
+        let seat = seats.seat(slot);
+        seat.cursor() == tail && seat.lagging.is_none()
+    }
+
+    /// A connection was written to whose cursor was at `before`: if it lags, and has moved, that is noted.
+    pub(super) fn on_sent(&mut self, seat: &Seat, before: Position, counters: &mut Counters) {
+        self.logs.on_sent(seat, before, counters);
+    }
+
+    /// A connection's socket is full. What it is owed, the walk can't bring it any more.
+    pub(super) fn on_blocked(&mut self, seats: &mut impl Seats, slot: Slot) {
+        seats.seat_mut(slot).set_blocked(true);
+        if self.logs.is_owed(seats, slot) {
+            self.logs.lag(seats, slot);
+        }
+    }
+
+    /// A connection has had all that it was owed: if it lagged, it does not any more.
+    pub(super) fn catch_up(&mut self, seats: &mut impl Seats, slot: Slot) {
+        self.logs.catch_up(seats, slot);
+    }
+
+    /// A member is to have what has been appended, and no more. False if it has had that. Otherwise the walk
+    /// goes on without it: it has a cursor, and an end, of its own, until it leaves.
+    pub(super) fn end_at_tail(&mut self, seats: &mut impl Seats, slot: Slot) -> bool {
+        let is_owed = self.logs.is_owed(seats, slot);
+        if is_owed {
+            self.logs.lag_to_tail(seats, slot);
+        }
+        is_owed
+    }
+}
+
+/// What a turn does: laps, then the walk.
+impl Hub {
+    /// Begins a turn's laps.
+    pub(super) fn begin_laps(&mut self, limits: &Limits) {
+        self.lapping.begin(limits);
+    }
+
+    /// The next reader that is lapped in this turn. Of a frame that it is in the middle of, at most
+    /// `rest_bytes_max` can be saved; without that, not even that nothing has to be.
+    pub(super) fn poll_lap(
+        &mut self,
+        seats: &mut impl Seats,
+        limits: &Limits,
+        counters: &mut Counters,
+        rest_bytes_max: Option<usize>,
+    ) -> Option<Lapped<'_>> {
+        let logs = &mut self.logs;
+        self.lapping
+            .poll(logs, seats, limits, counters, rest_bytes_max)
+    }
+
+    /// What is left of a turn is for the walk. So many bytes were sent until now.
+    pub(super) fn begin_walk(&mut self, pace: &Pace, sent_bytes: u64) {
+        self.walk.begin(pace, sent_bytes);
+    }
+
+    /// The next member to write to in this turn.
+    #[inline]
+    pub(super) fn poll_walk(
+        &mut self,
+        seats: &mut impl Seats,
+        pace: &Pace,
+        counters: &mut Counters,
+    ) -> Option<Slot> {
+        self.walk.poll(&mut self.logs, seats, pace, counters)
+    }
+}
+
+#[cfg(test)]
+mod tests;
