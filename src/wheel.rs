@@ -166,12 +166,11 @@ impl Wheel {
         let start = self.cursor.0 as usize % SLOTS;
         let (first, shift) = (start / 64, start % 64);
         // The word that the cursor stands in is looked at twice: its upper part, and, a whole
-        // turn later, its lower part.
+        // turn later, all of it, since the upper part is known to be empty then.
         (0..=WORDS).find_map(|step| {
             let word = (first + step) % WORDS;
             let mask = match step {
                 0 => u64::MAX << shift,
-                WORDS => !(u64::MAX << shift),
                 _ => u64::MAX,
             };
             let bits = self.occupied[word] & mask;
@@ -242,6 +241,12 @@ mod tests {
             std::iter::from_fn(|| wheel.poll(&mut links, Tick(100_000))).collect();
         fired.sort_unstable();
         assert_eq!(fired, [0, 1, 2]);
+    }
+
+    #[test]
+    fn it_is_small_and_its_slots_are_few() {
+        assert_eq!(size_of::<Wheel>(), 16 + SLOTS / 8 + 8);
+        assert_eq!(Wheel::new(Tick(0)).slots.len(), SLOTS);
     }
 
     proptest! {

@@ -95,3 +95,55 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLENTY: usize = 1 << 30;
+
+    #[test]
+    fn a_block_is_of_the_smallest_size_that_holds_what_is_expected() {
+        let mut pool = Pool::new(SEGMENT_BYTES[3], PLENTY);
+        let mut capacity = |frame, expected| pool.take(frame, expected).capacity();
+        for (class, size) in [1 << 10, 8 << 10, 64 << 10, 256 << 10]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(SEGMENT_BYTES[class], size);
+            assert_eq!(capacity(size, 0), size, "the frame fills it");
+            assert_eq!(capacity(1, size), size, "it holds what is expected");
+        }
+        assert_eq!(capacity(1, (64 << 10) + 1), 256 << 10);
+        assert_eq!(capacity(1, PLENTY), 256 << 10, "there are no larger ones");
+        assert_eq!(capacity((256 << 10) + 1, 0), (256 << 10) + 1);
+    }
+
+    #[test]
+    fn bounds_can_be_changed() {
+        let mut pool = Pool::new(SEGMENT_BYTES[3], PLENTY);
+        pool.set_bounds(SEGMENT_BYTES[1], 20 << 10);
+        assert_eq!(pool.take(1, PLENTY).capacity(), 8 << 10);
+        assert_eq!(pool.take(1, PLENTY).capacity(), 8 << 10);
+        pool.set_bounds(SEGMENT_BYTES[1], 16 << 10);
+        let capacity = pool.take(1, PLENTY).capacity();
+        assert_eq!(capacity, 1 << 10, "logs hold as much as is plenty");
+    }
+
+    #[test]
+    fn so_many_blocks_of_each_size_are_kept_as_their_bound_holds() {
+        let mut pool = Pool::new(SEGMENT_BYTES[3], PLENTY);
+        for (class, kept) in [512, 64, 8, 2].into_iter().enumerate() {
+            let size = SEGMENT_BYTES[class];
+            let blocks: Vec<_> = (0..=kept).map(|_| pool.take(size, 0)).collect();
+            blocks.into_iter().for_each(|block| pool.give(block));
+            assert_eq!(pool.at_rest[class].len(), kept);
+            assert_eq!(pool.take(size, 0).capacity(), size);
+            assert_eq!(pool.at_rest[class].len(), kept - 1, "one is used again");
+        }
+        let odd = pool.take((256 << 10) + 1, 0);
+        pool.give(odd);
+        let at_rest: usize = pool.at_rest.iter().map(Vec::len).sum();
+        assert_eq!(at_rest, 511 + 63 + 7 + 1, "of no other size");
+    }
+}

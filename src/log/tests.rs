@@ -51,6 +51,53 @@ fn a_burst_like_the_last_one_fits_into_one_segment() {
 }
 
 #[test]
+fn a_log_without_anything_to_trim_expects_what_it_did() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
+    for _ in 0..100 {
+        append(&mut log, &mut pool, 200, None);
+    }
+    for _ in 0..2 {
+        log.trim(&mut pool, log.tail());
+    }
+    append(&mut log, &mut pool, 200, None);
+    assert_eq!(log.bytes(), 64 << 10);
+}
+
+#[test]
+fn a_segment_is_filled_to_its_last_byte() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
+    for segments in [1, 1, 2] {
+        append(&mut log, &mut pool, 510, None);
+        assert_eq!(log.segments.len(), segments);
+    }
+}
+
+#[test]
+fn messages_are_numbered_from_where_the_log_starts() {
+    let (mut log, mut pool) = (Log::starting_at(7), Pool::new(64 << 10, 1 << 30));
+    append(&mut log, &mut pool, 10, None);
+    assert_eq!(log.messages(), 8);
+    assert_eq!(log.boundary(Position(0), frame_bytes).message, 7);
+}
+
+#[test]
+fn memory_for_marks_is_taken_with_the_first_of_a_segment() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(256 << 10, 1 << 30));
+    append(&mut log, &mut pool, 60_000, None);
+    append(&mut log, &mut pool, 40_000, None);
+    let mut sizes = Vec::new();
+    while log.segments.len() == 2 {
+        sizes.push(log.bytes());
+        append(&mut log, &mut pool, 98, None);
+    }
+    sizes.dedup();
+    // Beside the list, there are the fields of two lists.
+    let marks_bytes = (256 << 10) / segment::MARK_BYTES * 8;
+    let expected = [(64 << 10) + (256 << 10), sizes[0] + marks_bytes + 48];
+    assert_eq!(sizes, expected);
+}
+
+#[test]
 fn segments_keep_within_their_bound() {
     let (mut log, mut pool) = (Log::default(), Pool::new(10_000, 1 << 30));
     for _ in 0..10 {
@@ -207,6 +254,42 @@ proptest! {
             prop_assert_eq!(cursor, log.tail());
             prop_assert_eq!(&seen, &expected);
         }
+    }
+
+    /// Who passes over its own messages stands where the next of another's begins, and knows how many they were.
+    #[test]
+    fn own_messages_are_passed_over_and_counted(
+        frames in prop::collection::vec((prop_oneof![0usize..3, 0usize..3000], 1u64..4), 1..80),
+        from: prop::sample::Index,
+        to: prop::sample::Index,
+    ) {
+        let (mut log, mut pool) = (Log::starting_at(5), Pool::new(8 << 10, 1 << 30));
+        let mut starts = Vec::new();
+        for &(payload_bytes, sender) in &frames {
+            starts.push(log.tail());
+            // Sender 3 hears itself.
+            append(&mut log, &mut pool, payload_bytes, (sender != 3).then_some(sender));
+        }
+        starts.push(log.tail());
+        let (from, to) = (from.index(starts.len()), to.index(starts.len()));
+        for reader in [1, 2] {
+            let is_own = |index: usize| frames.get(index).is_some_and(|&(_, sender)| sender == reader);
+            let next = |index: usize| (index..).find(|&index| !is_own(index)).unwrap_or(index);
+            prop_assert_eq!(log.after_own(starts[from], log.tail(), reader), starts[next(from)]);
+            if from <= to {
+                let bound = starts[next(from).min(to)];
+                prop_assert_eq!(log.after_own(starts[from], starts[to], reader), bound);
+            }
+            let (from, to) = (next(from), next(to));
+            if from <= to {
+                let own = (from..to).filter(|&index| is_own(index)).count() as u64;
+                prop_assert_eq!(log.own_messages(starts[from], starts[to], reader), own);
+            }
+        }
+        // A run ends where another's message begins, and where a segment does.
+        let excluded: usize = log.segments.iter().map(Segment::runs).sum();
+        prop_assert_eq!(log.runs(log.head()), excluded);
+        prop_assert_eq!(log.runs(log.tail()), log.segments[log.segments.len() - 1].runs());
     }
 
     /// The memory of a log is what its segments and their lists take, and trimming frees exactly what lies before.

@@ -150,3 +150,34 @@ fn a_drain_closes_evenly() {
             .all(|&id| script.is_shut(id) || script.is_closed(id))
     );
 }
+
+/// A topic visits so many of its members in a turn, and leaves the others' visits to other topics.
+#[test]
+fn no_topic_takes_all_visits() {
+    let mut script = Script::new(Limits {
+        pace: Pace {
+            topic_visits_per_turn: 3,
+            visits_per_turn: 6,
+            ..Pace::default()
+        },
+        ..limits()
+    });
+    let crowd: Vec<_> = (0..10).map(|_| script.join("/ws")).collect();
+    let others: Vec<_> = (0..2).map(|_| script.join("/ws/other")).collect();
+    for first in [crowd[0], others[0]] {
+        script.say(first, &message(b"hello"));
+    }
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        script.turn();
+        let mut count = |ids: &[_]| {
+            ids.iter()
+                .filter(|&&id| !script.take(id).is_empty())
+                .count()
+        };
+        served.push((count(&crowd), count(&others)));
+    }
+    assert_eq!(served[..2], [(3, 2), (3, 0)]);
+    let in_all = served.iter().map(|served| served.0).sum::<usize>();
+    assert_eq!(in_all, crowd.len());
+}

@@ -1,6 +1,6 @@
 //! What the relay is told of a connection, and what has to follow.
 
-use crate::marks::{Outcome, Room};
+use crate::marks::{Outcome, Room, Scene};
 use crate::peer::Stage;
 use crate::world::World;
 use fanfare::metrics::Cause;
@@ -13,6 +13,7 @@ impl World {
     /// So many bytes are handed over.
     fn follow_input(&mut self, index: usize, bytes: usize) {
         self.moved = true;
+        let limits = &self.character.limits;
         let peer = &mut self.peers[index];
         assert!(!peer.put_off, "client {index} is read before what was kept");
         peer.handed += bytes as u64;
@@ -23,7 +24,7 @@ impl World {
         if peer.client.may_send_messages() {
             peer.perhaps_active = self.now;
         }
-        if peer.stage == Stage::Open && !peer.allowance.take_bytes(self.now, bytes) {
+        if peer.stage == Stage::Open && !peer.allowance.take_bytes(self.now, limits, bytes) {
             let owed = self.histories[peer.client.topic].len();
             peer.begin_closing(self.now, (Cause::Rate, Some(1008)), Some(owed), false);
         }
@@ -60,6 +61,7 @@ impl World {
         assert_eq!(cause, is_open.then_some(Cause::Ended), "client {index}");
         let again = peer.stage == Stage::Head { served: true };
         assert!(is_news || again, "the end was told twice");
+        self.follow_hooks(index, 0, false);
         told
     }
 
@@ -73,6 +75,7 @@ impl World {
         peer.is_reset_told = true;
         let is_open = peer.stage == Stage::Open && peer.dropped.is_none();
         assert_eq!(cause, is_open.then_some(Cause::Reset), "client {index}");
+        self.follow_hooks(index, 0, false);
         told
     }
 
@@ -85,6 +88,7 @@ impl World {
         call: impl FnOnce(&mut Relay) -> R,
     ) -> R {
         let room = self.room_for(index);
+        self.door.leaving = self.dropped_connections(index);
         let before = *self.relay.counters();
         let private_bytes_before = self.relay.private_bytes();
         let was_open = self.peers[index].ending.is_none();
@@ -98,10 +102,19 @@ impl World {
         let is_large = self.peers[index].client.has_message_of(GATHER_BYTES_FREE);
         let peer = &mut self.peers[index];
         let topic = peer.client.topic;
-        let followed = peer.follow_marks(self.now, &mut self.histories[topic], outcome, room);
-        if let Err(fault) = followed {
+        let mut scene = Scene {
+            now: self.now,
+            limits: &self.character.limits,
+            history: &mut self.histories[topic],
+            door: &mut self.door,
+            room,
+            has_hooks: self.character.has_hooks,
+            is_asked: false,
+        };
+        if let Err(fault) = peer.follow_marks(&mut scene, outcome) {
             panic!("client {index}: {fault}");
         }
+        let is_asked = scene.is_asked;
         let ending = peer.ending.filter(|_| was_open);
         let cause = ending.map(|ending| ending.cause);
         assert_eq!(outcome.cause, cause, "the end of client {index}");
@@ -113,7 +126,7 @@ impl World {
             assert!(is_large && is_short, "client {index} is short of memory");
         }
         if counted.messages > 0 {
-            self.burst.insert(topic);
+            self.on_published(topic);
             self.note(|| {
                 format!(
                     "client {index} publishes {} messages to {topic}",
@@ -123,6 +136,7 @@ impl World {
         }
         let laps = (counted.lapped, counted.skips);
         assert_eq!(laps, (0, 0), "lapped in the middle of what is said");
+        self.follow_hooks(index, counted.messages as usize, is_asked);
         result
     }
 
@@ -141,7 +155,19 @@ impl World {
         let is_open = peer.stage == Stage::Open;
         let cause = peer.dropped.filter(|_| is_open);
         assert_eq!(outcome.cause, cause, "client {index} was written to");
+        self.follow_hooks(index, 0, false);
         result
+    }
+
+    /// Connections of clients, other than this one, that were dropped in this turn.
+    fn dropped_connections(&self, index: usize) -> usize {
+        match self.peers[index].stage {
+            Stage::Head { .. } if self.character.keeps_addresses() => {
+                let alive: usize = self.relay.levels().connections.iter().sum();
+                self.relay.connections() - alive
+            }
+            _ => 0,
+        }
     }
 
     /// Whether there is room for one who asks, and for what it sends at once.
@@ -152,13 +178,13 @@ impl World {
         }
         let topic = peer.client.topic;
         let limits = &self.character.limits;
-        let is_open = |&&other: &&usize| self.peers[other].is_member() && self.is_open(other);
-        let open = self.live.iter().filter(is_open).count();
         // While all logs are over their bound, nothing is taken in.
         let is_overfull = self.relay.log_bytes() > limits.log_bytes_max;
         let mut room = Room {
-            place: self.shutdown.is_none() && open < limits.connections_max,
+            place: self.shutdown.is_none() && self.open_members() < limits.connections_max,
             topic: (self.relay.topics() < limits.topics_max).then_some(true),
+            is_ending: self.shutdown.is_some(),
+            site: self.held.reloads,
             bytes: if is_overfull {
                 0
             } else {
@@ -170,6 +196,12 @@ impl World {
             peer.is_member() && peer.client.topic == topic
         });
         let Some(first) = members.next() else {
+            // One that everybody has left is forgotten at the end of the turn, or of one that follows.
+            let is_forgotten =
+                !self.relay.has_work() && self.departed.get(&topic) != Some(&self.turns);
+            if is_forgotten {
+                room.topic.get_or_insert(false);
+            }
             return room;
         };
         let mut members = std::iter::once(first).chain(members);

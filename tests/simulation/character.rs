@@ -2,14 +2,25 @@
 //! differ in kind and not in detail only: a bug that needs many pings shows where pings are
 //! frequent, and one that pings would hide where there are none.
 
+use crate::addresses;
 use crate::random::Random;
+use fanfare::proxy::ClientAddress;
 use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 use fanfare::turn::Shares;
 
 /// The character of a world.
 #[derive(Debug)]
 pub(crate) struct Character {
+    /// Those in force.
     pub(crate) limits: Limits,
+    pub(crate) has_hooks: bool,
+    /// There is a bound on what a client may send, or there may be one after a reload; and on who may come.
+    pub(crate) has_rates: bool,
+    pub(crate) has_bounds_by_address: bool,
+    /// Addresses that clients come from.
+    pub(crate) addresses: usize,
+    /// The limits may say so at some time: then messages must tell where a gap ends.
+    pub(crate) may_skip: bool,
     /// Clients that come in all, and how many of them may be there at a time.
     pub(crate) clients: usize,
     pub(crate) clients_at_once: usize,
@@ -77,6 +88,14 @@ pub(crate) struct Often {
     pub(crate) deflate: u32,
     /// Messages from elsewhere than a client.
     pub(crate) elsewhere: u32,
+    /// Clients that want something of the hook.
+    pub(crate) wish: u32,
+    /// Operators that come, and what they do.
+    pub(crate) operator: u32,
+    pub(crate) reload: u32,
+    /// Connections that are gone and speak all the same.
+    pub(crate) ghost: u32,
+    pub(crate) shutdown: u32,
     // Of what the network does:
     pub(crate) freeze: u32,
     pub(crate) refuse: u32,
@@ -102,47 +121,8 @@ impl Character {
             Grain::Middle => &[500, 5000, 50_000],
             Grain::Coarse => &[50_000, 250_000, 4 << 20],
         });
-        let topic_log_bytes_max = 4 * message_bytes_max * random.pick(&[1, 1, 2, 4, 16, 64]);
-        let mut limits = Limits {
-            connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
-            topics_max: random.pick(&[usize::MAX, usize::MAX, 1, 2]),
-            head_bytes_max: random.pick(&[16 * 1024, 400]),
-            message_bytes_max,
-            topic_log_bytes_max,
-            log_bytes_max: topic_log_bytes_max * random.pick(&[1, 2, 100]),
-            outbox_bytes_max: random.pick(&[10, 200, 4096]),
-            rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
-            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
-            private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
-            slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
-            admission: Admission::default(),
-            rates: Rates::default(),
-            compression: None,
-            origins: Vec::new(),
-            hosts: Vec::new(),
-            subprotocols: Vec::new(),
-            handshake_timeout: random.between(5, 100),
-            keep_alive_timeout: random.between(5, 100),
-            heartbeat_interval: random.between(5, 250),
-            pong_timeout: random.between(3, 100),
-            idle_timeout: random.once_in(4).then(|| random.between(20, 400)),
-            stalled_write_timeout: random.between(5, 300),
-            close_timeout: random.between(5, 50),
-            pace: Pace {
-                // As many as there may be members of a topic, so that a walk ends with its part of a turn.
-                topic_visits_per_turn: random.pick(&[1, 2, 3, 5, 1024]),
-                visits_per_turn: random.pick(&[1, 2, 5, 8, 4096, 4096]),
-                topic_flush_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
-                flush_bytes_per_turn: random.pick(&[1, 2000, 4 << 20]),
-                output_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
-                laps_per_turn: random.pick(&[1, 2, 256]),
-                // A client waits until what it sent compressed was taken in: see client.rs.
-                inflated_bytes_per_turn: usize::MAX,
-                inflated_bytes_per_step_min: 1,
-                timers_per_turn: random.pick(&[1, 4, 1024]),
-                closes_per_tick: random.pick(&[1, 3, 100]),
-            },
-        };
+        let mut limits = Character::draw_limits(message_bytes_max, random);
+        let small_only = random.once_in(3);
         let mut often = |choices: &[u32]| random.pick(choices);
         let mut often = Often {
             no_echo: often(&[0, 0, 2, 4]),
@@ -165,24 +145,30 @@ impl Character {
             spurious: often(&[0, 0, 20]),
             deflate: often(&[0, 1, 2, 2, 4]),
             elsewhere: often(&[0, 0, 5, 50]),
+            wish: often(&[2, 5, 20]),
+            operator: often(&[0, 0, 0, 5, 50]),
+            reload: often(&[0, 0, 0, 300, 3000]),
+            ghost: often(&[0, 3]),
+            shutdown: often(&[0, 30, 300]),
         };
-        let small_only = random.once_in(3);
-        if !random.once_in(4) {
-            limits.compression = Some(Compression {
-                level: random.pick(&[1, 2, 6]),
-                bytes_min: random.pick(&[0, 50, 500]),
-            });
-        }
-        if random.once_in(4) {
-            limits.rates = Rates {
-                messages_per_second_max: random.pick(&[None, Some(1), Some(5), Some(50)]),
-                bytes_per_second_max: random.pick(&[None, Some(10), Some(1000), Some(100_000)]),
-            };
+        let has_rates = random.once_in(4);
+        if has_rates {
+            limits.rates = Character::draw_rates(random);
             // What a message inflates to counts, too, and can't be seen from outside.
             often.deflate = 0;
         }
+        let has_bounds_by_address = random.once_in(3);
+        if has_bounds_by_address {
+            limits.admission = Character::draw_admission(random);
+        }
+        let may_skip = limits.slow_policy == SlowPolicy::Skip || often.reload > 0;
         Character {
             limits,
+            has_hooks: random.once_in(3),
+            has_rates,
+            has_bounds_by_address,
+            addresses: random.between(1, 6) as usize,
+            may_skip,
             clients: random.between(2, 40) as usize,
             clients_at_once: random.between(2, 20) as usize,
             topics: random.pick(&[1, 1, 2, 5, 30]),
@@ -217,6 +203,71 @@ impl Character {
             differential: random.once_in(8),
             late: random.once_in(4),
             shutdown: random.once_in(4),
+        }
+    }
+
+    /// Limits under which messages of that size may come.
+    pub(crate) fn draw_limits(message_bytes_max: usize, random: &mut Random) -> Limits {
+        let topic_log_bytes_max = 4 * message_bytes_max * random.pick(&[1, 1, 2, 4, 16, 64]);
+        Limits {
+            connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
+            topics_max: random.pick(&[usize::MAX, usize::MAX, 1, 2]),
+            head_bytes_max: random.pick(&[16 * 1024, 400]),
+            message_bytes_max,
+            topic_log_bytes_max,
+            log_bytes_max: topic_log_bytes_max * random.pick(&[1, 2, 100]),
+            outbox_bytes_max: random.pick(&[10, 200, 4096]),
+            rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
+            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
+            private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
+            slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+            admission: Admission::default(),
+            rates: Rates::default(),
+            compression: (!random.once_in(4)).then(|| Compression {
+                level: random.pick(&[1, 2, 6]),
+                bytes_min: random.pick(&[0, 50, 500]),
+            }),
+            origins: Vec::new(),
+            hosts: Vec::new(),
+            subprotocols: Vec::new(),
+            handshake_timeout: random.between(5, 100),
+            keep_alive_timeout: random.between(5, 100),
+            heartbeat_interval: random.between(5, 250),
+            pong_timeout: random.between(3, 100),
+            idle_timeout: random.once_in(4).then(|| random.between(20, 400)),
+            stalled_write_timeout: random.between(5, 300),
+            close_timeout: random.between(5, 50),
+            pace: Pace {
+                // As many as there may be members of a topic, so that a walk ends with its part of a turn.
+                topic_visits_per_turn: random.pick(&[1, 2, 3, 5, 1024]),
+                visits_per_turn: random.pick(&[1, 2, 5, 8, 4096, 4096]),
+                topic_flush_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
+                flush_bytes_per_turn: random.pick(&[1, 2000, 4 << 20]),
+                output_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
+                laps_per_turn: random.pick(&[1, 2, 256]),
+                // A client waits until what it sent compressed was taken in: see client.rs.
+                inflated_bytes_per_turn: usize::MAX,
+                inflated_bytes_per_step_min: 1,
+                timers_per_turn: random.pick(&[1, 4, 1024]),
+                closes_per_tick: random.pick(&[1, 3, 100]),
+            },
+        }
+    }
+
+    pub(crate) fn draw_rates(random: &mut Random) -> Rates {
+        Rates {
+            messages_per_second_max: random.pick(&[None, Some(1), Some(5), Some(50)]),
+            bytes_per_second_max: random.pick(&[None, Some(10), Some(1000), Some(100_000)]),
+        }
+    }
+
+    pub(crate) fn draw_admission(random: &mut Random) -> Admission {
+        use ClientAddress::{ForwardedFor, Peer, ProxyProtocol};
+        Admission {
+            client_address: random.pick(&[Peer, Peer, ProxyProtocol, ForwardedFor]),
+            trusted: addresses::trusted(),
+            address_connections_max: random.pick(&[None, Some(1), Some(2), Some(5)]),
+            address_connections_per_second_max: random.pick(&[None, None, Some(1), Some(3)]),
         }
     }
 }

@@ -5,22 +5,29 @@
 //! mark of, so that the world knows what the relay has been told once the bytes up to there were
 //! handed to it.
 
+mod speech;
+
+use crate::addresses::Introduction;
 use crate::character::Character;
-use crate::message::{Message, UNIQUE_BYTES};
+use crate::hooks::Wish;
+use crate::message::Message;
 use crate::network::Socket;
 use crate::random::Random;
 use crate::request::{self, Answer};
 use crate::tap::Tap;
 use crate::violation;
-use fanfare::proto::deflate::{Deflater, Window};
-use fanfare::proto::{CloseCode, CloseFrame, MessageKind, OpCode, Role, Session};
-use fanfare::relay::SlowPolicy;
+use fanfare::proto::deflate::Deflater;
+use fanfare::proto::{OpCode, Role, Session};
+use fanfare::proxy::PeerAddress;
 use fanfare::wheel::Tick;
+use speech::Unfinished;
 use std::collections::VecDeque;
 
 /// What the bytes up to a place in a client's stream have told the relay.
 #[derive(Clone, Debug)]
 pub(crate) enum Mark {
+    /// What a proxy says before all else, and whom it names.
+    Header(Option<PeerAddress>),
     /// A request, or as much of it as shows what is wrong with it.
     Request(Answer),
     Message(Message),
@@ -56,20 +63,17 @@ enum Kind {
     Mute,
     /// It sends something that is no good request.
     Bad,
-}
-
-/// A message that is sent in fragments.
-struct Unfinished {
-    message: Message,
-    /// What is left of it.
-    rest: Vec<u8>,
-    compressed: bool,
-    has_begun: bool,
+    /// It came by the admin listener.
+    Operator,
 }
 
 pub(crate) struct Client {
     pub(crate) number: u32,
+    /// The topic that its path names, what it wants of the hook, and the topic that it joins then.
+    pub(crate) path_topic: usize,
+    pub(crate) wish: Wish,
     pub(crate) topic: usize,
+    introduction: Introduction,
     pub(crate) echo: bool,
     kind: Kind,
     state: State,
@@ -95,7 +99,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn draw(number: u32, character: &Character, random: &mut Random) -> Self {
+    pub(crate) fn draw(
+        number: u32,
+        character: &Character,
+        introduction: Introduction,
+        random: &mut Random,
+    ) -> Self {
         let often = &character.often;
         let kind = match () {
             () if random.once_in(often.visitor) => Kind::Visitor,
@@ -103,9 +112,20 @@ impl Client {
             () if random.once_in(often.bad) => Kind::Bad,
             () => Kind::Member,
         };
+        let path_topic = random.below(character.topics);
+        let wish = match random.once_in(often.wish) {
+            true => Wish::draw(character.topics, random),
+            false => Wish::Nothing,
+        };
         Client {
             number,
-            topic: random.below(character.topics),
+            path_topic,
+            wish,
+            topic: match wish {
+                Wish::Topic(topic) if character.has_hooks => topic,
+                _ => path_topic,
+            },
+            introduction,
             echo: !random.once_in(often.no_echo),
             kind,
             state: State::Begin,
@@ -121,6 +141,22 @@ impl Client {
             messages: 0,
             pings: 0,
             marks: VecDeque::new(),
+        }
+    }
+
+    /// One that came by the admin listener.
+    pub(crate) fn operator(number: u32, character: &Character, random: &mut Random) -> Self {
+        Client {
+            kind: Kind::Operator,
+            ..Client::draw(number, character, Introduction::None, random)
+        }
+    }
+
+    /// Whom a trusted proxy says that its request is for.
+    pub(crate) fn forwarded(&self) -> Option<PeerAddress> {
+        match self.introduction {
+            Introduction::Forwarded(_, client) => client,
+            _ => None,
         }
     }
 
@@ -204,14 +240,6 @@ impl Client {
         }
     }
 
-    /// Publishes one message, whole.
-    pub(crate) fn publish(&mut self, socket: &mut Socket, world: &mut Whim) {
-        let message = self.next_message(world);
-        let (payload, compressed) = self.encode(&message, world);
-        self.send_piece(message.kind, &payload, true, compressed, socket);
-        self.mark_message(socket, message, compressed);
-    }
-
     /// Finishes what it has begun, and says good-bye.
     pub(crate) fn leave(&mut self, socket: &mut Socket, world: &mut Whim) {
         match self.state {
@@ -236,13 +264,24 @@ impl Client {
 
     fn ask(&mut self, socket: &mut Socket, tap: &mut Tap, world: &mut Whim) {
         self.state = State::Asked;
+        if !self.introduce(socket, tap) {
+            return;
+        }
+        let random = &mut *world.random;
+        let line = match &self.introduction {
+            Introduction::Forwarded(line, _) => Some(&line[..]),
+            _ => None,
+        };
         let request = match self.kind {
-            Kind::Mute => return request::write_partial(socket.push(), world.random),
-            Kind::Bad => request::bad(world.random, &world.character.limits),
-            Kind::Visitor if !world.random.once_in(4) => request::page(world.random),
+            Kind::Mute => return request::write_partial(socket.push(), random),
+            Kind::Bad => request::bad(random, &world.character.limits),
+            Kind::Operator => request::operator(random),
+            Kind::Visitor if !random.once_in(4) => request::page(line, random),
             Kind::Member | Kind::Visitor => {
                 tap.offered_bits = self.window_bits;
-                request::upgrade(self.topic, self.echo, self.window_bits, world.random)
+                let query = self.wish.query();
+                let wishes = (self.path_topic, self.echo, query.as_deref());
+                request::upgrade(wishes, self.window_bits, line, random)
             }
         };
         let start = socket.pushed();
@@ -253,10 +292,35 @@ impl Client {
         self.asked += 1;
         match request.answer {
             // The next request, in the same segment.
-            Answer::Page { keep_alive: true } if self.eager => self.state = State::Begin,
+            Answer::Page {
+                keep_alive: true, ..
+            } if self.eager => self.state = State::Begin,
             Answer::Upgrade if self.eager => self.state = State::Talking,
             _ => {}
         }
+    }
+
+    /// A proxy says whom it speaks for; false if it should have, and then nothing else is heard of it.
+    fn introduce(&mut self, socket: &mut Socket, tap: &mut Tap) -> bool {
+        match std::mem::replace(&mut self.introduction, Introduction::None) {
+            Introduction::Header(bytes, client) => {
+                socket.push().extend_from_slice(&bytes);
+                self.mark(socket, Mark::Header(client));
+            }
+            Introduction::Forgotten => {
+                let first_byte = socket.pushed() + 1;
+                let answer = Mark::Request(Answer::Error(400));
+                self.marks.push_back((first_byte, answer));
+                socket
+                    .push()
+                    .extend_from_slice(b"GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
+                tap.expect_response(false);
+                self.asked += 1;
+                return false;
+            }
+            other => self.introduction = other,
+        }
+        true
     }
 
     fn talk(&mut self, socket: &mut Socket, world: &mut Whim) {
@@ -281,143 +345,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    fn next_message(&mut self, world: &mut Whim) -> Message {
-        let random = &mut *world.random;
-        let mut bytes = random.size(world.character.message_bytes_max);
-        if world.character.limits.slow_policy == SlowPolicy::Skip {
-            // What follows a gap must tell where the gap ends.
-            bytes = bytes.max(UNIQUE_BYTES);
-        } else if random.once_in(20) {
-            bytes = 0;
-        }
-        let number = self.messages;
-        self.messages += 1;
-        Message {
-            publisher: self.number,
-            number,
-            kind: random.pick(&[MessageKind::Text, MessageKind::Binary]),
-            bytes,
-        }
-    }
-
-    fn send_fragment(&mut self, socket: &mut Socket, world: &mut Whim) {
-        let mut unfinished = self.unfinished.take().unwrap_or_else(|| {
-            let message = self.next_message(world);
-            let (rest, compressed) = self.encode(&message, world);
-            Unfinished {
-                message,
-                rest,
-                compressed,
-                has_begun: false,
-            }
-        });
-        let message = unfinished.message;
-        let random = &mut *world.random;
-        for _ in 0..random.between(1, 30) {
-            let bytes = match random.between(0, 3) {
-                0 => 0,
-                1 => unfinished.rest.len(),
-                _ => random
-                    .size(unfinished.rest.len())
-                    .min(unfinished.rest.len()),
-            };
-            let later = unfinished.rest.split_off(bytes);
-            let last = later.is_empty() && random.once_in(2);
-            let marked = unfinished.compressed && !unfinished.has_begun;
-            self.send_piece(message.kind, &unfinished.rest, last, marked, socket);
-            unfinished.has_begun = true;
-            unfinished.rest = later;
-            if last {
-                return self.mark_message(socket, message, unfinished.compressed);
-            }
-            if random.once_in(world.character.often.ping) {
-                self.send_ping(socket, 10);
-            }
-        }
-        self.unfinished = Some(unfinished);
-    }
-
-    /// A message's payload, compressed or not.
-    fn encode(&mut self, message: &Message, world: &mut Whim) -> (Vec<u8>, bool) {
-        let payload = message.payload();
-        if !self.is_compressed || world.random.once_in(2) {
-            return (payload, false);
-        }
-        let deflater = self
-            .deflater
-            .get_or_insert_with(|| Deflater::new(Window::Bits15, 1));
-        match deflater.deflate(&payload) {
-            Some(compressed) => (compressed.to_vec(), true),
-            None => (payload, false),
-        }
-    }
-
-    /// A message, or a piece of one; `marked` as the first of a compressed one.
-    fn send_piece(
-        &mut self,
-        kind: MessageKind,
-        payload: &[u8],
-        last: bool,
-        marked: bool,
-        socket: &mut Socket,
-    ) {
-        let out = socket.push();
-        let start = out.len();
-        let sent = self.session.send_fragment(kind, payload, last, out);
-        debug_assert_eq!(sent, Ok(()));
-        if marked {
-            out[start] |= 0x40;
-        }
-    }
-
-    fn mark_message(&mut self, socket: &Socket, message: Message, compressed: bool) {
-        self.mark(socket, Mark::Message(message));
-        if compressed {
-            self.compressed_until = socket.pushed();
-        }
-    }
-
-    /// A compressed message has not been handed over yet.
-    fn is_waiting(&self) -> bool {
-        self.marks
-            .iter()
-            .any(|&(end, _)| end == self.compressed_until)
-    }
-
-    fn ping(&mut self, socket: &mut Socket, world: &mut Whim) {
-        let random = &mut *world.random;
-        for _ in 0..random.size(world.character.batch_max) {
-            let bytes = random.size(125);
-            if random.once_in(10) {
-                let _ = self.session.send_pong(&[7; 20], socket.push());
-            }
-            self.send_ping(socket, bytes);
-        }
-    }
-
-    /// The payload names the ping.
-    fn send_ping(&mut self, socket: &mut Socket, bytes: usize) {
-        let number = self.pings;
-        self.pings += 1;
-        let mut payload = number.to_be_bytes().to_vec();
-        payload.resize(bytes.max(4), 0x8A);
-        let sent = self.session.send_ping(&payload, socket.push());
-        debug_assert_eq!(sent, Ok(()));
-        self.mark(socket, Mark::Ping(number, payload.len()));
-    }
-
-    fn send_close(&mut self, code: Option<u16>, socket: &mut Socket) {
-        let code_of = |code| CloseCode::from_u16(code).expect("a valid code");
-        let close = code.map(|code| CloseFrame {
-            code: code_of(code),
-            reason: "bye",
-        });
-        let sent = self.session.send_close(close, socket.push());
-        debug_assert_eq!(sent, Ok(()));
-        self.mark(socket, Mark::Close(code));
-        self.state = State::Said;
     }
 
     fn violate(&mut self, socket: &mut Socket, world: &mut Whim) {

@@ -2,6 +2,7 @@
 
 use crate::character::may_put_off_output;
 use crate::world::World;
+use fanfare::metrics::ProcessFigures;
 use fanfare::relay::{Action, ConnId, Relay};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Told};
@@ -38,10 +39,15 @@ impl Driver for World {
         self.note(|| format!("client {index}: {action:?}"));
         match action {
             Action::ShutdownWrite => self.on_shutdown_write(index),
-            Action::Report(_) => panic!("client {index} is no operator"),
+            Action::Report(scrape) => {
+                assert!(self.peers[index].is_operator, "client {index} is a client");
+                let figures = ProcessFigures::default();
+                self.relay.handle_report(id, scrape, &figures);
+            }
             Action::Close => {
                 self.on_close(index);
                 self.by_id.remove(&id);
+                self.remember(id);
                 self.freed_in.insert(id.slot.0, self.turns);
                 self.live.retain(|&other| other != index);
             }
@@ -110,6 +116,10 @@ impl World {
         peer.waits.on_written(self.turns);
         let full = sent < offered;
         (peer.blocked, peer.is_behind) = (full, full);
+        if !full {
+            // Whatever it missed, it takes what comes, as anybody does who was never lapped.
+            peer.lapped_in = 0;
+        }
         if self.trace {
             let stage = peer.stage;
             self.note(|| format!("client {index} takes {sent} of {offered} bytes in {stage:?}"));

@@ -2,9 +2,10 @@
 //! otherwise owed to all of its members, in one order with what these send.
 
 use crate::message::{Message, UNIQUE_BYTES};
+use crate::request::topic_name;
 use crate::world::World;
 use fanfare::proto::MessageKind;
-use fanfare::relay::{Offered, Reading};
+use fanfare::relay::{MessageId, Offered, Reading};
 
 /// Who publishes: no client has that number.
 const PUBLISHER: u32 = 0xFFF;
@@ -46,10 +47,7 @@ impl World {
 
     fn publish_from_elsewhere(&mut self, mail: &Mail) -> bool {
         let &Mail { topic, message } = mail;
-        let name = match topic {
-            0 => "lobby".to_owned(),
-            _ => format!("topic {topic}"),
-        };
+        let name = topic_name(topic);
         // What a member's socket is read for shows whether there is room; some of them is enough.
         let members = || {
             let peers = self.live.iter().map(|&index| &self.peers[index]);
@@ -79,8 +77,11 @@ impl World {
         assert!(is_taken || counted == 0, "refused, and counted");
         if counted > 0 {
             self.histories[topic].push(message);
-            self.burst.insert(topic);
-            self.follow_number(topic, offered);
+            self.on_published(topic);
+            let Offered::Committed(id) = offered else {
+                panic!("{offered:?}, and counted");
+            };
+            self.follow_number(topic, id, self.histories[topic].len());
             // It took the room of those who stand in line.
             for &index in &self.live {
                 self.peers[index].waits.on_room_taken();
@@ -90,18 +91,33 @@ impl World {
         is_taken
     }
 
-    /// As long as a topic lives, its numbers count its messages, whoever published them.
-    fn follow_number(&mut self, topic: usize, offered: Offered) {
-        let Offered::Committed(id) = offered else {
-            panic!("{offered:?}, and counted");
-        };
-        let length = self.histories[topic].len();
+    /// As long as a topic lives, its numbers count its messages, whoever published them; this is the name
+    /// of the last of so many in its history.
+    pub(crate) fn follow_number(&mut self, topic: usize, id: MessageId, length: usize) {
         assert!((1..=length as u64).contains(&id.number), "{id} of {length}");
-        if let Some((before, length_before)) = self.numbered.insert(topic, (id, length))
-            && before.epoch == id.epoch
-        {
-            let published = (length - length_before) as u64;
-            assert_eq!(id.number - before.number, published, "{before}, and {id}");
+        let life = self.lives.entry(topic).or_default();
+        let before = life.last.replace((id, length));
+        let was_empty = std::mem::take(&mut life.was_empty);
+        match before {
+            Some((before, length_before)) if before.epoch == id.epoch => {
+                let published = (length - length_before) as u64;
+                assert_eq!(id.number - before.number, published, "{before}, and {id}");
+            }
+            // With hooks, no message of a topic's is missed, and none of its comings and goings.
+            before if self.character.has_hooks => {
+                assert_eq!(id.number, 1, "{before:?}, and then {id}");
+                assert!(before.is_none() || was_empty, "{before:?}, and then {id}");
+            }
+            _ => {}
         }
     }
+}
+
+/// What is known of a topic's lives.
+#[derive(Default)]
+pub(crate) struct Life {
+    /// The last message that had its name told, and how many there had been by then.
+    last: Option<(MessageId, usize)>,
+    /// The hooks were told since that nobody was there.
+    pub(crate) was_empty: bool,
 }

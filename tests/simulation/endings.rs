@@ -74,6 +74,7 @@ impl World {
             closed: 0,
         });
         self.follow_shutdown(&before);
+        self.follow_leaves();
     }
 
     /// WebSockets that are not about to close.
@@ -133,7 +134,11 @@ impl World {
             is_told,
             "client {index} was dropped as {dropped:?}, and is gone: {reason}"
         );
-        self.peers[index].stage = Stage::Gone;
+        let peer = &mut self.peers[index];
+        peer.stage = Stage::Gone;
+        self.door.leave(&mut peer.guest);
+        let topic = peer.client.topic;
+        self.departed.insert(topic, self.turns);
     }
 
     fn reason_to_close(&self, peer: &Peer) -> Option<&'static str> {
@@ -146,12 +151,19 @@ impl World {
         let is_all_said = peer.tap.is_at_boundary() && peer.statuses.is_empty();
         let has_said_good_bye = peer.is_close_written && peer.tap.is_at_boundary();
         let is_peer_done = peer.ending.is_some_and(|ending| ending.is_peer_done);
+        let has_begun = peer.handed > peer.judged;
         let reasons = match peer.stage {
             _ if peer.is_reset_told => return Some("reset"),
+            Stage::Head { .. } | Stage::Respond { .. } | Stage::Shut if peer.is_evicted => {
+                return Some("evicted");
+            }
             Stage::Head { served } => [
                 (peer.is_end_told, "ended"),
-                // What it has begun it may finish.
-                (is_shutdown && peer.handed == peer.judged, "shutdown"),
+                // What it has begun it may finish, but no request is heard behind an answer.
+                (
+                    is_shutdown && (!has_begun || served && since == now),
+                    "shutdown",
+                ),
                 (
                     served && since.after(limits.keep_alive_timeout) <= now,
                     "no request",

@@ -28,7 +28,19 @@ impl Peer {
                     }
                     self.news.push_back((end, News::Response(status)));
                 }
+                Heard::Body(bytes) => {
+                    if let Some(body) = &mut self.body {
+                        let is_right = bytes.iter().all(|&byte| byte == body.byte);
+                        if !is_right || bytes.len() > body.bytes {
+                            return Err(format!("{} bytes, where {body:?} is owed", bytes.len()));
+                        }
+                        body.bytes -= bytes.len();
+                    }
+                }
                 Heard::ResponseEnd { keep_alive } => {
+                    if let Some(body) = self.body.take().filter(|body| body.bytes > 0) {
+                        return Err(format!("the end, where {body:?} is owed"));
+                    }
                     if self.stage != (Stage::Respond { close: !keep_alive }) {
                         return Err(format!("keep-alive: {keep_alive} in {:?}", self.stage));
                     }

@@ -16,6 +16,10 @@ impl History {
         self.messages.push(message);
     }
 
+    pub(crate) fn message(&self, index: usize) -> Message {
+        self.messages[index]
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }

@@ -3,13 +3,7 @@
 use crate::peer::Stage;
 use crate::world::World;
 use fanfare::metrics::Levels;
-use fanfare::relay::SlowPolicy;
-
-/// The most that a frame takes besides its payload.
-const FRAME_HEADER_BYTES_MAX: usize = 10;
-
-/// The least memory that a segment's lists take, if it has some.
-const LIST_BYTES_MIN: usize = 2 * 24 + 4 * 24;
+use fanfare::proxy::PeerAddress;
 
 impl World {
     pub(crate) fn check_turn(&mut self) {
@@ -19,54 +13,29 @@ impl World {
             }
         }
         assert_eq!(self.relay.connections(), self.by_id.len());
-        self.check_served();
-        self.check_memory();
-    }
-
-    /// What is held stays within its bounds.
-    fn check_memory(&mut self) {
-        let limits = &self.character.limits;
-        // A log that is over its bound takes nothing in: so it exceeds that by what one read brings, which
-        // is as much as there is room for, or what came with a request, and a message that was gathered.
-        let read_bytes_max = (limits.topic_log_bytes_max / 4).max(limits.head_bytes_max)
-            + limits.message_bytes_max
-            + FRAME_HEADER_BYTES_MAX;
-        // Two segments that follow each other are at least half full, but for the first and the last.
-        let segment_bytes_max = (limits.topic_log_bytes_max / 8).clamp(1 << 10, 256 << 10);
-        let excess_bytes_max =
-            2 * (read_bytes_max + segment_bytes_max) + segment_bytes_max / 1024 + LIST_BYTES_MIN;
-        let topic_bytes_max = limits.topic_log_bytes_max + excess_bytes_max;
-        let log_bytes_max = (self.relay.topics() * self.encodings() * topic_bytes_max)
-            .min(limits.log_bytes_max + self.encodings() * excess_bytes_max);
-        let log_bytes = self.relay.log_bytes();
-        assert!(
-            log_bytes <= log_bytes_max,
-            "{log_bytes} bytes of logs, {log_bytes_max} at most"
-        );
-        if !self.relay.has_work() {
-            self.burst.clear();
+        let is_public = |index: &&usize| !self.peers[**index].is_operator;
+        let public = self.by_id.values().filter(is_public).count();
+        assert_eq!(self.relay.public_connections(), public);
+        for (&id, &index) in &self.by_id {
+            let peer = &self.peers[index];
+            let client = Some(peer.guest.client()).filter(|&client| client != PeerAddress::Unknown);
+            // Until an answer has left, the connection is that of whom a proxy brought the request for.
+            let is_known = peer.stage == Stage::Open;
+            assert!(
+                !is_known || self.relay.client(id) == client,
+                "client {index} is {client:?}"
+            );
         }
-        let free = 2 * (16 * 1024)
-            + 2 * (limits.outbox_bytes_max + 512)
-            + (2 * limits.head_bytes_max).max(self.character.shares.read_bytes_max);
-        let private_bytes_max = limits.private_bytes_max + self.by_id.len() * free;
-        let topics = self.relay.topics();
-        assert!(
-            topics <= self.character.limits.topics_max,
-            "{topics} topics"
-        );
-        let private_bytes = self.relay.private_bytes();
-        assert!(
-            private_bytes <= private_bytes_max,
-            "{private_bytes} private bytes, {private_bytes_max} at most"
-        );
+        self.check_served();
+        self.check_membership();
+        self.check_memory();
     }
 
     /// In how many encodings a message may be read.
     pub(crate) fn encodings(&self) -> usize {
-        match self.character.limits.compression {
-            Some(_) => 3,
-            None => 1,
+        match self.may_compress {
+            true => 3,
+            false => 1,
         }
     }
 
@@ -138,7 +107,7 @@ impl World {
                 is_all &= peer.client.echo && peer.stage == Stage::Open && !peer.blocked;
             }
         }
-        if self.character.limits.slow_policy == SlowPolicy::Close {
+        if !self.character.may_skip {
             assert_eq!((counters.skips, told), (0, (0, 0)));
         }
         assert!(told.0 <= counters.skips, "{told:?} of {counters:?}");
@@ -153,6 +122,7 @@ impl World {
 
     pub(crate) fn check_nothing_left(&self) {
         assert_eq!(self.relay.connections(), 0);
+        assert!(self.door.is_empty(), "somebody is counted still");
         assert_eq!(self.relay.topics(), 0, "topics are left");
         assert_eq!(self.relay.log_bytes(), 0, "log bytes are left");
         assert_eq!(self.relay.private_bytes(), 0, "private bytes are left");

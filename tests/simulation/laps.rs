@@ -21,12 +21,13 @@ impl World {
         let private_bytes = self.relay.private_bytes();
         let done = call(&mut self.relay);
         let private_bytes = private_bytes.max(self.relay.private_bytes());
-        let limits = &self.character.limits;
         let counted = self.counted(&before);
         let (lapped, skips) = (counted.lapped, counted.skips);
+        self.follow_leaves();
         if lapped + skips == 0 {
             return done;
         }
+        let limits = &self.character.limits;
         let (mut closed, mut may_lap, mut may_skip) = (0, 0, 0);
         for index in live {
             let peer = &self.peers[index];

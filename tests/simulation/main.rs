@@ -6,20 +6,23 @@
 //! judged from outside.
 //!
 //! ```text
-//!   elsewhere.rs: messages that no client sends
+//!   story.rs: the course of events      elsewhere.rs: messages that no client sends
+//!   reload.rs: other limits and files   ghosts.rs: events for connections that are gone
 //!
-//!   client ── client.rs, request.rs, violation.rs: what it sends, with a mark of what it means
-//!     ▲│
+//!   client ── client.rs, request.rs, violation.rs, addresses.rs: what it sends, and from where, with a mark
+//!     ▲│      of what it means
 //!     │▼
 //!   network ─ network.rs: bounded buffers, delays, cuts, short writes, resets
 //!     ▲│
 //!     │▼
 //!   turn.rs, driver.rs ─ the loop, the server's very own
-//!     ▲│                         ┌ tap.rs: what it wrote, parsed by other means
-//!     │▼                         ├ peer.rs: the state that it must be in, inferred from outside
+//!     ▲│                         ┌ tap.rs, hear.rs: what it wrote, parsed by other means, was owed
+//!     │▼                         ├ calls.rs, marks.rs: what each call did, by the counters that rose in it
 //!   Relay ◄───── judged by ──────┼ history.rs, rates.rs: what each member is owed, and may send
-//!                                ├ prompt.rs: in how many turns one is written to, and heard
-//!                                └ judge.rs: deadlines, bounds, wake-ups, and nothing left
+//!     │                          ├ door.rs: which addresses may come in, and which may not
+//!     ▼                          ├ timers.rs, endings.rs, laps.rs: deadlines, and reasons for an end
+//!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns one is written to, and heard
+//!   and are told                 └ judge.rs, memory.rs: bounds, wake-ups, and nothing left
 //! ```
 //!
 //! Where the order is elsewhere, the world is another one: engine/.
@@ -28,19 +31,24 @@
 //! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`; of an
 //! engine's worlds it is `FANFARE_SIM_ENGINE_SEED`.
 
+mod addresses;
 mod bounds;
 mod calls;
 mod character;
 mod client;
+mod door;
 mod driver;
 mod elsewhere;
 mod endings;
 mod engine;
+mod ghosts;
 mod hear;
 mod history;
+mod hooks;
 mod judge;
 mod laps;
 mod marks;
+mod memory;
 mod message;
 mod network;
 mod peer;
@@ -48,9 +56,11 @@ mod prompt;
 mod random;
 mod rates;
 mod regressions;
+mod reload;
 mod request;
 mod script;
 mod storm;
+mod story;
 mod tap;
 mod timers;
 mod turn;

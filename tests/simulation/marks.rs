@@ -2,11 +2,13 @@
 //! the relay's counters to each of them.
 
 use crate::client::Mark;
+use crate::door::{Door, refusal};
 use crate::history::{History, Reader};
 use crate::peer::{Peer, Stage};
 use crate::request::Answer;
+use fanfare::http::Reason;
 use fanfare::metrics::Cause;
-use fanfare::relay::Counters;
+use fanfare::relay::{Counters, Limits};
 use fanfare::wheel::Tick;
 
 /// What there is room for when a request comes.
@@ -17,6 +19,22 @@ pub(crate) struct Room {
     pub(crate) topic: Option<bool>,
     /// Bytes that the topic takes at once; 0 where that can't be known.
     pub(crate) bytes: usize,
+    /// The relay goes down.
+    pub(crate) is_ending: bool,
+    /// Which files are served, of those that were so far.
+    pub(crate) site: usize,
+}
+
+/// What a connection is heard in.
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Tick,
+    pub(crate) limits: &'a Limits,
+    pub(crate) history: &'a mut History,
+    pub(crate) door: &'a mut Door,
+    pub(crate) room: Room,
+    /// There are hooks; they were to be asked.
+    pub(crate) has_hooks: bool,
+    pub(crate) is_asked: bool,
 }
 
 /// What became of it, by the counters that rose meanwhile.
@@ -25,6 +43,8 @@ pub(crate) struct Outcome {
     opened: bool,
     published: u64,
     pings: u64,
+    /// Why its address was refused, if it was.
+    refused: Option<Reason>,
     /// Why it is a WebSocket no more, if that was decided now.
     pub(crate) cause: Option<Cause>,
 }
@@ -35,6 +55,7 @@ impl Outcome {
             opened: counted.opened > 0,
             published: counted.messages,
             pings: counted.pings_received,
+            refused: refusal(counted),
             cause: cause(counted),
         }
     }
@@ -62,20 +83,22 @@ impl Peer {
     /// Goes on as far as was handed over and the stage allows.
     pub(crate) fn follow_marks(
         &mut self,
-        now: Tick,
-        history: &mut History,
+        scene: &mut Scene<'_>,
         mut outcome: Outcome,
-        room: Room,
     ) -> Result<(), String> {
         while let Some((end, mark)) = self.next_mark() {
             match (self.stage, mark) {
+                (Stage::Head { .. }, Mark::Header(client)) => {
+                    self.guest.introduce(client);
+                    self.admit(scene, &mut outcome)?;
+                }
                 (Stage::Head { .. }, Mark::Request(answer)) => {
-                    self.since = now;
+                    self.since = scene.now;
                     self.judged = end;
-                    self.follow_request(now, history, answer, &mut outcome, room)?;
+                    self.follow_request(scene, answer, &mut outcome)?;
                 }
                 (Stage::Open, _) if self.put_off => break,
-                (Stage::Open, mark) => self.follow_frame(now, history, mark, &mut outcome)?,
+                (Stage::Open, mark) => self.follow_frame(scene, mark, &mut outcome)?,
                 (Stage::Closing, Mark::Close(_) | Mark::Violation(_)) => {
                     if let Some(ending) = &mut self.ending {
                         ending.is_peer_done = true;
@@ -91,14 +114,18 @@ impl Peer {
         }
         if self.stage == Stage::Open && outcome.cause == Some(Cause::Memory) {
             // What has come of its next message is no whole one, so that no mark says so.
-            self.run_short(now, history);
+            self.run_short(scene);
         }
         let Outcome {
             opened,
             published,
             pings,
+            refused,
             ..
         } = outcome;
+        if refused.is_some() {
+            return Err(format!("refused for {refused:?} without a request"));
+        }
         match (opened, published, pings) {
             (false, 0, 0) => Ok(()),
             (true, ..) => Err("it joined without a request".into()),
@@ -115,43 +142,85 @@ impl Peer {
 
     fn follow_request(
         &mut self,
-        now: Tick,
-        history: &History,
+        scene: &mut Scene<'_>,
         answer: Answer,
         outcome: &mut Outcome,
-        room: Room,
     ) -> Result<(), String> {
-        let is_upgrade = answer == Answer::Upgrade;
-        if outcome.opened && !(is_upgrade && room.place && room.topic != Some(false)) {
-            return Err(format!("it joined, and {answer:?} was due"));
-        }
         match answer {
-            Answer::Upgrade if std::mem::take(&mut outcome.opened) => {
-                self.join(now, history, outcome, room)?;
+            Answer::Upgrade => return self.follow_upgrade(scene, outcome),
+            Answer::Page { keep_alive, body } => {
+                self.respond(200, !keep_alive);
+                self.body = body.map(|page| page.body(scene.room.site));
             }
-            Answer::Upgrade if room.place && room.topic == Some(true) => {
-                return Err("an upgrade was refused though there is room".into());
-            }
-            Answer::Upgrade => self.respond(503, true),
-            Answer::Page { keep_alive } => self.respond(200, !keep_alive),
+            Answer::Readiness { .. } if scene.room.is_ending => self.respond(503, true),
+            Answer::Readiness { keep_alive } => self.respond(200, !keep_alive),
             Answer::Error(status) => self.respond(status, true),
         }
-        Ok(())
+        match outcome.opened {
+            true => Err(format!("it joined, and {answer:?} was due")),
+            false => Ok(()),
+        }
     }
 
-    fn join(
+    /// The relay looks for a place first, then at the address, then asks the hook, and in the end looks
+    /// whether the topic may begin.
+    fn follow_upgrade(
         &mut self,
-        now: Tick,
-        history: &History,
-        outcome: &Outcome,
-        room: Room,
+        scene: &mut Scene<'_>,
+        outcome: &mut Outcome,
     ) -> Result<(), String> {
+        let Room { place, topic, .. } = scene.room;
+        let is_opened = std::mem::take(&mut outcome.opened);
+        let mut due = (!place).then_some(503);
+        if due.is_none() && self.guest.is_awaited {
+            self.guest.introduce(self.client.forwarded());
+            if !self.admit(scene, outcome)? {
+                // It is told so already.
+                return match is_opened {
+                    true => Err("it joined, though its address is refused".into()),
+                    false => Ok(()),
+                };
+            }
+        }
+        if due.is_none() && scene.has_hooks {
+            scene.is_asked = true;
+            due = self.client.wish.refusal();
+        }
+        if due.is_none() && topic == Some(false) {
+            due = Some(503);
+        }
+        let is_vague = due.is_none() && topic.is_none();
+        match (is_opened, due) {
+            (true, None) => self.join(scene, outcome),
+            (true, Some(due)) => Err(format!("it joined, and {due} was due")),
+            (false, None) if !is_vague => Err("an upgrade was refused though there is room".into()),
+            (false, due) => {
+                self.respond(due.unwrap_or(503), true);
+                Ok(())
+            }
+        }
+    }
+
+    /// It is known whose connection it is: whether that may come in. If not, it is told so.
+    fn admit(&mut self, scene: &mut Scene<'_>, outcome: &mut Outcome) -> Result<bool, String> {
+        let told = outcome.refused.take();
+        let admission = &scene.limits.admission;
+        let is_admitted = (scene.door).admit(&mut self.guest, admission, scene.now, told)?;
+        if !is_admitted {
+            self.since = scene.now;
+            self.respond(429, true);
+        }
+        Ok(is_admitted)
+    }
+
+    fn join(&mut self, scene: &mut Scene<'_>, outcome: &Outcome) -> Result<(), String> {
+        let (now, history) = (scene.now, &scene.history);
         self.stage = Stage::Open;
         (self.active, self.perhaps_active) = (now, now);
         self.statuses.push_back(101);
         self.reader = Some(Reader::join(self.client.number, self.client.echo, history));
         let rest_bytes = (self.handed - self.judged) as usize;
-        if !self.allowance.take_bytes(now, rest_bytes) {
+        if !self.allowance.take_bytes(now, scene.limits, rest_bytes) {
             self.begin_closing(now, (Cause::Rate, Some(1008)), Some(history.len()), false);
             return Ok(());
         }
@@ -161,7 +230,7 @@ impl Peer {
         let is_nothing_heard =
             outcome.published == 0 && outcome.pings == 0 && outcome.cause.is_none();
         self.put_off = has_frames && is_nothing_heard;
-        if self.put_off && rest_bytes <= room.bytes {
+        if self.put_off && rest_bytes <= scene.room.bytes {
             return Err("there was room for what came with the request".into());
         }
         Ok(())
@@ -169,12 +238,12 @@ impl Peer {
 
     fn follow_frame(
         &mut self,
-        now: Tick,
-        history: &mut History,
+        scene: &mut Scene<'_>,
         mark: Mark,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
-        let end = |of: &History| Some(of.len());
+        let now = scene.now;
+        let end = Some(scene.history.len());
         // Memory ends it at a message that the relay could not gather: what went before was heard.
         let is_short = outcome.cause == Some(Cause::Memory);
         let is_heard = match mark {
@@ -183,7 +252,7 @@ impl Peer {
             _ => false,
         };
         if is_short && !is_heard {
-            self.run_short(now, history);
+            self.run_short(scene);
             if let (Some(ending), Mark::Close(_) | Mark::Violation(_)) = (&mut self.ending, mark) {
                 ending.is_peer_done = true;
             }
@@ -191,15 +260,17 @@ impl Peer {
         }
         match mark {
             Mark::Ping(..) if !is_heard => return Err("a ping was not heard".into()),
-            Mark::Message(_) | Mark::Ping(..) if !self.allowance.take_message(now) => {
+            Mark::Message(_) | Mark::Ping(..)
+                if !self.allowance.take_message(now, scene.limits) =>
+            {
                 // It is counted all the same, and not answered.
                 outcome.pings -= u64::from(matches!(mark, Mark::Ping(..)));
-                self.begin_closing(now, (Cause::Rate, Some(1008)), end(history), false);
+                self.begin_closing(now, (Cause::Rate, Some(1008)), end, false);
             }
             Mark::Message(_) if !is_heard => return Err("a message was not published".into()),
             Mark::Message(message) => {
                 outcome.published -= 1;
-                history.push(message);
+                scene.history.push(message);
                 (self.active, self.perhaps_active) = (now, now);
             }
             Mark::Ping(number, bytes) => {
@@ -207,19 +278,19 @@ impl Peer {
                 self.on_ping_handed(number, bytes);
             }
             Mark::Close(code) => {
-                self.begin_closing(now, (Cause::Peer, code), end(history), true);
+                self.begin_closing(now, (Cause::Peer, code), end, true);
             }
             Mark::Violation(code) => {
-                self.begin_closing(now, (Cause::Protocol, Some(code)), end(history), true);
+                self.begin_closing(now, (Cause::Protocol, Some(code)), end, true);
             }
-            Mark::Request(_) => return Err("a request in a WebSocket".into()),
+            Mark::Request(_) | Mark::Header(_) => return Err("a request in a WebSocket".into()),
         }
         Ok(())
     }
 
     /// There was no memory for the rest of its message.
-    fn run_short(&mut self, now: Tick, history: &History) {
+    fn run_short(&mut self, scene: &Scene<'_>) {
         let told = (Cause::Memory, Some(1013));
-        self.begin_closing(now, told, Some(history.len()), false);
+        self.begin_closing(scene.now, told, Some(scene.history.len()), false);
     }
 }

@@ -1,14 +1,18 @@
 //! One connection as the world knows it: the client, the kernel between, what was heard of the
 //! relay, and a shadow of the state that the relay must be in for it, inferred from outside.
 
+use crate::addresses::Origin;
 use crate::client::Client;
+use crate::door::Guest;
 use crate::history::Reader;
 use crate::network::Socket;
 use crate::prompt::Waits;
 use crate::rates::Allowance;
+use crate::request::Body;
 use crate::tap::Tap;
 use fanfare::metrics::Cause;
-use fanfare::relay::{ConnId, Limits};
+use fanfare::proxy::PeerAddress;
+use fanfare::relay::ConnId;
 use fanfare::turn::Readiness;
 use fanfare::wheel::Tick;
 use std::collections::VecDeque;
@@ -58,6 +62,13 @@ pub(crate) struct Peer {
     pub(crate) socket: Socket,
     pub(crate) tap: Tap,
     pub(crate) id: Option<ConnId>,
+    /// Where it comes from, whether that is a trusted proxy, and whose connection it is.
+    pub(crate) address: PeerAddress,
+    pub(crate) is_proxy: bool,
+    pub(crate) guest: Guest,
+    /// It came by the admin listener, and had to make room for somebody else there.
+    pub(crate) is_operator: bool,
+    pub(crate) is_evicted: bool,
     /// Its socket was often or for long without room, by the network's will.
     pub(crate) slow: bool,
     pub(crate) news: VecDeque<(u64, News)>,
@@ -96,6 +107,10 @@ pub(crate) struct Peer {
     pub(crate) handed: u64,
     pub(crate) is_end_told: bool,
     pub(crate) is_reset_told: bool,
+    /// A timer may be armed until then, though the limits in force now want it earlier.
+    pub(crate) armed_until: Tick,
+    /// The body that is owed with a response, as far as it is known.
+    pub(crate) body: Option<Body>,
     /// Statuses that are owed.
     pub(crate) statuses: VecDeque<u16>,
     /// Frames came with the request, and the relay keeps them until there is room.
@@ -115,12 +130,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(client: Client, socket: Socket, tap: Tap, limits: &Limits) -> Self {
+    pub(crate) fn new(client: Client, socket: Socket, tap: Tap, origin: &Origin) -> Self {
         Peer {
             client,
             socket,
             tap,
             id: None,
+            address: origin.peer,
+            is_proxy: origin.is_proxy,
+            guest: Guest::new(PeerAddress::Unknown),
+            is_operator: false,
+            is_evicted: false,
             slow: false,
             news: VecDeque::new(),
             stage: Stage::Head { served: false },
@@ -143,6 +163,8 @@ impl Peer {
             handed: 0,
             is_end_told: false,
             is_reset_told: false,
+            armed_until: Tick(0),
+            body: None,
             statuses: VecDeque::new(),
             put_off: false,
             pings: VecDeque::new(),
@@ -151,7 +173,7 @@ impl Peer {
             readiness: Readiness::default(),
             excused_at: None,
             waits: Waits::default(),
-            allowance: Allowance::of(limits),
+            allowance: Allowance::default(),
         }
     }
 
@@ -159,6 +181,10 @@ impl Peer {
     pub(crate) fn prove_alive(&mut self, now: Tick) {
         self.heard = now;
         self.pong_awaited = None;
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stage == Stage::Gone
     }
 
     pub(crate) fn is_member(&self) -> bool {
@@ -196,6 +222,7 @@ impl Peer {
 
     pub(crate) fn respond(&mut self, status: u16, close: bool) {
         self.statuses.push_back(status);
+        self.body = None;
         self.stage = Stage::Respond { close };
     }
 

@@ -92,7 +92,7 @@ impl World {
         let walks = (members.len() * self.encodings()).clamp(1, connections);
 
         // What one connection is owed at once, at most: so many does a turn's part in bytes serve at least.
-        let owed_bytes_max = 2 * limits.topic_log_bytes_max
+        let owed_bytes_max = 2 * (self.held.topic_log_bytes_max).max(limits.topic_log_bytes_max)
             + limits.message_bytes_max
             + limits.head_bytes_max
             + limits.outbox_bytes_max
@@ -120,6 +120,25 @@ impl World {
         let laps = connections.div_ceil(pace.laps_per_turn);
         let room = connections * (serve + laps);
         Pace { serve, read, room }
+    }
+
+    /// Turns that it takes to get rid of what all logs hold too much, once less is allowed: those who have
+    /// room are served, and those who have not are lapped.
+    pub(crate) fn turns_to_relieve(&self) -> usize {
+        let laps = self
+            .live
+            .len()
+            .div_ceil(self.character.limits.pace.laps_per_turn);
+        2 * self.pace().serve + laps
+    }
+
+    /// Whether somebody was written to in this turn who is behind.
+    pub(crate) fn is_any_laggard_served(&self) -> bool {
+        let is_served = |&index: &usize| {
+            let peer = &self.peers[index];
+            peer.is_member() && peer.is_behind && peer.waits.written_in == self.turns
+        };
+        self.live.iter().any(is_served)
     }
 
     /// A connection is read, or what was kept of it taken in. Nobody in line is heard twice before the

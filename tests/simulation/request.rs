@@ -2,6 +2,7 @@
 
 use crate::random::Random;
 use crate::tap::KEY;
+use fanfare::http::{File, Site};
 use fanfare::proto::handshake::Request as Handshake;
 use fanfare::relay::Limits;
 
@@ -11,7 +12,13 @@ pub(crate) enum Answer {
     /// 101, or 503 where there is no place.
     Upgrade,
     /// 200.
-    Page { keep_alive: bool },
+    Page {
+        keep_alive: bool,
+        /// The page, unless it has no body, or one that is not known here.
+        body: Option<Page>,
+    },
+    /// 200, or 503 once the relay goes down.
+    Readiness { keep_alive: bool },
     /// An error, and the end.
     Error(u16),
 }
@@ -36,18 +43,73 @@ impl Request {
     }
 }
 
-/// Joins a topic, and offers compression with a window of so many bits.
+/// A page, by its place among those that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Page(usize);
+
+/// A body that is all of one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Body {
+    pub(crate) byte: u8,
+    pub(crate) bytes: usize,
+}
+
+/// Pages, of which one leaves in several writes, and their sizes.
+const PAGES: [(&str, &str, usize); 3] = [
+    ("/", "index.html", 500),
+    ("/app.js", "app.js", 150_000),
+    ("/style.css", "style.css", 0),
+];
+
+impl Page {
+    /// What it is in the files that are served, which change with each reload.
+    pub(crate) fn body(self, site: usize) -> Body {
+        let (_, _, bytes) = PAGES[self.0];
+        Body {
+            byte: b'a' + (site % 26) as u8,
+            bytes: if bytes == 0 { 0 } else { bytes + site },
+        }
+    }
+}
+
+/// The files that are served at first, or after so many reloads.
+pub(crate) fn site(number: usize) -> Site {
+    let pages = (0..PAGES.len()).map(Page);
+    Site::new(pages.map(|page| {
+        let Body { byte, bytes } = page.body(number);
+        File {
+            path: PAGES[page.0].1.into(),
+            body: vec![byte; bytes].into(),
+            modified: None,
+        }
+    }))
+}
+
+/// A topic's name.
+pub(crate) fn topic_name(topic: usize) -> String {
+    match topic {
+        0 => "lobby".into(),
+        _ => format!("topic {topic}"),
+    }
+}
+
+/// Joins a topic, and offers compression with a window of so many bits; a proxy may bring it.
 pub(crate) fn upgrade(
-    topic: usize,
-    echo: bool,
+    (topic, echo, wish): (usize, bool, Option<&str>),
     window_bits: Option<u32>,
+    forwarded: Option<&str>,
     random: &mut Random,
 ) -> Request {
-    let target = match (topic, echo) {
-        (0, true) => "/ws".to_owned(),
-        (0, false) => "/ws?echo=0".to_owned(),
-        (_, true) => format!("/ws/topic%20{topic}"),
-        (_, false) => format!("/ws/topic%20{topic}?a=b&echo=0"),
+    let path = match topic {
+        0 => "/ws".to_owned(),
+        _ => format!("/ws/topic%20{topic}"),
+    };
+    let mut query: Vec<&str> = wish.into_iter().collect();
+    query.extend((topic > 0 && !echo).then_some("a=b"));
+    query.extend((!echo).then_some("echo=0"));
+    let target = match &query[..] {
+        [] => path,
+        query => format!("{path}?{}", query.join("&")),
     };
     let mut bytes = Vec::new();
     let offer = window_bits.map(|bits| match random.below(3) {
@@ -55,6 +117,7 @@ pub(crate) fn upgrade(
         _ => format!("permessage-deflate; server_max_window_bits={bits}"),
     });
     let mut headers = Vec::new();
+    headers.extend(forwarded.map(|line| ("X-Forwarded-For", line)));
     if random.once_in(2) {
         headers.push(("User-Agent", "a client"));
     }
@@ -77,9 +140,12 @@ pub(crate) fn upgrade(
 }
 
 /// Looks at a page.
-pub(crate) fn page(random: &mut Random) -> Request {
+pub(crate) fn page(forwarded: Option<&str>, random: &mut Random) -> Request {
     let method = random.pick(&["GET", "GET", "HEAD"]);
-    let path = random.pick(&["/", "/app.js", "/style.css"]);
+    let page = random.below(PAGES.len());
+    let path = PAGES[page].0;
+    let forwarded = forwarded.map(|line| format!("X-Forwarded-For: {line}\r\n"));
+    let forwarded = forwarded.unwrap_or_default();
     let keep_alive = !random.once_in(4);
     let connection = if keep_alive {
         ""
@@ -87,8 +153,39 @@ pub(crate) fn page(random: &mut Random) -> Request {
         "Connection: close\r\n"
     };
     Request::new(
-        format!("{method} {path} HTTP/1.1\r\nHost: sim\r\n{connection}\r\n"),
-        Answer::Page { keep_alive },
+        format!("{method} {path} HTTP/1.1\r\nHost: sim\r\n{forwarded}{connection}\r\n"),
+        Answer::Page {
+            keep_alive,
+            body: (method == "GET").then_some(Page(page)),
+        },
+    )
+}
+
+/// What an operator asks for.
+pub(crate) fn operator(random: &mut Random) -> Request {
+    let keep_alive = !random.once_in(4);
+    let page = Answer::Page {
+        keep_alive,
+        body: None,
+    };
+    let (path, answer) = match random.below(8) {
+        0 => ("/", page),
+        1 => ("/healthz", page),
+        2 => ("/metrics", page),
+        3 => ("/topics", page),
+        4 => ("/topics?topic=lobby", page),
+        5 => ("/nothing", Answer::Error(404)),
+        6 => ("/ws", Answer::Error(404)),
+        _ => ("/readyz", Answer::Readiness { keep_alive }),
+    };
+    let connection = if keep_alive {
+        ""
+    } else {
+        "Connection: close\r\n"
+    };
+    Request::new(
+        format!("GET {path} HTTP/1.1\r\nHost: sim\r\n{connection}\r\n"),
+        answer,
     )
 }
 

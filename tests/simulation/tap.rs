@@ -19,6 +19,8 @@ const INFLATED_BYTES_MAX: usize = 256 * 1024;
 pub(crate) enum Heard<'a> {
     /// A response's head.
     Response(u16),
+    /// A part of a response's body.
+    Body(&'a [u8]),
     /// All of a response has come; whether another request may follow.
     ResponseEnd {
         keep_alive: bool,
@@ -160,8 +162,8 @@ impl Tap {
         let length = length.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
         let length: usize = length.ok_or("a response without a length")?;
         self.mode = Mode::Body {
-            // A timeout answers no request, whatever is under way.
-            left: if head_only && head.status != 408 {
+            // A timeout answers no request, whatever is under way, and nor does what is said at the door.
+            left: if head_only && ![408, 429].contains(&head.status) {
                 0
             } else {
                 length
@@ -180,7 +182,9 @@ impl Tap {
             let taken = bytes.len().min(*left);
             *left -= taken;
             self.heard_bytes += taken as u64;
-            *bytes = &bytes[taken..];
+            let (body, rest) = bytes.split_at(taken);
+            *bytes = rest;
+            on(self.heard_bytes, Heard::Body(body))?;
         }
         self.end_body(on)
     }

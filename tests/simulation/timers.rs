@@ -10,16 +10,25 @@ use fanfare::metrics::Cause;
 use fanfare::relay::Relay;
 use fanfare::wheel::Tick;
 
+/// Index among the states of connections.
+const RESPONDING: usize = 1;
+
 impl World {
     /// Time is up for a connection: what the relay does then was due, and nobody has spoken who is judged
     /// for silence.
     pub(crate) fn tell_timer<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
         let before = *self.relay.counters();
+        let responding = |relay: &Relay| relay.levels().connections[RESPONDING];
+        let responding_before = responding(&self.relay);
         let told = call(&mut self.relay);
         let counted = self.counted(&before);
         let limits = &self.character.limits;
         let now = self.now;
-        let is_timed_out = counted.refusals[Reason::Timeout as usize] > 0;
+        // What operators are refused is counted nowhere.
+        let is_timed_out = match self.peers[index].is_operator {
+            true => responding(&self.relay) > responding_before,
+            false => counted.refusals[Reason::Timeout as usize] > 0,
+        };
         let is_dead = self.is_dead(&self.peers[index]);
         let peer = &mut self.peers[index];
         // What came after the last poll had been full is not known to be there.
@@ -53,6 +62,7 @@ impl World {
             _ => None,
         };
         assert_eq!(cause(&counted), done, "the timer of client {index}");
+        self.follow_hooks(index, 0, false);
         told
     }
 
@@ -75,8 +85,11 @@ impl World {
         }
         let limits = &self.character.limits;
         let peer = &mut self.peers[index];
-        let (now, since) = (self.now, peer.since);
-        let stall = peer.stall_deadline(limits.stalled_write_timeout);
+        assert!(
+            !peer.is_evicted,
+            "client {index} has to make room, and stays"
+        );
+        let now = self.now;
         if peer.readiness.is_listed {
             // It is heard first, and looked at again in the next tick.
             peer.excused_at = Some(now);
@@ -91,31 +104,50 @@ impl World {
         if peer.excused_at == Some(now) {
             return;
         }
-        if peer.stage == Stage::Open
-            && let Some(idle) = limits.idle_timeout
-        {
-            let deadline = peer.perhaps_active.after(idle);
-            assert!(now < deadline, "client {index} is idle, and stays");
+        let deadlines = self.deadlines(&self.peers[index]);
+        for (deadline, what) in deadlines.into_iter().flatten() {
+            let deadline = deadline.max(self.peers[index].armed_until);
+            assert!(
+                now < deadline,
+                "client {index} is {what}, due at {deadline:?}, and nothing happens"
+            );
         }
-        let (deadline, what) = match peer.stage {
+    }
+
+    /// Until when a timer is armed at last: where it can't be known for what, for the longest that there is.
+    pub(crate) fn armed_until(&self, peer: &Peer) -> Tick {
+        let limits = &self.character.limits;
+        let longest = limits.heartbeat_interval.max(limits.pong_timeout);
+        let longest = longest.max(limits.stalled_write_timeout);
+        match self.deadlines(peer) {
+            [idle, Some((other, _))] => idle.map_or(other, |(idle, _)| idle.min(other)),
+            [_, None] => self.now.after(longest),
+        }
+    }
+
+    /// Until when something has to have happened, as far as that is known: for messages, and otherwise.
+    fn deadlines(&self, peer: &Peer) -> [Option<(Tick, &'static str)>; 2] {
+        let limits = &self.character.limits;
+        let since = peer.since;
+        let stall = (peer.stall_deadline(limits.stalled_write_timeout), "stalled");
+        let idle = limits.idle_timeout.filter(|_| peer.stage == Stage::Open);
+        let idle = idle.map(|idle| (peer.perhaps_active.after(idle), "idle"));
+        let other = match peer.stage {
             Stage::Head { served: true } => (since.after(limits.keep_alive_timeout), "no request"),
             Stage::Head { served: false } => (since.after(limits.handshake_timeout), "no request"),
-            Stage::Respond { .. } if peer.blocked => (stall, "stalled"),
+            Stage::Respond { .. } if peer.blocked => stall,
             // Of a reader that was moved to the live end, nothing may be pending.
-            Stage::Open if peer.lapped_in > 0 && peer.tap.is_at_boundary() => return,
-            Stage::Open if peer.blocked => (stall, "stalled"),
+            Stage::Open if peer.lapped_in > 0 && peer.tap.is_at_boundary() => return [idle, None],
+            Stage::Open if peer.blocked => stall,
             Stage::Open => match peer.pong_awaited {
-                Some(_) if peer.is_pong_vague => return,
+                Some(_) if peer.is_pong_vague => return [idle, None],
                 Some(since) => (since.after(limits.pong_timeout), "dead"),
                 None => (peer.heard.after(limits.heartbeat_interval), "silent"),
             },
             Stage::Closing => (since.after(limits.close_timeout), "closing"),
             Stage::Shut => (since.after(LINGER_TICKS), "lingering"),
-            Stage::Respond { .. } | Stage::Gone => return,
+            Stage::Respond { .. } | Stage::Gone => return [None, None],
         };
-        assert!(
-            now < deadline,
-            "client {index} is {what}, due at {deadline:?}, and nothing happens"
-        );
+        [idle, Some(other)]
     }
 }

@@ -1,8 +1,10 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
+use crate::door::{Guest, refusal};
 use crate::world::World;
-use fanfare::proxy::PeerAddress;
-use fanfare::relay::Side;
+use fanfare::http::Reason;
+use fanfare::proxy::{ClientAddress, PeerAddress};
+use fanfare::relay::{ADMIN_CONNECTIONS_MAX, ConnId, Side};
 
 /// Turns in a row that may change nothing, besides those that it takes to visit everybody.
 const IDLE_TURNS_MAX: usize = 16;
@@ -14,9 +16,12 @@ impl World {
         let before = *self.relay.counters();
         self.relay.begin_turn(self.now);
         self.follow_shutdown(&before);
+        self.follow_leaves();
         self.take_events();
+        self.reload();
         self.begin_shutdown();
         self.accept();
+        self.haunt();
         self.publish_mail();
         let mut turn = self.turn.take().expect("it is put back");
         turn.run(self);
@@ -72,7 +77,8 @@ impl World {
             let Some(index) = self.backlog.pop_front() else {
                 return;
             };
-            let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
+            let before = *self.relay.counters();
+            let id = self.hand_in(index);
             let freed_in = self.freed_in.get(&id.slot.0).copied();
             assert_ne!(freed_in, Some(self.turns), "{id:?} was closed in this turn");
             let is_taken = self.by_id.keys().any(|other| other.slot == id.slot);
@@ -82,8 +88,53 @@ impl World {
             peer.id = Some(id);
             (peer.since, peer.heard) = (self.now, self.now);
             peer.socket.stir();
+            let refused = refusal(&self.counted(&before));
+            self.follow_accept(index, refused);
             self.moved = true;
             self.note(|| format!("client {index} is {id:?}"));
+        }
+    }
+
+    /// A connection comes by the listener that it is for.
+    fn hand_in(&mut self, index: usize) -> ConnId {
+        let peer = &self.peers[index];
+        let side = match peer.is_operator {
+            true => Side::Admin,
+            false => Side::Public,
+        };
+        if peer.is_operator {
+            self.operators.retain(|&other| !self.peers[other].is_gone());
+            // One that hoards connections there loses its oldest, and keeps nobody out.
+            if self.operators.len() == ADMIN_CONNECTIONS_MAX {
+                let oldest = self.operators.remove(0);
+                self.peers[oldest].is_evicted = true;
+            }
+            self.operators.push(index);
+        }
+        self.relay.handle_accept(side, self.peers[index].address)
+    }
+
+    /// A client comes in, or its address has too many.
+    fn follow_accept(&mut self, index: usize, refused: Option<Reason>) {
+        let keeps_addresses = self.character.keeps_addresses();
+        let admission = &self.character.limits.admission;
+        let peer = &mut self.peers[index];
+        peer.guest = Guest::new(match keeps_addresses {
+            true => peer.address,
+            false => PeerAddress::Unknown,
+        });
+        let is_awaited = peer.is_proxy && admission.client_address != ClientAddress::Peer;
+        if peer.is_operator || is_awaited {
+            assert_eq!(refused, None, "client {index} at the door");
+            peer.guest.is_awaited = is_awaited;
+            return;
+        }
+        self.door.leaving = 0;
+        let admitted = (self.door).admit(&mut peer.guest, admission, self.now, refused);
+        match admitted {
+            Ok(true) => {}
+            Ok(false) => peer.respond(429, true),
+            Err(fault) => panic!("client {index} at the door: {fault}"),
         }
     }
 

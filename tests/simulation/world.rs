@@ -2,17 +2,16 @@
 //! fake clock, with clients that do all that clients do.
 
 use crate::character::Character;
-use crate::client::{Client, Whim};
-use crate::elsewhere::Mail;
+use crate::door::Door;
+use crate::elsewhere::{Life, Mail};
 use crate::endings::Shutdown;
 use crate::history::History;
-use crate::network::Socket;
-use crate::peer::{News, Peer, Stage};
+use crate::hooks::Ears;
+use crate::peer::Peer;
 use crate::random::Random;
-use crate::tap::Tap;
-use fanfare::http::{File, Site};
-use fanfare::proto::{Role, Session};
-use fanfare::relay::{ConnId, Counters, MessageId, Relay};
+use crate::reload::Held;
+use crate::request::site;
+use fanfare::relay::{ConnId, Counters, Relay};
 use fanfare::turn::Turn;
 use fanfare::wheel::Tick;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -32,8 +31,20 @@ pub(crate) struct World {
     pub(crate) raised: VecDeque<usize>,
     /// The last poll took all events there were.
     pub(crate) is_all_reported: bool,
-    /// Of each topic the last message from elsewhere, and how many there had been by then.
-    pub(crate) numbered: HashMap<usize, (MessageId, usize)>,
+    pub(crate) lives: HashMap<usize, Life>,
+    /// The turn in which somebody last left a topic.
+    pub(crate) departed: HashMap<usize, u64>,
+    /// What the hooks hear, if there are any.
+    pub(crate) ears: Option<Ears>,
+    pub(crate) door: Door,
+    /// Those that came by the admin listener, the oldest first, and are not known to be gone.
+    pub(crate) operators: Vec<usize>,
+    /// Connections that are gone, the last one first.
+    pub(crate) ghosts: Vec<ConnId>,
+    pub(crate) is_reload_wanted: bool,
+    pub(crate) held: Held,
+    /// Compression may have been agreed on with somebody.
+    pub(crate) may_compress: bool,
     /// The loop's turns; taken out while one is under way.
     pub(crate) turn: Option<Turn>,
     pub(crate) histories: Vec<History>,
@@ -63,8 +74,12 @@ impl World {
         if trace {
             println!("{character:#?}");
         }
+        let mut relay = Relay::new(character.limits.clone(), site(0), now);
+        let ears = character.has_hooks.then(Ears::default);
+        if let Some(ears) = &ears {
+            relay.set_hooks(ears.hooks());
+        }
         World {
-            relay: Relay::new(character.limits.clone(), site(), now),
             now,
             peers: Vec::new(),
             live: Vec::new(),
@@ -73,7 +88,16 @@ impl World {
             raised: VecDeque::new(),
             is_all_reported: true,
             turn: Some(Turn::new(character.shares)),
-            numbered: HashMap::new(),
+            lives: HashMap::new(),
+            departed: HashMap::new(),
+            door: Door::default(),
+            operators: Vec::new(),
+            ghosts: Vec::new(),
+            is_reload_wanted: false,
+            held: Held::default(),
+            may_compress: character.limits.compression.is_some(),
+            ears,
+            relay,
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,
             reads: 0,
@@ -91,278 +115,10 @@ impl World {
         }
     }
 
-    /// The whole story.
-    pub(crate) fn run(&mut self) {
-        for _ in 0..self.character.rounds {
-            self.round();
-        }
-        self.calm_down();
-        self.farewell();
-    }
-
     pub(crate) fn note(&self, what: impl FnOnce() -> String) {
         if self.trace {
             println!("{:>6} turn {:>5}: {}", self.now.0, self.turns, what());
         }
-    }
-
-    /// Some things happen, the relay may get a turn, and time may pass.
-    fn round(&mut self) {
-        for _ in 0..=self.random.below(self.character.bustle as usize) {
-            self.happen();
-        }
-        if self.is_awake() {
-            self.turn();
-        }
-        if self.random.once_in(self.character.pace) {
-            if self.random.once_in(4) {
-                self.settle();
-                self.pass_time(u32::MAX);
-            } else {
-                let ticks = self.random.between(1, 20);
-                self.pass_time(ticks);
-            }
-        }
-    }
-
-    /// One thing happens.
-    fn happen(&mut self) {
-        let is_room = self.live.len() < self.character.clients_at_once;
-        let comes = is_room && self.peers.len() < self.character.clients && self.shutdown.is_none();
-        if self.live.is_empty() || (comes && self.random.once_in(3)) {
-            if comes {
-                self.connect();
-            }
-            return;
-        }
-        if self.random.once_in(self.character.often.elsewhere) {
-            self.send_mail();
-        }
-        let index = self.live[self.random.below(self.live.len())];
-        if self.random.once_in(self.character.often.freeze) {
-            self.freeze(index);
-        }
-        let (random, peer) = (&mut self.random, &mut self.peers[index]);
-        if random.once_in(self.character.often.spurious) {
-            peer.socket.stir();
-        }
-        match random.below(4) {
-            0 if !peer.socket.has_ended() && peer.socket.backlog() < self.character.volume_max => {
-                let mut whim = Whim {
-                    random,
-                    character: &self.character,
-                };
-                peer.client.act(&mut peer.socket, &mut peer.tap, &mut whim);
-            }
-            1 => {
-                let bytes = random.size(self.character.segment_bytes_max);
-                peer.socket.arrive(self.now, bytes);
-            }
-            _ => {
-                let mut bytes = random.size(self.character.segment_bytes_max);
-                if peer.slow {
-                    bytes = random.below(bytes.min(1000) + 1);
-                }
-                self.deliver(index, bytes);
-            }
-        }
-    }
-
-    fn connect(&mut self) {
-        let index = self.peers.len();
-        let (random, character) = (&mut self.random, &self.character);
-        let client = Client::draw(index as u32, character, random);
-        let mut capacity = || {
-            random
-                .size(character.capacity_max)
-                .max(character.capacity_min)
-        };
-        let send_capacity = capacity();
-        let receive_capacity = capacity();
-        let mut socket = Socket::default();
-        socket.send_capacity = send_capacity;
-        socket.receive_capacity = receive_capacity;
-        socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
-        let mut tap = Tap::default();
-        tap.session = character.differential.then(|| Session::new(Role::Client));
-        let mut peer = Peer::new(client, socket, tap, &character.limits);
-        peer.slow = random.once_in(character.often.slow);
-        if random.once_in(character.often.dead) {
-            // It reads nothing, ever, though it writes.
-            peer.socket.down_frozen = Tick(u32::MAX);
-        }
-        self.peers.push(peer);
-        self.live.push(index);
-        self.backlog.push_back(index);
-    }
-
-    /// A direction stands still for a while.
-    fn freeze(&mut self, index: usize) {
-        let until = self.now.after(self.random.between(1, 200));
-        let socket = &mut self.peers[index].socket;
-        let direction = match self.random.below(2) {
-            0 => &mut socket.up_frozen,
-            _ => &mut socket.down_frozen,
-        };
-        *direction = until.max(*direction);
-    }
-
-    /// Bytes reach the client, and it takes in what they say.
-    fn deliver(&mut self, index: usize, bytes_max: usize) -> bool {
-        let peer = &mut self.peers[index];
-        let mut moved = peer.socket.deliver(self.now, bytes_max);
-        if peer.client.has_vanished() || self.now < peer.socket.down_frozen {
-            return moved;
-        }
-        let delivered = peer.socket.delivered();
-        while peer.news.front().is_some_and(|news| news.0 <= delivered)
-            && let Some((_, news)) = peer.news.pop_front()
-        {
-            if peer.socket.has_ended() {
-                continue;
-            }
-            moved = true;
-            match news {
-                News::Response(status) => {
-                    peer.client.is_compressed |= peer.tap.is_compressed();
-                    peer.client.on_response(status);
-                }
-                News::ResponseEnd { keep_alive } => {
-                    peer.client.on_response_end(keep_alive, &mut peer.socket);
-                }
-                News::Ping => peer.client.on_ping(&mut peer.socket),
-                News::Close(code) => peer.client.on_close(code, &mut peer.socket),
-            }
-        }
-        if peer.socket.is_down_ended() && !peer.socket.has_ended() {
-            peer.client.on_end(&mut peer.socket);
-            moved |= peer.socket.has_ended();
-        }
-        moved
-    }
-
-    /// Something would wake the loop from its sleep.
-    pub(crate) fn is_awake(&self) -> bool {
-        self.relay.has_work()
-            || self.turn.as_ref().is_some_and(Turn::has_work)
-            || !self.backlog.is_empty()
-            || !self.mail.is_empty()
-            || self.is_shutdown_wanted
-            || self.relay.poll_timeout().is_some_and(|due| due <= self.now)
-            || self
-                .live
-                .iter()
-                .any(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge())
-    }
-
-    /// Lets everything that can move do so, until the relay sleeps and nothing is under way; then
-    /// nobody may be owed a thing.
-    pub(crate) fn settle(&mut self) {
-        loop {
-            let mut moved = false;
-            for index in self.live.clone() {
-                moved |= self.peers[index].socket.arrive(self.now, usize::MAX);
-                moved |= self.deliver(index, usize::MAX);
-            }
-            if self.is_awake() {
-                self.turn();
-            } else if !moved {
-                break;
-            }
-        }
-        self.check_settled();
-    }
-
-    /// Lets time pass, but not beyond what is due next, unless turns come late in this world.
-    fn pass_time(&mut self, ticks_max: u32) {
-        let due = self.relay.poll_timeout();
-        let frozen = self.live.iter().flat_map(|&index| {
-            let socket = &self.peers[index].socket;
-            [socket.up_frozen, socket.down_frozen]
-        });
-        let thaw = frozen.filter(|&until| until > self.now && until < Tick(u32::MAX));
-        let next = due.into_iter().chain(thaw).min();
-        let mut ticks = ticks_max.min(next.map_or(1, |next| next.since(self.now)));
-        if self.character.late && self.random.once_in(3) {
-            ticks += self.random.between(1, 30);
-        }
-        self.now = self.now.after(ticks);
-    }
-
-    /// The bustle ends: whoever can read does, and gets everything.
-    fn calm_down(&mut self) {
-        for &index in &self.live {
-            let socket = &mut self.peers[index].socket;
-            for frozen in [&mut socket.up_frozen, &mut socket.down_frozen] {
-                if *frozen < Tick(u32::MAX) {
-                    *frozen = Tick(0);
-                }
-            }
-        }
-        self.character.often.refuse = 0;
-        self.settle();
-        for topic in 0..self.histories.len() {
-            let publisher = self.live.iter().copied().find(|&index| {
-                let peer = &self.peers[index];
-                let client = &peer.client;
-                client.topic == topic
-                    && client.can_publish()
-                    && peer.stage == Stage::Open
-                    && peer.socket.up_frozen <= self.now
-            });
-            if let Some(index) = publisher {
-                let peer = &mut self.peers[index];
-                let mut whim = Whim {
-                    random: &mut self.random,
-                    character: &self.character,
-                };
-                peer.client.publish(&mut peer.socket, &mut whim);
-            }
-        }
-        self.settle();
-        self.check_skips();
-    }
-
-    /// Everybody leaves, or is sent away, and nothing may be left of them.
-    fn farewell(&mut self) {
-        let begin = self.now;
-        if self.character.shutdown {
-            self.is_shutdown_wanted = true;
-        } else {
-            for index in self.live.clone() {
-                let peer = &mut self.peers[index];
-                let mut whim = Whim {
-                    random: &mut self.random,
-                    character: &self.character,
-                };
-                if peer.socket.has_ended() {
-                } else if whim.random.once_in(8) {
-                    peer.client.vanish(&mut peer.socket);
-                } else {
-                    peer.client.leave(&mut peer.socket, &mut whim);
-                }
-            }
-        }
-        let limits = &self.character.limits;
-        let patience = [
-            limits.handshake_timeout,
-            limits.keep_alive_timeout,
-            limits.heartbeat_interval,
-            limits.pong_timeout,
-            limits.stalled_write_timeout,
-            limits.close_timeout,
-            1000,
-        ];
-        let end = begin.after(4 * patience.iter().sum::<u32>());
-        loop {
-            self.settle();
-            if self.live.is_empty() {
-                break;
-            }
-            assert!(self.now < end, "{} connections never end", self.live.len());
-            self.pass_time(u32::MAX);
-        }
-        self.check_nothing_left();
     }
 
     /// Counts since `before`.
@@ -384,14 +140,4 @@ impl World {
             .for_each(|(count, before)| less(count, before));
         counted
     }
-}
-
-/// Pages, of which one leaves in several writes.
-fn site() -> Site {
-    let files = [("index.html", 500), ("app.js", 150_000), ("style.css", 0)];
-    Site::new(files.map(|(path, bytes)| File {
-        path: path.into(),
-        body: vec![b'x'; bytes].into(),
-        modified: None,
-    }))
 }

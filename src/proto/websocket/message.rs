@@ -178,13 +178,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_grows_is_moved_seldom() {
+        let mut gather = Gather::default();
+        let sizes: std::collections::BTreeSet<usize> = (0..1000)
+            .map(|n| {
+                gather.push(piece(n == 0, false, &[7]));
+                gather.heap_bytes()
+            })
+            .collect();
+        assert!(sizes.len() <= 11, "{sizes:?}");
+    }
+
     proptest! {
         #[test]
         fn memory_is_bounded_by_what_arrived(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..500), 1..20)) {
             let mut gather = Gather::default();
             let mut arrived = Vec::new();
             for (i, payload) in pieces.iter().enumerate() {
+                let foretold = gather.heap_bytes_after(payload.len());
                 prop_assert!(gather.push(piece(i == 0, false, payload)).is_none());
+                prop_assert_eq!(gather.heap_bytes(), foretold);
                 arrived.extend_from_slice(payload);
                 prop_assert_eq!(gather.bytes(), arrived.len());
                 prop_assert!(gather.heap_bytes() <= (2 * arrived.len()).max(8));

@@ -124,7 +124,7 @@ impl Member {
         let heard = tap.hear(bytes, &mut |_, heard| match heard {
             Heard::Response(101) => Ok(()),
             Heard::Response(status) => Err(format!("answered with {status}")),
-            Heard::ResponseEnd { .. } | Heard::Pong(_) => Ok(()),
+            Heard::Body(_) | Heard::ResponseEnd { .. } | Heard::Pong(_) => Ok(()),
             Heard::Ping => {
                 if !self.socket.has_ended() {
                     Role::Client.write_frame(true, OpCode::Pong, &[], self.socket.push());

@@ -42,6 +42,12 @@ fn examples_of_the_rfc() {
 }
 
 #[test]
+fn an_encoded_header_shows_its_bytes() {
+    let encoded = header(true, OpCode::Text, None, 5).encode();
+    assert_eq!(format!("{encoded:?}"), "[129, 5]");
+}
+
+#[test]
 fn every_length_boundary() {
     for (payload_bytes, header_bytes) in [
         (0, 2),

@@ -121,6 +121,25 @@ fn rsv1_has_a_meaning_only_where_it_was_agreed_on() {
     }
 }
 
+/// Some clients compress what grows by it: at most by a 256th part and 64 bytes.
+#[test]
+fn a_compressed_message_may_be_a_little_larger_than_the_limit() {
+    for (limit, bytes_max) in [(0, 64), (255, 319), (256, 321), (51_200, 51_464)] {
+        for (bytes, is_refused) in [(bytes_max, false), (bytes_max + 1, true)] {
+            let mut session = Session::new(Role::Server).with_compression(true);
+            let received = session
+                .receive(&mut frame(0xc2, &vec![0; bytes]), limit)
+                .map(|_| ());
+            let expected = is_refused.then_some(ProtocolError::MessageTooBig);
+            assert_eq!(
+                received.err(),
+                expected,
+                "{bytes} bytes at a limit of {limit}"
+            );
+        }
+    }
+}
+
 #[test]
 fn compressed_bytes_are_no_text() {
     // They are not checked as such, but what they stand for is.

@@ -502,6 +502,15 @@ fn both_roles_understand_each_other() {
 }
 
 #[test]
+fn a_frame_takes_as_much_memory_as_it_needs() {
+    let mut out = Vec::new();
+    Session::new(Role::Client)
+        .send_binary(&[7; 1000], &mut out)
+        .unwrap();
+    assert_eq!((out.len(), out.capacity()), (1008, 1008));
+}
+
+#[test]
 fn frames_are_sent_in_an_order_that_the_rfc_allows() {
     let mut session = Session::new(Role::Server);
     let out = &mut Vec::new();
@@ -530,6 +539,7 @@ fn frames_are_sent_in_an_order_that_the_rfc_allows() {
         Err(SendError::ControlTooLong)
     );
     assert_eq!(out.len(), sent, "what is refused leaves no trace");
+    session.send_ping(&[0; 125], out).unwrap();
     session.send_close(None, out).unwrap();
     assert!(SendError::Closed.to_string().contains("close frame"));
     let sent = out.len();

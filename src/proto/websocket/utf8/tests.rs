@@ -74,6 +74,11 @@ fn empty_pieces_change_nothing() {
 }
 
 #[test]
+fn an_error_says_what_is_wrong() {
+    assert_eq!(InvalidUtf8.to_string(), "not UTF-8");
+}
+
+#[test]
 fn keeps_a_few_bytes_of_state() {
     assert!(size_of::<Utf8>() <= 5);
 }

@@ -1,0 +1,130 @@
+//! Reloads: other limits and files in mid-run. What is expected changes with them, at once or as the
+//! relay's contract says: armed timers find out when they fire, and a log is cut by its next message.
+//!
+//! What can't be told from outside any more once it has changed stays: the size of messages and heads,
+//! which clients choose theirs by; that of outboxes and rescues, which tells whether a pong may be
+//! missing; who is trusted, and in which way; the pace, which no setting changes.
+
+use crate::character::Character;
+use crate::random::Random;
+use crate::request::site;
+use crate::world::World;
+use fanfare::proxy::ClientAddress;
+use fanfare::relay::{Admission, Limits};
+use std::collections::BTreeSet;
+
+/// What was allowed before, and may be held still.
+#[derive(Default)]
+pub(crate) struct Held {
+    /// Reloads so far: which files are served.
+    pub(crate) reloads: usize,
+    /// The most that a topic was ever allowed to retain, and in which topics nothing has come since that
+    /// became less, or is not dealt with yet.
+    pub(crate) topic_log_bytes_max: usize,
+    pub(crate) uncut: BTreeSet<usize>,
+    /// Topics that something has come to since the last reload.
+    pub(crate) cutting: BTreeSet<usize>,
+    /// What all logs were allowed, or hold since, while that is too much; and in how many turns it became no
+    /// less.
+    pub(crate) log_bytes_max: usize,
+    pub(crate) turns_over: usize,
+    /// What connections held for themselves, and topics that there were, as far as they still are.
+    pub(crate) private_bytes: usize,
+    pub(crate) topics: usize,
+}
+
+impl Character {
+    /// Other limits, of the same world.
+    fn redraw(&self, random: &mut Random) -> Limits {
+        let mut limits = self.limits.clone();
+        let other = Character::draw_limits(limits.message_bytes_max, random);
+        limits.connections_max = other.connections_max;
+        limits.topics_max = other.topics_max;
+        limits.topic_log_bytes_max = other.topic_log_bytes_max;
+        limits.log_bytes_max = other.log_bytes_max;
+        limits.private_bytes_max = other.private_bytes_max;
+        limits.slow_policy = other.slow_policy;
+        limits.handshake_timeout = other.handshake_timeout;
+        limits.keep_alive_timeout = other.keep_alive_timeout;
+        limits.heartbeat_interval = other.heartbeat_interval;
+        limits.pong_timeout = other.pong_timeout;
+        limits.idle_timeout = other.idle_timeout;
+        limits.close_timeout = other.close_timeout;
+        if !crate::character::may_put_off_output(&limits) {
+            // A write that is to find out whether a reader takes anything has left in the same turn.
+            limits.stalled_write_timeout = other.stalled_write_timeout;
+        }
+        if random.once_in(2) {
+            limits.compression = other.compression;
+        }
+        if self.has_rates {
+            limits.rates = Character::draw_rates(random);
+        }
+        let admission = Character::draw_admission(random);
+        if self.has_bounds_by_address {
+            limits.admission = Admission {
+                client_address: limits.admission.client_address,
+                trusted: limits.admission.trusted.clone(),
+                ..admission
+            };
+        }
+        limits
+    }
+
+    /// Whether the relay keeps addresses.
+    pub(crate) fn keeps_addresses(&self) -> bool {
+        let admission = &self.limits.admission;
+        self.has_hooks
+            || admission.client_address != ClientAddress::Peer
+            || admission.address_connections_max.is_some()
+            || admission.address_connections_per_second_max.is_some()
+    }
+}
+
+impl World {
+    /// Another configuration comes into force.
+    pub(crate) fn reload(&mut self) {
+        if !std::mem::take(&mut self.is_reload_wanted) {
+            return;
+        }
+        for index in self.live.clone() {
+            let armed_until = self.armed_until(&self.peers[index]);
+            let peer = &mut self.peers[index];
+            peer.armed_until = peer.armed_until.max(armed_until);
+        }
+        let kept_addresses = self.character.keeps_addresses();
+        let limits = self.character.redraw(&mut self.random);
+        let before = std::mem::replace(&mut self.character.limits, limits.clone());
+        self.note(|| format!("other limits: {limits:#?}"));
+        self.held.reloads += 1;
+        self.relay.set_limits(limits.clone());
+        self.relay.set_site(site(self.held.reloads));
+        self.may_compress |= limits.compression.is_some();
+        self.moved = true;
+
+        if kept_addresses != self.character.keeps_addresses() {
+            self.door.forget_counts();
+            self.peers.iter_mut().for_each(|peer| peer.guest.forget());
+        }
+        if limits
+            .admission
+            .address_connections_per_second_max
+            .is_none()
+        {
+            self.door.forget_arrivals();
+        }
+        for peer in &mut self.peers {
+            peer.allowance.on_reload(&limits.rates);
+        }
+
+        if limits.topic_log_bytes_max < before.topic_log_bytes_max {
+            self.held.uncut = (0..self.histories.len()).collect();
+        }
+        let held = &mut self.held;
+        held.topic_log_bytes_max = held.topic_log_bytes_max.max(before.topic_log_bytes_max);
+        held.log_bytes_max = held.log_bytes_max.max(before.log_bytes_max);
+        held.cutting.clear();
+        held.private_bytes = self.relay.private_bytes();
+        held.topics = self.relay.topics();
+    }
+}
