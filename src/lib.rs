@@ -18,7 +18,8 @@
 //!   makes a broadcast cost nothing per reader; [`wheel`] counts time. None of them does I/O or knows a
 //!   clock.
 //! - [`http`] says what a request is for; [`metrics`] counts; [`relay`] takes every decision. They do
-//!   no I/O either.
+//!   no I/O either. Its rooms are `gate` (which connections are let in, and how much they may send), `peer`
+//!   (connections and their lives) and `hub` (which message goes to which reader).
 //! - [`turn`] is the loop's one turn, over any sockets; [`transport`] says what a socket brought and took.
 //! - [`proxy`] reads the client's address from what proxies state.
 //! - [`journal`] is how the process logs.

@@ -1,10 +1,11 @@
 //! Requests of the admin listener, answered apart from everybody else's.
 
-use super::connection::Phase;
+use super::Relay;
+use super::action::{Action, Reply, Scrape};
 use super::hub::TopicFigures;
 use super::ids::{ConnId, Slot};
 use super::limits::TOPIC_SLOTS_PER_PAGE;
-use super::{Action, Relay};
+use super::peer::Phase;
 use crate::http::{AdminRequest, Reason, Response, TopicsQuery, route_admin};
 use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
@@ -19,35 +20,21 @@ pub enum Side {
     Admin,
 }
 
-/// A request for metrics, which waits for what the system knows. To be handed back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scrape {
-    format: Format,
-    reply: Reply,
-}
-
-/// How a response is to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Reply {
-    head_only: bool,
-    keep_alive: bool,
-}
-
 impl Relay {
     /// Connections that came by the public listeners.
     #[must_use]
     pub fn public_connections(&self) -> usize {
-        self.connections.len() - self.gate.admins()
+        self.peers.len() - self.gate.admins()
     }
 
     /// How things stand.
     #[must_use]
     pub fn levels(&self) -> Levels {
         Levels {
-            connections: self.census.states(),
+            connections: self.peers.states(),
             topics: self.hub.topics(),
             log_bytes: self.log_bytes(),
-            private_bytes: self.private_bytes,
+            private_bytes: self.peers.private_bytes(),
             lagging: self.hub.lagging(),
             lag_bytes_max: self.hub.lag_bytes_max(),
         }
@@ -55,8 +42,10 @@ impl Relay {
 
     /// Answers a scrape, with what is known of the process.
     pub fn handle_report(&mut self, id: ConnId, scrape: Scrape, process: &ProcessFigures) {
-        let Some(slot) = self.slot(id) else { return };
-        if self.connections[slot].phase != Phase::Respond {
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
+        if self.peers[slot].phase() != Phase::Respond {
             return;
         }
         let snapshot = Snapshot {
@@ -77,7 +66,7 @@ impl Relay {
             keep_alive,
         };
         if keep_alive {
-            self.connections[slot].extra().kept = rest.to_vec();
+            self.peers[slot].extra().kept = rest.to_vec();
         }
         let response = match request {
             AdminRequest::Respond(response) => response,
@@ -94,12 +83,9 @@ impl Relay {
                     true => Format::OpenMetrics,
                     false => Format::Text,
                 };
-                let id = self.id(slot);
-                let connection = &mut self.connections[slot];
-                self.census.set(connection, Phase::Respond);
-                connection.since = self.now;
+                self.peers.begin_response(slot, self.now);
                 let scrape = Scrape { format, reply };
-                return self.actions.push_back((id, Action::Report(scrape)));
+                return self.peers.push_action(slot, Action::Report(scrape));
             }
         };
         self.reply(slot, response, reply);
@@ -109,7 +95,7 @@ impl Relay {
         response.head_only = reply.head_only;
         response.keep_alive &= reply.keep_alive;
         if !response.keep_alive {
-            self.connections[slot].extra().kept = Vec::new();
+            self.peers[slot].extra().kept = Vec::new();
         }
         self.send_response(slot, response);
     }

@@ -1,9 +1,9 @@
 //! How the [gate](super::gate)'s decisions are carried out: answers to what it refuses, the end of what is
 //! over its quota.
 
-use super::flags::Flag;
 use super::gate::OverQuota;
 use super::ids::Slot;
+use super::peer::Flag;
 use super::{ConnId, Relay};
 use crate::http::{self, Reason, Response};
 use crate::metrics::Cause;
@@ -16,7 +16,7 @@ impl Relay {
     /// other end. Not known if nothing in force asks for it to be kept.
     #[must_use]
     pub fn client(&self, id: ConnId) -> Option<PeerAddress> {
-        let connection = self.connections.get(id.slot)?;
+        let connection = self.peers.get(id.slot)?;
         let is_it = connection.generation == id.generation;
         is_it.then(|| self.gate.client(id.slot)).flatten()
     }
@@ -33,7 +33,7 @@ impl Relay {
     pub(super) fn on_public_accept(&mut self, slot: Slot, peer: PeerAddress) {
         if let Err(refusal) = self.gate.enter(slot, peer, self.now) {
             self.respond(slot, refusal.response());
-            if let Some(response) = &mut self.connections[slot].extra().response {
+            if let Some(response) = &mut self.peers[slot].extra().response {
                 response.at_accept = true;
             }
         }
@@ -41,14 +41,14 @@ impl Relay {
 
     /// A part of a PROXY protocol header, or more. Returns what follows it.
     pub(super) fn on_header_bytes(&mut self, slot: Slot, input: &[u8]) -> Vec<u8> {
-        let read = &mut self.connections[slot].extra().head;
+        let read = &mut self.peers[slot].extra().head;
         read.extend_from_slice(input);
         match header::parse(read) {
             Ok(None) => {}
             Ok(Some(header)) => {
                 let rest = read.split_off(header.bytes);
                 *read = Vec::new();
-                self.connections[slot].flags.set(Flag::Introduced);
+                self.peers[slot].flags.set(Flag::Introduced);
                 match self.gate.on_header(slot, header.client, self.now) {
                     Ok(()) => return rest,
                     Err(refusal) => self.respond(slot, refusal.response()),
@@ -60,7 +60,7 @@ impl Relay {
     }
 
     fn on_bad_header(&mut self, slot: Slot, error: ProxyHeaderError) {
-        self.connections[slot].extra().head = Vec::new();
+        self.peers[slot].extra().head = Vec::new();
         let response = Response::refusal(Reason::ProxyHeader, &error.to_string(), &[]);
         self.respond(slot, response);
     }
@@ -68,8 +68,8 @@ impl Relay {
     /// That connection came by a listener on loopback, where only this machine reaches: each page that
     /// a browser there shows.
     pub fn handle_loopback(&mut self, id: ConnId) {
-        if let Some(slot) = self.slot(id) {
-            self.connections[slot].flags.set(Flag::Loopback);
+        if let Some(slot) = self.peers.slot(id) {
+            self.peers[slot].flags.set(Flag::Loopback);
         }
     }
 
@@ -78,7 +78,7 @@ impl Relay {
     /// browser say when it opens a WebSocket.
     pub(super) fn check_host(&self, slot: Slot, head: &Head) -> Result<(), Response> {
         let hosts = &self.limits.hosts;
-        let flags = self.connections[slot].flags;
+        let flags = self.peers[slot].flags;
         let is_bound = flags.has(Flag::Loopback) || !hosts.is_empty();
         let is_forwarded = self.gate.is_forwarded(slot, head);
         if !is_bound || is_forwarded || flags.has(Flag::Introduced) {

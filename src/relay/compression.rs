@@ -10,6 +10,7 @@
 
 use super::Relay;
 use super::ids::Slot;
+use super::peer::Inflating;
 use crate::metrics::{Cause, Stopwatch};
 use crate::proto::deflate::Inflater;
 use crate::proto::{Message, MessageKind, ProtocolError};
@@ -21,20 +22,6 @@ pub(super) struct Inflation {
     /// What inflating took in this turn, as [`Inflater::work`] counts it.
     bytes: usize,
     stopwatch: Stopwatch,
-}
-
-/// A message whose inflating goes on in the next turn.
-#[derive(Debug)]
-pub(super) struct Inflating {
-    inflater: Box<Inflater>,
-    kind: MessageKind,
-    compressed: Vec<u8>,
-}
-
-impl Inflating {
-    pub(super) fn heap_bytes(&self) -> usize {
-        size_of_val(self) + self.inflater.heap_bytes() + self.compressed.capacity()
-    }
 }
 
 impl Default for Inflation {
@@ -112,7 +99,7 @@ impl Relay {
             compressed,
         } = &mut *inflating;
         // It has sent a message all the while.
-        self.connections[slot].active = self.now;
+        self.peers[slot].active = self.now;
         let inflated = self.inflate(slot, *kind, compressed, inflater);
         if let Ok(false) = inflated {
             self.suspend(slot, inflating);
@@ -157,14 +144,13 @@ impl Relay {
 
     /// Keeps a message that goes on in the next turn, unless the relay has no memory for it.
     fn suspend(&mut self, slot: Slot, inflating: Box<Inflating>) {
-        let extra = self.connections[slot].extra();
-        let others = self.private_bytes - extra.charged;
+        let others = self.peers.private_bytes_of_others(slot);
         if inflating.heap_bytes() + others > self.limits.private_bytes_max {
             return self.close(slot, Cause::Memory);
         }
-        extra.inflating = Some(inflating);
+        self.peers[slot].extra().inflating = Some(inflating);
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

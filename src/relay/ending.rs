@@ -17,38 +17,39 @@
 //! rule shows itself again. Only whoever said good-bye itself hears its own code (RFC 6455 §5.5.1): it
 //! wants no more messages. The cause that is counted is the first one.
 
-use super::connection::{Close, Peer, Phase};
+use super::Relay;
 use super::ids::{ConnId, Slot};
-use super::limits::LINGER_BYTES_MAX;
-use super::{Action, Relay};
+use super::peer::{Close, Life, Peer, Phase};
 use crate::metrics::{Cause, NO_CLOSE_CODE, NO_CLOSE_FRAME};
-use crate::proto::OpCode;
 use crate::proto::{CloseCode, CloseFrame, ProtocolError};
 
 impl Relay {
     /// The peer's stream has ended; it may still read.
     pub fn handle_end(&mut self, id: ConnId) {
-        let Some(slot) = self.slot(id) else { return };
-        let connection = &mut self.connections[slot];
-        connection.peer = Peer::Ended;
-        match connection.phase {
-            Phase::Head => {
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
+        match self.peers[slot].life() {
+            Life::FirstHead { .. } => {
                 self.note_disconnect(slot);
                 self.drop_now(slot);
             }
-            Phase::AwaitClose | Phase::Linger => self.drop_now(slot),
-            Phase::Open => {
+            Life::NextHead { .. } | Life::AwaitClose { .. } | Life::Linger { .. } => {
+                self.drop_now(slot);
+            }
+            Life::Open(_) => {
                 let cause = Cause::Ended;
                 self.start_close(slot, cause, cause.close_frame(), Peer::Ended);
             }
-            Phase::Respond | Phase::Closing | Phase::Closed => {}
+            Life::Respond { .. } | Life::Closing { .. } => self.peers.end(slot),
+            Life::Closed => {}
         }
         self.settle(slot);
     }
 
     /// The socket is broken.
     pub fn handle_reset(&mut self, id: ConnId) {
-        if let Some(slot) = self.slot(id) {
+        if let Some(slot) = self.peers.slot(id) {
             self.note_disconnect(slot);
             self.abort(slot, Cause::Reset);
         }
@@ -83,15 +84,14 @@ impl Relay {
 
     /// The peer's close frame came. The answer carries its code, and in AwaitClose none is due.
     pub(super) fn on_close_frame(&mut self, slot: Slot, code: Option<CloseCode>) {
-        let connection = &mut self.connections[slot];
-        match connection.phase {
+        match self.peers[slot].phase() {
             Phase::Open => {
                 let counted = code.map_or(NO_CLOSE_CODE, CloseCode::as_u16);
                 self.note_close(slot, Cause::Peer, counted, "");
                 let answer = code.map(|code| CloseFrame { code, reason: "" }.encode().to_vec());
                 self.start_close_with(slot, answer.unwrap_or_default(), Peer::Done);
             }
-            Phase::Closing => connection.peer = Peer::Done,
+            Phase::Closing => self.peers.set_peer(slot, Peer::Done),
             Phase::AwaitClose => self.shut(slot),
             _ => {}
         }
@@ -99,50 +99,37 @@ impl Relay {
 
     /// The peer broke a rule of the protocol.
     pub(super) fn fail(&mut self, slot: Slot, error: ProtocolError) {
-        let connection = &mut self.connections[slot];
-        match connection.phase {
+        match self.peers[slot].phase() {
             Phase::Open => {
                 self.counters.failed += 1;
                 let (code, reason) = (error.close_code(), &*error.to_string());
                 let close = CloseFrame { code, reason };
                 self.start_close(slot, Cause::Protocol, Some(close), Peer::Failed);
             }
-            Phase::Closing => connection.peer = Peer::Failed,
+            Phase::Closing => self.peers.set_peer(slot, Peer::Failed),
             Phase::AwaitClose => self.shut(slot),
             _ => {}
         }
     }
 
     fn start_close_with(&mut self, slot: Slot, payload: Vec<u8>, peer: Peer) {
-        let id = self.id(slot);
-        let connection = &mut self.connections[slot];
-        debug_assert_eq!(connection.phase, Phase::Open);
-        self.census.set(connection, Phase::Closing);
-        connection.peer = peer;
-        connection.since = self.now;
-        let extra = connection.extra();
-        extra.close = Some(Close {
-            payload: Some(payload),
-        });
-        if peer != Peer::Talking {
-            extra.session = None;
-            extra.kept = Vec::new();
-        }
-        (extra.gather, extra.inflating) = (Default::default(), None);
-        if self.let_go(id) {
+        let payload = Some(payload);
+        self.peers
+            .begin_close(slot, Close { payload }, peer, self.now);
+        if self.let_go(self.peers.id(slot)) {
             // Its close frame may wait to be read.
-            self.resumes.push(id);
+            self.peers.resume(slot);
         }
-        if !self.hub.end_at_tail(&mut self.connections, slot) {
+        if !self.hub.end_at_tail(&mut self.peers, slot) {
             self.leave_topic(slot);
         }
-        self.queue_output(slot);
+        self.peers.queue_output(slot);
     }
 
     /// Messages that a closing connection was owed are gone.
     pub(super) fn tell_of_gap(&mut self, slot: Slot) {
-        let connection = &mut self.connections[slot];
-        let is_asked = connection.peer == Peer::Done;
+        let connection = &mut self.peers[slot];
+        let is_asked = connection.life().peer() == Some(Peer::Done);
         if let Some(close) = &mut connection.extra().close
             && !is_asked
         {
@@ -155,52 +142,23 @@ impl Relay {
     /// second time, when that was sent too, the wait for the peer's.
     pub(super) fn on_owed_sent(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        let connection = &mut self.connections[slot];
-        let extra = connection.extra();
-        if let Some(payload) = extra.close.as_mut().and_then(|close| close.payload.take()) {
-            extra.outbox.push_control(OpCode::Close, &payload);
-            self.queue_output(slot);
-            return;
+        if !self.peers.push_close_frame(slot) && !self.peers.await_close(slot) {
+            self.shut(slot);
         }
-        extra.close = None;
-        if connection.peer == Peer::Talking {
-            self.census.set(connection, Phase::AwaitClose);
-            return;
-        }
-        self.shut(slot);
     }
 
     /// All that we had to say is said.
     pub(super) fn shut(&mut self, slot: Slot) {
-        let id = self.id(slot);
-        let is_shutdown = self.shutdown.is_some();
-        let connection = &mut self.connections[slot];
-        if connection.peer == Peer::Ended || is_shutdown {
-            self.drop_now(slot);
-            return;
+        let is_ended = self.peers[slot].life().is_ended();
+        if is_ended || self.shutdown.is_some() {
+            return self.drop_now(slot);
         }
-        self.census.set(connection, Phase::Linger);
-        connection.since = self.now;
-        let extra = connection.extra();
-        (extra.session, extra.kept) = (None, Vec::new());
-        self.actions.push_back((id, Action::ShutdownWrite));
-        // It may have been waiting, unread, for this.
-        self.resumes.push(id);
-        self.rearm(slot);
-    }
-
-    /// Bytes that have no meaning any more. A peer that goes on and on is cut off.
-    pub(super) fn discard(&mut self, slot: Slot, bytes: usize) {
-        let discarded = &mut self.connections[slot].extra().discarded;
-        *discarded = discarded.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        if *discarded > LINGER_BYTES_MAX {
-            self.drop_now(slot);
-        }
+        self.peers.linger(slot, &self.limits, self.now);
     }
 
     /// Ends a connection at once, be it open or not.
     pub(super) fn abort(&mut self, slot: Slot, cause: Cause) {
-        if self.connections[slot].phase == Phase::Open {
+        if self.peers[slot].is_open() {
             // No close frame is sent, whatever the cause usually comes with.
             self.note_close(slot, cause, NO_CLOSE_FRAME, "");
         }
@@ -211,24 +169,17 @@ impl Relay {
     /// stays taken until the end of the turn.
     pub(super) fn drop_now(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        self.wheel.disarm(&mut self.connections, slot.0);
-        let id = self.id(slot);
-        let connection = &mut self.connections[slot];
-        if let Some(extra) = connection.extra.take() {
-            self.private_bytes -= extra.charged;
-        }
-        self.census.set(connection, Phase::Closed);
+        let id = self.peers.id(slot);
         self.let_go(id);
         self.gate.leave(id);
-        self.actions.push_back((id, Action::Close));
-        self.closed.push(slot);
+        self.peers.close(slot);
     }
 
     pub(super) fn leave_topic(&mut self, slot: Slot) {
-        let Some(topic) = self.hub.leave(&mut self.connections, slot) else {
+        let Some(topic) = self.hub.leave(&mut self.peers, slot) else {
             return;
         };
-        let id = self.id(slot);
+        let id = self.peers.id(slot);
         self.feed.on_leave(id);
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_leave(id, self.hub.name(topic));

@@ -1,4 +1,4 @@
-//! What comes in: requests, and frames.
+//! What comes in: which of it is to be read now, and frames. Requests are [taken in](super::requests) apart.
 //!
 //! A connection may be closed in the middle of its input, for its rate or for want of memory. So whatever
 //! may close one is followed by a look at the phase: once that is [`Phase::Open`] no more, nothing but
@@ -6,22 +6,21 @@
 //! to be read, and never from within another's.
 
 use super::Relay;
-use super::connection::Phase;
-use super::flags::Flag;
 use super::ids::{ConnId, Slot};
 use super::limits::GATHER_BYTES_FREE;
-use crate::http::{self, Answer, Reason, Response};
+use super::peer::Flag;
+use super::peer::Phase;
 use crate::metrics::Cause;
-use crate::proto::{
-    Event, Fragment, Gather, Head, HeadError, Message, ProtocolError, Role, Session,
-};
+use crate::proto::{Event, Fragment, Gather, Message, ProtocolError, Role, Session};
 
 impl Relay {
     /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
     /// message that is being inflated, or else the bytes behind it.
     pub fn handle_kept(&mut self, id: ConnId) {
-        let Some(slot) = self.slot(id) else { return };
-        let extra = self.connections[slot].extra();
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
+        let extra = self.peers[slot].extra();
         if let Some(inflating) = extra.inflating.take() {
             if let Err(error) = self.on_inflating(slot, inflating) {
                 self.fail(slot, error);
@@ -37,20 +36,22 @@ impl Relay {
     /// Whether a connection is a WebSocket that has not begun to close.
     #[must_use]
     pub fn is_open(&self, id: ConnId) -> bool {
-        self.slot(id).is_some_and(|slot| self.is_slot_open(slot))
+        self.peers
+            .slot(id)
+            .is_some_and(|slot| self.is_slot_open(slot))
     }
 
     fn prove_alive(&mut self, slot: Slot) {
-        let connection = &mut self.connections[slot];
-        connection.heard = self.now;
-        connection.flags.clear(Flag::AwaitingPong);
+        self.peers.on_heard(slot, self.now);
     }
 
     /// Takes in what was read from a connection's socket.
     pub fn handle_input(&mut self, id: ConnId, input: &mut [u8]) {
-        let Some(slot) = self.slot(id) else { return };
+        let Some(slot) = self.peers.slot(id) else {
+            return;
+        };
         self.counters.received_bytes += input.len() as u64;
-        if self.connections[slot].phase == Phase::Open {
+        if self.peers[slot].is_open() {
             self.take_bytes(slot, input.len());
         }
         self.take_in(slot, input);
@@ -58,110 +59,25 @@ impl Relay {
 
     fn take_in(&mut self, slot: Slot, input: &mut [u8]) {
         self.prove_alive(slot);
-        match self.connections[slot].phase {
+        match self.peers[slot].phase() {
             Phase::Head => self.on_request_bytes(slot, input),
             Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
-            Phase::Linger => self.discard(slot, input.len()),
+            Phase::Linger => {
+                if !self.peers.discard(slot, input.len()) {
+                    self.drop_now(slot);
+                }
+            }
             Phase::Respond | Phase::Closed => {}
         }
-        if self.connections[slot].phase != Phase::Closed {
+        if !self.peers[slot].is_closed() {
             self.settle(slot);
-        }
-    }
-
-    /// A part of a request head, or more. A head that comes whole is taken from where it lies.
-    fn on_request_bytes(&mut self, slot: Slot, input: &mut [u8]) {
-        if self.gate.awaits_header(slot) {
-            let mut rest = self.on_header_bytes(slot, input);
-            if !rest.is_empty() {
-                self.on_request_bytes(slot, &mut rest);
-            }
-            return;
-        }
-        let extra = self.connections[slot].extra();
-        if extra.head.is_empty() {
-            extra.scanner = Default::default();
-            match extra.scanner.scan(input, self.limits.head_bytes_max) {
-                Ok(None) => {
-                    self.extend_head(slot, input);
-                    self.keep_head(slot);
-                }
-                scanned => self.on_scanned(slot, input, scanned),
-            }
-            return;
-        }
-        self.extend_head(slot, input);
-        let extra = self.connections[slot].extra();
-        match extra.scanner.scan(&extra.head, self.limits.head_bytes_max) {
-            Ok(None) => self.keep_head(slot),
-            scanned => {
-                let mut head = std::mem::take(&mut extra.head);
-                self.on_scanned(slot, &mut head, scanned);
-            }
-        }
-    }
-
-    fn on_scanned(
-        &mut self,
-        slot: Slot,
-        input: &mut [u8],
-        scanned: Result<Option<usize>, HeadError>,
-    ) {
-        let head_bytes = match scanned {
-            Ok(head_bytes) => head_bytes.unwrap_or(input.len()),
-            Err(error) => return self.on_bad_head(slot, input, error),
-        };
-        let (head, rest) = input.split_at_mut(head_bytes);
-        match Head::parse(head) {
-            Ok(head) => self.on_request(slot, &head, rest),
-            Err(error) => self.on_bad_head(slot, head, error),
-        }
-    }
-
-    fn on_bad_head(&mut self, slot: Slot, head: &[u8], error: HeadError) {
-        let mut response = Response::refusal(error.into(), &error.to_string(), &[]);
-        response.head_only = head.trim_ascii_start().starts_with(b"HEAD ");
-        self.respond(slot, response);
-    }
-
-    fn on_request(&mut self, slot: Slot, head: &Head, rest: &mut [u8]) {
-        if let Err(response) = self.check_host(slot, head) {
-            return self.respond(slot, response);
-        }
-        if self.gate.is_admin(self.id(slot)) {
-            return self.on_admin_request(slot, head, rest);
-        }
-        let proxy = self.gate.begin_request(slot, head);
-        match http::route(head, &self.site, &self.limits.origins) {
-            Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
-            Answer::Join(_) => {
-                let why = "The relay is full, or going down. Try again later.";
-                let headers = [("Retry-After", "10")];
-                let reason = match self.shutdown {
-                    Some(_) => Reason::ShuttingDown,
-                    None => Reason::Full,
-                };
-                self.respond(slot, Response::refusal(reason, why, &headers));
-            }
-            Answer::Respond(mut response) => {
-                // What follows is the next request: it waits until this one is answered.
-                response.keep_alive &= rest.len() <= self.head_room(slot);
-                let keep_alive = response.keep_alive;
-                if keep_alive {
-                    self.connections[slot].extra().kept = rest.to_vec();
-                }
-                self.respond(slot, response);
-                if let Some(proxy) = proxy.filter(|_| keep_alive) {
-                    self.gate.end_request(slot, proxy);
-                }
-            }
         }
     }
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
     /// in the middle of them, only the close frame is heard.
     pub(super) fn on_frames(&mut self, slot: Slot, mut input: &mut [u8]) {
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.peers[slot];
         let compression = connection.flags.has(Flag::Compression);
         let extra = connection.extra.as_deref_mut();
         let mut session = extra
@@ -202,8 +118,8 @@ impl Relay {
             input = &mut input[consumed..];
         }
         session.release();
-        let connection = &mut self.connections[slot];
-        if !session.is_at_rest() && connection.phase != Phase::Closed {
+        let connection = &mut self.peers[slot];
+        if !session.is_at_rest() && !connection.is_closed() {
             connection.extra().session = Some(session);
         }
     }
@@ -222,7 +138,7 @@ impl Relay {
         };
         match gather.push(fragment) {
             Some(message) => return self.on_message(slot, message),
-            None => self.connections[slot].extra().gather = gather,
+            None => self.peers[slot].extra().gather = gather,
         }
         Ok(())
     }
@@ -242,21 +158,30 @@ impl Relay {
     }
 
     pub(super) fn is_slot_open(&self, slot: Slot) -> bool {
-        self.connections[slot].phase == Phase::Open
+        self.peers[slot].is_open()
     }
 
     /// What was gathered of a message so far, unless the relay has no memory for another piece.
     fn take_gather(&mut self, slot: Slot, fragment: &Fragment) -> Option<Gather> {
-        let connection = &mut self.connections[slot];
+        let others = self.peers.private_bytes_of_others(slot);
+        let connection = &mut self.peers[slot];
         connection.active = self.now;
         let extra = connection.extra();
         let gathered = extra.gather.bytes() + fragment.payload.len();
         let held = extra.gather.heap_bytes_after(fragment.payload.len());
-        let others = self.private_bytes - extra.charged;
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
             self.close(slot, Cause::Memory);
             return None;
         }
         Some(std::mem::take(&mut extra.gather))
+    }
+
+    /// Answers a ping.
+    fn pong(&mut self, slot: Slot, payload: &[u8]) {
+        self.enter_outbox(slot);
+        let bytes_max = self.limits.outbox_bytes_max;
+        let outbox = &mut self.peers[slot].extra().outbox;
+        outbox.push_pong(payload, bytes_max);
+        self.peers.queue_output(slot);
     }
 }

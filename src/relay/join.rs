@@ -1,9 +1,9 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::connection::Phase;
-use super::flags::Flag;
 use super::hub::Encoding;
 use super::ids::Slot;
+use super::peer::Flag;
+use super::peer::Phase;
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;
@@ -60,12 +60,12 @@ impl Relay {
 
     /// Whether there is room for another WebSocket.
     pub(super) fn has_place(&self) -> bool {
-        self.census.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
+        self.peers.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
     fn join(&mut self, slot: Slot, join: &Join, subprotocol: Option<&str>, rest: &mut [u8]) {
-        let id = self.id(slot);
+        let id = self.peers.id(slot);
         let deflate = join
             .upgrade
             .deflate
@@ -75,13 +75,12 @@ impl Relay {
         });
         let topics = self.hub.topics();
         self.hub
-            .join(&mut self.connections, slot, &join.topic, encoding, self.now);
-        let connection = &mut self.connections[slot];
-        self.census.set(connection, Phase::Open);
+            .join(&mut self.peers, slot, &join.topic, encoding, self.now);
+        self.peers.open(slot, self.now);
+        let connection = &mut self.peers[slot];
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
-        connection.active = self.now;
         let is_new = self.hub.topics() > topics;
         self.feed.on_join(&join.topic, is_new, id, join.echo);
         let cursor = connection.seat.cursor();
@@ -93,7 +92,7 @@ impl Relay {
         extra.outbox.enter_at(cursor);
         self.counters.opened += 1;
         self.counters.opened_compressed += u64::from(deflate.is_some());
-        self.queue_output(slot);
+        self.peers.queue_output(slot);
         if let Some(hooks) = &mut self.hooks.0 {
             hooks.on_join(id, &join.topic);
         }

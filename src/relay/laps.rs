@@ -2,7 +2,6 @@
 //! connections.
 
 use super::Relay;
-use super::connection::Phase;
 use super::hub::Fate;
 use super::ids::Slot;
 use crate::metrics::Cause;
@@ -12,9 +11,7 @@ impl Relay {
     pub fn begin_flush(&mut self) {
         self.close_gaps();
         self.lap_laggards();
-        self.outputs.begin_flush();
-        self.slow_outputs.begin_flush();
-        self.responses.begin_flush();
+        self.peers.begin_flush();
         self.serves_queues = true;
     }
 
@@ -25,11 +22,11 @@ impl Relay {
             let private_bytes_left = self
                 .limits
                 .private_bytes_max
-                .checked_sub(self.private_bytes);
+                .checked_sub(self.peers.private_bytes());
             let rest_bytes_max =
                 private_bytes_left.map(|left| left.min(self.limits.rescue_bytes_max));
             let Some(lapped) = self.hub.poll_lap(
-                &mut self.connections,
+                &mut self.peers,
                 &self.limits,
                 &mut self.counters,
                 rest_bytes_max,
@@ -38,11 +35,11 @@ impl Relay {
             };
             let (slot, fate) = (lapped.slot, lapped.fate);
             if !lapped.rest.is_empty() {
-                let outbox = &mut self.connections[slot].extra().outbox;
+                let outbox = &mut self.peers[slot].extra().outbox;
                 outbox.rescue(lapped.rest);
             }
             self.on_lapped(slot, fate);
-            if self.connections[slot].phase != Phase::Closed {
+            if !self.peers[slot].is_closed() {
                 self.settle(slot);
             }
         }
@@ -65,6 +62,6 @@ impl Relay {
             Fate::Served => return self.leave_topic(slot),
             Fate::Broken => return self.abort(slot, Cause::Lapped),
         }
-        self.queue_output(slot);
+        self.peers.queue_output(slot);
     }
 }

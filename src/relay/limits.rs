@@ -187,3 +187,37 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// When there are as many, others are closed as soon as they were answered: a client that floods us with
 /// connections must not take the places of others in that way.
 pub(super) const REFUSED_LINGERING_MAX: usize = 64;
+
+#[cfg(test)]
+impl Limits {
+    /// Bounds of a relay with room for everything.
+    pub(super) fn of_tests() -> Self {
+        Limits {
+            connections_max: usize::MAX,
+            topics_max: usize::MAX,
+            head_bytes_max: 16 << 10,
+            message_bytes_max: 64 << 10,
+            topic_log_bytes_max: 1 << 20,
+            log_bytes_max: 64 << 20,
+            outbox_bytes_max: 4 << 10,
+            rescue_bytes_max: 64 << 10,
+            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
+            private_bytes_max: 64 << 20,
+            slow_policy: SlowPolicy::Close,
+            compression: None,
+            admission: Admission::default(),
+            rates: Rates::default(),
+            origins: Vec::new(),
+            hosts: Vec::new(),
+            subprotocols: Vec::new(),
+            handshake_timeout: 100,
+            keep_alive_timeout: 100,
+            heartbeat_interval: 1000,
+            pong_timeout: 100,
+            idle_timeout: None,
+            stalled_write_timeout: 300,
+            close_timeout: 50,
+            pace: Pace::default(),
+        }
+    }
+}

@@ -36,18 +36,13 @@
 //! nobody else anything; control frames enter between frames only; nothing that a peer sends
 //! makes it allocate more than the peer did send.
 
+mod action;
 mod admin;
 mod admission;
-mod census;
 mod compression;
-mod connection;
-mod connections;
-mod control;
 mod ending;
 mod feed;
-mod flags;
 mod gate;
-mod heads;
 mod hooks;
 mod hub;
 mod ids;
@@ -56,20 +51,18 @@ mod join;
 mod laps;
 mod limits;
 mod notice;
-mod outbox;
 mod output;
+mod peer;
 mod piece;
-mod queue;
 mod reading;
-mod reported;
-mod respond;
-mod responses;
+mod requests;
 mod seat;
 mod shutdown;
 mod timers;
 
 pub use crate::metrics::{Counters, Stopwatch};
-pub use admin::{Scrape, Side};
+pub use action::{Action, Scrape};
+pub use admin::Side;
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
@@ -77,31 +70,15 @@ pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Ra
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use reading::Reading;
-pub use responses::Calendar;
+pub use requests::Calendar;
 
 use crate::http::Site;
 use crate::proxy::PeerAddress;
-use crate::wheel::{Tick, Wheel};
-use census::Census;
-use connection::{Connection, Phase};
-use connections::Connections;
+use crate::wheel::Tick;
 use gate::Gate;
 use hub::Hub;
 use notice::Notices;
-use queue::Queue;
-use responses::Responses;
-use std::collections::VecDeque;
-
-/// What to do with a connection's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Shut the writing side: the peer reads to the end, and we discard what still comes.
-    ShutdownWrite,
-    /// Close it. The connection is gone.
-    Close,
-    /// Hand this back to [`Relay::handle_report`], with what the system knows of the process.
-    Report(Scrape),
-}
+use peer::Peers;
 
 /// The relay. See the [module](self).
 #[derive(Debug)]
@@ -109,38 +86,18 @@ pub struct Relay {
     limits: Limits,
     site: Site,
     now: Tick,
-    connections: Connections,
-    /// Connections by phase: those in [`Phase::Open`] are WebSockets that have not begun to close.
-    census: Census,
+    peers: Peers,
     gate: Gate,
     feed: feed::Feed,
     hub: Hub,
     inflation: compression::Inflation,
     calendar: Option<Calendar>,
-    wheel: Wheel,
-    reported: reported::Reported,
-    /// Connections with output of their own, besides what the walk brings them: those who keep up, and
-    /// those who lag.
-    outputs: Queue,
-    slow_outputs: Queue,
-    responses: Responses,
-    /// It took all that fits into one write, and is owed more: it goes on before anybody else, for
-    /// only who has no room may lag.
-    unfinished: Option<ConnId>,
     notices: Notices,
-    actions: VecDeque<(ConnId, Action)>,
-    resumes: Vec<ConnId>,
-    /// Slots of this turn's closed connections.
-    closed: Vec<Slot>,
-    /// Heap of all [`connection::Extra`]s together.
-    private_bytes: usize,
     counters: Counters,
     /// This turn may still come to connections with output of their own: they go before the walk.
     serves_queues: bool,
     shutdown: Option<shutdown::Shutdown>,
     hooks: hooks::Hooked,
-    /// Timers that this turn may still look at. At 0, some may be left over for the next one.
-    timers_left: u32,
 }
 
 impl Relay {
@@ -152,28 +109,16 @@ impl Relay {
             limits,
             site,
             now,
-            connections: Connections::default(),
-            census: Census::default(),
+            peers: Peers::new(now),
             gate: Gate::default(),
             feed: feed::Feed::default(),
             inflation: compression::Inflation::default(),
             calendar: None,
-            wheel: Wheel::new(now),
-            reported: reported::Reported::new(now),
-            outputs: Queue::default(),
-            slow_outputs: Queue::default(),
-            responses: Responses::default(),
-            unfinished: None,
             notices: Notices::new(),
-            actions: VecDeque::new(),
-            resumes: Vec::new(),
-            closed: Vec::new(),
-            private_bytes: 0,
             counters: Counters::default(),
             serves_queues: false,
             shutdown: None,
             hooks: hooks::Hooked::default(),
-            timers_left: u32::MAX,
         };
         relay.set_gate();
         relay
@@ -203,17 +148,14 @@ impl Relay {
         self.now = self.now.max(now);
         self.inflation.begin_turn();
         self.notices.clear();
-        self.timers_left = self.limits.pace.timers_per_turn;
+        self.peers.begin_turn(&self.limits);
         self.step_shutdown();
     }
 
     /// Takes in a connection from that peer. If its address has too many, it is told so.
     pub fn handle_accept(&mut self, side: Side, peer: PeerAddress) -> ConnId {
-        let generation = self.feed.draw_number();
-        let connection = Connection::new(generation, self.now);
-        self.census.enter(&connection);
-        let slot = self.connections.insert(connection);
-        let id = ConnId { slot, generation };
+        let id = self.peers.accept(self.feed.draw_number(), self.now);
+        let slot = id.slot;
         match side {
             Side::Public => {
                 self.counters.accepted += 1;
@@ -232,22 +174,17 @@ impl Relay {
 
     /// The next thing to do with a socket.
     pub fn poll_action(&mut self) -> Option<(ConnId, Action)> {
-        self.actions.pop_front()
+        self.peers.poll_action()
     }
 
     /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
     pub fn end_turn(&mut self) {
-        for slot in self.closed.drain(..) {
-            let connection = self.connections.remove(slot);
-            self.census.leave(&connection);
-        }
-        if self.connections.shrink_if_empty(SLOTS_AT_REST_MAX) {
+        if self.peers.end_turn() {
             self.gate.shrink();
         }
         let feed = &mut self.feed;
-        self.hub.end_turn(&self.connections, |key, topic| {
-            feed.on_topic_end(key, topic)
-        });
+        self.hub
+            .end_turn(&self.peers, |key, topic| feed.on_topic_end(key, topic));
         self.feed.end_turn();
         self.inflation.end_turn();
     }
@@ -255,23 +192,20 @@ impl Relay {
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let queues = [&self.outputs, &self.slow_outputs];
-        let is_owed = queues.iter().any(|queue| !queue.is_empty()) || !self.responses.is_empty();
-        let is_behind = self.timers_left == 0 || self.feed.has_work();
-        is_behind || is_owed || self.hub.has_work(&self.limits)
+        self.peers.has_work() || self.feed.has_work() || self.hub.has_work(&self.limits)
     }
 
     /// When the next turn is due, though nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let due = [self.wheel.next_due(), self.shutdown_due()];
+        let due = [self.peers.next_due(), self.shutdown_due()];
         due.into_iter().flatten().min()
     }
 
     /// Connections of all kinds, those that linger among them.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connections.len()
+        self.peers.len()
     }
 
     /// Topics that exist.
@@ -289,7 +223,7 @@ impl Relay {
     /// Memory that connections hold for themselves beyond their slots, in bytes.
     #[must_use]
     pub fn private_bytes(&self) -> usize {
-        self.private_bytes
+        self.peers.private_bytes()
     }
 
     /// What happened so far.
@@ -298,36 +232,8 @@ impl Relay {
         &self.counters
     }
 
-    /// The slot of a connection that still exists.
-    fn slot(&self, id: ConnId) -> Option<Slot> {
-        let connection = self.connections.get(id.slot)?;
-        let alive = connection.generation == id.generation && connection.phase != Phase::Closed;
-        alive.then_some(id.slot)
-    }
-
-    fn id(&self, slot: Slot) -> ConnId {
-        ConnId {
-            slot,
-            generation: self.connections[slot].generation,
-        }
-    }
-
     /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
     fn settle(&mut self, slot: Slot) {
-        let connection = &mut self.connections[slot];
-        if let Some(extra) = connection.extra.as_deref_mut() {
-            let bytes = extra.bytes();
-            self.private_bytes = self.private_bytes - extra.charged + bytes;
-            extra.charged = bytes;
-            if extra.is_idle() {
-                connection.extra = None;
-            }
-        }
-        if connection.phase != Phase::Closed {
-            self.rearm(slot);
-        }
+        self.peers.settle(slot, &self.limits);
     }
 }
-
-/// Slots that are kept, empty, when everybody has left: 64 KiB.
-const SLOTS_AT_REST_MAX: usize = 1024;

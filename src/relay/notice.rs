@@ -4,9 +4,8 @@
 //! peer's address and the log.
 
 use super::Relay;
-use super::connection::Phase;
-use super::flags::Flag;
 use super::ids::{ConnId, Slot};
+use super::peer::Life;
 use crate::http::{Body, Reason, Response, Status};
 use crate::metrics::Cause;
 use std::collections::VecDeque;
@@ -49,7 +48,7 @@ impl Relay {
     /// A request is refused. What happens on the admin listener is nobody's attack, unless a page
     /// had to do with it.
     pub(super) fn note_refusal(&mut self, slot: Slot, response: &Response) {
-        let id = self.id(slot);
+        let id = self.peers.id(slot);
         if self.gate.is_admin(id) && response.reason != Reason::Host {
             return;
         }
@@ -64,12 +63,9 @@ impl Relay {
 
     /// A connection ends before its first request was whole.
     pub(super) fn note_disconnect(&mut self, slot: Slot) {
-        let id = self.id(slot);
-        let connection = &self.connections[slot];
-        if connection.phase != Phase::Head
-            || connection.flags.has(Flag::Served)
-            || self.gate.is_admin(id)
-        {
+        let id = self.peers.id(slot);
+        let is_first = matches!(self.peers[slot].life(), Life::FirstHead { .. });
+        if !is_first || self.gate.is_admin(id) {
             return;
         }
         self.counters.refusals[Reason::Disconnected as usize] += 1;
@@ -82,7 +78,7 @@ impl Relay {
         if !matches!(cause, Cause::Peer | Cause::Shutdown) {
             let why = why.into();
             let notice = Notice::Ended { cause, code, why };
-            self.notices.push_back((self.id(slot), notice));
+            self.notices.push_back((self.peers.id(slot), notice));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Whether a connection is to be read now, and what of its input has to wait.
 
 use super::Relay;
-use super::connection::{Peer, Phase};
-use super::flags::Flag;
 use super::ids::{ConnId, Slot};
+use super::peer::{Flag, Peer, Phase};
 
 /// Whether a connection's socket is to be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +26,13 @@ impl Relay {
     /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
     #[must_use]
     pub fn reading(&self, id: ConnId) -> Reading {
-        let Some(slot) = self.slot(id) else {
+        let Some(slot) = self.peers.slot(id) else {
             return Reading::Later;
         };
-        let connection = &self.connections[slot];
-        match connection.phase {
+        let connection = &self.peers[slot];
+        match connection.phase() {
             Phase::Respond | Phase::Closed => Reading::Later,
-            Phase::Closing if connection.peer != Peer::Talking => Reading::Later,
+            Phase::Closing if connection.life().peer() != Some(Peer::Talking) => Reading::Later,
             Phase::Head if connection.has_kept() => Reading::Kept,
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
@@ -49,8 +48,8 @@ impl Relay {
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
     pub(super) fn free_bytes_for(&self, slot: Slot) -> usize {
-        let connection = &self.connections[slot];
-        if connection.phase != Phase::Open {
+        let connection = &self.peers[slot];
+        if !connection.is_open() {
             return usize::MAX;
         }
         let has_inflated = self.inflation.bytes() >= self.limits.pace.inflated_bytes_per_turn;
@@ -72,12 +71,11 @@ impl Relay {
     /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
     /// before them is inflated.
     pub(super) fn keep_input(&mut self, slot: Slot, input: &[u8]) {
-        let is_inflating = (self.connections[slot].extra.as_deref())
-            .is_some_and(|extra| extra.inflating.is_some());
+        let is_inflating =
+            (self.peers[slot].extra.as_deref()).is_some_and(|extra| extra.inflating.is_some());
         if is_inflating || !input.is_empty() {
-            let id = self.id(slot);
-            self.connections[slot].extra().kept = input.to_vec();
-            self.resumes.push(id);
+            self.peers[slot].extra().kept = input.to_vec();
+            self.peers.resume(slot);
         }
     }
 }

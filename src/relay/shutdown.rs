@@ -5,8 +5,8 @@
 //! A few connections need no spreading: they are closed at once.
 
 use super::Relay;
-use super::connection::{Connection, Phase};
 use super::ids::Slot;
+use super::peer::{Connection, Phase};
 use crate::metrics::Cause;
 use crate::wheel::Tick;
 
@@ -32,7 +32,7 @@ impl Relay {
     /// ticks that this takes. Who is not a WebSocket may finish what it has begun; new WebSockets
     /// are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
-        let open = self.census.count(Phase::Open);
+        let open = self.peers.count(Phase::Open);
         let per_tick = open
             .div_ceil(drain.max(1) as usize)
             .max(self.limits.pace.closes_per_tick);
@@ -50,7 +50,7 @@ impl Relay {
     /// When the next part of the shutdown is due.
     pub(super) fn shutdown_due(&self) -> Option<Tick> {
         let shutdown = self.shutdown.as_ref()?;
-        let is_done = shutdown.next_slot >= self.connections.slots();
+        let is_done = shutdown.next_slot >= self.peers.slots();
         (!is_done).then(|| self.now.after(1))
     }
 
@@ -64,7 +64,7 @@ impl Relay {
         // Whatever is closed below sees that a shutdown is under way.
         let (mut slot, mut closed) = (shutdown.next_slot, shutdown.closed);
         let spread_ms = shutdown.spread_ms;
-        while slot < self.connections.slots() && closed < due {
+        while slot < self.peers.slots() && closed < due {
             closed += usize::from(self.close_for_shutdown(Slot(slot as u32), spread_ms));
             slot += 1;
         }
@@ -75,10 +75,10 @@ impl Relay {
 
     /// Whether it was a WebSocket, and so counts.
     fn close_for_shutdown(&mut self, slot: Slot, spread_ms: u32) -> bool {
-        let Some(connection) = self.connections.get(slot) else {
+        let Some(connection) = self.peers.get(slot) else {
             return false;
         };
-        match connection.phase {
+        match connection.phase() {
             Phase::Open => {
                 let spread = slot.0.wrapping_mul(0x9E37_79B9);
                 let delay = (u64::from(spread_ms) * u64::from(spread)) >> 32;

@@ -6,8 +6,7 @@ use crate::proto::deflate::{Deflater, Window};
 use crate::proto::mask;
 use crate::proto::{Event, FrameHeader, Gather, MessageKind, OpCode, Role, Session};
 use crate::proxy::PeerAddress;
-use crate::relay::limits::SlowPolicy;
-use crate::relay::{Action, Admission, Compression, ConnId, Limits, Pace, Rates, Side};
+use crate::relay::{Action, Compression, ConnId, Limits, Pace, Side};
 use crate::transport::{ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
@@ -17,36 +16,15 @@ use std::collections::BTreeMap;
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 const TOPIC_LOG_BYTES_MAX: usize = 1 << 20;
 
-pub(in crate::relay) fn limits() -> Limits {
+fn limits() -> Limits {
     Limits {
-        connections_max: usize::MAX,
-        topics_max: usize::MAX,
-        head_bytes_max: 16 << 10,
         message_bytes_max: MESSAGE_BYTES_MAX,
         topic_log_bytes_max: TOPIC_LOG_BYTES_MAX,
-        log_bytes_max: 64 << 20,
-        outbox_bytes_max: 4 << 10,
-        rescue_bytes_max: 64 << 10,
-        private_bytes_max: 64 << 20,
-        unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
-        slow_policy: SlowPolicy::Close,
         compression: Some(Compression {
             level: 1,
             bytes_min: 64,
         }),
-        admission: Admission::default(),
-        rates: Rates::default(),
-        origins: Vec::new(),
-        hosts: Vec::new(),
-        subprotocols: Vec::new(),
-        handshake_timeout: 100,
-        keep_alive_timeout: 100,
-        heartbeat_interval: 1000,
-        pong_timeout: 100,
-        idle_timeout: None,
-        stalled_write_timeout: 300,
-        close_timeout: 50,
-        pace: Pace::default(),
+        ..Limits::of_tests()
     }
 }
 

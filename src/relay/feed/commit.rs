@@ -115,6 +115,6 @@ impl Relay {
             return None;
         }
         let &slot = elsewhere.excluded.get(&origin.number)?;
-        Some((self.connections[slot].seat.variant, origin.number))
+        Some((self.peers[slot].seat.variant, origin.number))
     }
 }

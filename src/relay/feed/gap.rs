@@ -6,7 +6,6 @@
 //! the gap. Members that join meanwhile miss nothing.
 
 use super::super::Relay;
-use super::super::connection::Phase;
 use super::super::hub::Missing;
 use super::super::ids::{MessageId, Slot, TopicKey};
 use super::super::limits::SlowPolicy;
@@ -42,7 +41,7 @@ impl Relay {
         };
         let messages = messages.unwrap_or(0);
         if self.limits.slow_policy == SlowPolicy::Skip {
-            let members = self.hub.open_members(&self.connections, topic) as u64;
+            let members = self.hub.open_members(&self.peers, topic) as u64;
             self.counters.skips += members;
             self.counters.messages_skipped += messages * members;
             return;
@@ -79,11 +78,11 @@ impl Relay {
     }
 
     fn close_at_gap(&mut self, slot: Slot, gap: &Gap) {
-        let Some(connection) = self.connections.get(slot) else {
+        let Some(connection) = self.peers.get(slot) else {
             return;
         };
         let is_meant = connection.generation < gap.until
-            && connection.phase == Phase::Open
+            && connection.is_open()
             && self.hub.topic_of(&connection.seat) == gap.topic;
         if !is_meant {
             return;
@@ -91,7 +90,7 @@ impl Relay {
         self.counters.lapped += 1;
         self.counters.messages_lost += gap.messages;
         self.close_because(slot, Cause::Lapped, LOST);
-        if self.connections[slot].phase != Phase::Closed {
+        if !self.peers[slot].is_closed() {
             self.settle(slot);
         }
     }

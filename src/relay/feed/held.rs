@@ -5,7 +5,6 @@
 //! them. What they say stays in their sockets, and may be a pong: so they are not taken for dead or idle meanwhile.
 
 use super::super::Relay;
-use super::super::connection::Phase;
 use super::super::ids::{ConnId, Slot};
 use std::collections::BTreeSet;
 
@@ -68,8 +67,8 @@ impl Relay {
     /// A connection that is [held](super::super::Reading::Held) is not read until
     /// [`poll_resume`](Relay::poll_resume) names it.
     pub fn handle_held(&mut self, id: ConnId) {
-        if let Some(slot) = self.slot(id)
-            && self.connections[slot].phase == Phase::Open
+        if let Some(slot) = self.peers.slot(id)
+            && self.peers[slot].is_open()
             && let Some(elsewhere) = &mut self.feed.elsewhere
         {
             elsewhere.held.waiting.insert((id.generation, id.slot));
@@ -78,7 +77,7 @@ impl Relay {
 
     /// The next connection to be read again, though its socket raises no event for it.
     pub fn poll_resume(&mut self) -> Option<ConnId> {
-        self.resumes.pop().or_else(|| self.poll_held())
+        self.peers.poll_resume().or_else(|| self.poll_held())
     }
 
     /// The next of those that waited for room, as far as there is some.

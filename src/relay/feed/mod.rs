@@ -192,7 +192,7 @@ impl Relay {
     /// [interest](Relay::poll_interest) and [offers](Relay::poll_offer), and brings [commits](Relay::commit). To be
     /// called before the first connection.
     pub fn order_elsewhere(&mut self) {
-        debug_assert_eq!(self.connections.len(), 0);
+        debug_assert_eq!(self.peers.len(), 0);
         self.feed.elsewhere.get_or_insert_default();
     }
 
@@ -234,8 +234,8 @@ impl Relay {
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.id(slot);
-        let sender = &mut self.connections[slot];
+        let id = self.peers.id(slot);
+        let sender = &mut self.peers[slot];
         sender.active = self.now;
         let key = self.hub.topic_of(&sender.seat);
         let variant = sender.seat.variant;
@@ -244,7 +244,7 @@ impl Relay {
             self.feed.send(topic, kind, payload, Some(id));
             return;
         }
-        let own = self.connections.excluded(slot);
+        let own = self.peers.excluded(slot);
         self.append(key, own.map(|own| (variant, own)), kind, payload);
         if let Some(hooks) = &mut self.hooks.0 {
             let message = Published {

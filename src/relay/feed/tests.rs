@@ -4,7 +4,6 @@ use super::*;
 use crate::http::Site;
 use crate::proto::{FrameHeader, OpCode, Role};
 use crate::proxy::PeerAddress;
-use crate::relay::compression::tests::limits;
 use crate::relay::{Action, Epoch, Hooks, Limits, Side, SlowPolicy};
 use crate::transport::{ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
@@ -57,7 +56,7 @@ fn foreign(topic: &str, payload: &[u8]) -> Travelled {
 
 impl Node {
     fn new(change: impl FnOnce(&mut Limits)) -> Self {
-        let mut limits = limits();
+        let mut limits = Limits::of_tests();
         change(&mut limits);
         let mut relay = Relay::new(limits, Site::embedded(), Tick(0));
         relay.order_elsewhere();

@@ -1,1 +1,413 @@
+//! The hub by its face, with seats that belong to nobody: against a model in which each reader has a queue of
+//! messages of its own.
 
+use super::*;
+use crate::proto::{FrameHeader, MessageKind};
+use crate::relay::limits::SlowPolicy;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::{BTreeMap, VecDeque};
+
+const NOW: Tick = Tick(0);
+const TOPICS: [&str; 2] = ["lobby", "news"];
+const ENCODINGS: [Encoding; 3] = [Encoding::Plain, Encoding::Deflate9, Encoding::Deflate15];
+
+/// A topic retains 16 KiB, in segments of 1 KiB; both together 24 KiB.
+fn limits(slow_policy: SlowPolicy, pace: Pace) -> Limits {
+    Limits {
+        topic_log_bytes_max: 16 << 10,
+        log_bytes_max: 24 << 10,
+        slow_policy,
+        pace,
+        ..Limits::of_tests()
+    }
+}
+
+/// What a reader is to be sent, in the model: frames whole, of the first of which some has left.
+#[derive(Debug, Default)]
+struct Reader {
+    topic: &'static str,
+    frames: VecDeque<Vec<u8>>,
+    sent: usize,
+    closes: bool,
+}
+
+impl Reader {
+    fn owed(&self) -> Vec<u8> {
+        let owed: Vec<u8> = self.frames.iter().flatten().copied().collect();
+        owed[self.sent..].to_vec()
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.sent += bytes;
+        while let Some(first) = self.frames.front()
+            && first.len() <= self.sent
+        {
+            self.sent -= first.len();
+            self.frames.pop_front();
+        }
+    }
+
+    /// The rest of the frame that has begun to leave, and how many others are owed.
+    fn cut(&mut self) -> (Vec<u8>, usize) {
+        let begun = (self.sent > 0).then(|| self.frames.pop_front()).flatten();
+        let rest = begun.map_or(Vec::new(), |frame| frame[self.sent..].to_vec());
+        self.sent = 0;
+        (rest, std::mem::take(&mut self.frames).len())
+    }
+}
+
+struct World {
+    hub: Hub,
+    seats: Vec<Seat>,
+    readers: BTreeMap<Slot, Reader>,
+    limits: Limits,
+    counters: Counters,
+    published: usize,
+}
+
+impl World {
+    fn new(limits: Limits) -> Self {
+        World {
+            hub: Hub::new(&limits),
+            seats: Vec::new(),
+            readers: BTreeMap::new(),
+            limits,
+            counters: Counters::default(),
+            published: 0,
+        }
+    }
+
+    fn join(&mut self, topic: &'static str, encoding: Encoding, echo: bool) -> Slot {
+        let slot = Slot(self.seats.len() as u32);
+        self.seats.push(Seat::empty());
+        self.seats.seat_mut(slot).set_echo(echo);
+        self.hub.join(&mut self.seats, slot, topic, encoding, NOW);
+        let reader = Reader {
+            topic,
+            ..Reader::default()
+        };
+        self.readers.insert(slot, reader);
+        slot
+    }
+
+    fn leave(&mut self, slot: Slot) {
+        let topic = self.hub.leave(&mut self.seats, slot);
+        let reader = self.readers.remove(&slot).expect("a member");
+        assert_eq!(topic.map(|topic| self.hub.name(topic)), Some(reader.topic));
+    }
+
+    /// A reader is to have what has come, and leaves once it has.
+    fn close(&mut self, slot: Slot) {
+        let is_owed = self.hub.end_at_tail(&mut self.seats, slot);
+        let reader = self.readers.get_mut(&slot).expect("a member");
+        assert_eq!(is_owed, !reader.frames.is_empty());
+        reader.closes = true;
+        if !is_owed {
+            self.leave(slot);
+        }
+    }
+
+    /// A member publishes into its topic, as far as there is room for it.
+    fn publish(&mut self, sender: Slot, payload_bytes: usize) {
+        let seat = *self.seats.seat(sender);
+        let topic = self.hub.topic_of(&seat);
+        if self.hub.free_bytes(topic, &self.limits) < payload_bytes {
+            return;
+        }
+        let payload = vec![self.published as u8; payload_bytes];
+        self.published += 1;
+        let own = self.seats.excluded(sender);
+        let message = Publication {
+            excluded: own.map(|own| (seat.variant, own)),
+            kind: MessageKind::Binary,
+            payload: &payload,
+        };
+        self.hub
+            .append(topic, message, NOW, &self.limits, &mut self.counters);
+        let header = FrameHeader {
+            fin: true,
+            compressed: false,
+            opcode: MessageKind::Binary.opcode(),
+            mask: None,
+            payload_bytes: payload_bytes as u64,
+        };
+        let frame = [&header.encode()[..], &payload].concat();
+        let topic = self.readers[&sender].topic;
+        for (&slot, reader) in &mut self.readers {
+            if reader.topic == topic && !reader.closes && !(slot == sender && own.is_some()) {
+                reader.frames.push_back(frame.clone());
+            }
+        }
+    }
+
+    /// Laps, the lagging whose sockets have room, the walk, and the end of the turn. Writes take so many
+    /// bytes, one after the other; one that takes less than it was offered leaves the socket full.
+    fn turn(&mut self, writes: &mut impl FnMut() -> usize) {
+        self.lap();
+        let lagging: Vec<Slot> = self.readers.keys().copied().collect();
+        for slot in lagging {
+            let seat = self.seats.seat(slot);
+            if seat.lagging.is_some() && !seat.is_blocked() {
+                self.write(slot, writes());
+            }
+        }
+        let pace = self.limits.pace;
+        self.hub.begin_walk(&pace, self.counters.sent_bytes);
+        let mut visits = 0;
+        while let Some(slot) = (self.hub).poll_walk(&mut self.seats, &pace, &mut self.counters) {
+            let seat = self.seats.seat(slot);
+            assert!(seat.lagging.is_none() && !seat.is_blocked());
+            assert!(!self.readers[&slot].frames.is_empty());
+            self.write(slot, writes());
+            visits += 1;
+        }
+        assert!(visits <= pace.visits_per_turn);
+        self.hub.end_turn(&self.seats, |_, _| {});
+    }
+
+    fn lap(&mut self) {
+        self.hub.begin_laps(&self.limits);
+        loop {
+            let before = self.counters;
+            let rest_bytes_max = Some(self.limits.rescue_bytes_max);
+            let Some(lapped) = self.hub.poll_lap(
+                &mut self.seats,
+                &self.limits,
+                &mut self.counters,
+                rest_bytes_max,
+            ) else {
+                return;
+            };
+            let Lapped { slot, fate, rest } = lapped;
+            assert!(self.seats.seat(slot).is_blocked(), "it was not served");
+            let reader = self.readers.get_mut(&slot).expect("a member");
+            let (expected, missed) = reader.cut();
+            match fate {
+                Fate::Broken => assert!(expected.len() > self.limits.rescue_bytes_max),
+                _ => assert_eq!(rest, expected),
+            }
+            let lost = self.counters.messages_lost - before.messages_lost;
+            let skipped = self.counters.messages_skipped - before.messages_skipped;
+            assert_eq!(lost + skipped, missed as u64);
+            match fate {
+                Fate::GoesOn => assert_eq!(lost, 0),
+                Fate::CutShort { has_missed } => assert_eq!(has_missed, missed > 0),
+                Fate::Served => assert_eq!(missed, 0),
+                Fate::Closes => assert!(!self.hub.end_at_tail(&mut self.seats, slot)),
+                Fate::Broken => {}
+            }
+            if fate != Fate::GoesOn {
+                self.leave(slot);
+            }
+        }
+    }
+
+    fn write(&mut self, slot: Slot, bytes: usize) {
+        let seat = *self.seats.seat(slot);
+        let end = self.hub.end(&seat);
+        let spans = self.hub.spans(&self.seats, slot, seat.cursor(), end);
+        let owed = spans
+            .flat_map(|span| span.bytes)
+            .copied()
+            .collect::<Vec<_>>();
+        let reader = self.readers.get_mut(&slot).expect("a member");
+        assert_eq!(owed, reader.owed());
+        let taken = bytes.min(owed.len());
+        reader.take(taken);
+        self.counters.sent_bytes += taken as u64;
+        self.hub.advance(&mut self.seats, slot, end, taken);
+        let moved = *self.seats.seat(slot);
+        self.hub.on_sent(&moved, seat.cursor(), &mut self.counters);
+        if taken < owed.len() {
+            self.hub.on_blocked(&mut self.seats, slot);
+            return;
+        }
+        assert!(!self.hub.is_owed(&mut self.seats, slot));
+        self.hub.catch_up(&mut self.seats, slot);
+        if self.readers[&slot].closes {
+            self.leave(slot);
+        }
+    }
+
+    /// What holds after each turn.
+    fn check(&self) {
+        let mut log_bytes = 0;
+        let mut lagging = 0;
+        for slot in 0..self.hub.topic_slots() {
+            let Some(topic) = self.hub.logs.topics.at(slot) else {
+                continue;
+            };
+            for key in self.hub.logs.topics[topic].variants() {
+                let variant = &self.hub.logs.topics[key];
+                let needed = self.needed_from(key);
+                let (head, tail) = (variant.log.head(), variant.log.tail());
+                assert!(head <= needed && needed <= tail);
+                let is_trimmed = needed.since(head) <= 4096;
+                assert!(is_trimmed || variant.dirty, "more is held than a segment");
+                log_bytes += variant.log.bytes();
+                lagging += variant.laggards.len();
+            }
+        }
+        assert_eq!(self.hub.log_bytes(), log_bytes);
+        assert_eq!(self.hub.lagging(), lagging);
+        let has_work = self.hub.has_work(&self.limits);
+        if !has_work && self.readers.values().all(|reader| reader.frames.is_empty()) {
+            assert_eq!(log_bytes, 0);
+        }
+        if !has_work {
+            let topics = TOPICS.iter().filter(|topic| {
+                let mut readers = self.readers.values();
+                readers.any(|reader| reader.topic == **topic)
+            });
+            assert_eq!(self.hub.topics(), topics.count());
+        }
+    }
+
+    /// The lowest position that a member of a variant, or the walk, may still need.
+    fn needed_from(&self, key: VariantKey) -> Position {
+        let settled = self.hub.logs.topics[key].settled();
+        let seats = self.readers.keys().map(|&slot| self.seats.seat(slot));
+        let members = seats.filter(|seat| seat.variant == key);
+        let (lagging, with_walk): (Vec<&Seat>, _) =
+            members.partition(|seat| seat.lagging.is_some());
+        assert!(with_walk.iter().all(|seat| seat.cursor() >= settled));
+        let cursors = lagging.iter().map(|seat| seat.cursor());
+        cursors.min().map_or(settled, |floor| floor.min(settled))
+    }
+
+    fn pick(&self, index: Index) -> Option<Slot> {
+        let count = self.readers.len();
+        let nth = (count > 0).then(|| index.index(count))?;
+        self.readers.keys().copied().nth(nth)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Join(Index, Index, bool),
+    Leave(Index),
+    Close(Index),
+    Publish(Index, usize),
+    Unblock(Index),
+    Turn,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => any::<(Index, Index, bool)>().prop_map(|(topic, encoding, echo)| Op::Join(topic, encoding, echo)),
+        1 => any::<Index>().prop_map(Op::Leave),
+        1 => any::<Index>().prop_map(Op::Close),
+        8 => (any::<Index>(), prop_oneof![0usize..200, 200usize..3000])
+            .prop_map(|(sender, bytes)| Op::Publish(sender, bytes)),
+        2 => any::<Index>().prop_map(Op::Unblock),
+        4 => Just(Op::Turn),
+    ]
+}
+
+proptest! {
+    /// Whatever comes in whatever order, each reader is owed what its queue in the model holds, until it is
+    /// lapped for good reason; and the logs hold what is needed, and hardly more.
+    #[test]
+    fn readers_are_owed_what_a_queue_of_their_own_would_hold(
+        ops in prop::collection::vec(op(), 1..200),
+        writes in prop::collection::vec(prop_oneof![Just(usize::MAX), 0usize..2000], 1..20),
+        skips: bool,
+        rescue_bytes_max in prop_oneof![Just(500), Just(64 << 10)],
+        visits in 1u32..6,
+        laps_per_turn in prop_oneof![Just(2usize), Just(256)],
+    ) {
+        let pace = Pace {
+            visits_per_turn: visits,
+            topic_visits_per_turn: visits.div_ceil(2),
+            laps_per_turn,
+            ..Pace::default()
+        };
+        let slow_policy = if skips { SlowPolicy::Skip } else { SlowPolicy::Close };
+        let mut world = World::new(Limits { rescue_bytes_max, ..limits(slow_policy, pace) });
+        let mut writes = writes.into_iter().cycle();
+        let mut next = || writes.next().unwrap_or(usize::MAX);
+        for op in ops {
+            match op {
+                Op::Join(topic, encoding, echo) => {
+                    world.join(TOPICS[topic.index(2)], ENCODINGS[encoding.index(3)], echo);
+                }
+                Op::Leave(index) => if let Some(slot) = world.pick(index) { world.leave(slot) },
+                Op::Close(index) => {
+                    if let Some(slot) = world.pick(index) && !world.readers[&slot].closes {
+                        world.close(slot);
+                    }
+                }
+                Op::Publish(index, bytes) => {
+                    if let Some(slot) = world.pick(index) && !world.readers[&slot].closes {
+                        world.publish(slot, bytes);
+                    }
+                }
+                Op::Unblock(index) => if let Some(slot) = world.pick(index) {
+                    world.seats.seat_mut(slot).set_blocked(false);
+                },
+                Op::Turn => {
+                    world.turn(&mut next);
+                    world.check();
+                }
+            }
+        }
+        // At last, all sockets have room: in the end, nothing is owed, and nothing held.
+        for seat in &mut world.seats {
+            seat.set_blocked(false);
+        }
+        while world.readers.values().any(|reader| !reader.frames.is_empty()) || world.hub.has_work(&world.limits) {
+            world.turn(&mut || usize::MAX);
+            world.check();
+        }
+        while let Some(&slot) = world.readers.keys().next() {
+            world.leave(slot);
+        }
+        world.turn(&mut || usize::MAX);
+        prop_assert_eq!((world.hub.topics(), world.hub.log_bytes(), world.hub.lagging()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn a_turn_visits_a_part_of_each_topic() {
+    let pace = Pace {
+        visits_per_turn: 3,
+        topic_visits_per_turn: 2,
+        ..Pace::default()
+    };
+    let mut world = World::new(limits(SlowPolicy::Close, pace));
+    let [lobby, news] = TOPICS.map(|topic| {
+        let join = |world: &mut World| world.join(topic, Encoding::Plain, true);
+        [0; 4].map(|_| join(&mut world))
+    });
+    world.publish(lobby[0], 10);
+    world.publish(news[0], 10);
+    let mut turns = Vec::new();
+    while world.hub.has_work(&world.limits) {
+        world.turn(&mut || usize::MAX);
+        let served = |slots: &[Slot]| {
+            let mut frames = slots.iter().map(|slot| world.readers[slot].frames.len());
+            4 - frames.by_ref().sum::<usize>()
+        };
+        turns.push((served(&lobby), served(&news)));
+    }
+    assert_eq!(turns, [(2, 1), (4, 2), (4, 4)]);
+}
+
+#[test]
+fn beyond_the_bound_of_all_logs_the_one_that_retains_most_is_cut() {
+    let mut world = World::new(limits(SlowPolicy::Skip, Pace::default()));
+    let [small, large] = TOPICS.map(|topic| world.join(topic, Encoding::Plain, true));
+    for (slot, messages) in [(small, 7), (large, 11)] {
+        for _ in 0..messages {
+            world.publish(slot, 1000);
+            world.turn(&mut || 0);
+        }
+    }
+    assert!(!world.hub.has_work(&world.limits));
+    world.limits.log_bytes_max = 16 << 10;
+    world.turn(&mut || 0);
+    assert_eq!(world.counters.skips, 1);
+    assert_eq!(world.readers[&small].frames.len(), 7);
+    assert_eq!(world.readers[&large].frames.len(), 0);
+}

@@ -12,7 +12,7 @@ use crate::proto::{FrameHeader, OpCode};
 ///           cursor  at: here the outbox enters, whole
 /// ```
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(in crate::relay) struct Outbox {
     bytes: Vec<u8>,
     /// How much of `bytes` was sent.
     sent: usize,
@@ -25,40 +25,40 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::relay) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Where in the log it enters, for a reader that stands at `cursor`: which may have passed over messages
     /// of its own, beyond the place that it was to enter at.
-    pub(super) fn at(&self, cursor: Position) -> Position {
+    pub(in crate::relay) fn at(&self, cursor: Position) -> Position {
         self.at.max(cursor)
     }
 
     /// Moves the place where it enters to `position`, a frame boundary.
-    pub(super) fn enter_at(&mut self, position: Position) {
+    pub(in crate::relay) fn enter_at(&mut self, position: Position) {
         self.at = position;
     }
 
-    pub(super) fn capacity(&self) -> usize {
+    pub(in crate::relay) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    pub(super) fn pending(&self) -> &[u8] {
+    pub(in crate::relay) fn pending(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
     /// Some of it has left: the rest must follow before anything else.
-    pub(super) fn is_under_way(&self) -> bool {
+    pub(in crate::relay) fn is_under_way(&self) -> bool {
         self.is_under_way
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::relay) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Appends a control frame.
-    pub(super) fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
+    pub(in crate::relay) fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
         self.last_pong = None;
         let header = FrameHeader {
             fin: true,
@@ -74,7 +74,7 @@ impl Outbox {
     /// Answers a ping. Once more than `bytes_max` is pending, the answer takes the place of the
     /// one before it (RFC 6455 §5.5.3 allows to answer the latest ping only), unless that has
     /// begun to leave.
-    pub(super) fn push_pong(&mut self, payload: &[u8], bytes_max: usize) {
+    pub(in crate::relay) fn push_pong(&mut self, payload: &[u8], bytes_max: usize) {
         if self.pending().len() >= bytes_max
             && let Some(last) = self.last_pong.filter(|&last| last >= self.sent)
         {
@@ -97,14 +97,14 @@ impl Outbox {
     }
 
     /// Puts the rest of a frame that has begun to leave before everything else.
-    pub(super) fn rescue(&mut self, rest: &[u8]) {
+    pub(in crate::relay) fn rescue(&mut self, rest: &[u8]) {
         debug_assert!(!self.is_under_way());
         self.bytes.splice(0..0, rest.iter().copied());
         self.last_pong = self.last_pong.map(|last| last + rest.len());
     }
 
     /// Notes that `bytes` of it were sent. When it is all gone, its memory goes too.
-    pub(super) fn advance(&mut self, bytes: usize) {
+    pub(in crate::relay) fn advance(&mut self, bytes: usize) {
         self.sent += bytes;
         self.is_under_way |= bytes > 0;
         debug_assert!(self.sent <= self.bytes.len());

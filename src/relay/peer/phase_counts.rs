@@ -1,30 +1,29 @@
-//! How many connections do what.
+//! How many connections are in each phase.
 
-use super::connection::{Connection, Phase};
+use super::life::Phase;
 use crate::metrics::STATES;
 
-/// Connections by phase. Whatever changes a phase does it here.
+/// Connections by phase. Whatever changes a phase is told here.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct PhaseCounts {
     counts: [usize; Phase::Closed as usize + 1],
 }
 
-impl Census {
+impl PhaseCounts {
     /// Counts a connection that is new.
-    pub(super) fn enter(&mut self, connection: &Connection) {
-        self.counts[connection.phase as usize] += 1;
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.counts[phase as usize] += 1;
     }
 
     /// A connection goes on to another phase.
-    pub(super) fn set(&mut self, connection: &mut Connection, phase: Phase) {
-        self.counts[connection.phase as usize] -= 1;
-        self.counts[phase as usize] += 1;
-        connection.phase = phase;
+    pub(super) fn change(&mut self, from: Phase, to: Phase) {
+        self.counts[from as usize] -= 1;
+        self.counts[to as usize] += 1;
     }
 
     /// Forgets a connection, as its slot is freed.
-    pub(super) fn leave(&mut self, connection: &Connection) {
-        self.counts[connection.phase as usize] -= 1;
+    pub(super) fn leave(&mut self, phase: Phase) {
+        self.counts[phase as usize] -= 1;
     }
 
     pub(super) fn count(&self, phase: Phase) -> usize {

@@ -1,7 +1,7 @@
-//! Up to when everything that came has been reported: who has said nothing by then was silent.
+//! Up to when everything that came has been reported: a peer that has said nothing by then was silent.
 //!
 //! A turn may come late, because the machine was busy or the process stopped, and what came meanwhile
-//! waits. A timer that fired by the clock would find everybody silent who has not been heard yet. So
+//! waits. A timer that fired by the clock would find every peer silent that has not been heard yet. So
 //! timers go by this time instead.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //!
 //! What came before a poll began, the poll reports, unless it is full. The poller reports each socket
 //! once, in the order in which they had something to report: so when many polls in a row are full, as
-//! they are for a busy crowd, those of a *round* have reported everything that came before it began.
+//! they are for many busy peers, those of a *round* have reported everything that came before it began.
 
 use crate::wheel::Tick;
 

@@ -1,13 +1,15 @@
 //! Responses on their way: they wait apart from everything else that leaves, and a turn sends a
 //! bounded part of them.
 //!
-//! A body is shared, and whoever is slow to take it holds a position in it. Each write offers a
+//! A body is shared, and a peer that is slow to take it holds a position in it. Each write offers a
 //! slice; then the others have their turn. So however many download, and however fast, a message, a
 //! pong or a close frame waits for one turn's part at most.
 
-use super::Relay;
-use super::ids::ConnId;
-use crate::http::Body;
+use super::Peers;
+use super::life::Life;
+use crate::http::{Body, Response};
+use crate::relay::ids::{ConnId, Slot};
+use crate::wheel::Tick;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::SystemTime;
@@ -21,36 +23,71 @@ const BYTES_PER_TURN: usize = 1024 * 1024;
 /// What a write counts at least: to call the kernel takes as long as to copy so many bytes.
 const BYTES_COUNTED_MIN: usize = 4 * 1024;
 
-/// The time of day, for the date of a response. Nothing is decided by it.
-pub type Calendar = fn() -> SystemTime;
-
-impl Relay {
-    /// Sets the clock that dates responses; without it, they have none.
-    pub fn set_calendar(&mut self, calendar: Calendar) {
-        self.calendar = Some(calendar);
-    }
-}
-
 /// A response's body on its way; its head leaves by the outbox.
 #[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) body: Body,
+pub(in crate::relay) struct Pending {
+    body: Body,
     /// What of it is still to be sent.
-    pub(super) left: Range<usize>,
-    pub(super) keep_alive: bool,
+    pub(in crate::relay) left: Range<usize>,
+    pub(in crate::relay) keep_alive: bool,
     /// The connection was refused before it said anything.
-    pub(super) at_accept: bool,
+    pub(in crate::relay) at_accept: bool,
 }
 
 impl Pending {
     /// What the next write offers.
-    pub(super) fn slice(&self) -> &[u8] {
+    pub(in crate::relay) fn slice(&self) -> &[u8] {
         let rest = &self.body[self.left.clone()];
         &rest[..rest.len().min(BYTES_PER_WRITE)]
     }
 }
 
-/// Connections with a response to take, who has waited longest first.
+impl Peers {
+    /// A response is being prepared.
+    pub(in crate::relay) fn begin_response(&mut self, slot: Slot, now: Tick) {
+        let is_ended = self.connections[slot].life.is_ended();
+        let progress = now.into();
+        self.set_life(slot, Life::Respond { progress, is_ended });
+    }
+
+    /// Lets a response leave, with this date.
+    pub(in crate::relay) fn send_response(
+        &mut self,
+        slot: Slot,
+        response: Response,
+        date: Option<SystemTime>,
+        now: Tick,
+    ) {
+        self.begin_response(slot, now);
+        let extra = self.connections[slot].extra();
+        extra.outbox.push(&response.encode_head(date));
+        extra.response = Some(Pending {
+            left: match response.head_only {
+                true => 0..0,
+                false => response.part,
+            },
+            body: response.body,
+            keep_alive: response.keep_alive,
+            at_accept: false,
+        });
+        self.queue_output(slot);
+    }
+
+    /// A response has left whole.
+    pub(in crate::relay) fn take_response(&mut self, slot: Slot) -> Option<Pending> {
+        self.connections[slot].extra().response.take()
+    }
+
+    /// Another request is waited for. What was kept of it is taken in when it is its turn to be read.
+    pub(in crate::relay) fn await_request(&mut self, slot: Slot, now: Tick) {
+        let is_ended = self.connections[slot].life.is_ended();
+        let answered = now.into();
+        self.set_life(slot, Life::NextHead { answered, is_ended });
+        self.resume(slot);
+    }
+}
+
+/// Connections with a response to take, the one that has waited longest first.
 #[derive(Debug, Default)]
 pub(super) struct Responses {
     waiting: VecDeque<ConnId>,
@@ -92,7 +129,6 @@ impl Responses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::Slot;
 
     fn id(slot: u32) -> ConnId {
         let generation = 0;

@@ -1,8 +1,7 @@
-//! The table of connections: by slot, so that whoever has a slot has its connection.
+//! The table of connections, by slot.
 
 use super::connection::Connection;
-use super::ids::Slot;
-use super::seat::{Seat, Seats};
+use crate::relay::ids::Slot;
 use crate::wheel::{TimerLink, TimerLinks};
 use slab::Slab;
 use std::ops::{Index, IndexMut};
@@ -54,22 +53,6 @@ impl Index<Slot> for Connections {
 impl IndexMut<Slot> for Connections {
     fn index_mut(&mut self, slot: Slot) -> &mut Connection {
         &mut self.0[slot.index()]
-    }
-}
-
-impl Seats for Connections {
-    fn seat(&self, slot: Slot) -> &Seat {
-        &self[slot].seat
-    }
-
-    fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
-        &mut self[slot].seat
-    }
-
-    #[inline]
-    fn excluded(&self, slot: Slot) -> Option<u64> {
-        let connection = &self[slot];
-        (!connection.seat.echo()).then_some(connection.generation)
     }
 }
 

@@ -1,0 +1,158 @@
+//! Connections with output of their own, besides what the walk over a topic's members brings.
+//!
+//! They go first, each once a turn: those with an outbox; those that lag, and have a place in the log of
+//! their own; and those with a response to take. A turn sends a bounded part to each kind, so that a
+//! pong does not wait for the flood that some are behind with. Once none of them is left, the walk has
+//! the turn to itself.
+
+use super::life::Life;
+use super::responses::Responses;
+use super::{Flag, Peers};
+use crate::relay::ids::{ConnId, Slot};
+use std::collections::VecDeque;
+
+/// Connections that wait for their turn, the one that has waited longest first.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<ConnId>,
+    /// How many of them this turn still looks at: each once.
+    visits: usize,
+    /// What this turn may have sent when it leaves the others for the next, once the first was served.
+    sent_max: Option<u64>,
+}
+
+impl Queue {
+    fn push(&mut self, id: ConnId) {
+        self.waiting.push_back(id);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn begin_flush(&mut self) {
+        self.visits = self.waiting.len();
+        self.sent_max = None;
+    }
+
+    /// The next in this turn, which sends `bytes_max` to all of them; `sent` counts the bytes that were
+    /// sent to all connections.
+    fn pop(&mut self, sent: u64, bytes_max: u64) -> Option<ConnId> {
+        if self.visits == 0 || sent >= *self.sent_max.get_or_insert(sent + bytes_max) {
+            return None;
+        }
+        self.visits -= 1;
+        self.waiting.pop_front()
+    }
+}
+
+/// The queues of connections with output of their own.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    /// Those that keep up.
+    prompt: Queue,
+    /// Those that lag.
+    lagging: Queue,
+    responses: Responses,
+    /// One that took all that fits into one write, and is owed more: it goes on before any other, for only
+    /// a connection without room may lag.
+    unfinished: Option<ConnId>,
+}
+
+impl Outputs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.prompt.is_empty() && self.lagging.is_empty() && self.responses.is_empty()
+    }
+
+    fn pop(&mut self, sent: u64, bytes_max: u64) -> Option<ConnId> {
+        let prompt = self.prompt.pop(sent, bytes_max);
+        prompt
+            .or_else(|| self.lagging.pop(sent, bytes_max))
+            .or_else(|| self.responses.pop())
+    }
+}
+
+impl Peers {
+    /// Puts a connection in the queue of those with output of their own.
+    pub(in crate::relay) fn queue_output(&mut self, slot: Slot) {
+        let id = self.id(slot);
+        let connection = &mut self.connections[slot];
+        if !connection.flags.has(Flag::Queued) && !connection.seat.is_blocked() {
+            connection.flags.set(Flag::Queued);
+            match connection.life {
+                Life::Respond { .. } => self.outputs.responses.push(id),
+                _ if connection.seat.lagging.is_some() => self.outputs.lagging.push(id),
+                _ => self.outputs.prompt.push(id),
+            }
+        }
+    }
+
+    pub(in crate::relay) fn begin_flush(&mut self) {
+        self.outputs.prompt.begin_flush();
+        self.outputs.lagging.begin_flush();
+        self.outputs.responses.begin_flush();
+    }
+
+    /// The next connection of this turn that comes out of its queue, and has room in its socket. `sent` bytes
+    /// were sent to all connections so far, and `bytes_max` may be to those of a queue.
+    pub(in crate::relay) fn next_queued(&mut self, sent: u64, bytes_max: u64) -> Option<Slot> {
+        while let Some(id) = self.outputs.pop(sent, bytes_max) {
+            let Some(slot) = self.slot(id) else { continue };
+            let connection = &mut self.connections[slot];
+            connection.flags.clear(Flag::Queued);
+            if !connection.seat.is_blocked() {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// The connection that has to go on before any other.
+    #[inline]
+    pub(in crate::relay) fn take_unfinished(&mut self) -> Option<ConnId> {
+        let id = self.outputs.unfinished.take()?;
+        self.slot(id).map(|_| id)
+    }
+
+    /// A connection took all that was offered, and is owed more. It goes on at once, unless it takes a
+    /// response: that waits for the others first.
+    pub(in crate::relay) fn go_on(&mut self, slot: Slot) {
+        match self.connections[slot].life {
+            Life::Respond { .. } => self.queue_output(slot),
+            _ => self.outputs.unfinished = Some(self.id(slot)),
+        }
+    }
+
+    /// Bytes of a response were sent.
+    pub(in crate::relay) fn on_response_bytes(&mut self, bytes: usize) {
+        self.outputs.responses.on_sent(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_sends_its_part_and_the_next_goes_on_where_it_ended() {
+        let id = |slot| ConnId {
+            slot: Slot(slot),
+            generation: 0,
+        };
+        let mut queue = Queue::default();
+        (0..5).map(id).for_each(|id| queue.push(id));
+        let (mut sent, mut served) = (7, Vec::new());
+        for _ in 0..4 {
+            queue.begin_flush();
+            while let Some(id) = queue.pop(sent, 1000) {
+                sent += 400;
+                queue.push(id);
+                served.push(id.slot.0);
+            }
+        }
+        assert_eq!(served, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]);
+        queue.begin_flush();
+        let once = std::iter::from_fn(|| queue.pop(sent, 1000).inspect(|&id| queue.push(id)));
+        assert_eq!(once.count(), 5, "each once a turn");
+    }
+}

@@ -1,0 +1,195 @@
+//! What happens when nothing happens: whose time is up, and what that means.
+//!
+//! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
+//! a deadline off, such as hearing from a peer, only stores a tick; the entry finds out when it
+//! fires, and arms itself again.
+//!
+//! No peer is judged for what it may have said and was not heard for: timers go by the time up to
+//! which everything that came was [reported](super::reported), and a connection with something to be
+//! read is read first.
+
+use super::connections::Connections;
+use super::life::{Life, Wait};
+use super::reported::Reported;
+use super::{Flag, Peers};
+use crate::relay::ids::{ConnId, Slot};
+use crate::relay::limits::Limits;
+use crate::wheel::{Tick, Wheel};
+
+/// The timers of all connections, one each.
+#[derive(Debug)]
+pub(super) struct Timers {
+    wheel: Wheel,
+    reported: Reported,
+    /// Timers that this turn may still look at. At 0, some may be left over for the next one.
+    left: u32,
+}
+
+/// What is to be done with a connection whose time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::relay) enum Due {
+    /// It is to be read first, and its timer is armed for the next tick.
+    Later,
+    /// Nothing: it is not its fault, or it was asked whether it takes anything.
+    Nothing,
+    /// It is to be dropped.
+    Drop,
+    /// Its request did not come in time.
+    Request,
+    /// No message went either way for too long.
+    Idle,
+    /// It is to be asked for a sign of life.
+    Ping,
+    /// It was asked for one, and gave none.
+    Dead,
+}
+
+/// Sockets that are polled besides connections: listeners, signals, what wakes the loop. Should there be
+/// more, the silence of many peers is judged a poll too early.
+const SOCKETS_BESIDES_MAX: usize = 1024;
+
+impl Timers {
+    pub(super) fn new(now: Tick) -> Self {
+        Timers {
+            wheel: Wheel::new(now),
+            reported: Reported::new(now),
+            left: u32::MAX,
+        }
+    }
+
+    pub(super) fn begin_turn(&mut self, limits: &Limits) {
+        self.left = limits.pace.timers_per_turn;
+    }
+
+    pub(super) fn are_left_over(&self) -> bool {
+        self.left == 0
+    }
+
+    pub(super) fn disarm(&mut self, connections: &mut Connections, slot: Slot) {
+        self.wheel.disarm(connections, slot.0);
+    }
+}
+
+impl Peers {
+    /// A poll that began then brought so many events. A full one may have left some over.
+    pub(in crate::relay) fn on_poll(&mut self, began: Tick, events: usize, is_full: bool) {
+        let sockets = self.connections.len() + SOCKETS_BESIDES_MAX;
+        self.timers
+            .reported
+            .on_poll(began, events, is_full, sockets);
+    }
+
+    /// When a timer is due next.
+    pub(in crate::relay) fn next_due(&self) -> Option<Tick> {
+        self.timers.wheel.next_due()
+    }
+
+    /// The next connection whose time is up, as far as a turn goes.
+    pub(in crate::relay) fn poll_timer(&mut self, limits: &Limits) -> Option<ConnId> {
+        let now = self.timers.reported.until();
+        while self.timers.left > 0
+            && let Some(slot) = self.timers.wheel.poll(&mut self.connections, now)
+        {
+            self.timers.left -= 1;
+            let slot = Slot(slot);
+            let deadline = self.deadline(slot, limits);
+            if deadline <= now {
+                return Some(self.id(slot));
+            }
+            self.arm(slot, deadline);
+        }
+        None
+    }
+
+    /// What is to be done with a connection whose time is up, unless it `is_unread`, which says that it
+    /// stands in line to be read.
+    pub(in crate::relay) fn on_timer(
+        &mut self,
+        slot: Slot,
+        is_unread: bool,
+        limits: &Limits,
+        now: Tick,
+    ) -> Due {
+        let until = self.timers.reported.until();
+        if is_unread && self.may_be_excused(slot, limits) {
+            self.arm(slot, until.after(1));
+            return Due::Later;
+        }
+        let connection = &mut self.connections[slot];
+        let is_ping_left = connection.outbox().is_none();
+        let is_idle = |idle| connection.active.after(idle) <= until;
+        match &mut connection.life {
+            Life::NextHead { .. } if connection.extra.is_none() => Due::Drop,
+            Life::FirstHead { .. } | Life::NextHead { .. } => Due::Request,
+            Life::Respond { .. } if connection.seat.is_blocked() => self.probe(slot, now),
+            // It waits for its turn: that is not its fault.
+            Life::Respond { progress, .. } => {
+                *progress = now.into();
+                Due::Nothing
+            }
+            Life::Open(_) if limits.idle_timeout.is_some_and(is_idle) => Due::Idle,
+            Life::Open(Wait::Room { .. }) => self.probe(slot, now),
+            Life::Open(Wait::Pong { .. }) if is_ping_left => Due::Dead,
+            // The ping waits for its turn, and the peer for the ping.
+            Life::Open(Wait::Pong { asked }) => {
+                *asked = now.into();
+                Due::Nothing
+            }
+            Life::Open(Wait::Nothing) => Due::Ping,
+            Life::Closing { .. } | Life::AwaitClose { .. } => Due::Drop,
+            Life::Linger { .. } | Life::Closed => Due::Drop,
+        }
+    }
+
+    /// Makes sure that the connection's timer fires no later than its deadline.
+    pub(super) fn rearm(&mut self, slot: Slot, limits: &Limits) {
+        let deadline = self.deadline(slot, limits);
+        let armed = self.connections[slot].link.deadline();
+        if armed.is_none_or(|armed| deadline < armed) {
+            self.arm(slot, deadline);
+        }
+    }
+
+    fn arm(&mut self, slot: Slot, deadline: Tick) {
+        self.timers
+            .wheel
+            .arm(&mut self.connections, slot.0, deadline);
+    }
+
+    fn deadline(&self, slot: Slot, limits: &Limits) -> Tick {
+        let connection = &self.connections[slot];
+        let silence = silence(slot, limits.heartbeat_interval);
+        let (heard, active) = (connection.heard, connection.active);
+        connection.life.deadline(limits, heard, active, silence)
+    }
+
+    /// Whether what a connection has to say may show that it is in time. A head ends sooner or later;
+    /// anything else that goes on and on is read once after its deadline.
+    fn may_be_excused(&self, slot: Slot, limits: &Limits) -> bool {
+        let deadline = self.deadline(slot, limits);
+        let connection = &self.connections[slot];
+        match connection.life {
+            Life::FirstHead { .. } | Life::NextHead { .. } => true,
+            Life::Open(_) | Life::Closing { .. } | Life::AwaitClose { .. } => {
+                connection.heard < deadline
+            }
+            Life::Respond { .. } | Life::Linger { .. } | Life::Closed => false,
+        }
+    }
+
+    /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
+    /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
+    fn probe(&mut self, slot: Slot, now: Tick) -> Due {
+        self.connections[slot].flags.set(Flag::Probing);
+        self.on_room(slot, now);
+        Due::Nothing
+    }
+}
+
+/// Ticks of silence until a connection is pinged: the interval less up to a quarter, which spreads those that
+/// came together.
+fn silence(slot: Slot, interval: u32) -> u32 {
+    // Multiplying by 2³² / φ sends slots that follow one another far apart.
+    let spread = slot.0.wrapping_mul(0x9E37_79B9);
+    interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
+}
