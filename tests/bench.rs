@@ -203,11 +203,11 @@ fn nobody_listens() {
     let address = listener.local_addr().expect("it is bound");
     drop(listener);
     let report = bench(&["fanout", &format!("ws://{address}/")]);
-    report.assert_says("nobody listens there");
+    report.assert_says("nothing listens there");
     report.assert_says(&format!("can't connect to {address}: "));
     assert_eq!(report.code, 1);
     let report = bench(&["churn", &format!("ws://{address}/"), "--duration=10m"]);
-    report.assert_says("nobody listens there");
+    report.assert_says("nothing listens there");
     assert_eq!(report.code, 1);
 }
 

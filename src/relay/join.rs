@@ -53,7 +53,7 @@ impl Relay {
         self.join(slot, &join, subprotocol, rest);
     }
 
-    /// Whether somebody may join that topic, which may have to begin.
+    /// Whether a reader may join that topic, which may have to begin.
     fn has_topic_for(&self, name: &str) -> bool {
         self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }

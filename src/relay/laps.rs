@@ -15,7 +15,7 @@ impl Relay {
         self.serves_queues = true;
     }
 
-    /// Laps those who lag by more than may be retained, as many as a turn may.
+    /// Laps readers that lag by more than may be retained, as many as a turn may.
     fn lap_laggards(&mut self) {
         self.hub.begin_laps(&self.limits);
         loop {

@@ -1,7 +1,7 @@
 //! The relay: every decision, and no I/O.
 //!
 //! A [`Relay`] is a state machine. Inputs are `handle_*`, outputs are `poll_*`; sockets, clock and
-//! poller belong to whoever drives it, which is a server in earnest and a seeded simulation in the tests:
+//! poller belong to its driver, which is a server in earnest and a seeded simulation in the tests:
 //! both by the same turn, which calls, in this order:
 //!
 //! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back, and
@@ -11,12 +11,12 @@
 //!    [`handle_input`](Relay::handle_input) or [`handle_kept`](Relay::handle_kept) as
 //!    [`reading`](Relay::reading) says, [`handle_end`](Relay::handle_end),
 //!    [`handle_reset`](Relay::handle_reset), [`handle_writable`](Relay::handle_writable), and
-//!    [`handle_timer`](Relay::handle_timer) for whom [`poll_timer`](Relay::poll_timer) names;
+//!    [`handle_timer`](Relay::handle_timer) for those that [`poll_timer`](Relay::poll_timer) names;
 //! 3. [`begin_flush`](Relay::begin_flush), then for each connection that
 //!    [`poll_transmit`](Relay::poll_transmit) names, one write of what
 //!    [`transmit`](Relay::transmit) holds for it, reported to
 //!    [`handle_sent`](Relay::handle_sent);
-//! 4. [`poll_notice`](Relay::poll_notice) if anybody wants to know,
+//! 4. [`poll_notice`](Relay::poll_notice) if the driver wants to know,
 //!    [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
 //!    empty;
 //! 5. [`end_turn`](Relay::end_turn), which frees what closed: until then, no slot is used again,
@@ -177,7 +177,7 @@ impl Relay {
         self.peers.poll_action()
     }
 
-    /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
+    /// Ends a turn: slots of closed connections become free, logs give back what no reader needs.
     pub fn end_turn(&mut self) {
         if self.peers.end_turn() {
             self.gate.shrink();

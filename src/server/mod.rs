@@ -8,10 +8,10 @@
 mod accept;
 mod backlog;
 mod bind;
-mod digest;
 mod errors;
 mod handle;
 mod inbox;
+mod log_summary;
 mod mail;
 mod mailbox;
 mod outcome;
@@ -41,8 +41,8 @@ use crate::transport::{self, ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
 use accept::Acceptor;
-use digest::Digest;
 use inbox::Inbox;
+use log_summary::LogSummary;
 use mio::{Events, Poll, Token, Waker};
 use reload::Reloads;
 use signal_hook_mio::v1_0::Signals;
@@ -75,7 +75,7 @@ pub struct Server {
     reloads: Reloads,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
-    digest: Digest,
+    log_summary: LogSummary,
     process: Process,
     /// How long turns took, in microseconds.
     turn_micros: Histogram<4>,
@@ -123,7 +123,7 @@ impl Server {
             config: config.clone(),
             reloads: Reloads::default(),
             ends: None,
-            digest: Digest::default(),
+            log_summary: LogSummary::default(),
             process: Process::observe(),
             turn_micros: Histogram::default(),
         })
@@ -202,10 +202,10 @@ impl Server {
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             turn.run(self);
-            self.digest.handle_time(now);
+            self.log_summary.handle_time(now);
             let is_over = self.ends.is_some_and(|ends| ends <= now);
             if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
-                self.digest.close(now);
+                self.log_summary.close(now);
                 return Ok(Ended::Cleanly);
             }
             ended = self.clock.elapsed();
@@ -231,7 +231,7 @@ impl Server {
             self.acceptor.retry_at(),
             self.notifier.due(),
             self.ends,
-            self.digest.due(),
+            self.log_summary.due(),
         ];
         let due = due.into_iter().flatten().min()?;
         Some(self.clock.until(due))
@@ -331,6 +331,6 @@ impl Driver for Server {
             }
             (None, None) => PeerAddress::Unknown,
         };
-        self.digest.handle_notice(self.now, notice, peer);
+        self.log_summary.handle_notice(self.now, notice, peer);
     }
 }

@@ -325,7 +325,6 @@ impl Hub {
     }
 
     /// The socket took so many bytes of what a member was offered of its log up to `to`.
-    #[inline]
     pub(super) fn advance(
         &mut self,
         seats: &mut impl Seats,
@@ -336,19 +335,19 @@ impl Hub {
         self.logs.advance(seats, slot, to, bytes);
     }
 
-    /// The same of a member that is owed all up to the tail, and nothing besides. True if it keeps up, and
-    /// has it all: then there is nothing else to do.
+    /// The same of a member that is owed all up to the tail, and nothing besides, but for the messages that
+    /// it is `excluded` from. True if it keeps up, and has it all: then there is nothing else to do.
     #[inline]
     pub(super) fn advance_to_tail(
-        &mut self,
-        seats: &mut impl Seats,
-        slot: Slot,
+        &self,
+        seat: &mut Seat,
+        excluded: Option<u64>,
         bytes: usize,
     ) -> bool {
-        let tail = self.logs.log_of(seats.seat(slot)).tail();
-        self.logs.advance(seats, slot, tail, bytes);
-        let seat = seats.seat(slot);
-        seat.cursor() == tail && seat.lagging.is_none()
+        let log = self.logs.log_of(seat);
+        let cursor = log.advance(seat.cursor(), log.tail(), excluded, bytes);
+        seat.move_to(cursor);
+        cursor == log.tail() && seat.lagging.is_none()
     }
 
     /// A connection was written to whose cursor was at `before`: if it lags, and has moved, that is noted.

@@ -252,7 +252,9 @@ impl World {
         assert_eq!(self.hub.log_bytes(), log_bytes);
         assert_eq!(self.hub.lagging(), lagging);
         let has_work = self.hub.has_work(&self.limits);
-        if !has_work && self.readers.values().all(|reader| reader.frames.is_empty()) {
+        // A reader whose socket is full may lag behind messages of its own, of which it is owed none.
+        if !has_work && lagging == 0 {
+            assert!(self.readers.values().all(|reader| reader.frames.is_empty()));
             assert_eq!(log_bytes, 0);
         }
         if !has_work {

@@ -96,6 +96,12 @@ impl Connection {
         matches!(self.life, Life::Closed)
     }
 
+    /// The origin whose messages its log passes over: its own, if it does not want them back.
+    #[inline]
+    pub(in crate::relay) fn excluded(&self) -> Option<u64> {
+        (!self.seat.echo()).then_some(self.generation)
+    }
+
     /// A ping was sent to it, or has left whole only now.
     pub(in crate::relay) fn on_asked(&mut self, now: Tick) {
         self.life.on_asked(now);

@@ -325,17 +325,18 @@ impl IndexMut<Slot> for Peers {
 }
 
 impl Seats for Peers {
+    #[inline]
     fn seat(&self, slot: Slot) -> &Seat {
         &self.connections[slot].seat
     }
 
+    #[inline]
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self.connections[slot].seat
     }
 
     #[inline]
     fn excluded(&self, slot: Slot) -> Option<u64> {
-        let connection = &self.connections[slot];
-        (!connection.seat.echo()).then_some(connection.generation)
+        self.connections[slot].excluded()
     }
 }
