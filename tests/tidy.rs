@@ -1,7 +1,7 @@
 //! Tests of the source itself: which room may know which, and which file of a room which other; where
 //! the kernel and the clock may be touched; how long a file may be, and what must not stay in one.
 //!
-//! It reads tokens, not types: enough for a house that names its rooms by path.
+//! It reads tokens, not types: enough, as rooms are named by path.
 
 #[path = "tidy/circles.rs"]
 mod circles;
@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
     // Refusals are counted by reason, and closes by code.
     Room { name: "metrics", knows: &["http", "proto"], kernel: &[] },
     Room { name: "http", knows: &["proto"], kernel: &["std::time::SystemTime"] },
-    // Whom proxies speak for stands in headers too.
+    // A proxy may name its client in a header.
     Room { name: "proxy", knows: &["proto"], kernel: &[] },
     Room { name: "proto", knows: &[], kernel: &[] },
     Room { name: "log", knows: &[], kernel: &[] },
@@ -78,7 +78,7 @@ const KERNEL: &[&str] = &[
     "std::time::SystemTime",
 ];
 
-/// Names beneath `std::net` that are plain data: everybody may have an address.
+/// Names beneath `std::net` that are plain data: any room may hold an address.
 const PLAIN_DATA: &[&str] = &[
     "std::net::AddrParseError",
     "std::net::IpAddr",
