@@ -1,7 +1,4 @@
 //! How messages are encoded for their readers, and where one of them ends.
-//!
-//! A new encoding also needs a writer (`Logs::append`) unless it consists of WebSocket frames, and readers
-//! that get it (`relay/join.rs`).
 
 use crate::proto::FrameHeader;
 use crate::proto::deflate::Window;

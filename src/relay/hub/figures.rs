@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(in crate::relay) struct TopicFigures<'a> {
     name: &'a str,
     members: usize,
-    /// Those that agreed on compression.
+    /// Members that agreed on compression.
     members_compressed: usize,
     /// Since it exists: messages, and bytes of their payloads, before compression.
     messages: u64,
@@ -20,7 +20,7 @@ pub(in crate::relay) struct TopicFigures<'a> {
     bytes_per_second: f64,
     /// Memory that its logs hold.
     log_bytes: usize,
-    /// Members behind the live end, and how far behind the last of them is.
+    /// Members behind the live end, and how far the last of them is.
     lagging: usize,
     lag_bytes_max: u64,
 }
