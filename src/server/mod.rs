@@ -198,6 +198,7 @@ impl Server {
             if is_woken {
                 self.handle_mail(now);
             }
+            self.settle_receipts();
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             turn.run(self);

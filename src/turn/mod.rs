@@ -157,6 +157,11 @@ impl Turn {
                 unlist(driver, id);
                 return 0;
             }
+            Reading::Held => {
+                unlist(driver, id);
+                driver.relay().handle_held(id);
+                return 0;
+            }
         };
         let buffer = &mut self.buffer[..bytes_max];
         match driver.read(id, buffer) {

@@ -12,15 +12,15 @@ pub(super) struct Visits {
     /// Messages that members gained since, all together, in those of this round's visits that are counted.
     gained: u64,
     counted: u64,
-    /// Visits to members who were at the tail already.
+    /// Visits to members that were at the tail already.
     pub(super) idle: u64,
-    /// Visits to members whom the walk has nothing for: they lag, and are served apart, or all that came
+    /// Visits to members that the walk has nothing for: they lag, and are served apart, or all that came
     /// was their own.
     pub(super) passed: u64,
 }
 
 impl Visits {
-    /// None yet, to members who stand at that message.
+    /// None yet, to members that stand at that message.
     pub(super) fn from(message: u64) -> Self {
         Visits {
             from: message,
@@ -38,7 +38,7 @@ impl Visits {
     }
 
     /// A round is over, in which so many more visits than were counted brought everything before that
-    /// message; if it `is_last`, everybody stands there.
+    /// message; if it `is_last`, all members stand there.
     #[inline]
     pub(super) fn end_round(
         &mut self,
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(per_write.count(), 2500);
         let written = written + 1000 * 4;
         assert!(per_write.sum().abs_diff(written) <= 1500, "{per_write:?}");
-        // Of those who lag, nothing is said.
+        // Lagging members are left out.
         visits.passed = 1400;
         visits.end_round(&mut per_write, 1500, 120, true);
         assert_eq!(per_write.count(), 2600);
