@@ -1,6 +1,6 @@
 //! What the hub keeps of one reader, and how it reaches it.
 //!
-//! A reader's seat is a part of its connection: whoever owns the connections lets the hub reach the seats
+//! A reader's seat is a part of its connection: the owner of the connections lets the hub reach the seats
 //! in them through [`Seats`], and nothing else of theirs. What stands in a seat is for the hub to say, but
 //! for the two flags, which it is told: whether the reader wants its own messages back, and whether its
 //! socket is full.
@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 /// A reader's seat. Packed to the alignment of its small fields, so that a connection, which has a seat
 /// and much else, is one cache line.
 #[derive(Clone, Copy, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(super) struct Seat {
     /// What it has yet to be sent of the variant's log begins here.
     cursor: Position,

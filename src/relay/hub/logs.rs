@@ -1,4 +1,4 @@
-//! All logs and their memory: what is trimmed, at the end of a turn, to what somebody still needs.
+//! All logs and their memory: what is trimmed, at the end of a turn, to what a member still needs.
 
 use super::super::ids::{TopicKey, VariantKey};
 use super::super::limits::{Limits, TOPIC_SLOTS_PER_PAGE};
@@ -108,15 +108,15 @@ impl Logs {
         }
     }
 
-    /// Gives back what of a log nobody needs.
+    /// Gives back what of a log no member needs.
     pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey) {
         let variant = &mut self.topics[key];
         let head = variant.needed_from(seats);
         variant.log.trim(&mut self.pool, head);
     }
 
-    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, that
-    /// everybody has left. `on_end` hears of such topics.
+    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, without
+    /// members. `on_end` is told of such topics.
     pub(super) fn tidy(&mut self, seats: &impl Seats, mut on_end: impl FnMut(TopicKey, &str)) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {

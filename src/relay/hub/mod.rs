@@ -1,6 +1,6 @@
-//! The hub: which message goes to whom, and how far everybody is.
+//! The hub: which message goes to which reader, and how far each of them is.
 //!
-//! It owns topics and their logs in each encoding that somebody reads, and the members of these. It knows
+//! It owns topics and their logs in each encoding that is read, and the members of these. It knows
 //! neither connections nor sockets: of a reader it has the slot and the [`Seat`], and of everything else
 //! what it is told. What it does to a reader that concerns its connection, it says as a value
 //! ([`Lapped`]).
@@ -10,7 +10,7 @@
 //!              │                └─► socket full: lagging, a cursor of its own ──┘
 //!              └──► over its bound: overfull ─► laps ─► Lapped
 //!
-//!   end of the turn: logs are trimmed to what somebody needs, and what nobody is in ends
+//!   end of the turn: logs are trimmed to what members need, and topics without members end
 //! ```
 //!
 //! Invariants:
@@ -84,8 +84,8 @@ impl Hub {
         self.compressors.set_stopwatch(stopwatch);
     }
 
-    /// Ends a turn: logs give back what nobody needs, and topics end that everybody has left, of which
-    /// `on_end` hears.
+    /// Ends a turn: logs give back what no member needs, and topics without members end, which `on_end` is
+    /// told.
     pub(super) fn end_turn(&mut self, seats: &impl Seats, on_end: impl FnMut(TopicKey, &str)) {
         self.logs.tidy(seats, on_end);
         self.compressors.end_turn();
@@ -97,7 +97,7 @@ impl Hub {
     }
 }
 
-/// Topics, and who is in them.
+/// Topics and their members.
 impl Hub {
     /// Topics that exist.
     pub(super) fn topics(&self) -> usize {
@@ -181,6 +181,7 @@ impl Hub {
 /// Messages.
 impl Hub {
     /// Appends a message to a topic. Costs the same whatever the number of members.
+    #[inline]
     pub(super) fn append(
         &mut self,
         topic: TopicKey,
@@ -192,35 +193,42 @@ impl Hub {
         let topic = &mut self.logs.topics[topic];
         topic.meter.count(now, message.payload.len());
         let [plain, compressed @ ..] = topic.variants_by_encoding();
+        if plain != VariantKey::NONE {
+            let variant = self.logs.append(plain, message, None, counters);
+            self.walk.mark_dirty(variant, plain);
+            self.lapping.note(variant, plain, limits);
+        }
+        if compressed != [VariantKey::NONE; COMPRESSED.len()] {
+            self.append_compressed(compressed, message, limits, counters);
+        }
         counters.messages += 1;
         counters.message_bytes += message.payload.len() as u64;
-        let Hub {
-            logs,
-            compressors,
-            walk,
-            lapping,
-        } = self;
-        let mut append = |key, compressed: Option<&[u8]>, counters: &mut Counters| {
-            let variant = logs.append(key, message, compressed, counters);
-            walk.mark_dirty(variant, key);
-            lapping.note(variant, key, limits);
-        };
-        if plain != VariantKey::NONE {
-            append(plain, None, counters);
-        }
-        let windows = COMPRESSED.map(Encoding::window);
-        for (key, window) in compressed.into_iter().zip(windows) {
-            if key != VariantKey::NONE {
-                let compressed = window.and_then(|window| {
-                    compressors.deflate(window, message.payload, limits.compression, counters)
-                });
-                append(key, compressed, counters);
+    }
+
+    /// Appends a message, compressed, to those of these variants that exist.
+    fn append_compressed(
+        &mut self,
+        variants: [VariantKey; COMPRESSED.len()],
+        message: Publication<'_>,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) {
+        for (key, encoding) in variants.into_iter().zip(COMPRESSED) {
+            if key == VariantKey::NONE {
+                continue;
             }
+            let compressed = encoding.window().and_then(|window| {
+                let settings = limits.compression;
+                (self.compressors).deflate(window, message.payload, settings, counters)
+            });
+            let variant = self.logs.append(key, message, compressed, counters);
+            self.walk.mark_dirty(variant, key);
+            self.lapping.note(variant, key, limits);
         }
     }
 
-    /// Bytes that may still be appended to a topic before everybody in it was served: a quarter of what it
-    /// retains, so that what a turn brings never laps a reader whose socket has room. None while its
+    /// Bytes that may still be appended to a topic before all of its members were served: a quarter of what it
+    /// retains, so that what a turn brings never laps a reader whose socket is not full. None while its
     /// log, or all logs, are over their bound: so what one read brings is all that may exceed it. None
     /// either while the topic is halted.
     pub(super) fn free_bytes(&self, topic: TopicKey, limits: &Limits) -> usize {

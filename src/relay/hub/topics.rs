@@ -1,7 +1,7 @@
 //! Topics by name, and the variants that their messages are encoded in.
 //!
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
-//! is encoded that nobody reads, and a room of one costs the same whatever its member reads.
+//! is encoded that has no reader, and a topic of one member costs the same whatever its member reads.
 
 use super::super::ids::{Epoch, MessageId, TopicKey, VariantKey};
 use super::encoding::{ENCODINGS, Encoding};
@@ -18,7 +18,7 @@ use std::ops::{Index, IndexMut};
 /// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
 const AT_REST_MAX: usize = 64;
 
-/// A topic: a name, and its messages as far as somebody reads them.
+/// A topic: a name, and its messages in each encoding that is read.
 #[derive(Debug)]
 pub(super) struct Topic {
     name: Box<str>,
@@ -32,8 +32,8 @@ pub(super) struct Topic {
     pub(super) meter: Meter,
 }
 
-/// All topics, by key and by name. Names are chosen by strangers, so they are hashed with a key
-/// that those can't know; the table holds keys only, so that each name is stored once.
+/// All topics, by key and by name. Names are chosen by clients, so they are hashed with a key
+/// that these can't know; the table holds keys only, so that each name is stored once.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     topics: Slab<Topic>,
@@ -124,7 +124,7 @@ impl Topics {
 
     fn insert(&mut self, name: &str, now: Tick) -> TopicKey {
         let hash = self.hasher.hash_one(name);
-        // The hash of a count that never repeats, by a key that nobody knows, is as good as chance.
+        // The hash of a count that never repeats, by a secret key, is as good as chance.
         self.epochs += 1;
         let epoch = Epoch::of(self.hasher.hash_one(self.epochs));
         let key = self.topics.insert(Topic {
