@@ -70,7 +70,7 @@ pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Ra
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use reading::Reading;
-pub use requests::Calendar;
+pub use requests::WallClock;
 
 use crate::http::Site;
 use crate::proxy::PeerAddress;
@@ -91,7 +91,7 @@ pub struct Relay {
     feed: feed::Feed,
     hub: Hub,
     inflation: compression::Inflation,
-    calendar: Option<Calendar>,
+    wall_clock: Option<WallClock>,
     notices: Notices,
     counters: Counters,
     /// This turn may still come to connections with output of their own: they go before the walk.
@@ -113,7 +113,7 @@ impl Relay {
             gate: Gate::default(),
             feed: feed::Feed::default(),
             inflation: compression::Inflation::default(),
-            calendar: None,
+            wall_clock: None,
             notices: Notices::new(),
             counters: Counters::default(),
             serves_queues: false,
