@@ -199,6 +199,7 @@ mod tests {
         wheel.arm(&mut links, 0, Tick(9));
         wheel.arm(&mut links, 1, Tick(9));
         assert_eq!(wheel.next_due(), Some(Tick(9)));
+        assert_eq!(links[1].deadline(), Some(Tick(9)));
         assert_eq!(wheel.poll(&mut links, Tick(8)), None);
         let mut fired = [
             wheel.poll(&mut links, Tick(9)),

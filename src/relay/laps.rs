@@ -9,12 +9,13 @@ use crate::metrics::Cause;
 impl Relay {
     /// Begins the writing part of a turn.
     pub fn begin_flush(&mut self) {
+        self.close_gaps();
         self.lap_laggards();
         self.peers.begin_flush();
         self.serves_queues = true;
     }
 
-    /// Laps those who lag by more than may be retained, as many as a turn may.
+    /// Laps readers that lag by more than may be retained, as many as a turn may.
     fn lap_laggards(&mut self) {
         self.hub.begin_laps(&self.limits);
         loop {

@@ -1,7 +1,7 @@
 //! What an operator may want to hear of: refusals, and connections that did not end as they should.
 //!
-//! The relay says who and why; whom it concerns, and how often it is said, is for whoever knows the
-//! peer's address and the log.
+//! The relay names the connection and the reason; whether and how often it is said is for the driver, which
+//! knows the peer's address and the log.
 
 use super::Relay;
 use super::ids::{ConnId, Slot};

@@ -1,4 +1,4 @@
-//! What leaves: whose turn it is, what of the log and of its outbox is next for it, and what
+//! What leaves: which connection is next, what of the log and of its outbox is next for it, and what
 //! follows once it was sent.
 
 use super::Relay;
@@ -107,7 +107,8 @@ impl Relay {
             if sent > 0 {
                 connection.active = self.now;
             }
-            if self.hub.advance_to_tail(&mut self.peers, slot, sent) {
+            let excluded = connection.excluded();
+            if (self.hub).advance_to_tail(&mut connection.seat, excluded, sent) {
                 return;
             }
         } else {
@@ -163,11 +164,10 @@ impl Relay {
     /// Accounts for `sent` bytes in the order in which [`transmit`](Relay::transmit) offers them.
     fn advance(&mut self, slot: Slot, sent: usize) {
         let mut left = sent;
-        if let Some(outbox) = self.peers[slot].outbox() {
-            let (seat, at) = (
-                self.peers[slot].seat,
-                outbox.at(self.peers[slot].seat.cursor()),
-            );
+        let connection = &self.peers[slot];
+        if let Some(outbox) = connection.outbox() {
+            let seat = connection.seat;
+            let at = outbox.at(seat.cursor());
             if seat.is_member() {
                 let spans = self.hub.spans(&self.peers, slot, seat.cursor(), at);
                 let before: usize = spans.map(|span| span.bytes.len()).sum();

@@ -1,4 +1,4 @@
-//! The end of the relay: everybody is closed, a part in each tick, and told when to come back.
+//! The end of the relay: every connection is closed, a part in each tick, and told when to come back.
 //!
 //! Clients that are closed together come back together, to whatever takes over. So the closes are
 //! spread over the drain time, and each carries a delay of its own in its reason (`retry-ms=1234`).
@@ -28,7 +28,7 @@ pub(super) struct Shutdown {
 }
 
 impl Relay {
-    /// Closes everybody with 1012, evenly over `drain` ticks if there are many, and returns the
+    /// Closes every WebSocket with 1012, evenly over `drain` ticks if there are many, and returns the
     /// ticks that this takes. Who is not a WebSocket may finish what it has begun; new WebSockets
     /// are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {

@@ -74,8 +74,8 @@ impl Gate {
         self.quotas.shrink();
     }
 
-    /// A connection came by a public listener. One of a trusted proxy is let in until it has said whom
-    /// it speaks for.
+    /// A connection came by a public listener. One of a trusted proxy is let in until it has said
+    /// which client it speaks for.
     pub(super) fn enter(
         &mut self,
         slot: Slot,
@@ -99,7 +99,7 @@ impl Gate {
     }
 
     /// A connection came by the admin listener. If there are too many, the oldest has to go for it: so
-    /// hoarding them keeps nobody out.
+    /// hoarding them keeps no other out.
     pub(super) fn enter_admin(&mut self, id: ConnId, peer: PeerAddress) -> Option<ConnId> {
         self.addresses.enter(id.slot, peer, None);
         let is_full = self.admins.len() == ADMIN_CONNECTIONS_MAX;

@@ -11,7 +11,7 @@ use super::variant::Variant;
 use crate::metrics::Counters;
 use std::collections::VecDeque;
 
-/// Whose walk is not complete, and what of them this turn may still do. The bounds in bytes are those that
+/// Variants whose walk is not complete, and what this turn may still do of it. The bounds in bytes are those that
 /// [`sent_bytes`] may reach; what one connection is owed may exceed them.
 ///
 /// [`sent_bytes`]: Counters::sent_bytes
@@ -95,7 +95,16 @@ impl Walk {
             }
             let slot = variant.visit();
             self.share_visits -= 1;
-            if is_served(logs, seats, key, slot) {
+            let seat = seats.seat(slot);
+            if seat.lagging.is_some() {
+                variant.visits.passed += 1;
+                continue;
+            }
+            if seat.cursor() == variant.log.tail() {
+                variant.visits.idle += 1;
+                continue;
+            }
+            if seat.echo() && !seat.is_blocked() || is_served(logs, seats, key, slot) {
                 return Some(slot);
             }
         }
@@ -103,29 +112,18 @@ impl Walk {
     }
 }
 
-/// The walk has come to a member: whether there is something to write to it now.
-#[inline]
+/// The walk has come to a member that may have to pass over messages of its own, or whose socket may be full:
+/// whether there is something to write to it now.
 fn is_served(logs: &mut Logs, seats: &mut impl Seats, key: VariantKey, slot: Slot) -> bool {
-    let seat = seats.seat(slot);
+    let cursor = logs.pass_over_own(seats, slot);
     let variant = &mut logs.topics[key];
-    if seat.lagging.is_some() {
+    let is_at_tail = cursor == variant.log.tail();
+    let is_blocked = seats.seat(slot).is_blocked();
+    if is_at_tail || is_blocked {
         variant.visits.passed += 1;
-        return false;
     }
-    let tail = variant.log.tail();
-    if seat.cursor() == tail {
-        variant.visits.idle += 1;
-        return false;
-    }
-    let is_blocked = seat.is_blocked();
-    if !seat.echo() && logs.pass_over_own(seats, slot) == tail {
-        logs.topics[key].visits.passed += 1;
-        return false;
-    }
-    if is_blocked {
-        logs.topics[key].visits.passed += 1;
+    if is_blocked && !is_at_tail {
         logs.lag(seats, slot);
-        return false;
     }
-    true
+    !is_at_tail && !is_blocked
 }

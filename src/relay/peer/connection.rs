@@ -112,6 +112,12 @@ impl Connection {
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
     }
 
+    /// The origin whose messages its log passes over: its own, if it does not want them back.
+    #[inline]
+    pub(in crate::relay) fn excluded(&self) -> Option<u64> {
+        (!self.seat.echo()).then_some(self.generation)
+    }
+
     pub(in crate::relay) fn outbox(&self) -> Option<&Outbox> {
         self.extra
             .as_deref()

@@ -313,29 +313,32 @@ impl Peers {
 
 impl Index<Slot> for Peers {
     type Output = Connection;
+    #[inline]
     fn index(&self, slot: Slot) -> &Connection {
         &self.connections[slot]
     }
 }
 
 impl IndexMut<Slot> for Peers {
+    #[inline]
     fn index_mut(&mut self, slot: Slot) -> &mut Connection {
         &mut self.connections[slot]
     }
 }
 
 impl Seats for Peers {
+    #[inline]
     fn seat(&self, slot: Slot) -> &Seat {
         &self.connections[slot].seat
     }
 
+    #[inline]
     fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         &mut self.connections[slot].seat
     }
 
     #[inline]
     fn excluded(&self, slot: Slot) -> Option<u64> {
-        let connection = &self.connections[slot];
-        (!connection.seat.echo()).then_some(connection.generation)
+        self.connections[slot].excluded()
     }
 }
