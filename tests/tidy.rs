@@ -162,9 +162,9 @@ fn the_relays_rooms_know_none_of_each_other() {
             continue;
         }
         for path in source.paths() {
-            let from_root = source.from_root(&path).unwrap_or_default();
+            let path_from_root = source.segments_from_root(&path).unwrap_or_default();
             // What ends at `relay` is a visibility.
-            let ["relay", name, ..] = from_root[..] else {
+            let ["relay", name, ..] = path_from_root[..] else {
                 continue;
             };
             if name != room && !RELAY_WORDS.contains(&name) {
@@ -407,17 +407,17 @@ impl Source {
 
     /// The name beneath the crate's root that a path begins with, if it begins with one of ours.
     fn room_named_by<'a>(&'a self, path: &'a Named) -> Option<&'a str> {
-        self.from_root(path)?.into_iter().next()
+        self.segments_from_root(path)?.into_iter().next()
     }
 
     /// A path that begins with `crate` or `super`, from the crate's root on.
-    fn from_root<'a>(&'a self, path: &'a Named) -> Option<Vec<&'a str>> {
+    fn segments_from_root<'a>(&'a self, path: &'a Named) -> Option<Vec<&'a str>> {
         let mut names = self.modules();
         names.extend(std::iter::repeat_n("tests", path.depth - names.len()));
         let mut segments = path.segments.iter().map(String::as_str).peekable();
-        match segments.peek()? {
-            &"crate" => names.clear(),
-            &"super" => {}
+        match *segments.peek()? {
+            "crate" => names.clear(),
+            "super" => {}
             _ => return None,
         }
         segments.next_if_eq(&"crate");

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 /// A reader's seat. Packed to the alignment of its small fields, so that a connection, which has a seat
 /// and much else, is one cache line.
 #[derive(Clone, Copy, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(super) struct Seat {
     /// What it has yet to be sent of the variant's log begins here.
     cursor: Position,

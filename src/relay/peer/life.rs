@@ -78,7 +78,7 @@ pub(in crate::relay) enum Phase {
 
 /// A tick, packed: so that a life takes 6 bytes and not 8, and a connection has room for flags beside it.
 #[derive(Clone, Copy, Debug)]
-#[repr(packed)]
+#[repr(Rust, packed)]
 pub(in crate::relay) struct Moment(Tick);
 
 impl From<Tick> for Moment {
