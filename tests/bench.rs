@@ -445,7 +445,7 @@ fn several_processes_hear_as_one() {
     let report = assert_relay_is_correct("fanout", "/ws", &[&options, SHORT].concat());
     report.assert_correct();
     report.assert_says("opened                   22 ");
-    // Publishers hear themselves.
+    // Publishers get their own messages, too.
     report.assert_says("delivered                6,600 ");
 }
 

@@ -115,6 +115,7 @@ impl Config {
             idle_timeout: self.idle_timeout.map(|period| ticks(period.0)),
             stalled_write_timeout: ticks(self.stalled_write_timeout.0),
             close_timeout: ticks(self.close_timeout.0),
+            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             pace: Pace::default(),
         })
     }

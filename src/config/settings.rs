@@ -1,4 +1,4 @@
-//! The settings, each of them once. A new one is an entry here and nothing else:
+//! The settings, each of them once. A new one begins as an entry here:
 //!
 //! ```text
 //!     /// What it is, as the help and the manual say it.
@@ -11,6 +11,9 @@
 //! `Live` changes when the relay is told to reload, `Restart` when it is started again. Settings
 //! that bound each other are checked in [`Config::limits`]. `fanfare settings` prints the table
 //! that `docs/settings.md` holds, and a test compares the two.
+//!
+//! What a setting does is not said here: [`Config::limits`] passes it on to the relay, and
+//! the server uses the others, at the start and at a reload.
 
 use super::address::Address;
 use super::folder::Folder;

@@ -66,7 +66,8 @@ pub trait Hooks: Send {
         let _ = (id, topic);
     }
 
-    /// A connection published a message. It is on its way already.
+    /// A connection published a message. It is on its way already. Where an engine orders messages, that takes
+    /// as long as the engine does, and the connection may have left meanwhile.
     fn on_message(&mut self, id: ConnId, message: &Published<'_>) {
         let _ = (id, message);
     }

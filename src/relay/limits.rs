@@ -42,6 +42,9 @@ pub struct Limits {
     pub rescue_bytes_max: usize,
     /// What all connections hold for themselves: unfinished messages and request heads, outboxes.
     pub private_bytes_max: usize,
+    /// Messages that are ordered elsewhere and are not settled, beyond which publishers are not read.
+    /// [`UNSETTLED_BYTES_MAX`](Self::UNSETTLED_BYTES_MAX) is the default.
+    pub unsettled_bytes_max: usize,
     /// What becomes of a lapped reader.
     pub slow_policy: SlowPolicy,
     /// Who may come in, by address.
@@ -75,6 +78,12 @@ pub struct Limits {
     pub close_timeout: u32,
     /// How much is done at a time.
     pub pace: Pace,
+}
+
+impl Limits {
+    /// A link of 1 Gbit/s carries as much in an eighth of a second. If more is under way, something is amiss, and
+    /// to take in more would only have it wait here.
+    pub const UNSETTLED_BYTES_MAX: usize = 16 << 20;
 }
 
 /// Who may come in, by where they come from. The default is everybody.
@@ -192,6 +201,7 @@ impl Limits {
             log_bytes_max: 64 << 20,
             outbox_bytes_max: 4 << 10,
             rescue_bytes_max: 64 << 10,
+            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: 64 << 20,
             slow_policy: SlowPolicy::Close,
             compression: None,

@@ -1,6 +1,6 @@
 //! What the hub keeps of one reader, and how it reaches it.
 //!
-//! A reader's seat is a part of its connection: whoever owns the connections lets the hub reach the seats
+//! A reader's seat is a part of its connection: the owner of the connections lets the hub reach the seats
 //! in them through [`Seats`], and nothing else of theirs. What stands in a seat is for the hub to say, but
 //! for the two flags, which it is told: whether the reader wants its own messages back, and whether its
 //! socket is full.

@@ -1,8 +1,11 @@
-//! The loop: one thread, one poller, and between them and the [`Relay`] nothing but calls.
+//! The loop: one thread, one poller, and the [`Relay`], which decides about connections and messages.
 //!
-//! It polls, reads the clock once, says what the poll brought, and runs a [`Turn`]. Interest in reading
-//! and writing is registered once, when a connection is accepted. Data and end that came together raise
-//! one event: then reading goes on to the end, though the socket is drained. The
+//! It polls, reads the clock once, tells the relay what the poll brought, and runs a [`Turn`]. What it decides
+//! itself is how many connections to accept, when to stop, and in which order messages of other threads and
+//! of hooks are offered.
+//!
+//! Interest in reading and writing is registered once, when a connection is accepted. Data and end of stream
+//! that came together raise one event: then reading goes on to the end, though the socket is drained. The
 //! relay's timers don't go by this clock alone: after a pause, what has come is read first.
 
 mod accept;
@@ -50,7 +53,7 @@ use std::io;
 use std::time::Duration;
 use table::Table;
 
-/// Events that one poll brings; what is more comes with the next.
+/// Events that one poll brings; the rest comes with the next.
 const EVENTS_MAX: usize = 1024;
 
 const SIGNAL: Token = Token(usize::MAX);
@@ -84,14 +87,14 @@ pub struct Server {
 /// How the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Everybody was closed, or had their time.
+    /// All connections were closed, or had their time.
     Cleanly,
     /// A second signal said not to wait.
     AtOnce,
 }
 
 impl Server {
-    /// Listens on the addresses of a configuration. Nobody is accepted before
+    /// Listens on the addresses of a configuration. No connection is accepted before
     /// [`run`](Server::run). Reads the folder that is served, and raises the limit of open files.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
@@ -107,7 +110,7 @@ impl Server {
         let inbox = Inbox::new(waker, limits.message_bytes_max);
         let mut relay = Relay::new(limits, site, Clock::tick(clock.elapsed()));
         relay.set_stopwatch(clock::nanoseconds);
-        relay.set_calendar(clock::time_of_day);
+        relay.set_wall_clock(clock::time_of_day);
         Ok(Server {
             relay,
             now: Clock::tick(clock.elapsed()),
@@ -129,7 +132,7 @@ impl Server {
         })
     }
 
-    /// Sets what decides on upgrades, and hears of joins, leaves and messages.
+    /// Sets what decides on upgrades, and is told of joins, leaves and messages.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.relay.set_hooks(hooks);
         self.inbox.keep_counters();
@@ -198,6 +201,7 @@ impl Server {
             if is_woken {
                 self.handle_mail(now);
             }
+            self.settle_receipts();
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             turn.run(self);
@@ -268,7 +272,7 @@ impl Server {
     }
 }
 
-/// The loop runs for as long as this lives: however it ends, those that wait for it are told.
+/// The loop runs for as long as this lives: however it ends, threads that wait for it are told.
 struct Running<'a>(&'a mut Server);
 
 impl Drop for Running<'_> {

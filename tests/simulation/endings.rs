@@ -141,6 +141,15 @@ impl World {
         self.departed.insert(topic, self.turns);
     }
 
+    /// Whoever is answered once the relay goes down is not asked for another request.
+    pub(crate) fn check_nobody_is_kept(&self, index: usize) {
+        let peer = &self.peers[index];
+        let is_kept = peer.stage == Stage::Head { served: true };
+        let was_answered = |shutdown: &Shutdown| peer.since > shutdown.began;
+        let is_late = self.shutdown.as_ref().is_some_and(was_answered);
+        assert!(!is_kept || !is_late, "client {index} is answered, and kept");
+    }
+
     fn reason_to_close(&self, peer: &Peer) -> Option<&'static str> {
         let limits = &self.character.limits;
         let (now, since) = (self.now, peer.since);

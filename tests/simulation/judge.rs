@@ -10,6 +10,7 @@ impl World {
         for index in self.live.clone() {
             if self.peers[index].id.is_some() {
                 self.check_peer(index);
+                self.check_nobody_is_kept(index);
             }
         }
         assert_eq!(self.relay.connections(), self.by_id.len());

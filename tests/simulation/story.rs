@@ -26,8 +26,13 @@ impl World {
 
     /// Some things happen, the relay may get a turn, and time may pass.
     fn round(&mut self) {
-        // In some worlds the shutdown meets the bustle.
-        if self.character.shutdown && self.random.once_in(self.character.often.shutdown) {
+        // In some worlds the shutdown meets the bustle, and best those who wait to be heard.
+        let is_ripe = self.live.iter().any(|&index| self.peers[index].put_off);
+        let once_in = match self.character.often.shutdown {
+            often if is_ripe => often.min(4),
+            often => often,
+        };
+        if self.character.shutdown && self.random.once_in(once_in) {
             self.is_shutdown_wanted = self.shutdown.is_none();
         }
         for _ in 0..=self.random.below(self.character.bustle as usize) {

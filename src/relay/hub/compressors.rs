@@ -1,4 +1,4 @@
-//! Compressing once for everybody who reads.
+//! Compressing once for all readers.
 //!
 //! A message is compressed once for each window that a member of its topic reads, whatever their
 //! number; what a sender compressed and what it sent plain is compressed alike. What is small, or

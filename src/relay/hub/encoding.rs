@@ -1,4 +1,4 @@
-//! How messages are encoded for those who read them, and where one of them ends.
+//! How messages are encoded for their readers, and where one of them ends.
 
 use crate::proto::FrameHeader;
 use crate::proto::deflate::Window;

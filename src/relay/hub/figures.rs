@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(in crate::relay) struct TopicFigures<'a> {
     name: &'a str,
     members: usize,
-    /// Those who agreed on compression.
+    /// Members that agreed on compression.
     members_compressed: usize,
     /// Since it exists: messages, and bytes of their payloads, before compression.
     messages: u64,

@@ -1,7 +1,7 @@
 //! What becomes of readers that don't keep up.
 //!
-//! It is worked off between all input and all output: nobody is closed in the middle of what it says, and
-//! what makes room for one topic's messages holds up those of the others for a bounded time. A reader that
+//! It is worked off between all input and all output: no connection is closed in the middle of its input, and
+//! freeing memory for one topic's messages holds up those of the others for a bounded time. A reader that
 //! lags by more than may be retained is *lapped*: it goes on at the live end, or ends there. What follows
 //! for its connection is said by [`Lapped`], and done before the next one is asked for.
 
@@ -40,7 +40,7 @@ pub(in crate::relay) enum Fate {
     Broken,
 }
 
-/// Which variants hold too much, and whom of their readers this turn may still lap.
+/// Variants that hold too much, and how many of their readers this turn may still lap.
 #[derive(Debug, Default)]
 pub(super) struct Lapping {
     /// Variants that hold more than they may, each once.
@@ -145,9 +145,9 @@ impl Lapping {
         Some(self.cut(logs, seats, key, logs.topics[key].log.tail()))
     }
 
-    /// The lagging members of a variant whose cursor is before `at`. What the walk has yet to serve is held
-    /// anyway; so a member that began to lag there, such as one that leaves, stays. So does one whose socket
-    /// has room: it is served before anything else is taken in.
+    /// The lagging members of a variant whose cursor is before `at`. What the walk has yet to bring to others is
+    /// retained anyway; so a member that began to lag there, such as one that closes, stays. So does one whose
+    /// socket is not full: it is served before anything else is appended.
     fn cut(&self, logs: &Logs, seats: &impl Seats, key: VariantKey, at: Position) -> Cut {
         let variant = &logs.topics[key];
         let at = at.min(variant.settled());

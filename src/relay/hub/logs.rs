@@ -1,6 +1,6 @@
-//! All logs and their memory: what is trimmed, at the end of a turn, to what somebody still needs.
+//! All logs and their memory: what is trimmed, at the end of a turn, to what a member still needs.
 
-use super::super::ids::VariantKey;
+use super::super::ids::{TopicKey, VariantKey};
 use super::super::limits::{Limits, TOPIC_SLOTS_PER_PAGE};
 use super::super::seat::Seats;
 use super::topics::Topics;
@@ -108,24 +108,25 @@ impl Logs {
         }
     }
 
-    /// Gives back what of a log nobody needs.
+    /// Gives back what of a log no member needs.
     pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey) {
         let variant = &mut self.topics[key];
         let head = variant.needed_from(seats);
         variant.log.trim(&mut self.pool, head);
     }
 
-    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, that
-    /// everybody has left.
-    pub(super) fn tidy(&mut self, seats: &impl Seats) {
+    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, without
+    /// members. `on_end` is told of such topics.
+    pub(super) fn tidy(&mut self, seats: &impl Seats, mut on_end: impl FnMut(TopicKey, &str)) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
             self.topics[key].touched = false;
             self.trim(seats, key);
             self.note_retaining(key);
             let variant = &self.topics[key];
-            if variant.is_empty() && !variant.dirty && !variant.overfull {
-                self.topics.remove(key);
+            let is_over = variant.is_empty() && !variant.dirty && !variant.overfull;
+            if is_over && let Some((key, topic)) = self.topics.remove(key) {
+                on_end(key, topic.name());
             }
         }
         // The list is used in every turn; what a crowd of topics made of it is given back.

@@ -1,6 +1,6 @@
-//! The hub: which message goes to whom, and how far everybody is.
+//! The hub: which message goes to which reader, and how far each of them is.
 //!
-//! It owns topics and their logs in each encoding that somebody reads, and the members of these. It knows
+//! It owns topics and their logs in each encoding that is read, and the members of these. It knows
 //! neither connections nor sockets: of a reader it has the slot and the [`Seat`], and of everything else
 //! what it is told. What it does to a reader that concerns its connection, it says as a value
 //! ([`Lapped`]).
@@ -10,7 +10,7 @@
 //!              │                └─► socket full: lagging, a cursor of its own ──┘
 //!              └──► over its bound: overfull ─► laps ─► Lapped
 //!
-//!   end of the turn: logs are trimmed to what somebody needs, and what nobody is in ends
+//!   end of the turn: logs are trimmed to what members need, and topics without members end
 //! ```
 //!
 //! Invariants:
@@ -28,6 +28,7 @@ mod laggards;
 mod lapping;
 mod logs;
 mod meter;
+mod numbers;
 mod reading;
 mod topics;
 mod variant;
@@ -38,6 +39,7 @@ pub(super) use encoding::Encoding;
 pub(super) use figures::TopicFigures;
 pub(super) use lapping::{Fate, Lapped};
 pub(super) use logs::Publication;
+pub(super) use numbers::{Missing, Place};
 
 use super::ids::{MessageId, Slot, TopicKey, VariantKey};
 use super::limits::{Limits, Pace};
@@ -82,9 +84,10 @@ impl Hub {
         self.compressors.set_stopwatch(stopwatch);
     }
 
-    /// Ends a turn: logs give back what nobody needs, and topics end that everybody has left.
-    pub(super) fn end_turn(&mut self, seats: &impl Seats) {
-        self.logs.tidy(seats);
+    /// Ends a turn: logs give back what no member needs, and topics without members end, which `on_end` is
+    /// told.
+    pub(super) fn end_turn(&mut self, seats: &impl Seats, on_end: impl FnMut(TopicKey, &str)) {
+        self.logs.tidy(seats, on_end);
         self.compressors.end_turn();
     }
 
@@ -94,7 +97,7 @@ impl Hub {
     }
 }
 
-/// Topics, and who is in them.
+/// Topics and their members.
 impl Hub {
     /// Topics that exist.
     pub(super) fn topics(&self) -> usize {
@@ -115,13 +118,9 @@ impl Hub {
         self.logs.topics[seat.variant].topic
     }
 
-    /// The message of a topic that was appended last: its number is how many there were.
+    /// The message of a topic that was appended last.
     pub(super) fn last_message(&self, topic: TopicKey) -> MessageId {
-        let topic = &self.logs.topics[topic];
-        MessageId {
-            epoch: topic.epoch,
-            number: topic.meter.messages(),
-        }
+        self.logs.topics[topic].last_message()
     }
 
     /// A reader joins a topic at its live end. The topic begins, if it did not exist.
@@ -182,6 +181,7 @@ impl Hub {
 /// Messages.
 impl Hub {
     /// Appends a message to a topic. Costs the same whatever the number of members.
+    #[inline]
     pub(super) fn append(
         &mut self,
         topic: TopicKey,
@@ -193,41 +193,50 @@ impl Hub {
         let topic = &mut self.logs.topics[topic];
         topic.meter.count(now, message.payload.len());
         let [plain, compressed @ ..] = topic.variants_by_encoding();
+        if plain != VariantKey::NONE {
+            let variant = self.logs.append(plain, message, None, counters);
+            self.walk.mark_dirty(variant, plain);
+            self.lapping.note(variant, plain, limits);
+        }
+        if compressed != [VariantKey::NONE; COMPRESSED.len()] {
+            self.append_compressed(compressed, message, limits, counters);
+        }
         counters.messages += 1;
         counters.message_bytes += message.payload.len() as u64;
-        let Hub {
-            logs,
-            compressors,
-            walk,
-            lapping,
-        } = self;
-        let mut append = |key, compressed: Option<&[u8]>, counters: &mut Counters| {
-            let variant = logs.append(key, message, compressed, counters);
-            walk.mark_dirty(variant, key);
-            lapping.note(variant, key, limits);
-        };
-        if plain != VariantKey::NONE {
-            append(plain, None, counters);
-        }
-        let windows = COMPRESSED.map(Encoding::window);
-        for (key, window) in compressed.into_iter().zip(windows) {
-            if key != VariantKey::NONE {
-                let compressed = window.and_then(|window| {
-                    compressors.deflate(window, message.payload, limits.compression, counters)
-                });
-                append(key, compressed, counters);
+    }
+
+    /// Appends a message, compressed, to those of these variants that exist.
+    fn append_compressed(
+        &mut self,
+        variants: [VariantKey; COMPRESSED.len()],
+        message: Publication<'_>,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) {
+        for (key, encoding) in variants.into_iter().zip(COMPRESSED) {
+            if key == VariantKey::NONE {
+                continue;
             }
+            let compressed = encoding.window().and_then(|window| {
+                let settings = limits.compression;
+                (self.compressors).deflate(window, message.payload, settings, counters)
+            });
+            let variant = self.logs.append(key, message, compressed, counters);
+            self.walk.mark_dirty(variant, key);
+            self.lapping.note(variant, key, limits);
         }
     }
 
-    /// Bytes that may still be appended to a topic before everybody in it was served: a quarter of what it
-    /// retains, so that what a turn brings never laps a reader whose socket has room. None while its
-    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it.
+    /// Bytes that may still be appended to a topic before all of its members were served: a quarter of what it
+    /// retains, so that what a turn brings never laps a reader whose socket is not full. None while its
+    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it. None
+    /// either while the topic is halted.
     pub(super) fn free_bytes(&self, topic: TopicKey, limits: &Limits) -> usize {
-        if self.logs.is_overfull(limits) {
+        let topic = &self.logs.topics[topic];
+        if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let unsettled_bytes = self.logs.topics[topic]
+        let unsettled_bytes = topic
             .variants()
             .map(|key| match &self.logs.topics[key] {
                 variant if variant.overfull => u64::MAX,
@@ -237,6 +246,43 @@ impl Hub {
             .unwrap_or_default();
         let quarter = limits.topic_log_bytes_max / 4;
         quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
+    }
+}
+
+/// Messages that get their numbers elsewhere.
+impl Hub {
+    /// Where such a message stands in its topic.
+    pub(super) fn place(&self, topic: TopicKey, id: MessageId) -> Place {
+        self.logs.topics[topic].place(id)
+    }
+
+    /// The message that is appended to a topic next is that one.
+    pub(super) fn expect(&mut self, topic: TopicKey, id: MessageId) {
+        self.logs.topics[topic].expect(id);
+    }
+
+    /// The message that is appended to a topic next is the one after that.
+    pub(super) fn go_on_after(&mut self, topic: TopicKey, id: MessageId) -> Option<Missing> {
+        self.logs.topics[topic].go_on_after(id)
+    }
+
+    /// A topic takes nothing in, or does again.
+    pub(super) fn halt(&mut self, topic: TopicKey, is_halted: bool) {
+        self.logs.topics[topic].is_halted = is_halted;
+    }
+
+    /// Slots of a topic's members.
+    pub(super) fn slots(&self, topic: TopicKey) -> impl Iterator<Item = Slot> {
+        let topics = &self.logs.topics;
+        let variants = topics[topic].variants();
+        variants.flat_map(|key| topics[key].slots()).copied()
+    }
+
+    /// Members of a topic that are not to leave once they have what they are owed.
+    pub(super) fn open_members(&self, seats: &impl Seats, topic: TopicKey) -> usize {
+        let topics = &self.logs.topics;
+        let variants = topics[topic].variants();
+        variants.map(|key| topics[key].open_members(seats)).sum()
     }
 }
 

@@ -74,7 +74,7 @@ impl Logs {
         }
     }
 
-    /// A member gets a cursor of its own, and a place among those who lag.
+    /// A member gets a cursor of its own, and a place among the lagging ones.
     pub(super) fn lag(&mut self, seats: &mut impl Seats, slot: Slot) {
         let key = seats.seat(slot).variant;
         self.topics[key].laggards.insert(seats, slot);

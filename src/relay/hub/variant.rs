@@ -1,13 +1,13 @@
-//! One encoding of a topic's messages: its log, and the members who read it.
+//! One encoding of a topic's messages: its log, and the members that read it.
 //!
-//! Members are served by a walk, in rounds: each visits everybody who was there when it began, stops
-//! anywhere, and goes on in another turn. What comes meanwhile waits for nobody: whoever is visited
-//! gets all there is, and for those who were visited before, another round follows. So messages that
-//! never cease don't keep a round from its end, nor do members who come and go: it settles all that
+//! Members are served by a walk, in rounds: each visits all members that were there when it began, stops
+//! anywhere, and goes on in another turn. What is appended meanwhile does not wait for the round's end: each
+//! visit brings all there is, and for members that were visited before, another round follows. So messages
+//! that never cease don't keep a round from its end, nor do members that come and go: it settles all that
 //! was in the log when it began. Each member is in one of two states:
 //! - *with the walk*: at `settled` or later;
-//! - *lagging*: on the list of those with a cursor of their own, who are served as their sockets
-//!   have room, and whom the walk passes over.
+//! - *lagging*: on the list of those with a cursor of their own, which are served as their sockets
+//!   have room, and which the walk passes over.
 //!
 //! ```text
 //!   members  [ a  b  c | d  e  f | g ]     a, b and c were visited in this round, d, e and f are
@@ -90,6 +90,17 @@ impl Variant {
         self.members.is_empty()
     }
 
+    /// Slots of the members.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.members
+    }
+
+    /// Members that are not to leave once they have what they are owed: those that are lag.
+    pub(super) fn open_members(&self, seats: &impl Seats) -> usize {
+        let is_closing = |&slot: &Slot| self.is_closing(seats.seat(slot));
+        self.members.len() - self.laggards.slots().filter(is_closing).count()
+    }
+
     pub(super) fn members(&self) -> usize {
         self.members.len()
     }
@@ -129,8 +140,8 @@ impl Variant {
         self.members.push(slot);
     }
 
-    /// Removes a member. Each part of the list closes its gap with its last: those who were visited,
-    /// those who are yet to be, and those who have come since.
+    /// Removes a member. Each part of the list closes its gap with its last: members that were visited,
+    /// those that are yet to be, and those that have come since.
     pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) {
         self.laggards.remove(seats, slot);
         let seat = seats.seat_mut(slot);
@@ -147,7 +158,7 @@ impl Variant {
             self.place(seats, self.end, hole);
             hole = self.end;
             if self.end == 0 {
-                // All whom this round was for have left, and the others have come since.
+                // All members of this round have left, and the others have come since.
                 self.settled = self.goal;
             }
         }
@@ -164,7 +175,7 @@ impl Variant {
         }
     }
 
-    /// A message is about to be appended: whoever was visited until now does not know it.
+    /// A message is about to be appended, which members that were visited until now were not sent.
     pub(super) fn count_visits(&mut self) {
         if self.counted != self.next {
             let visits = u64::from(self.next - self.counted);
@@ -173,7 +184,7 @@ impl Variant {
         }
     }
 
-    /// Whether there is something to visit anybody for. A round that has visited everybody is over, once
+    /// Whether there is something to visit members for. A round that has visited them all is over, once
     /// they were served.
     #[inline]
     pub(super) fn is_walk_due(&mut self, per_write: &mut Histogram<0>) -> bool {
@@ -210,7 +221,7 @@ impl Variant {
         (self.next, self.counted, self.end) = (0, 0, 0);
     }
 
-    /// Everybody with the walk is at the tail.
+    /// All members with the walk are at the tail.
     fn is_walk_complete(&self) -> bool {
         self.settled == self.log.tail()
     }
@@ -234,7 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// However members come and go, and messages with them: nobody stands behind what is settled;
+        /// However members come and go, and messages with them: none of them stands behind what is settled;
         /// and a round settles what was there when it began, after one visit to each at most.
         #[test]
         fn a_round_settles_what_was_there_when_it_began(

@@ -12,15 +12,15 @@ pub(super) struct Visits {
     /// Messages that members gained since, all together, in those of this round's visits that are counted.
     gained: u64,
     counted: u64,
-    /// Visits to members who were at the tail already.
+    /// Visits to members that were at the tail already.
     pub(super) idle: u64,
-    /// Visits to members whom the walk has nothing for: they lag, and are served apart, or all that came
+    /// Visits to members that the walk has nothing for: they lag, and are served apart, or all that came
     /// was their own.
     pub(super) passed: u64,
 }
 
 impl Visits {
-    /// None yet, to members who stand at that message.
+    /// None yet, to members that stand at that message.
     pub(super) fn from(message: u64) -> Self {
         Visits {
             from: message,
@@ -38,7 +38,7 @@ impl Visits {
     }
 
     /// A round is over, in which so many more visits than were counted brought everything before that
-    /// message; if it `is_last`, everybody stands there.
+    /// message; if it `is_last`, all members stand there.
     #[inline]
     pub(super) fn end_round(
         &mut self,
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(per_write.count(), 2500);
         let written = written + 1000 * 4;
         assert!(per_write.sum().abs_diff(written) <= 1500, "{per_write:?}");
-        // Of those who lag, nothing is said.
+        // Lagging members are left out.
         visits.passed = 1400;
         visits.end_round(&mut per_write, 1500, 120, true);
         assert_eq!(per_write.count(), 2600);
@@ -102,5 +102,25 @@ mod tests {
             per_write.sum().abs_diff(written + 600) <= 1500,
             "{per_write:?}"
         );
+    }
+
+    #[test]
+    fn a_mean_is_rounded_to_the_next_message() {
+        let mut per_write = Histogram::default();
+        let mut visits = Visits::from(100);
+        visits.count(1, 101);
+        visits.end_round(&mut per_write, 1, 102, false);
+        // One was brought 1, the other 2.
+        assert_eq!((per_write.count(), per_write.sum()), (2, 4));
+    }
+
+    #[test]
+    fn members_who_are_passed_over_have_no_part_in_what_was_gained() {
+        let mut per_write = Histogram::default();
+        let mut visits = Visits::from(100);
+        visits.count(2, 102);
+        visits.passed = 2;
+        visits.end_round(&mut per_write, 2, 102, true);
+        assert_eq!((per_write.count(), per_write.sum()), (2, 4));
     }
 }

@@ -11,7 +11,7 @@ use super::variant::Variant;
 use crate::metrics::Counters;
 use std::collections::VecDeque;
 
-/// Whose walk is not complete, and what of them this turn may still do. The bounds in bytes are those that
+/// Variants whose walk is not complete, and what this turn may still do of it. The bounds in bytes are those that
 /// [`sent_bytes`] may reach; what one connection is owed may exceed them.
 ///
 /// [`sent_bytes`]: Counters::sent_bytes

@@ -96,12 +96,6 @@ impl Connection {
         matches!(self.life, Life::Closed)
     }
 
-    /// The origin whose messages its log passes over: its own, if it does not want them back.
-    #[inline]
-    pub(in crate::relay) fn excluded(&self) -> Option<u64> {
-        (!self.seat.echo()).then_some(self.generation)
-    }
-
     /// A ping was sent to it, or has left whole only now.
     pub(in crate::relay) fn on_asked(&mut self, now: Tick) {
         self.life.on_asked(now);
@@ -116,6 +110,12 @@ impl Connection {
         self.extra
             .as_deref()
             .is_some_and(|extra| extra.inflating.is_some() || !extra.kept.is_empty())
+    }
+
+    /// The origin whose messages its log passes over: its own, if it does not want them back.
+    #[inline]
+    pub(in crate::relay) fn excluded(&self) -> Option<u64> {
+        (!self.seat.echo()).then_some(self.generation)
     }
 
     pub(in crate::relay) fn outbox(&self) -> Option<&Outbox> {

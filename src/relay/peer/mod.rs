@@ -313,12 +313,14 @@ impl Peers {
 
 impl Index<Slot> for Peers {
     type Output = Connection;
+    #[inline]
     fn index(&self, slot: Slot) -> &Connection {
         &self.connections[slot]
     }
 }
 
 impl IndexMut<Slot> for Peers {
+    #[inline]
     fn index_mut(&mut self, slot: Slot) -> &mut Connection {
         &mut self.connections[slot]
     }
