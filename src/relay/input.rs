@@ -75,7 +75,7 @@ impl Relay {
     }
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
-    /// in the middle of them, only the close frame is heard.
+    /// in the middle of them, only the close frame counts.
     pub(super) fn on_frames(&mut self, slot: Slot, mut input: &mut [u8]) {
         let connection = &mut self.peers[slot];
         let compression = connection.flags.has(Flag::Compression);
@@ -152,7 +152,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
+    /// Whether a piece of a message counts. The last one of a message over its sender's rate does not.
     fn may_go_on(&mut self, slot: Slot, is_last: bool) -> bool {
         self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }
