@@ -1,5 +1,5 @@
-//! A relay that lets in who has a token, into the topic that the token is for, and keeps a list of
-//! who is there.
+//! A relay that lets in clients with a token, into the topic that the token is for, and counts those that
+//! are connected.
 //!
 //! ```sh
 //! cargo run --release --example authorize
@@ -15,7 +15,7 @@ use fanfare::server::Server;
 use std::collections::HashMap;
 use std::error::Error;
 
-/// Who may join, and who has joined.
+/// The tokens that are valid, and how many clients are connected.
 struct Doorkeeper {
     topic_by_token: HashMap<&'static str, &'static str>,
     present: usize,

@@ -1,11 +1,11 @@
-//! A relay that has something to say itself: a second thread publishes the time since the start
-//! into the topic `ticks`, ten times a second, and reports how many messages went through.
+//! A relay that publishes messages of its own: a second thread publishes a count into the topic `ticks`,
+//! ten times a second, and reports how many messages went through.
 //!
 //! ```sh
 //! cargo run --release --example ticker
 //! ```
 //!
-//! Listen with any client at `ws://127.0.0.1:8080/ws/ticks`, or in the page's room `ticks`.
+//! Listen with any client at `ws://127.0.0.1:8080/ws/ticks`, or in the page, at the address below.
 
 use fanfare::config::Config;
 use fanfare::proto::MessageKind;

@@ -53,7 +53,7 @@ const HELP: &str = "\
 Paths:
   /              a chat page, to try it, or the folder of --public
   /ws            WebSocket into the topic `lobby`
-  /ws/TOPIC      WebSocket into that topic; ?echo=0 joins without hearing oneself
+  /ws/TOPIC      WebSocket into that topic; ?echo=0 leaves out one's own messages
 
 Examples:
   fanfare                               the relay and its page on http://127.0.0.1:8080/
@@ -154,7 +154,7 @@ fn announce(addresses: &[LocalAddress]) {
             format!("fanfare {version} is listening{on}: open http://{host}/")
         }
     };
-    // Nobody may be there to read it, which is no reason not to run.
+    // Standard output may be closed, which is no reason not to run.
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
@@ -180,7 +180,7 @@ fn print(text: &str) -> ExitCode {
     let written = stdout.write_all(text.as_bytes());
     match written.and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads it has enough: `| head`.
+        // The reader of the pipe has enough (`| head`).
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_FAILED, &format_args!("can't write: {error}")),
     }
@@ -194,7 +194,7 @@ fn reject(error: &ConfigError) -> ExitCode {
 }
 
 fn fail(code: u8, why: &dyn Display) -> ExitCode {
-    // Where nobody reads, it would wait for ever.
+    // If standard error is not read, it would wait for ever.
     if journal::flush() {
         complain(why);
     }
@@ -202,6 +202,6 @@ fn fail(code: u8, why: &dyn Display) -> ExitCode {
 }
 
 fn complain(why: &dyn Display) {
-    // If nobody is there to read it, the exit code says enough.
+    // If standard error is closed, the exit code says enough.
     let _ = writeln!(io::stderr(), "fanfare: {why}");
 }

@@ -1,32 +1,38 @@
 //! fanfare is a lean WebSocket broadcast relay: whatever one client sends into a topic reaches
 //! every client of that topic.
 //!
-//! The house, and who may call whom:
+//! The modules, and which of them names which:
 //!
 //! ```text
-//!   main ─► cli ─► server ─► turn ─► relay ─► http ─► proto
-//!            │       │         │      ├────► metrics
-//!            │       │         ▼      ├────► proxy ─► proto
-//!            │       ├─► transport    ├────► log
-//!            │       │         │      └────► wheel
-//!            │       └─► sys ◄─┘
-//!            ├► journal
-//!            └► bench ─► proto, sys
+//!   main ─► cli ─► server ─► turn ─► transport ─► relay ─► metrics ─► http ─► proto
+//!            │                           │          ├────► proxy ────────────► proto
+//!            │                           │          ├────► log
+//!            │                           └─► sys ───┴────► wheel
+//!            ├► config ─► relay, journal, proxy, sys
+//!            ├► journal ─► sys
+//!            └► bench ─► config, proto, sys
 //! ```
 //!
-//! - [`proto`] is RFC 6455 and the heads of RFC 9112 as a library, for both roles; [`log`] is what
+//! - [`proto`] is RFC 6455, RFC 7692 and the heads of RFC 9112 as a library, for both roles; [`log`] is what
 //!   makes a broadcast cost nothing per reader; [`wheel`] counts time. None of them does I/O or knows a
 //!   clock.
-//! - [`http`] says what a request is for; [`metrics`] counts; [`relay`] takes every decision. They do
-//!   no I/O either. Its rooms are `gate` (which connections are let in, and how much they may send), `peer`
-//!   (connections and their lives) and `hub` (which message goes to which reader).
+//! - [`http`] says what a request is for; [`metrics`] counts; [`proxy`] reads the client's address from what
+//!   proxies state; [`relay`] decides what is sent to which connection, and which one is closed. They do no
+//!   I/O either.
+//! - Inside the relay, `gate` decides which connections are let in and how much they may send, `peer` owns
+//!   connections and their lives, and `hub` topics and what each reader is owed.
 //! - [`turn`] is the loop's one turn, over any sockets; [`transport`] says what a socket brought and took.
-//! - [`proxy`] reads the client's address from what proxies state.
-//! - [`journal`] is how the process logs.
-//! - [`sys`], [`transport`] and [`server`] are the only rooms of the relay that touch the kernel.
-//! - [`config`] is the table of all settings, from which flags, variables, files and manual follow.
-//! - `bench` is the load generator, for any WebSocket server: a customer of [`proto`] in the
-//!   client's role. The feature of the same name takes it out.
+//! - [`sys`], [`transport`] and [`server`] touch the kernel, as `bench` does. The server
+//!   polls, accepts, and passes on what other threads publish.
+//! - [`config`] is the table of all settings, from which flags, variables, files and manual follow;
+//!   [`journal`] is how the process logs.
+//! - `bench` is the load generator, for any WebSocket server: it uses [`proto`] in the client's role. A
+//!   build without the feature of that name leaves it out.
+//!
+//! `fuzz` has the bodies of the fuzz targets, which tests replay. A module may also name what lies further
+//! along its arrows, and the server names [`config`] and [`journal`]: `tests/tidy.rs` has the list.
+//!
+//! `docs/architecture.md` begins with a table: to change this, look there.
 
 #![forbid(unsafe_code)]
 

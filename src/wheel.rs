@@ -199,6 +199,7 @@ mod tests {
         wheel.arm(&mut links, 0, Tick(9));
         wheel.arm(&mut links, 1, Tick(9));
         assert_eq!(wheel.next_due(), Some(Tick(9)));
+        assert_eq!(links[1].deadline(), Some(Tick(9)));
         assert_eq!(wheel.poll(&mut links, Tick(8)), None);
         let mut fired = [
             wheel.poll(&mut links, Tick(9)),
@@ -241,6 +242,12 @@ mod tests {
             std::iter::from_fn(|| wheel.poll(&mut links, Tick(100_000))).collect();
         fired.sort_unstable();
         assert_eq!(fired, [0, 1, 2]);
+    }
+
+    #[test]
+    fn ticks_are_counted_from_one_to_another() {
+        assert_eq!(Tick(9).since(Tick(4)), 5);
+        assert_eq!(Tick(4).since(Tick(9)), 0, "that one is in the future");
     }
 
     #[test]

@@ -203,11 +203,11 @@ fn nobody_listens() {
     let address = listener.local_addr().expect("it is bound");
     drop(listener);
     let report = bench(&["fanout", &format!("ws://{address}/")]);
-    report.assert_says("nobody listens there");
+    report.assert_says("nothing listens there");
     report.assert_says(&format!("can't connect to {address}: "));
     assert_eq!(report.code, 1);
     let report = bench(&["churn", &format!("ws://{address}/"), "--duration=10m"]);
-    report.assert_says("nobody listens there");
+    report.assert_says("nothing listens there");
     assert_eq!(report.code, 1);
 }
 
@@ -445,7 +445,7 @@ fn several_processes_hear_as_one() {
     let report = assert_relay_is_correct("fanout", "/ws", &[&options, SHORT].concat());
     report.assert_correct();
     report.assert_says("opened                   22 ");
-    // Publishers hear themselves.
+    // Publishers get their own messages, too.
     report.assert_says("delivered                6,600 ");
 }
 

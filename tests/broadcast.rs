@@ -484,7 +484,7 @@ fn an_unfinished_message_of_endless_empty_fragments_costs_nothing() {
 }
 
 #[test]
-fn a_burst_of_2_000_messages_drops_nobody() {
+fn a_burst_of_2_000_messages_drops_no_reader() {
     let relay = Relay::start(&[]);
     let mut sender = Client::join(&relay, "/ws");
     let mut readers: Vec<Client> = (0..20).map(|_| Client::join(&relay, "/ws")).collect();
@@ -506,7 +506,7 @@ fn a_burst_of_2_000_messages_drops_nobody() {
 }
 
 #[test]
-fn everybody_hears_the_same_order() {
+fn all_readers_get_the_same_order() {
     const EACH: usize = 500;
     let relay = Relay::start(&[]);
     let mut clients: Vec<Client> = (0..6).map(|_| Client::join(&relay, "/ws/order")).collect();

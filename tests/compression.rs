@@ -1,5 +1,5 @@
-//! permessage-deflate over real sockets: what is agreed on, that readers who did and readers who
-//! did not get the same messages, and that nothing compressed costs more than its limit.
+//! permessage-deflate over real sockets: what is agreed on, that readers with and without it get
+//! the same messages, and that nothing compressed costs more than its limit.
 
 mod common;
 
@@ -126,7 +126,7 @@ fn offers_have_their_answers() {
 }
 
 #[test]
-fn whoever_runs_the_relay_decides() {
+fn the_operator_decides() {
     let relay = Relay::start(&["--compression", "off"]);
     let (mut client, answer) = join(&relay, "/ws", "permessage-deflate");
     assert_eq!(answer, None);
@@ -163,7 +163,7 @@ fn all_readers_get_the_same_messages() {
                 assert!(message(reader, window_bits) == expected, "{number}");
             }
         }
-        // Those who don't want their own messages get each other's.
+        // Clients that don't want their own messages get each other's.
         for number in 0..20 {
             let said = story(number, 100 + number * 900).into_bytes();
             let (reader, bits) = match number % 2 {
@@ -334,7 +334,7 @@ fn a_bomb_costs_no_more_than_the_limit() {
 }
 
 #[test]
-fn whoever_floods_with_compressed_messages_leaves_others_their_turn() {
+fn a_flood_of_compressed_messages_leaves_others_their_turn() {
     let relay = Relay::start(&[]);
     let flood = frame(FIN | RSV1 | BINARY, &bomb(1));
     let floods: Vec<_> = (0..8)
@@ -358,7 +358,7 @@ fn whoever_floods_with_compressed_messages_leaves_others_their_turn() {
 }
 
 #[test]
-fn messages_that_swell_lap_nobody_whose_socket_has_room() {
+fn messages_that_swell_lap_no_reader_whose_socket_has_space() {
     // 48 messages of 1 MiB in a few KiB: more than a topic retains, in one read. To whoever reads
     // them compressed they are no more than that.
     let relay = Relay::start(&["--topic-log-bytes-max", "4MiB"]);

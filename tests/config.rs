@@ -290,7 +290,7 @@ fn settings_without_effect() {
 }
 
 #[test]
-fn whoever_reads_what_is_printed_may_have_enough() {
+fn the_reader_of_the_output_may_stop_early() {
     for command in ["config", "settings"] {
         let mut child = fanfare(&[command])
             .stdout(Stdio::piped())

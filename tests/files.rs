@@ -1,5 +1,5 @@
-//! `--public`: the files of a folder over real sockets, to friends, to the slow, and to those who
-//! want what is not in it.
+//! `--public`: the files of a folder over real sockets, for honest clients, slow ones, and those that try to
+//! get what is not in it.
 
 mod common;
 
@@ -41,7 +41,7 @@ impl Folder {
         self
     }
 
-    /// Puts another file in the place of one, as those do who publish with care.
+    /// Replaces a file by a rename, as one should publish.
     fn replace(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let new = self.0.join("new");
         fs::write(&new, bytes).expect("it is ours");
@@ -238,7 +238,7 @@ fn parts_of_a_file() {
         assert_eq!(response.status, 416, "{range}");
         let content_range = response.header("Content-Range");
         assert_eq!(content_range, Some("bytes */300000"), "{range}");
-        // Who resumes what is complete already may go on.
+        // A client that resumes a complete download keeps its connection.
         assert_eq!(response.header("Connection"), Some("keep-alive"));
     }
     // HEAD knows no ranges, several at once and what can't be read are not answered in parts, and
@@ -660,7 +660,7 @@ fn a_reload_replaces_files_and_spares_downloads() {
     });
     assert!(fetch(&relay, "/large").body == new);
     assert_eq!(fetch(&relay, "/gone").status, 404);
-    // And once more, so that nobody holds the first but the download.
+    // And once more, so that only the download holds the first.
     folder.replace("large", b"tiny");
     relay.signal(Signal::HUP);
     eventually("the newest file is served", || {

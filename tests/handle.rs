@@ -1,5 +1,5 @@
-//! The relay embedded in a program that has something to say itself: what it publishes arrives, and
-//! whatever it asks for, from wherever, it never waits for ever.
+//! The relay embedded in a program that publishes messages of its own: they arrive, and no call of a handle,
+//! on whichever thread, waits for ever.
 
 mod common;
 
@@ -102,7 +102,7 @@ fn what_is_published_arrives_byte_for_byte() {
 }
 
 #[test]
-fn what_is_refused_reaches_nobody() {
+fn what_is_refused_reaches_no_client() {
     let Embedded {
         address, handle, ..
     } = run(NoHooks);
@@ -152,7 +152,7 @@ impl Hooks for Busybody {
                 assert!(taken > 64, "{taken}");
             }
             _ => {
-                // To itself as well: nobody is told of it, or this would not end.
+                // Into its own topic as well: no hook is told of it, or this would not end.
                 let answer = format!("{topic} had {}", payload.len());
                 let receipt = handle.publish(topic, kind, answer).expect("there is room");
                 assert_eq!(receipt.wait(), Err(ReceiptError::OnLoop));
@@ -206,7 +206,7 @@ fn a_receipt_says_which_message_it_was() {
     assert_eq!((first.number, third.number), (1, 3));
     assert_eq!(first.epoch, third.epoch);
     client.expect_text("x");
-    // A topic that everybody has left has ended; the next one of that name has messages of its own.
+    // A topic ends with its last member; the next one of that name has messages of its own.
     drop(client);
     eventually("the topic ends", || published(handle, "a") == Ok(None));
     let client = join(embedded.address, "/ws/a");
@@ -273,7 +273,7 @@ impl Gatekeeper {
     }
 }
 
-/// A message that is as large as its topic has room for in a turn.
+/// A message as large as its topic takes in a turn.
 const WHOLE_ROOM: [u8; 4096] = [b'x'; 4096];
 
 fn small_logs(config: &mut Config) {
@@ -347,7 +347,7 @@ fn hooks_and_threads_fill_queues_of_their_own() {
     embedded.handle.stop().expect("it runs");
 }
 
-/// Publishes at each message as much as there is room for.
+/// Publishes at each message as much as the queue takes.
 struct Chatterbox(Arc<OnceLock<Handle>>);
 
 impl Hooks for Chatterbox {
@@ -358,7 +358,7 @@ impl Hooks for Chatterbox {
 }
 
 #[test]
-fn a_hook_that_publishes_without_end_holds_up_nobody() {
+fn a_hook_that_publishes_without_end_holds_up_no_client() {
     let slot = Arc::new(OnceLock::new());
     let embedded = run(Chatterbox(slot.clone()));
     let handle = &embedded.handle;

@@ -1,5 +1,5 @@
-//! The names by which a relay is known, where a page could have its own looked up as this machine's
-//! address (DNS rebinding), and those of the pages that may connect.
+//! The names that a relay answers to, where a page could have its own name resolve to this machine (DNS
+//! rebinding), and the origins of pages that may connect.
 
 mod common;
 
@@ -70,7 +70,7 @@ fn a_strangers_name_is_refused_on_loopback_whatever_is_asked_for() {
 }
 
 #[test]
-fn names_that_nobody_can_point_elsewhere() {
+fn names_that_no_dns_server_can_point_elsewhere() {
     let relay = Relay::start(&[]);
     for (host, status) in [
         ("localhost", 101),
@@ -91,7 +91,7 @@ fn names_that_nobody_can_point_elsewhere() {
     ] {
         assert_eq!(status_at(relay.address, host), status, "{host}");
     }
-    // Whoever does not say a name is no browser.
+    // A request without a Host header does not come from a browser.
     let mut client = Client::connect(&relay);
     client.send(b"GET / HTTP/1.0\r\n\r\n");
     assert_eq!(client.response().status, 200);
@@ -199,7 +199,7 @@ fn the_admin_listener_is_as_wary() {
 
 /// Entries of `--origin`, how they are put, and what is sent that they let in.
 #[test]
-fn every_origin_that_loads_lets_somebody_in() {
+fn every_origin_that_loads_lets_a_page_in() {
     for (text, written, sent) in [
         ("*", "*", "null"),
         ("example.com", "example.com", "https://example.com"),

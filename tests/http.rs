@@ -314,7 +314,7 @@ fn pages_are_read_and_not_written() {
     }
 }
 
-/// As proxies ask whether somebody is there: HAProxy with the first of them.
+/// As proxies check a server's health: HAProxy with the first of them.
 #[test]
 fn options_say_what_can_be_done() {
     let mut relay = Relay::start(&["--public", "tests/common", "--admin", "127.0.0.1:0"]);
@@ -353,7 +353,7 @@ fn options_say_what_can_be_done() {
     relay.assert_others_exchange();
 }
 
-/// A slash too many is the usual slip of those who put an address together.
+/// A slash too many is the usual slip when an address is put together.
 #[test]
 fn a_path_that_is_almost_a_websockets_is_told_the_right_one() {
     let relay = Relay::start(&[]);
@@ -383,7 +383,7 @@ fn a_path_that_is_almost_a_websockets_is_told_the_right_one() {
 }
 
 /// `'self'` does not cover WebSockets in Safari before 15.4: the page's own host is named as well. What
-/// is no plain host is not, so that nobody can write into the policy.
+/// is no plain host is not, so that no client can write into the policy.
 #[test]
 fn the_policy_lets_the_page_connect_to_its_host() {
     // Behind a proxy, it may have any name.
@@ -423,7 +423,7 @@ fn the_policy_lets_the_page_connect_to_its_host() {
             None => "connect-src 'self'".into(),
         };
         assert_eq!(sources, expected, "{host}");
-        // Whoever keeps the page keeps this with it, for the same host.
+        // A cache keeps it with the page, for the same host.
         let tag = response.header("ETag").expect("a tag");
         let held = format!("If-None-Match: {tag}");
         client.send(&request(

@@ -232,7 +232,7 @@ mod shutting_down {
     }
 
     #[test]
-    fn everybody_gets_what_was_published_and_then_1012() {
+    fn all_readers_get_what_was_published_and_then_1012() {
         let relay = impatient(&[]);
         let mut sender = Client::join(&relay, "/ws");
         let mut readers: Vec<Client> = (0..20).map(|_| Client::join_small(&relay, "/ws")).collect();
@@ -261,7 +261,7 @@ mod shutting_down {
     }
 
     #[test]
-    fn nobody_new_is_let_in_while_others_leave() {
+    fn no_new_client_is_let_in_while_others_leave() {
         let relay = impatient(&[]);
         let mut slow = Client::join(&relay, "/ws");
         let mut early = Client::connect(&relay);
@@ -276,7 +276,7 @@ mod shutting_down {
         eventually("new connections are refused", || {
             TcpStream::connect(relay.address).is_err()
         });
-        // Who was in the middle of a request is answered.
+        // A client in the middle of a request is answered.
         early.send(&upgrade("/ws")[30..]);
         assert_eq!(early.response().status, 503);
         early.expect_end();
@@ -381,10 +381,10 @@ mod running_out {
             );
             let ticks = ticks_at_rest(&relay, &mut inside[0]);
             assert!(ticks <= 5, "{ticks} ticks of CPU time at rest with {shell}");
-            // Those inside are not disturbed.
+            // Open connections are not disturbed.
             inside[0].send(&text("inside"));
             inside[0].expect_text("inside");
-            // Whoever waits gets a turn as soon as somebody leaves, and nothing else has to happen.
+            // A client that waits is accepted as soon as another leaves; nothing else has to happen.
             for client in waiting.drain(..served) {
                 client.reset();
             }
@@ -495,7 +495,7 @@ mod vanishing {
         relay.assert_others_exchange();
         let grown = relay.resident_kib().saturating_sub(resident);
         assert!(grown < 1024, "{grown} KiB for those who are gone");
-        // Nobody is left for the shutdown to wait for.
+        // No connection is left for the shutdown to wait for.
         assert_eq!(relay.terminated().code, Some(0));
     }
 

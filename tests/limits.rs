@@ -1,4 +1,4 @@
-//! Limits, and what is said to whoever meets them.
+//! Limits, and what a client is told that exceeds one.
 
 mod common;
 
@@ -69,7 +69,7 @@ fn topics_are_bounded() {
     assert_eq!(refused.status, 503);
     assert_eq!(refused.header("Retry-After"), Some("10"));
     assert!(refused.text().contains("as many topics"), "{refused:?}");
-    // Those that exist may be joined, and what nobody is in any more makes room.
+    // Existing topics may be joined, and one that has ended makes way for another.
     let mut another = Client::join(&relay, "/ws/one");
     drop(second);
     eventually("there is room for another topic", || third().status == 101);
@@ -112,7 +112,7 @@ fn connections_of_an_address_are_bounded() {
     let (other, response) = knock(&relay, "127.0.0.3");
     assert_eq!(response.status, 101);
     relay.assert_others_exchange();
-    // Each one that leaves, however it does, makes room for one.
+    // Each one that leaves, however it does, makes way for one.
     second.reset();
     let mut fourth = None;
     eventually("there is room for another", || {
@@ -147,7 +147,7 @@ fn who_sends_nothing_is_counted_from_the_accept_on() {
 }
 
 #[test]
-fn a_flood_of_one_address_takes_nobodys_place() {
+fn a_flood_of_one_address_takes_no_other_clients_place() {
     let mut relay = Relay::start_after(
         "ulimit -n 200",
         &[
@@ -216,7 +216,7 @@ fn bounds_change_at_a_reload() {
     let mut clients = vec![knock(&relay, "127.0.0.2").0];
     write("address_connections_max = 1\nmessages_per_second_max = 1\nsubprotocol = 'chat'");
     relay.signal(Signal::HUP);
-    // Who came before is not counted, nor touched.
+    // Earlier connections are not counted, nor touched.
     eventually("a bound is in force", || {
         let (client, response) = knock(&relay, "127.0.0.2");
         clients.push(client);

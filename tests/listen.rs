@@ -177,7 +177,7 @@ fn what_a_killed_relay_left_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_somebody_listens_on_stays_theirs() {
+fn a_socket_that_another_program_listens_on_stays() {
     let path = path("taken");
     let _relay = start(&path, &[]);
     let (code, error) = refused_path(&path);
@@ -185,7 +185,7 @@ fn a_socket_that_somebody_listens_on_stays_theirs() {
     assert!(error.contains("another program listens there"), "{error}");
     join(&path);
 
-    // Somebody who does not accept, with a full backlog.
+    // A program that does not accept, with a full backlog.
     let full = self::path("full");
     let _listener = UnixListener::bind(&full).expect("a path that is free");
     let mut waiting = Vec::new();
@@ -236,7 +236,7 @@ fn paths_where_no_socket_can_be() {
 fn systemd_hands_over_a_port() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it has one");
-    // Whoever comes before the relay is up waits in the backlog.
+    // A client that comes before the relay is up waits in the backlog.
     let early = std::net::TcpStream::connect(address).expect("it listens");
     let mut relay = Relay::start_with_socket(listener.into(), &["--listen", "systemd"]);
     assert_eq!(relay.address, address);
@@ -297,7 +297,7 @@ fn what_systemd_hands_over_and_can_t_be_used() {
 }
 
 #[test]
-fn sockets_that_nobody_asked_for_are_told_of() {
+fn sockets_that_are_not_listened_on_are_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let relay = Relay::start_with_socket(listener.into(), &["--listen", "127.0.0.1:0"]);
     let stderr = relay.terminated().stderr;

@@ -1,4 +1,4 @@
-//! What the relay says on standard error: the forms, the levels, and that nobody can forge it.
+//! What the relay writes to standard error: the forms, the levels, and that no client can forge a line.
 
 mod common;
 
@@ -35,7 +35,7 @@ fn line_saying<'a>(log: &'a str, what: &str) -> &'a str {
 }
 
 #[test]
-fn a_foreign_origin_is_told_at_once_where_everybody_sees_it() {
+fn a_foreign_origin_is_logged_at_once_as_a_warning() {
     let mut relay = Relay::start(&[]);
     let client = refuse(&relay, b"https://evil.example");
     let peer = client.local_address().to_string();
@@ -245,7 +245,7 @@ fn the_level_changes_with_a_reload() {
     line_saying(&log, "refused a request");
 }
 
-/// Refuses so many requests of a relay whose log nobody reads, each with a line of some 400 bytes.
+/// Has so many requests refused by a relay whose log is not read, each with a line of some 400 bytes.
 fn refuse_unread(requests: usize) -> (Relay, PipeReader) {
     let mut command = command();
     command.args(["--listen", "127.0.0.1:0", "--log-level", "debug"]);
@@ -258,7 +258,7 @@ fn refuse_unread(requests: usize) -> (Relay, PipeReader) {
 }
 
 #[test]
-fn nobody_waits_for_a_log_that_is_not_read() {
+fn no_client_waits_for_a_log_that_is_not_read() {
     // More than fits into a pipe, and into what waits for it.
     let (mut relay, errors) = refuse_unread(2000);
     relay.assert_others_exchange();
@@ -277,13 +277,13 @@ fn nobody_waits_for_a_log_that_is_not_read() {
     let missing: usize = missing.and_then(|n| n.parse().ok()).expect("a number");
     let said = lines[..missing_at].iter();
     let said = said.filter(|line| line.contains("refused a request"));
-    // Among those that are missing may be one that sums up.
+    // A summary may be among the missing lines.
     assert!(said.count() + missing >= 2000, "{}", lines[missing_at]);
     assert!(lines.last().is_some_and(|line| line.contains("ended: ")));
 }
 
 #[test]
-fn it_ends_though_nobody_reads_its_log() {
+fn it_ends_though_its_log_is_not_read() {
     // More than fits into a pipe.
     let (mut relay, errors) = refuse_unread(500);
     relay.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! What the service manager hears (sd_notify(3)).
+//! What the service manager is told (sd_notify(3)).
 
 #![cfg(target_os = "linux")]
 
@@ -48,7 +48,7 @@ impl Manager {
     }
 
     /// The next datagram.
-    fn hears(&self) -> String {
+    fn receives(&self) -> String {
         let mut datagram = [0; 4096];
         let bytes = self.socket.recv(&mut datagram).expect("it says something");
         String::from_utf8_lossy(&datagram[..bytes]).into_owned()
@@ -65,10 +65,10 @@ fn it_says_when_it_is_ready_and_when_it_ends() {
     for manager in [named, Manager::unnamed("ends")] {
         let relay = manager.start();
         let status = format!("READY=1\nSTATUS=listening on {}", relay.address);
-        assert_eq!(manager.hears(), status);
+        assert_eq!(manager.receives(), status);
         relay.signal(Signal::TERM);
-        let said = manager.hears();
-        // The drain, with nobody to drain, and the time for closes.
+        let said = manager.receives();
+        // The drain, without connections, and the time for closes.
         let micros = said.strip_prefix("STOPPING=1\nEXTEND_TIMEOUT_USEC=");
         let micros: u64 = micros.and_then(|micros| micros.parse().ok()).expect(&said);
         assert!((1_000_000..=5_100_000).contains(&micros), "{said}");
@@ -84,7 +84,7 @@ fn it_says_when_it_reloads_and_when_it_has() {
     let mut command = manager.command();
     command.arg("--config").arg(&file);
     let relay = Relay::start_as(command);
-    let ready = manager.hears();
+    let ready = manager.receives();
     let mut times = Vec::new();
     for (text, status) in [
         ("pong_timeout = 6\n", ""),
@@ -93,11 +93,11 @@ fn it_says_when_it_reloads_and_when_it_has() {
     ] {
         std::fs::write(&file, text).expect("a folder of our own");
         relay.signal(Signal::HUP);
-        let said = manager.hears();
+        let said = manager.receives();
         let time = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
         let time: u64 = time.and_then(|time| time.parse().ok()).expect(&said);
         times.push(time);
-        assert_eq!(manager.hears(), format!("{ready}{status}"));
+        assert_eq!(manager.receives(), format!("{ready}{status}"));
     }
     assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");
 }
@@ -108,9 +108,9 @@ fn the_watchdog_hears_that_the_loop_turns_though_nothing_happens() {
     let mut command = manager.command();
     command.env("WATCHDOG_USEC", "400000");
     let _relay = Relay::start_as(command);
-    assert!(manager.hears().starts_with("READY=1"));
+    assert!(manager.receives().starts_with("READY=1"));
     for _ in 0..3 {
-        assert_eq!(manager.hears(), "WATCHDOG=1");
+        assert_eq!(manager.receives(), "WATCHDOG=1");
     }
 }
 
@@ -122,10 +122,10 @@ fn a_watchdog_of_another_process_is_left_alone() {
         .env("WATCHDOG_USEC", "200000")
         .env("WATCHDOG_PID", "1");
     let mut relay = Relay::start_as(command);
-    assert!(manager.hears().starts_with("READY=1"));
+    assert!(manager.receives().starts_with("READY=1"));
     relay.assert_others_exchange();
     relay.signal(Signal::TERM);
-    assert!(manager.hears().starts_with("STOPPING=1"));
+    assert!(manager.receives().starts_with("STOPPING=1"));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_manager_that_is_gone_or_does_not_listen_is_no_reason_to_stop() {
     relay.signal(Signal::HUP);
     relay.assert_others_exchange();
 
-    // Nobody takes anything out of this one, and its queue is short.
+    // Nothing is read from this one, and its queue is short.
     let deaf = Manager::unnamed("deaf");
     let mut relay = deaf.start();
     for _ in 0..1000 {

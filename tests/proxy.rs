@@ -1,4 +1,4 @@
-//! Behind a proxy: whose connection it is, and who may say so.
+//! Behind a proxy: which client a connection counts for, and which peers may say so.
 
 mod common;
 
@@ -175,7 +175,7 @@ fn who_is_not_trusted_can_not_say_who_they_are() {
     client.send(&line("203.0.113.7"));
     assert_eq!(client.response().status, 400);
     drop(client);
-    // Without a header, they are who they are.
+    // Without a header, the peer's own address counts.
     let from = |relay: &Relay| {
         let mut client = Client::connect_from(relay, "127.0.0.2");
         client.try_send(&upgrade("/ws"));
@@ -197,7 +197,7 @@ fn who_is_not_trusted_can_not_say_who_they_are() {
     });
 }
 
-/// An opening handshake with these lines more, to a relay that hears X-Forwarded-For.
+/// An opening handshake with these further lines, to a relay that reads X-Forwarded-For.
 fn join_for(relay: &Relay, from: &str, lines: &[&str]) -> (Client, u16) {
     let mut client = Client::connect_from(relay, from);
     client.try_send(&upgrade_and(lines));
@@ -265,7 +265,7 @@ fn x_forwarded_for_of_who_is_not_trusted_is_ignored() {
         let mut lines = relay.log().lines();
         lines.any(|line| line.contains("address_full") && line.contains("peer=127.0.0.2:"))
     });
-    // Nor is it heard where nobody asked for it.
+    // Nor is it read where no setting says so.
     let relay = Relay::start(&["--address-connections-max", "1"]);
     let (_first, status) = join_for(&relay, stranger, &["X-Forwarded-For: 203.0.113.7"]);
     assert_eq!(status, 101);
@@ -331,7 +331,7 @@ fn proxies_on_unix_sockets_are_trusted_if_that_is_said() {
     assert_eq!(status, 101);
     assert_eq!(join(&line("203.0.113.7")).1, 429);
     assert_eq!(join(b"").1, 400);
-    // By TCP, nobody is trusted here.
+    // Over TCP, no peer is trusted here.
     assert_eq!(join_as(&relay, &line("203.0.113.8")).1, 400);
 
     let flags = [
@@ -353,7 +353,7 @@ fn proxies_on_unix_sockets_are_trusted_if_that_is_said() {
     let (_first, status) = join(&["X-Forwarded-For: 203.0.113.7"]);
     assert_eq!(status, 101);
     assert_eq!(join(&["X-Forwarded-For: 203.0.113.7"]).1, 429);
-    // Who has no address is not counted.
+    // A client without an address is not counted.
     let unsaid: Vec<_> = (0..3).map(|_| join(&[])).collect();
     assert!(unsaid.iter().all(|(_, status)| *status == 101));
 }
@@ -383,11 +383,11 @@ fn contradictions_end_the_start_with_2() {
     for (flags, said) in [
         (
             &["--client-address", "proxy-protocol"][..],
-            "name the proxies with --trusted-proxy",
+            "name them with --trusted-proxy",
         ),
         (
             &["--client-address", "forwarded-for"],
-            "name the proxies with --trusted-proxy",
+            "name them with --trusted-proxy",
         ),
         (
             &["--trusted-proxy", "10.0.0.0/8"],

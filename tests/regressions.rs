@@ -39,7 +39,7 @@ fn empty_messages_without_echo_keep_within_the_logs_bound() {
     relay.assert_others_exchange();
 }
 
-/// Whoever had stopped in the middle of a frame was never found dead as long as its topic had
+/// A reader that had stopped in the middle of a frame was never found dead as long as its topic had
 /// messages: each delivery put the deadline of its pong off.
 #[test]
 fn a_dead_peer_in_the_middle_of_a_frame_is_dropped_in_a_busy_topic() {
@@ -81,7 +81,7 @@ fn a_refused_origin_is_logged_short_and_plain() {
     }
 }
 
-/// A socket says that it has room only when a third of its buffer is free. Whoever took longer for
+/// A socket is writable again only when a third of its buffer is free. A reader that took longer for
 /// that than the timeout was dropped as stalled, though it was reading all the time.
 #[test]
 fn a_slow_reader_is_not_a_stalled_one() {
@@ -130,7 +130,7 @@ fn that_no_descriptor_is_left_is_said_once() {
 /// A client that was over its rate with the very bytes that came behind its request was closed for
 /// it, had left its topic, and was looked up in no topic: the process ended.
 #[test]
-fn who_is_over_its_rate_with_its_request_ends_nobody_else() {
+fn a_client_over_its_rate_with_its_request_ends_no_other() {
     let mut relay = Relay::start(&[
         "--message-bytes-max",
         "4KiB",
@@ -147,29 +147,29 @@ fn who_is_over_its_rate_with_its_request_ends_nobody_else() {
     relay.assert_others_exchange();
 }
 
-/// After a pause, timers fired before what had come meanwhile was read: of a crowd, all those were
+/// After a pause, timers fired before what had come meanwhile was read: of very many, all those were
 /// timed out, or taken for dead, whose bytes did not fit into one turn.
 #[test]
 fn after_a_pause_what_has_come_is_heard_first() {
     // A poll brings 1,024 events.
-    const CROWD: usize = 1500;
+    const CLIENTS: usize = 1500;
     let maximum = getrlimit(Resource::Nofile).maximum;
     let current = maximum;
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).expect("the maximum is allowed");
     let relay = Relay::start(&["--handshake-timeout", "3s"]);
     let before = relay.descriptors();
-    let mut crowd: Vec<Client> = (0..CROWD).map(|_| Client::connect(&relay)).collect();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::connect(&relay)).collect();
     eventually("they are accepted", || {
-        relay.descriptors() == before + CROWD
+        relay.descriptors() == before + CLIENTS
     });
     relay.signal(Signal::STOP);
-    for client in &mut crowd {
+    for client in &mut clients {
         client.send(&upgrade("/ws?echo=0"));
     }
     let waits = Duration::from_secs(3);
-    assert!(!crowd[0].has_input(waits), "the relay stands still");
+    assert!(!clients[0].has_input(waits), "the relay stands still");
     relay.signal(Signal::CONT);
-    for client in &mut crowd {
+    for client in &mut clients {
         client.expect_upgraded();
     }
 }

@@ -1,4 +1,4 @@
-//! SIGHUP: what changes while the relay runs, what does not, and that nobody notices.
+//! SIGHUP: what changes while the relay runs, what does not, and that no connection notices.
 
 mod common;
 
@@ -114,7 +114,7 @@ fn what_takes_a_restart_is_said() {
 
 /// The loop does not wait for what stands in the place of a file, and goes on serving.
 #[test]
-fn settings_that_never_come_hold_up_nobody() {
+fn settings_that_never_come_hold_up_no_client() {
     // A run that failed may have left its pipe, for which this would wait.
     let _ = fs::remove_file(path("pipe"));
     let file = settings("pipe", "message_bytes_max = '1KiB'");

@@ -1,5 +1,5 @@
 //! Readers that don't read: what becomes of them under either policy, what they cost the relay, and
-//! that nobody else notices.
+//! that other readers don't notice.
 
 mod common;
 
@@ -58,7 +58,7 @@ fn a_lapped_reader_is_closed_on_a_frame_boundary() {
     let mut sender = Client::join(&relay, "/ws?echo=0");
     publish(&mut sender, &mut healthy, 0..1000, 1000);
     relay.assert_others_exchange();
-    // It hears a contiguous run, the frame that it was in the middle of included, and then why.
+    // It gets a contiguous run, the frame that it was in the middle of included, and then the reason.
     let mut expected = 0;
     let code = loop {
         let frame = stalled.frame();
@@ -320,7 +320,7 @@ fn a_stalled_reader_takes_nothing_from_the_others() {
     let _stalled: Vec<Client> = (0..10).map(|_| Client::join_small(&relay, "/ws")).collect();
     let mut healthy: Vec<Client> = (0..4).map(|_| Client::join(&relay, "/ws")).collect();
     let mut sender = Client::join(&relay, "/ws?echo=0");
-    // In steps that fit into a send buffer: who reads each of them is never behind.
+    // In steps that fit into a send buffer: a client that reads each of them is never behind.
     const STEP: usize = 5;
     for first in (0..MESSAGES).step_by(STEP) {
         let step = first..first + STEP;

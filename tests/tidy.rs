@@ -1,7 +1,7 @@
 //! Tests of the source itself: which room may know which, and which file of a room which other; where
 //! the kernel and the clock may be touched; how long a file may be, and what must not stay in one.
 //!
-//! It reads tokens, not types: enough for a house that names its rooms by path.
+//! It reads tokens, not types: enough, as rooms are named by path.
 
 #[path = "tidy/circles.rs"]
 mod circles;
@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
     // Refusals are counted by reason, and closes by code.
     Room { name: "metrics", knows: &["http", "proto"], kernel: &[] },
     Room { name: "http", knows: &["proto"], kernel: &["std::time::SystemTime"] },
-    // Whom proxies speak for stands in headers too.
+    // A proxy may name its client in a header.
     Room { name: "proxy", knows: &["proto"], kernel: &[] },
     Room { name: "proto", knows: &[], kernel: &[] },
     Room { name: "log", knows: &[], kernel: &[] },
@@ -78,7 +78,7 @@ const KERNEL: &[&str] = &[
     "std::time::SystemTime",
 ];
 
-/// Names beneath `std::net` that are plain data: everybody may have an address.
+/// Names beneath `std::net` that are plain data: any room may hold an address.
 const PLAIN_DATA: &[&str] = &[
     "std::net::AddrParseError",
     "std::net::IpAddr",
@@ -162,7 +162,7 @@ fn the_relays_rooms_know_none_of_each_other() {
             continue;
         }
         for path in source.paths() {
-            let from_root = source.from_root(&path).unwrap_or_default();
+            let from_root = source.absolute(&path).unwrap_or_default();
             // What ends at `relay` is a visibility.
             let ["relay", name, ..] = from_root[..] else {
                 continue;
@@ -407,17 +407,17 @@ impl Source {
 
     /// The name beneath the crate's root that a path begins with, if it begins with one of ours.
     fn room_named_by<'a>(&'a self, path: &'a Named) -> Option<&'a str> {
-        self.from_root(path)?.into_iter().next()
+        self.absolute(path)?.into_iter().next()
     }
 
     /// A path that begins with `crate` or `super`, from the crate's root on.
-    fn from_root<'a>(&'a self, path: &'a Named) -> Option<Vec<&'a str>> {
+    fn absolute<'a>(&'a self, path: &'a Named) -> Option<Vec<&'a str>> {
         let mut names = self.modules();
         names.extend(std::iter::repeat_n("tests", path.depth - names.len()));
         let mut segments = path.segments.iter().map(String::as_str).peekable();
-        match segments.peek()? {
-            &"crate" => names.clear(),
-            &"super" => {}
+        match *segments.peek()? {
+            "crate" => names.clear(),
+            "super" => {}
             _ => return None,
         }
         segments.next_if_eq(&"crate");

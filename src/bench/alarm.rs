@@ -1,5 +1,5 @@
-//! Waking up on time. The poller counts in milliseconds, which is too coarse for whoever sends
-//! messages when they are due; Linux has a timer that counts in nanoseconds, and can be polled.
+//! Waking up on time. The poller counts in milliseconds, which is too coarse for sending messages when
+//! they are due; Linux has a timer that counts in nanoseconds, and can be polled.
 
 use mio::{Registry, Token};
 use std::io;

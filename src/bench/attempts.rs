@@ -2,8 +2,8 @@
 //! moment after the one before it or as soon as that has failed, and the first that takes a connection
 //! is it.
 //!
-//! Asked once for a run, which is short of anything else to do meanwhile. That connection is closed
-//! again: it has found the way, and measured nothing.
+//! It is done once, before a run begins, and may block. That connection is closed again: it was for
+//! finding the way, and nothing is measured by it.
 
 use super::clock;
 use super::link::{OpenError, is_connected};
@@ -144,7 +144,7 @@ mod tests {
         TcpListener::bind(IPV6).is_err()
     }
 
-    /// The address of the other family where nobody listens.
+    /// The address of the other family where nothing listens.
     fn opposite(address: SocketAddr) -> SocketAddr {
         let other = if address.is_ipv4() { IPV6 } else { IPV4 };
         listen(other).1
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_says_nothing_holds_nobody_up() {
+    fn an_address_that_does_not_answer_holds_up_no_other() {
         if is_ipv6_missing() {
             return;
         }
@@ -223,7 +223,7 @@ mod tests {
         for part in [
             &format!("can't connect to {silent}: "),
             &format!(", nor to {address}: "),
-            "nobody listens there",
+            "nothing listens there",
         ] {
             assert!(words.contains(part), "{words}");
         }

@@ -1,11 +1,11 @@
-//! Those who are to hear the publishers, and whether they do: each publisher's messages without a
-//! gap, a duplicate or a swap, and each payload whole.
+//! The receivers of a room, and whether they get what its publishers send: each publisher's messages
+//! without a gap, a duplicate or a swap, and each payload whole.
 //!
 //! Since a [`Script`] says what each byte must be, to check a read is to compare it with what was
 //! published: one comparison of memory when there is one publisher, one for each frame when there
 //! are several. Nothing is decoded, copied or looked up. Only where the bytes differ a [`Session`]
 //! takes over, from the start of the frame in which they did: a ping came in between, a message in
-//! fragments, a frame cut before one could tell whose it is, or a fault, which it names. As soon as
+//! fragments, a frame cut before its publisher is known, or a fault, which it names. As soon as
 //! it is at rest, comparing goes on.
 //!
 //! What comes compressed is inflated for the first receiver that has it; for the others it is
@@ -29,12 +29,12 @@ mod detour;
 mod progress;
 
 /// No publisher's frame has begun.
-const NOBODY: u32 = u32::MAX;
-/// In place of a position: this receiver must not hear this publisher.
+const NO_PUBLISHER: u32 = u32::MAX;
+/// In place of a position: this receiver must not get this publisher's messages.
 const DEAF: u64 = u64::MAX;
 
 /// What all rooms share: what is said, and what is known of how it arrived.
-pub(super) struct Books {
+pub(super) struct Shared {
     pub(super) script: Script,
     pub(super) tally: Tally,
     pub(super) codec: Codec,
@@ -50,16 +50,16 @@ pub(super) struct Audience {
     receivers: Vec<Receiver>,
     /// Where each receiver is in each publisher's frames: receiver × publishers + publisher.
     positions: Vec<u64>,
-    /// Messages that did not come to a receiver so far, though later ones did. Nearly nobody has
-    /// any, so that they stand apart from the receivers, who are to be small.
+    /// Messages that did not come to a receiver so far, though later ones did. Few receivers have any;
+    /// so they stand apart from the receivers, which stay small.
     missing: BTreeMap<usize, VecDeque<Fields>>,
-    /// The publishers are in another process: what they have said so far is not known, what they
-    /// will say is.
+    /// The publishers are in another process: how much they have sent is not known, but what they
+    /// send is.
     is_remote: bool,
 }
 
 struct Receiver {
-    /// Whose frame has begun and not ended. With one publisher, it is always that one.
+    /// The publisher of the frame that has begun and not ended; with only one, always that one.
     current: u32,
     /// Whether a message waits for it before it is done.
     is_awaited: bool,
@@ -84,7 +84,7 @@ pub(super) enum LastWord {
 }
 
 impl Audience {
-    /// An audience of nobody yet. A receiver's number tells it from others.
+    /// An audience without receivers yet. They are numbered as they join.
     pub(super) fn new(first: usize, publishers: usize) -> Self {
         Audience {
             first,
@@ -102,19 +102,19 @@ impl Audience {
         self.is_remote = true;
     }
 
-    /// Nobody is to come any more: of so many messages, all that a receiver has not had are missed.
-    pub(super) fn end_at(&mut self, books: &mut Books, published: u64) {
+    /// No more messages are to come: of so many, those that a receiver does not have are missed.
+    pub(super) fn end_at(&mut self, shared: &mut Shared, published: u64) {
         for receiver in 0..self.receivers.len() {
             let done = |publisher| {
                 let position = self.positions[self.index(receiver, publisher)];
-                books.script.sequence(position)
+                shared.script.sequence(position)
             };
             let done: u64 = (0..self.tracks.len()).map(done).sum();
-            books.tally.missed += published.saturating_sub(done);
+            shared.tally.missed += published.saturating_sub(done);
         }
     }
 
-    /// Adds a receiver that is to hear all that is published from now on, but not from
+    /// Adds a receiver that is to get all that is published from now on, except by the publisher
     /// `deaf_to`.
     pub(super) fn join(&mut self, script: &Script, deaf_to: Option<usize>) {
         for (publisher, track) in self.tracks.iter().enumerate() {
@@ -127,25 +127,29 @@ impl Audience {
             }
         }
         self.receivers.push(Receiver {
-            current: if self.tracks.len() == 1 { 0 } else { NOBODY },
+            current: if self.tracks.len() == 1 {
+                0
+            } else {
+                NO_PUBLISHER
+            },
             is_awaited: true,
             is_excused: false,
             detour: None,
         });
     }
 
-    /// A receiver has ended: nobody waits for it any more. What it has not had is missed, unless
-    /// it was excused.
-    pub(super) fn leave(&mut self, books: &mut Books, receiver: usize) {
-        let missed = self.stop_waiting(&books.script, receiver);
+    /// A receiver has ended, and no message waits for it any more. What it does not have is missed,
+    /// unless it was excused.
+    pub(super) fn leave(&mut self, shared: &mut Shared, receiver: usize) {
+        let missed = self.stop_waiting(&shared.script, receiver);
         self.receivers[receiver].detour = None;
         // What is published elsewhere is known only at the end.
         if !self.is_remote {
-            books.tally.missed += missed;
+            shared.tally.missed += missed;
         }
     }
 
-    /// Nobody waits for a receiver from now on, and it may miss messages.
+    /// No message waits for this receiver from now on, and it may miss some.
     pub(super) fn excuse(&mut self, script: &Script, receiver: usize) {
         self.stop_waiting(script, receiver);
         self.receivers[receiver].is_excused = true;
@@ -156,7 +160,7 @@ impl Audience {
         self.receivers[receiver].is_excused
     }
 
-    /// Returns how many messages it has not had.
+    /// Returns how many messages it does not have.
     fn stop_waiting(&mut self, script: &Script, receiver: usize) -> u64 {
         if !std::mem::take(&mut self.receivers[receiver].is_awaited) {
             return 0;
@@ -176,18 +180,18 @@ impl Audience {
     /// Publishes so many more messages of one publisher; what it is to write is appended to `out`.
     pub(super) fn publish(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         publisher: usize,
         count: u64,
         at: u64,
         out: &mut Vec<u8>,
     ) {
         let number = self.first + publisher;
-        let Books { script, codec, .. } = books;
+        let Shared { script, codec, .. } = shared;
         self.tracks[publisher].publish(script, codec, number, count, at, out);
     }
 
-    /// Takes so many more messages as published; returns their frames, for somebody else to send.
+    /// Takes so many more messages as published; returns their frames, for another process to send.
     pub(super) fn publish_elsewhere(
         &mut self,
         script: &Script,
@@ -201,7 +205,7 @@ impl Audience {
         track.from(position)
     }
 
-    /// Messages that everybody has had.
+    /// Messages that every receiver has.
     pub(super) fn done(&self) -> u64 {
         let tracks = self.progress.iter().zip(&self.tracks);
         tracks
@@ -214,19 +218,19 @@ impl Audience {
         self.tracks.iter().map(Track::published).sum()
     }
 
-    /// Bytes that are kept for those who have not had them yet.
+    /// Bytes that are kept for receivers that do not have them yet.
     pub(super) fn kept_bytes(&self) -> usize {
         self.tracks.iter().map(Track::kept_bytes).sum()
     }
 
-    /// Forgets what everybody has had.
+    /// Forgets what every receiver has.
     pub(super) fn release(&mut self, script: &Script) {
         for (track, progress) in self.tracks.iter_mut().zip(&self.progress) {
             track.release(script, progress.floor_of(track.published()));
         }
     }
 
-    /// Receivers that are awaited and have not had everything.
+    /// Receivers that are awaited and do not have everything.
     pub(super) fn waiting(&self, script: &Script) -> usize {
         let is_waiting = |receiver: &usize| {
             (0..self.tracks.len()).any(|publisher| self.is_behind(script, *receiver, publisher))
@@ -244,7 +248,7 @@ impl Audience {
         })
     }
 
-    /// Whether a receiver is awaited and has not had everything of a publisher.
+    /// Whether a receiver is awaited and does not have everything of a publisher.
     fn is_behind(&self, script: &Script, receiver: usize, publisher: usize) -> bool {
         self.receivers[receiver].is_awaited
             && self.positions[self.index(receiver, publisher)]
@@ -266,28 +270,28 @@ impl Audience {
         receiver * self.tracks.len() + publisher
     }
 
-    /// Moves a receiver on, and counts the messages that it has had thereby.
+    /// Moves a receiver on, and counts the messages that it got by that.
     #[inline]
     fn advance(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         publisher: usize,
         reached: u64,
         now: u64,
     ) {
         let index = self.index(receiver, publisher);
-        let before = books.script.sequence(self.positions[index]);
-        let after = books.script.sequence(reached);
+        let before = shared.script.sequence(self.positions[index]);
+        let after = shared.script.sequence(reached);
         self.positions[index] = reached;
         if before == after {
             return;
         }
-        books.tally.delivered += after - before;
+        shared.tally.delivered += after - before;
         if self.receivers[receiver].is_awaited {
             self.progress[publisher].advance(before, after);
         }
-        let latencies = &mut books.tally.latencies;
+        let latencies = &mut shared.tally.latencies;
         self.tracks[publisher].for_batches(before..after, |count, at| {
             latencies.record(now.saturating_sub(at), count);
         });

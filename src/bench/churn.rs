@@ -1,5 +1,5 @@
 //! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
-//! again. How fast that goes, and whether the server keeps anything of it.
+//! again. How fast that goes, and whether the server leaks any memory or descriptors.
 
 use super::clock::{self, REST, nanos};
 use super::codec::Codec;
@@ -23,20 +23,20 @@ use std::io;
 
 /// Memory is sampled so many times.
 const STEPS: u64 = 10;
-/// A server that has let others in may refuse so many in a row before it is given up.
+/// A server that has accepted others may refuse so many in a row before it is given up.
 const REFUSALS_MIN: u64 = 100;
-/// Longer messages than this come from somebody else.
+/// Longer messages than this are not our own.
 const SPARE_BYTES: usize = 1 << 20;
 
 const BROKEN: &str = "connections on which the server broke RFC 6455";
 
-struct Comers {
+struct ChurnRun {
     script: Script,
     codec: Codec,
     routes: Vec<Route>,
     slots: Vec<Slot>,
     timeout: u64,
-    /// Whether others come after those who go.
+    /// Whether a connection that has ended is followed by another.
     goes_on: bool,
     cycles: u64,
     begun: u64,
@@ -59,7 +59,7 @@ struct Slot {
     is_closed: bool,
 }
 
-impl Comers {
+impl ChurnRun {
     /// Has the next connection opened.
     fn next(&mut self, links: &mut Links) {
         if !self.goes_on || self.begun == self.cycles_max {
@@ -76,7 +76,7 @@ impl Comers {
         }
     }
 
-    /// Whether the server lets nobody in, of whom so many come at a time.
+    /// Whether the server refuses all connections, of which so many come at a time.
     fn are_refused(&self, connections: u64) -> bool {
         let enough = match self.handshakes.count() {
             0 => connections.min(self.cycles_max),
@@ -121,7 +121,7 @@ impl Slot {
     }
 }
 
-impl Scenario for Comers {
+impl Scenario for ChurnRun {
     fn on_open(&mut self, links: &mut Links, link: usize, took: u64) {
         self.handshakes.record(took, 1);
         self.failed_in_a_row = 0;
@@ -213,7 +213,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let mut document = Document::begin(&options.report, "churn", title, options);
     let probe = probe_of(&options.target)?;
     let timeout = nanos(options.target.timeout.0);
-    let mut comers = Comers {
+    let mut churn = ChurnRun {
         codec: Codec::new(script.is_deflated),
         script,
         routes,
@@ -234,7 +234,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let duration = nanos(options.duration.0);
     let mut steps = vec![(0, before.clone())];
     let mut next_look = 0;
-    (0..options.connections).for_each(|_| comers.next(&mut driver.links));
+    (0..options.connections).for_each(|_| churn.next(&mut driver.links));
     watch.phase("churning", duration);
     loop {
         let now = clock::now();
@@ -243,56 +243,56 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             break;
         }
         if now >= began + duration {
-            comers.goes_on = false;
+            churn.goes_on = false;
         }
-        if comers.are_refused(options.connections as u64) {
+        if churn.are_refused(options.connections as u64) {
             document.outcome = Outcome::GivenUp("no more connections opened");
             break;
         }
         if driver.links.open_count() + driver.links.opening_count() == 0 {
             break;
         }
-        if comers.cycles == 0 && now > began + 2 * timeout {
+        if churn.cycles == 0 && now > began + 2 * timeout {
             document.outcome =
                 Outcome::GivenUp("no connection went all the way within twice the timeout");
             break;
         }
         if now >= next_look {
             next_look = now + REST / 10;
-            comers.expire(&mut driver.links);
+            churn.expire(&mut driver.links);
             if now - began > duration / STEPS * steps.len() as u64 {
                 let moment = probe.look()?;
                 if probe.is_gone(&moment) {
                     document.outcome = Outcome::GivenUp("the server's process has ended");
                     break;
                 }
-                steps.push((comers.cycles, moment));
+                steps.push((churn.cycles, moment));
             }
-            watch.tick_rate(now - began, now, comers.cycles, "cycles");
+            watch.tick_rate(now - began, now, churn.cycles, "cycles");
         }
-        driver.turn(&mut comers, next_look)?;
+        driver.turn(&mut churn, next_look)?;
     }
     let took = clock::now() - began;
     watch.end();
-    if let (0, Some(why)) = (comers.handshakes.count(), comers.failed.keys().next())
+    if let (0, Some(why)) = (churn.handshakes.count(), churn.failed.keys().next())
         && document.outcome != Outcome::Interrupted
     {
         return Err(Failure::new(why));
     }
     let after = match document.outcome {
         Outcome::Complete => wait_for_descriptors(&probe, &before, &watch, timeout)?,
-        // Whoever is still connected would be waited for in vain.
+        // Those still connected would be waited for in vain.
         Outcome::Interrupted | Outcome::GivenUp(_) => probe.look()?,
     };
     document.connections = Connections {
-        addresses: addresses(&comers.routes),
-        opened: comers.handshakes.count(),
-        failed: comers.failed,
+        addresses: addresses(&churn.routes),
+        opened: churn.handshakes.count(),
+        failed: churn.failed,
         opening_ns: took,
-        handshake: (&comers.handshakes).into(),
+        handshake: (&churn.handshakes).into(),
         pings: 0,
     };
-    document.faults = comers.faults;
+    document.faults = churn.faults;
     for (error, count) in &document.connections.failed {
         let name = format!("connections not opened: {error}");
         document.faults.insert(name, *count);
@@ -302,9 +302,9 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors) as i64;
     document.churn = Some(Churn {
         duration_ns: took,
-        cycles: comers.cycles,
-        cycles_per_s: comers.cycles as f64 * clock::SECOND as f64 / took.max(1) as f64,
-        message: (&comers.messages).into(),
+        cycles: churn.cycles,
+        cycles_per_s: churn.cycles as f64 * clock::SECOND as f64 / took.max(1) as f64,
+        message: (&churn.messages).into(),
         resident_bytes_per_cycle: slope(&steps, |it| it.sum(|sample| sample.resident))
             .filter(|_| is_probed),
         descriptors_leaked: (is_probed && document.outcome == Outcome::Complete)

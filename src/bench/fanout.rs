@@ -1,6 +1,5 @@
-//! The closed loop: so many messages are outstanding, and a message is done when everybody in its
-//! room has it. Each turn of the client in which some got done, publishers send as many more, in
-//! one write. An echo is the same with rooms of one.
+//! The closed loop: so many messages are outstanding, and a message is done when every receiver in
+//! its room has it. In each turn in which some got done, publishers send as many more, in one write. An echo is the same with rooms of one.
 
 use super::crew::share;
 use super::failure::Failure;

@@ -1,4 +1,4 @@
-//! What a user may have got wrong, by what the server made of it.
+//! What a user may have got wrong, judged by how the server behaved.
 
 use super::tally::Fault;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Publishers alone were still waiting, each for its own messages.
 pub(super) const NO_ECHO: &str = "publishers alone still waited, for what they had sent themselves: \
                                   a server that does not send it back to them needs --no-self-echo";
-const SAME_ROOM: &str = "rooms heard each other, as their URL is the same: put {i} into it, which \
+const SAME_ROOM: &str = "rooms got each other's messages, as their URL is the same: put {i} into it, which \
                          becomes the number of the room";
 const TOO_LARGE: &str =
     "the server takes no messages of that size: lower --size, or raise its limit";

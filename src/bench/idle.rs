@@ -163,7 +163,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         }
         let earlier = steps.last().map_or(0, |(open, _)| *open);
         steps.push((open, moment));
-        // Those to come would fare no better.
+        // Further connections would be refused, too.
         if goal > before && open <= earlier {
             document.outcome = Outcome::GivenUp("no more connections opened");
             break;

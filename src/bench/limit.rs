@@ -1,10 +1,10 @@
-//! No server at all: a child process holds the sockets, and does nothing but hand the bytes of the
-//! frames to `send()`, one call for each socket. The client reads them like those of a server. That
+//! No server at all: a child process holds the sockets, and only hands the bytes of the frames to
+//! `send()`, one call for each socket. The client reads them like those of a server. That
 //! is what a delivery costs before a relay has done anything, and what every relay is held against.
 //!
 //! A round is as many frames as are to be outstanding. Their bytes come to the child by its standard
-//! input, a length ahead, as a relay reads what is published; the next round comes when everybody
-//! has this one.
+//! input, a length ahead, as a relay reads what is published; the next round comes when every
+//! reader has this one.
 
 use super::clock;
 use super::driver::Driver;
@@ -35,7 +35,7 @@ const IN_FLIGHT_MAX: usize = 64;
 /// What the sender waits for.
 const LISTENER: Token = Token(0);
 const INPUT: Token = Token(1);
-/// Nobody waits for the sender so long.
+/// The sender never takes so long.
 const TIMEOUT: u64 = 10 * clock::SECOND;
 
 /// The child, which must not outlive us.
@@ -168,7 +168,7 @@ impl Door {
         })
     }
 
-    /// The next connection, or none if nobody wants it any more.
+    /// The next connection, or none if the run has ended meanwhile.
     fn next(&mut self) -> io::Result<Option<TcpStream>> {
         loop {
             match self.listener.accept() {

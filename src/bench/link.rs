@@ -21,14 +21,14 @@ const READS_PER_DELAY: u8 = 32;
 pub(super) struct Link {
     pub(super) stream: TcpStream,
     pub(super) state: State,
-    /// What is to be written, of which `written` bytes are.
+    /// What is to be written; `written` bytes of it are.
     pub(super) out: Vec<u8>,
     written: usize,
     /// Bytes may have come that were not read.
     pub(super) is_readable: bool,
     /// The peer's stream has ended: no further event will come.
     pub(super) read_to_end: bool,
-    /// It does not read for now.
+    /// It is not read from for now.
     pub(super) is_stalled: bool,
     /// So many reads so far, modulo 256.
     reads: u8,
@@ -121,7 +121,7 @@ impl OpenError {
     fn advice(&self) -> &'static str {
         match self {
             OpenError::Connect(ErrorKind::ConnectionRefused, _) => {
-                ": nobody listens there; start the server first, or correct the port"
+                ": nothing listens there; start the server first, or correct the port"
             }
             OpenError::Connect(ErrorKind::AddrNotAvailable, _) => {
                 ": either no port is left to connect from, then add addresses with --source \
@@ -257,7 +257,7 @@ impl Link {
         }
     }
 
-    /// Reads once. Who only reads acknowledges each read, which makes half of what it costs; on a
+    /// Reads once. A socket that only reads acknowledges each read, which is half of what a read costs; on a
     /// loopback, that includes what the server's socket does about it.
     #[inline]
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Received {

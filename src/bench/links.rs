@@ -81,7 +81,7 @@ impl Links {
         })
     }
 
-    /// Where other sources of events can be put, whose only effect is that a turn ends.
+    /// Where other sources of events are registered; all that such an event does is to end a turn.
     pub(super) fn registry(&self) -> &Registry {
         self.poll.registry()
     }
@@ -216,7 +216,7 @@ impl Links {
         Loss::NotOpened(error)
     }
 
-    /// Gives up a connection whose peer has ended or reset it; none if that has happened before.
+    /// Gives up a connection that its peer has ended or reset; none if that has happened before.
     pub(super) fn end(&mut self, index: usize, was_reset: bool) -> Option<Loss> {
         let is_open = self.get(index)?.is_open();
         self.close(index);

@@ -1,4 +1,4 @@
-//! The load generator: measures any WebSocket server, and says what it can't vouch for.
+//! The load generator: measures any WebSocket server, and says which figures to doubt.
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> ExitCode {
         Command::Sender(options) => limit::run_sender(options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|failure| {
-        // With nobody left to tell, the exit code has to do.
+        // If standard error is closed, the exit code has to do.
         let _ = writeln!(io::stderr(), "fanfare bench: {}", failure.reason);
         ExitCode::from(failure.exit_code)
     })

@@ -33,10 +33,10 @@ pub struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Command {
-    /// Everybody hears everything: publishers keep so many messages outstanding, and a message is
-    /// done when every reader has it
+    /// All receive everything: publishers keep --window messages outstanding, and a message is done
+    /// when every reader has it
     Fanout(FanoutOptions),
-    /// Messages are due at a fixed rate, and latency counts from when they were due
+    /// Messages are due at a fixed rate, and latency is counted from when they were due
     Paced(PacedOptions),
     /// Some readers stop reading: what becomes of them, of the others, and of memory
     #[command(mut_arg("workers", |arg| arg.hide(true)))]
@@ -44,14 +44,14 @@ pub(super) enum Command {
     /// Connections come and go: how fast, and whether the server leaks
     #[command(mut_arg("workers", |arg| arg.hide(true)))]
     Churn(ChurnOptions),
-    /// Each connection hears itself alone: so many messages of each are outstanding
+    /// Each connection gets its own messages back: each keeps --depth messages outstanding
     #[command(mut_arg("workers", |arg| arg.hide(true)))]
     Echo(EchoOptions),
     /// Open connections and hold them: handshakes, and memory per connection
     Idle(IdleOptions),
     /// No server: what a bare loop of send() takes on this machine, to compare servers with
     Limit(LimitOptions),
-    /// Reports that --json wrote beside each other, as ratios
+    /// Compare reports that --json wrote, as ratios
     Compare(CompareOptions),
     /// The sending half of `limit`
     #[command(hide = true)]
@@ -68,8 +68,8 @@ pub(super) struct FanoutOptions {
     #[serde(flatten)]
     pub(super) voices: VoiceOptions,
 
-    /// Rooms that hear each other and nobody else, each with so many readers and publishers; {i} in
-    /// the URL becomes the number of the room
+    /// Rooms, each with --readers and --publishers of its own, separate from all others; {i} in the
+    /// URL becomes the number of the room
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     #[arg(allow_negative_numbers = true)]
     pub(super) rooms: usize,
@@ -109,8 +109,8 @@ pub(super) struct PacedOptions {
     #[serde(flatten)]
     pub(super) voices: VoiceOptions,
 
-    /// Rooms that hear each other and nobody else, each with so many readers and publishers; {i} in
-    /// the URL becomes the number of the room
+    /// Rooms, each with --readers and --publishers of its own, separate from all others; {i} in the
+    /// URL becomes the number of the room
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
     #[arg(allow_negative_numbers = true)]
     pub(super) rooms: usize,

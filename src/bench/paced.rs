@@ -70,7 +70,7 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
     run.watch.end();
     document.client.publishing_late_ns_p99 = Some(late.percentile(99.0));
     run.document_connections(&mut document)?;
-    document.measured(&span, run.rooms.books.script.payload_bytes_mean());
+    document.measured(&span, run.rooms.shared.script.payload_bytes_mean());
     document.finish(&span.before, &span.after);
     Ok(document)
 }

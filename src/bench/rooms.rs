@@ -1,7 +1,7 @@
-//! Rooms, each with readers and publishers that hear each other and nobody else. A fan-out is one
-//! room; an echo is many rooms of one, which publish to themselves.
+//! Rooms, each with its own readers and publishers, separate from all others. A fan-out is one room; an
+//! echo is many rooms of one connection, which gets its own messages back.
 
-use super::audience::{Audience, Books, LastWord};
+use super::audience::{Audience, LastWord, Shared};
 use super::clock;
 use super::codec::Codec;
 use super::driver::Scenario;
@@ -15,18 +15,18 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ChildStdin;
 
-/// How rooms are furnished.
+/// What each room consists of.
 pub(super) struct Plan {
     pub(super) rooms: usize,
     /// In each room: connections that only read,
     pub(super) readers: usize,
-    /// and who publishes.
+    /// and what publishes.
     pub(super) outlet: Outlet,
 }
 
 /// Which way messages go out.
 pub(super) enum Outlet {
-    /// By so many connections, whose own messages come back to them or not.
+    /// By so many connections; `echo` if their own messages come back to them.
     Publishers { count: usize, echo: bool },
     /// To the standard input of a sender, round by round.
     Pipe(ChildStdin),
@@ -36,17 +36,17 @@ pub(super) enum Outlet {
 
 /// All rooms. Connections are numbered room by room, readers before publishers.
 pub(super) struct Rooms {
-    pub(super) books: Books,
+    pub(super) shared: Shared,
     pub(super) handshakes: Histogram,
     /// When the last connection was open.
     pub(super) opened_at: u64,
     failures: BTreeMap<OpenError, u64>,
     /// How connections ended, and how many.
     pub(super) endings: BTreeMap<String, u64>,
-    /// The same, of those who were excused.
+    /// The same, of those that were excused.
     pub(super) excused_endings: BTreeMap<String, u64>,
     rooms: Vec<Room>,
-    /// Rooms in which something was heard since the last refill.
+    /// Rooms in which something came since the last refill.
     dirty: Vec<usize>,
     /// Messages that are done, and that were published, in all rooms.
     done: u64,
@@ -62,7 +62,7 @@ struct Room {
     /// As it was counted into the sum of all rooms.
     done: u64,
     is_dirty: bool,
-    /// The publisher whose turn is next.
+    /// The publisher that sends next.
     next: usize,
 }
 
@@ -82,7 +82,7 @@ impl Plan {
 
 impl Rooms {
     pub(super) fn new(script: Script, plan: Plan) -> Self {
-        let books = Books {
+        let shared = Shared {
             codec: Codec::new(script.is_deflated),
             script,
             tally: Tally::default(),
@@ -92,16 +92,16 @@ impl Rooms {
             Outlet::Pipe(_) => (1, true),
             Outlet::Elsewhere { publishers } => (publishers, true),
         };
-        let furnish = |room: usize| {
+        let build = |room: usize| {
             let mut audience = Audience::new(room * tracks, tracks);
             for _ in 0..plan.readers {
-                audience.join(&books.script, None);
+                audience.join(&shared.script, None);
             }
             if matches!(plan.outlet, Outlet::Elsewhere { .. }) {
                 audience.follow();
             }
             for publisher in 0..plan.publishers() {
-                audience.join(&books.script, (!echo).then_some(publisher));
+                audience.join(&shared.script, (!echo).then_some(publisher));
             }
             Room {
                 audience,
@@ -111,7 +111,7 @@ impl Rooms {
             }
         };
         Rooms {
-            rooms: (0..plan.rooms).map(furnish).collect(),
+            rooms: (0..plan.rooms).map(build).collect(),
             handshakes: Histogram::default(),
             opened_at: clock::now(),
             failures: BTreeMap::new(),
@@ -123,7 +123,7 @@ impl Rooms {
             is_gone: vec![false; plan.rooms * plan.connections()],
             gone: 0,
             last_word: None,
-            books,
+            shared,
             plan,
         }
     }
@@ -134,7 +134,7 @@ impl Rooms {
 
     /// Room and receiver of a connection.
     #[inline]
-    fn place(&self, link: usize) -> (usize, usize) {
+    fn room_and_receiver(&self, link: usize) -> (usize, usize) {
         if self.rooms.len() == 1 {
             return (0, link);
         }
@@ -153,7 +153,7 @@ impl Rooms {
     }
 
     pub(super) fn delivered(&self) -> u64 {
-        self.books.tally.delivered
+        self.shared.tally.delivered
     }
 
     /// The first of the reasons why connections did not open, with advice.
@@ -161,12 +161,12 @@ impl Rooms {
         Some(Failure::new(self.failures.keys().next()?.with_advice()))
     }
 
-    /// Nobody is left.
+    /// No connection is left.
     pub(super) fn is_empty(&self) -> bool {
         self.gone == self.is_gone.len()
     }
 
-    /// Nobody is left who could publish.
+    /// No publisher is left.
     pub(super) fn is_mute(&self) -> bool {
         let connections = self.plan.connections();
         let readers = self.plan.readers;
@@ -177,51 +177,51 @@ impl Rooms {
                 .all(|link| self.is_gone[link])
     }
 
-    /// Receivers that have not had everything.
+    /// Receivers that do not have everything.
     pub(super) fn waiting(&self) -> usize {
-        let waiting = |room: &Room| room.audience.waiting(&self.books.script);
+        let waiting = |room: &Room| room.audience.waiting(&self.shared.script);
         self.rooms.iter().map(waiting).sum()
     }
 
-    /// Whether those who wait are publishers, and wait for nothing but their own messages.
+    /// Whether all that is awaited are publishers' own messages.
     pub(super) fn awaits_echoes_only(&self) -> bool {
         let readers = self.plan.readers;
         let only_echoes = |room: &Room| {
             room.audience
-                .awaits_echoes_only(&self.books.script, readers)
+                .awaits_echoes_only(&self.shared.script, readers)
         };
         self.rooms.iter().all(only_echoes)
     }
 
-    /// Bytes that are kept for those who have not had them yet.
+    /// Bytes that are kept for receivers that do not have them yet.
     pub(super) fn kept_bytes(&self) -> usize {
         let kept = |room: &Room| room.audience.kept_bytes();
         self.rooms.iter().map(kept).sum()
     }
 
-    /// Gives up on everybody: what they have not had is missed.
+    /// Gives up on all receivers: what they do not have is missed.
     pub(super) fn give_up(&mut self) {
         for room in &mut self.rooms {
             for receiver in 0..room.audience.receivers() {
-                room.audience.leave(&mut self.books, receiver);
+                room.audience.leave(&mut self.shared, receiver);
             }
         }
     }
 
-    /// What the receivers have not had of so many messages is missed. For those whose publishers
-    /// are elsewhere.
+    /// Gives up on receivers of publishers elsewhere: what they do not have of so many messages is
+    /// missed.
     pub(super) fn give_up_at(&mut self, published: u64) {
         for room in &mut self.rooms {
-            room.audience.end_at(&mut self.books, published);
+            room.audience.end_at(&mut self.shared, published);
         }
     }
 
-    /// Nobody waits for this connection from now on, and it may miss messages.
+    /// No message waits for this connection from now on, and it may miss some.
     pub(super) fn excuse(&mut self, link: usize) {
-        let (room, receiver) = self.place(link);
+        let (room, receiver) = self.room_and_receiver(link);
         self.rooms[room]
             .audience
-            .excuse(&self.books.script, receiver);
+            .excuse(&self.shared.script, receiver);
         self.mark_dirty(room);
     }
 
@@ -238,10 +238,10 @@ impl Rooms {
         }
     }
 
-    /// Fills the windows of the rooms in which something was heard, but publishes at most so many
+    /// Fills the windows of the rooms in which something came, but publishes at most so many
     /// in all.
     ///
-    /// In other processes, all have had `done_elsewhere` messages.
+    /// In other processes, all receivers have `done_elsewhere` messages.
     pub(super) fn refill(
         &mut self,
         links: &mut Links,
@@ -264,10 +264,10 @@ impl Rooms {
             let count = room_left.min(left);
             if is_due && count > 0 {
                 left -= count;
-                self.rooms[room].audience.release(&self.books.script);
+                self.rooms[room].audience.release(&self.shared.script);
                 self.publish(links, room, count, clock::now())?;
             }
-            // Whoever got nothing for want of allowance is looked at again.
+            // A room that got less than it has room for is looked at again.
             if is_due && count < room_left {
                 unfilled.push(room);
             }
@@ -286,11 +286,11 @@ impl Rooms {
         (done, room.audience.published())
     }
 
-    /// Counts what is done, and forgets it, where something was heard.
+    /// Counts what is done, and forgets it, where something came.
     pub(super) fn settle_all(&mut self) {
         for room in std::mem::take(&mut self.dirty) {
             self.settle(room);
-            self.rooms[room].audience.release(&self.books.script);
+            self.rooms[room].audience.release(&self.shared.script);
         }
     }
 
@@ -304,7 +304,7 @@ impl Rooms {
     ) -> io::Result<()> {
         let audience = &mut self.rooms[room].audience;
         if let Outlet::Pipe(pipe) = &mut self.plan.outlet {
-            let round = audience.publish_elsewhere(&self.books.script, 0, count, at);
+            let round = audience.publish_elsewhere(&self.shared.script, 0, count, at);
             pipe.write_all(&(round.len() as u32).to_le_bytes())?;
             pipe.write_all(round)?;
             self.published += count;
@@ -333,9 +333,9 @@ impl Rooms {
             if messages == 0 {
                 break;
             }
-            let (audience, books) = (&mut room.audience, &mut self.books);
+            let (audience, shared) = (&mut room.audience, &mut self.shared);
             links.send(first + publisher, |out| {
-                audience.publish(books, publisher, messages, at, out);
+                audience.publish(shared, publisher, messages, at, out);
             });
         }
         room.next = alive.get(extra).copied().unwrap_or(room.next);
@@ -356,10 +356,10 @@ impl Scenario for Rooms {
 
     #[inline]
     fn on_bytes(&mut self, link: usize, bytes: &mut [u8], now: u64, out: &mut Vec<u8>) -> bool {
-        let (room, receiver) = self.place(link);
+        let (room, receiver) = self.room_and_receiver(link);
         self.mark_dirty(room);
         let audience = &mut self.rooms[room].audience;
-        match audience.receive(&mut self.books, receiver, bytes, now, out) {
+        match audience.receive(&mut self.shared, receiver, bytes, now, out) {
             Ok(()) => true,
             Err(last_word) => {
                 self.last_word = Some(last_word);
@@ -377,7 +377,7 @@ impl Scenario for Rooms {
             None if was_reset => "reset by the server".into(),
             None => "ended without a close frame".into(),
         };
-        let (room, receiver) = self.place(link);
+        let (room, receiver) = self.room_and_receiver(link);
         let endings = match self.rooms[room].audience.is_excused(receiver) {
             true => &mut self.excused_endings,
             false => &mut self.endings,
@@ -390,8 +390,8 @@ impl Rooms {
     fn on_gone(&mut self, link: usize) {
         self.is_gone[link] = true;
         self.gone += 1;
-        let (room, receiver) = self.place(link);
-        self.rooms[room].audience.leave(&mut self.books, receiver);
+        let (room, receiver) = self.room_and_receiver(link);
+        self.rooms[room].audience.leave(&mut self.shared, receiver);
         self.mark_dirty(room);
     }
 }

@@ -17,10 +17,9 @@ use super::watch::Watch;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Some servers answer the handshake before the connection has joined; so long it is waited.
+/// Some servers answer the handshake before the connection has joined: the wait until it has.
 const SETTLE: u64 = 100_000_000;
-/// When publishers have ended, the others may be about to, and messages on their way: so long it is
-/// waited.
+/// When publishers have ended, others may be about to, and messages on their way: the wait for both.
 const MUTE: u64 = clock::SECOND;
 
 /// Rooms, and all that it takes to run them.
@@ -106,7 +105,7 @@ impl Run {
         readers: usize,
         publishers: usize,
     ) -> Result<(), Failure> {
-        let tag = self.rooms.books.script.tag();
+        let tag = self.rooms.shared.script.tag();
         let processes = target.workers;
         self.crew = Crew::start(processes - 1, &self.driver, |_| Task {
             target: target.clone(),
@@ -123,12 +122,12 @@ impl Run {
             .open(|number| share(readers, processes, number + 1))
     }
 
-    /// Messages that everybody has had, in all processes.
+    /// Messages that every receiver has, in all processes.
     pub(super) fn done(&self) -> u64 {
         self.rooms.done().min(self.crew.done())
     }
 
-    /// What everybody has heard, in all processes.
+    /// Deliveries, in all processes.
     pub(super) fn delivered(&self) -> u64 {
         self.rooms.delivered() + self.crew.delivered()
     }
@@ -177,7 +176,7 @@ impl Run {
         let span = self.measure(length)?;
         self.watch.end();
         self.document_connections(&mut document)?;
-        document.measured(&span, self.rooms.books.script.payload_bytes_mean());
+        document.measured(&span, self.rooms.shared.script.payload_bytes_mean());
         document.finish(&span.before, &span.after);
         Ok(document)
     }
@@ -213,8 +212,8 @@ impl Run {
     ) -> Result<Span, Failure> {
         let before = self.probe.look()?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
-        let tally = self.rooms.books.tally.clone();
-        self.rooms.books.tally.latencies = Default::default();
+        let tally = self.rooms.shared.tally.clone();
+        self.rooms.shared.tally.latencies = Default::default();
         if self.outcome == Outcome::Complete {
             work(self)?;
         }
@@ -222,7 +221,7 @@ impl Run {
         if self.outcome.is_given_up() {
             self.give_up();
         }
-        let mut since = self.rooms.books.tally.since(&tally);
+        let mut since = self.rooms.shared.tally.since(&tally);
         since.delivered = self.delivered() - delivered;
         Ok(Span {
             before,
@@ -241,7 +240,10 @@ impl Run {
         self.rooms.give_up();
         if waiting > 0 {
             let name = "receivers still waited when the run was given up";
-            self.rooms.books.tally.on_named(name.into(), waiting as u64);
+            self.rooms
+                .shared
+                .tally
+                .on_named(name.into(), waiting as u64);
         }
     }
 
@@ -297,7 +299,7 @@ impl Run {
         };
         for result in self.crew.finish(due, self.timeout)? {
             self.rooms.handshakes.merge(&result.handshakes);
-            self.rooms.books.tally.merge_faults(&result.tally);
+            self.rooms.shared.tally.merge_faults(&result.tally);
             for (ending, count) in result.endings {
                 *self.rooms.endings.entry(ending).or_default() += count;
             }
@@ -306,9 +308,9 @@ impl Run {
         document.connections.opened = self.rooms.handshakes.count();
         document.connections.handshake = (&self.rooms.handshakes).into();
         document.connections.opening_ns = self.rooms.opened_at.saturating_sub(self.began);
-        document.connections.pings = self.rooms.books.tally.pings;
+        document.connections.pings = self.rooms.shared.tally.pings;
         document.outcome = self.outcome;
-        for (name, count) in self.rooms.books.tally.faults() {
+        for (name, count) in self.rooms.shared.tally.faults() {
             document.faults.insert(name.into(), count);
         }
         for (ending, count) in &self.rooms.endings {

@@ -1,6 +1,6 @@
-//! What the publishers say. It is a function of publisher and sequence number alone, so that
-//! whoever receives a message knows each byte that it must have, in another process too, and no
-//! clock or secret has to travel along.
+//! What the publishers send. It is a function of publisher and sequence number alone, so that every
+//! receiver knows each byte that a message must have, in another process too, and no clock or secret has
+//! to travel along.
 //!
 //! A payload begins with its [`Fields`], so that it is printable, valid as text, and of the same length
 //! whatever they are. What follows is filler: a window into random characters, or JSON, a different one

@@ -1,8 +1,8 @@
 //! Some readers stop reading: what becomes of the others, of the server's memory, and of them.
 //!
-//! The closed loop runs twice, first with everybody reading, then with some that don't, for whom no
-//! message waits. At last those read on: they get a close frame, or the end of their connection, or
-//! messages, be it all or from somewhere on.
+//! The closed loop runs twice: first all readers read, then some don't, and messages do not wait for
+//! them. At last those read again: they get a close frame, or the end of their connection, or messages,
+//! be it all of them or from some point on.
 
 use super::clock::{self, REST};
 use super::failure::Failure;
@@ -14,7 +14,7 @@ use super::script::{Script, run_tag};
 use super::span::Span;
 use super::watch::Watch;
 
-/// Nothing more comes to those who read on, if nothing has come for so long.
+/// Readers that read again have got everything, if nothing has come for so long.
 const QUIET: u64 = clock::SECOND;
 
 /// `fanfare bench slow`
@@ -45,7 +45,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     run.open()?;
 
     let span_before = run.measure(&options.load.length)?;
-    let payload_bytes = run.rooms.books.script.payload_bytes_mean();
+    let payload_bytes = run.rooms.shared.script.payload_bytes_mean();
     if run.outcome != Outcome::Complete {
         // There is nothing to compare it with.
         run.watch.end();
@@ -81,7 +81,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
         resident_bytes_growth: (!run.probe.pids.is_empty())
             .then(|| run.resident_max.saturating_sub(base)),
         endings,
-        skipped: run.rooms.books.tally.skipped,
+        skipped: run.rooms.shared.tally.skipped,
     });
     run.outcome = outcome;
     run.document_connections(&mut document)?;
@@ -90,14 +90,14 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     Ok(document)
 }
 
-/// Of messages, not of deliveries: those who stand still get none, and the others each as many. Of a
-/// phase in which nothing was published there is none.
+/// Of messages, not of deliveries, of which there are fewer with fewer receivers. A phase in which nothing
+/// was published has no rate.
 fn rate_ratio(before: &Span, meanwhile: &Span) -> Option<f64> {
     let were_both = before.published > 0 && meanwhile.published > 0;
     were_both.then(|| meanwhile.rate() / before.rate())
 }
 
-/// Lets those who had stopped read again, until nothing more comes.
+/// Lets the readers that had stopped read again, until nothing more comes.
 fn read_on(run: &mut Run, count: usize) -> Result<(), Failure> {
     if run.outcome != Outcome::Complete {
         return Ok(());

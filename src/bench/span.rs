@@ -18,7 +18,7 @@ impl Span {
         self.after.at - self.before.at
     }
 
-    /// Messages a second, whoever received them.
+    /// Messages published in a second.
     pub(super) fn rate(&self) -> f64 {
         self.published as f64 * clock::SECOND as f64 / self.nanos().max(1) as f64
     }

@@ -37,7 +37,7 @@ pub(super) enum Fault {
     Length,
     /// It is binary and was sent as text, or the other way round.
     Kind,
-    /// Nobody of this run has sent it.
+    /// No publisher of this run has sent it.
     Foreign,
     /// It was sent into another room.
     OtherRoom,

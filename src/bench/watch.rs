@@ -1,4 +1,4 @@
-//! What the user sees while it runs, and how they end it: a bar on standard error if that is a
+//! What the user sees during a run, and how they end it: a bar on standard error if that is a
 //! terminal, and Ctrl-C.
 
 use super::clock::{self, SECOND};

@@ -91,7 +91,7 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(may_stand) && !name.contains("..")
 }
 
-/// As browsers write it, who know no other form of an IPv4 address in IPv6's clothes.
+/// As browsers write it: they have no other form of an IPv4-mapped IPv6 address.
 fn show(ip: Ipv6Addr) -> String {
     match ip.to_ipv4_mapped().map(|ip| ip.octets()) {
         Some([a, b, c, d]) => {

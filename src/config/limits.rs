@@ -115,16 +115,17 @@ impl Config {
             idle_timeout: self.idle_timeout.map(|period| ticks(period.0)),
             stalled_write_timeout: ticks(self.stalled_write_timeout.0),
             close_timeout: ticks(self.close_timeout.0),
+            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             pace: Pace::default(),
         })
     }
 
-    /// Who may come in, unless it is not said who is to be believed.
+    /// Which clients are let in; an error if client addresses come from proxies and none is trusted.
     fn admission(&self) -> Result<Admission, ConfigError> {
         let is_asked = self.client_address != ClientAddress::Peer;
         if is_asked && self.trusted_proxy.is_empty() {
             return Err(format!(
-                "{} needs to know whose word counts: name the proxies with --trusted-proxy",
+                "{} needs to know which proxies to trust: name them with --trusted-proxy",
                 self.cite("client_address")
             )
             .into());
@@ -218,7 +219,7 @@ impl Config {
         let nameless = all.find(|address| matches!(address, Address::Abstract(_)));
         match nameless.filter(|_| self.is_set("unix_mode") && !has_file) {
             Some(address) => Err(format!(
-                "{} has no effect: {address} is no file, and whoever runs on this machine may connect",
+                "{} has no effect: {address} is no file, and every process of this machine may connect",
                 self.cite("unix_mode")
             )
             .into()),

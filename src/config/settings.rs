@@ -1,4 +1,4 @@
-//! The settings, each of them once. A new one is an entry here and nothing else:
+//! The settings, each of them once. A new one begins as an entry here:
 //!
 //! ```text
 //!     /// What it is, as the help and the manual say it.
@@ -11,6 +11,9 @@
 //! `Live` changes when the relay is told to reload, `Restart` when it is started again. Settings
 //! that bound each other are checked in [`Config::limits`]. `fanfare settings` prints the table
 //! that `docs/settings.md` holds, and a test compares the two.
+//!
+//! What a setting does is not said here: [`Config::limits`] passes it on to the relay, and
+//! the server uses the others, at the start and at a reload.
 
 use super::address::Address;
 use super::folder::Folder;
@@ -28,57 +31,57 @@ settings! {
         /// `:PORT` every interface, and port 0 a free one. `unix:PATH` is a Unix domain socket,
         /// `unix:@NAME` one without a file, and `systemd` means all sockets that systemd hands over
         listen: Vec<Address> = "127.0.0.1:8080", Restart,
-            "nobody else gets in until somebody says so";
+            "no other machine gets in until the operator says so";
 
-        /// Who may connect to a `unix:PATH`, as the mode of that file
+        /// Permissions of the file at `unix:PATH`: which users may connect
         unix_mode: Mode = "0660", Restart,
             "the relay's user and group, which a proxy in front of it shares";
 
-        /// Address on which the operator may ask how things stand (/healthz, /readyz, /metrics,
-        /// /topics), or `off`. Not one that the public reaches
+        /// Address that answers the operator's requests (/healthz, /readyz, /metrics, /topics), or
+        /// `off`. It should not be one that the public reaches
         admin: Option<Address> = "off", Restart,
-            "names of rooms and numbers of visitors are nobody else's affair";
+            "names of topics and numbers of readers are for the operator alone";
 
         /// What the address of a client is: that of the `peer`, or what a trusted proxy says by
         /// `proxy-protocol` (version 1 or 2, which it then has to) or in `forwarded-for`
         /// (X-Forwarded-For). It goes into logs and bounds
         client_address: ClientAddress = "peer", Live,
-            "what is said about an address is to be believed only if somebody vouches for it";
+            "anybody can claim an address: only a trusted proxy's word counts";
 
-        /// Network of proxies that are trusted to say who a client is: `10.0.0.0/8`, `::1`, or `unix`
-        /// for Unix domain sockets; repeat it for several. What others say is not heard
+        /// Network of proxies that are trusted to give a client's address: `10.0.0.0/8`, `::1`, or `unix`
+        /// for Unix domain sockets; repeat it for several. Other connections can't give one
         trusted_proxy: Vec<Network> = "", Live,
-            "whoever may say who they are may be anybody";
+            "a client that may state its own address can take any";
 
         /// Origin whose pages may connect, besides pages from the same host; repeat it for several.
         /// `https://example.com`, `example.com` for any scheme, `https://*.example.com` for all names
-        /// beneath it, `localhost:*` for any port, or `*` for everybody. What clients that are no
-        /// browsers send is named as they send it (`file://`)
+        /// beneath it, `localhost:*` for any port, or `*` for all. An origin that is no web page's
+        /// is named as it is sent (`file://`)
         origin: Vec<Origin> = "", Live,
-            "a browser lets any page connect, with the user's cookies: who may is to be said";
+            "a browser lets any page connect, with the user's cookies: those that may are to be named";
 
         /// Name by which the relay is known, besides addresses, `localhost` and names beneath it:
         /// `chat.example`, `*.example` or `*`; repeat it for several. A request for another host is
         /// answered with 421 where the listener is on loopback, and everywhere once a name is given,
         /// unless a trusted proxy brings it
         host: Vec<HostName> = "", Live,
-            "a page can have its own name looked up as 127.0.0.1, and passes for one of the relay's then";
+            "a page can have its own name resolve to 127.0.0.1, and would then pass for one of the relay's own";
 
         /// Subprotocol that clients may speak, by its name; repeat it for several. Of those that a
         /// client offers, the first that is here is chosen, and otherwise none
         subprotocol: Vec<Subprotocol> = "", Live,
-            "the relay passes on what it does not read: only the operator knows what is spoken";
+            "the relay does not read what it passes on: only the operator knows what clients speak";
     }
 
     "Files" {
         /// Folder to serve at `/` in place of the chat page, or `off`. It is read at the start and at
         /// each reload; hidden files are left out, and links that lead out of it
         public: Option<Folder> = "off", Live,
-            "the chat page is there to try it, and no folder is served by accident";
+            "the chat page is for trying the relay, and no folder is served by accident";
 
         /// What the files may take, each 1 KiB besides its bytes; more is an error
         public_bytes_max: Bytes = "64MiB", Live,
-            "a site with its pictures: all of it is kept in memory, so that nobody waits for a disk";
+            "a site with its pictures: all of it is kept in memory, so that no client waits for a disk";
     }
 
     "Slow readers" {
@@ -92,7 +95,7 @@ settings! {
         topic_log_bytes_max: Bytes = "8MiB", Live,
             "a reader may pause for seconds at 1,000 messages of 1 KiB a second";
 
-        /// What all topics retain together; whoever retains most is cut first
+        /// What all topics retain together; the topics that retain most are cut first
         log_bytes_max: Bytes = "256MiB", Live,
             "32 topics may have slow readers at a time without one of them being cut";
 
@@ -111,9 +114,9 @@ settings! {
         /// Whether permessage-deflate is agreed on with clients that offer it. A message is
         /// compressed once, whatever the number of its readers
         compression: Switch = "on", Live,
-            "JSON leaves as a third of itself, whatever the number of readers, for the time of some ten writes";
+            "JSON shrinks to a third, once for all readers, in the time of some ten writes";
 
-        /// How much time is spent to make messages smaller: 1, the least, to 6
+        /// Time that is spent on making messages smaller: from 1, the least, to 6
         compression_level: CompressionLevel = "2", Live,
             "higher ones take up to three times as long for a tenth less";
 
@@ -126,7 +129,7 @@ settings! {
         /// WebSocket connections in all; the next is answered with 503. When `off`, as many as there
         /// are descriptors, and then new ones wait
         connections_max: Option<Count> = "off", Live,
-            "the system's own limit is the right one until somebody knows better";
+            "the system's own limit is right until the operator knows a better one";
 
         /// Connections of one client address, counted from the accept on, or of the first 64 bits of an
         /// IPv6 address; one more is answered with 429. Clients on Unix domain sockets have none
@@ -149,9 +152,9 @@ settings! {
         bytes_per_second_max: Option<Bytes> = "off", Live,
             "what is much for a chat is little for telemetry";
 
-        /// Topics that exist at a time; whoever would begin one more is answered with 503
+        /// Topics that exist at a time; a connection that would begin one more is answered with 503
         topics_max: Option<Count> = "off", Live,
-            "a topic exists only while somebody is in it, so that connections bound them too";
+            "a topic exists only while it has a member, so that the bound on connections bounds topics, too";
 
         /// Largest message, all its fragments together; a larger one ends in 1009
         message_bytes_max: Bytes = "1MiB", Live,
@@ -163,7 +166,7 @@ settings! {
 
         /// Pongs that wait for one connection; beyond it, only the latest is kept
         outbox_bytes_max: Bytes = "4KiB", Live,
-            "whoever pings without reading must not cost memory";
+            "a client that pings without reading must not cost memory";
 
         /// What all connections hold for themselves: unfinished messages and requests, control frames
         /// that wait. Beyond it, an unfinished message over 16 KiB ends in 1013, and an unfinished
@@ -179,9 +182,9 @@ settings! {
 
         /// Between two HTTP requests of one connection; then it is closed
         keep_alive_timeout: Period = "10s", Live,
-            "a page's files come at once; what idles after them only takes a place";
+            "a page's files come at once; a connection that idles after them only takes up a place";
 
-        /// Silence of a client until it is pinged, or `off`: then who went without a word is found when
+        /// Silence of a client until it is pinged, or `off`: then a client that vanished is found when
         /// there is something to send; up to a quarter is taken off at random, so that not all are
         /// pinged at once
         heartbeat_interval: Option<Period> = "25s", Live,
@@ -189,11 +192,11 @@ settings! {
 
         /// From the ping until any sign of life; then the connection is dropped as dead
         pong_timeout: Period = "10s", Live,
-            "longer than any round trip, so that only the dead are dropped";
+            "longer than any round trip, so that only dead connections are dropped";
 
         /// Time without a message, or a part of one, either way, or `off`; then 1001
         idle_timeout: Option<Period> = "off", Live,
-            "a quiet room is no reason to leave it: heartbeats find the dead";
+            "a quiet topic is no reason to leave it, and heartbeats find dead connections";
 
         /// Time in which a reader with bytes pending takes none; then it is dropped
         stalled_write_timeout: Period = "30s", Live,
@@ -201,7 +204,7 @@ settings! {
 
         /// For a closing handshake
         close_timeout: Period = "5s", Live,
-            "whoever is there answers within a round trip";
+            "a live client answers within a round trip";
 
         /// When the relay ends: the time over which closes are spread if there are many connections,
         /// so that those don't all come back at once
@@ -216,7 +219,7 @@ settings! {
 
         /// How it is written: `human` for people, `json` for machines, one object a line
         log_format: LogFormat = "human", Restart,
-            "whoever starts it by hand reads it with their eyes";
+            "started by hand, it is read by people";
     }
 }
 

@@ -194,7 +194,7 @@ started again. If anything is wrong with the new settings, all of the old ones s
 | `[::]:8080` | every interface, IPv6; IPv4 too, unless an IPv4 address is listed with the same port |
 | `localhost:8080` | all addresses that the name has |
 | `unix:/run/fanfare.sock` | a Unix domain socket, for a proxy on the same machine |
-| `unix:@fanfare` | the same under a name that stands in no file system, on Linux: whoever runs on this machine may connect |
+| `unix:@fanfare` | the same under a name that stands in no file system, on Linux: every process of this machine may connect |
 | `systemd` | all sockets that systemd hands over (`LISTEN_FDS`) |
 
 Port 0 is a free port, which the relay's first line names. The path of a Unix domain socket has at

@@ -252,7 +252,7 @@ impl fmt::Display for CompressionLevel {
     }
 }
 
-/// Who may do what with a file, in octal: `0660`.
+/// The permissions of a file, in octal: `0660`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
 
@@ -277,7 +277,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// Makes a value of an enum whose variants have names.
+/// Makes a value of an enum with named variants.
 macro_rules! choice {
     ($type:ty, $unit:literal, $($name:literal => $variant:expr),+ $(,)?) => {
         impl Value for $type {

@@ -18,7 +18,7 @@ fanfare, admin listener
 /healthz  200 while the loop turns
 /readyz   200 while clients are welcome, 503 once the relay goes down
 /metrics  for Prometheus
-/topics   rooms, as JSON: ?limit=100 (1 to 1000), ?from=N (the last page's `next`), ?topic=NAME
+/topics   topics, as JSON: ?limit=100 (1 to 1000), ?from=N (the last page's `next`), ?topic=NAME
 ";
 
 /// What is asked for.

@@ -139,8 +139,8 @@ impl Reason {
         })
     }
 
-    /// Whether it may be due to how the relay is set up, so that its operator wants to hear of the first
-    /// one. Others are the client's mistake, and of interest only if there are many.
+    /// Whether it may be due to how the relay is set up, so that the first one is logged for the operator. Others
+    /// are the client's mistake, and of interest only if there are many.
     #[must_use]
     pub fn concerns_operator(self) -> bool {
         matches!(

@@ -2,7 +2,7 @@
 //!
 //! Lines come by the `log` crate's macros; here they get a time and a form. Nothing in them can
 //! pass for a line of its own, or play with a terminal: whatever does not print is escaped. And
-//! nobody who says something waits until it is read.
+//! no thread that logs waits until it is read.
 
 mod line;
 

@@ -6,7 +6,7 @@
 //! ```text
 //!          head                                               tail
 //!           |  segment          |  segment                     |
-//!           |  frame  |  frame  |  frame | frame | frame |     |  (room)
+//!           |  frame  |  frame  |  frame | frame | frame |     |  (space)
 //!                ^                                        ^
 //!                a slow reader, in mid-frame              all others
 //! ```

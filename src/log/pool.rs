@@ -46,7 +46,7 @@ impl Pool {
         self.bytes_in_use
     }
 
-    /// An empty block with room for a frame, and if possible for `expected_bytes`. A frame larger
+    /// An empty block with space for a frame, and if possible for `expected_bytes`. A frame larger
     /// than any segment gets a block of its own size.
     pub(super) fn take(&mut self, frame_bytes: usize, expected_bytes: usize) -> Vec<u8> {
         let expected = match self.bytes_in_use < self.generous_bytes_max {

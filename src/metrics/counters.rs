@@ -55,7 +55,7 @@ pub struct Counters {
     pub opened_compressed: u64,
     /// Messages compressed, once for each window that somebody reads.
     pub deflated: Sizes,
-    /// Messages left as they are for those who read them compressed, since they are small.
+    /// Messages left as they are for readers of compressed ones, since they are small.
     pub deflate_small: u64,
     /// The same, since they would not shrink.
     pub deflate_vain: u64,
@@ -85,9 +85,9 @@ pub struct Counters {
     pub pings_received: u64,
     /// Pongs received.
     pub pongs_received: u64,
-    /// Messages that a write carried, for the writes to members who keep up.
+    /// Messages that a write carried, for the writes to members that keep up.
     pub messages_per_write: Histogram<0>,
-    /// How far readers who lag were behind whenever they went on or were lapped, in bytes.
+    /// How far readers that lag were behind whenever they went on or were lapped, in bytes.
     pub lag_bytes: Histogram<10>,
 }
 

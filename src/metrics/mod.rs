@@ -3,7 +3,7 @@
 //! The relay counts in plain integers, [`Counters`], since it has one thread. When somebody asks,
 //! they become a [`Snapshot`], together with how things stand ([`Levels`]) and what the system says
 //! of the process ([`ProcessFigures`]), and [`Snapshot::render`] turns that into a page by the
-//! official client library. No metric has a label whose values strangers choose.
+//! official client library. No label has values that clients choose.
 
 mod cause;
 mod counters;

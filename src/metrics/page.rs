@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
         value.map_or(Ok(()), |value| self.gauge(name, help, value))
     }
 
-    /// A histogram whose values are in a unit of `scale`.
+    /// A histogram with values in a unit of `scale`.
     pub(super) fn histogram<const FIRST: u32>(
         &mut self,
         name: &str,

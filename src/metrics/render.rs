@@ -122,7 +122,7 @@ impl Page<'_> {
         self.counters(
             "fanfare_requests_refused",
             "Requests refused, handshakes of WebSockets among them, by reason; the reason \
-             `disconnected` counts those who left before their request was whole",
+             `disconnected` counts clients that left before their request was whole",
             refusals,
         )
     }
@@ -155,7 +155,7 @@ impl Page<'_> {
         )?;
         self.histogram(
             "fanfare_messages_per_write",
-            "Messages that one write carried to a member who keeps up: the larger, the busier",
+            "Messages that one write carried to a member that keeps up: the larger, the busier",
             &counters.messages_per_write,
             1.0,
         )?;
@@ -190,7 +190,7 @@ impl Page<'_> {
         )?;
         self.counters(
             "fanfare_compression_messages",
-            "Messages for readers who agreed on compression, once for each window that is read: \
+            "Messages for readers that agreed on compression, once for each window that is read: \
              compressed, or left as they are because they are small or would not shrink",
             [
                 ([("outcome", "compressed")], counters.deflated.messages),

@@ -1,7 +1,7 @@
 //! What bytes on the wire mean, and back, with no sockets, no clock and no topics. Limits come as
 //! arguments.
 //!
-//! | room | what it knows |
+//! | module | what it knows |
 //! |---|---|
 //! | [`http1`] | heads of HTTP/1.x, and what has to hold for any request: RFC 9112 |
 //! | [`websocket`] | opening handshake, frames, messages, compression, closing: RFC 6455 and 7692 |

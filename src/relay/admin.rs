@@ -1,4 +1,4 @@
-//! Requests of the admin listener, answered apart from everybody else's.
+//! Requests of the admin listener, answered apart from all others.
 
 use super::Relay;
 use super::action::{Action, Reply, Scrape};

@@ -12,9 +12,9 @@
 //! comes is discarded for a while, since closing a socket with unread bytes resets it, and a reset
 //! may eat our last words at the other end.
 //!
-//! Who is lapped while it closes, under either [policy](super::SlowPolicy), is told of the gap in place
+//! A reader that is lapped while it closes, under either [policy](super::SlowPolicy), is told of the gap in place
 //! of why its end was decided: nothing else can show it that it missed something, while a limit or a
-//! rule shows itself again. Only whoever said good-bye itself hears its own code (RFC 6455 §5.5.1): it
+//! rule shows itself again. Only a peer that said good-bye itself gets its own code back (RFC 6455 §5.5.1): it
 //! wants no more messages. The cause that is counted is the first one.
 
 use super::Relay;
@@ -116,6 +116,10 @@ impl Relay {
         let payload = Some(payload);
         self.peers
             .begin_close(slot, Close { payload }, peer, self.now);
+        if self.let_go(self.peers.id(slot)) {
+            // Its close frame may wait to be read.
+            self.peers.resume(slot);
+        }
         if !self.hub.end_at_tail(&mut self.peers, slot) {
             self.leave_topic(slot);
         }
@@ -165,7 +169,9 @@ impl Relay {
     /// stays taken until the end of the turn.
     pub(super) fn drop_now(&mut self, slot: Slot) {
         self.leave_topic(slot);
-        self.gate.leave(self.peers.id(slot));
+        let id = self.peers.id(slot);
+        self.let_go(id);
+        self.gate.leave(id);
         self.peers.close(slot);
     }
 
@@ -173,9 +179,10 @@ impl Relay {
         let Some(topic) = self.hub.leave(&mut self.peers, slot) else {
             return;
         };
+        let id = self.peers.id(slot);
+        self.feed.on_leave(id);
         if let Some(hooks) = &mut self.hooks.0 {
-            let generation = self.peers[slot].generation;
-            hooks.on_leave(ConnId { slot, generation }, self.hub.name(topic));
+            hooks.on_leave(id, self.hub.name(topic));
         }
     }
 }

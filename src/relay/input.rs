@@ -5,37 +5,15 @@
 //! the peer's close frame has a meaning. And what a connection has to say is taken in when it is its turn
 //! to be read, and never from within another's.
 
+use super::Relay;
 use super::ids::{ConnId, Slot};
 use super::limits::GATHER_BYTES_FREE;
 use super::peer::Flag;
-use super::peer::{Peer, Phase};
-use super::{Reading, Relay};
+use super::peer::Phase;
 use crate::metrics::Cause;
 use crate::proto::{Event, Fragment, Gather, Message, ProtocolError, Role, Session};
 
 impl Relay {
-    /// Whether, and how much of, a connection's socket is to be read now. Asking changes nothing.
-    #[must_use]
-    pub fn reading(&self, id: ConnId) -> Reading {
-        let Some(slot) = self.peers.slot(id) else {
-            return Reading::Later;
-        };
-        let connection = &self.peers[slot];
-        match connection.phase() {
-            Phase::Respond | Phase::Closed => Reading::Later,
-            Phase::Closing if connection.life().peer() != Some(Peer::Talking) => Reading::Later,
-            Phase::Head if connection.has_kept() => Reading::Kept,
-            // What follows a request may have to wait for its answer: it is kept meanwhile.
-            Phase::Head => Reading::Now(self.limits.head_bytes_max),
-            Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
-                0 => Reading::NextTurn,
-                _ if connection.has_kept() => Reading::Kept,
-                room => Reading::Now(room),
-            },
-            Phase::Linger => Reading::Now(usize::MAX),
-        }
-    }
-
     /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
     /// message that is being inflated, or else the bytes behind it.
     pub fn handle_kept(&mut self, id: ConnId) {
@@ -97,7 +75,7 @@ impl Relay {
     }
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
-    /// in the middle of them, only the close frame is heard.
+    /// in the middle of them, only the close frame counts.
     pub(super) fn on_frames(&mut self, slot: Slot, mut input: &mut [u8]) {
         let connection = &mut self.peers[slot];
         let compression = connection.flags.has(Flag::Compression);
@@ -114,11 +92,11 @@ impl Relay {
             let consumed = received.consumed;
             match received.event {
                 Some(Event::Fragment(fragment)) => {
-                    let may_have_inflated = fragment.compressed && fragment.last;
+                    let (is_whole, was_compressed) = (fragment.last, fragment.compressed);
                     if let Err(error) = self.on_fragment(slot, fragment) {
                         return self.fail(slot, error);
                     }
-                    if may_have_inflated && self.free_bytes_for(slot) == 0 {
+                    if is_whole && self.is_to_wait(slot, was_compressed) {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }
@@ -148,6 +126,7 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
+    #[inline]
     fn on_fragment(&mut self, slot: Slot, fragment: Fragment) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
             return Ok(());
@@ -166,6 +145,7 @@ impl Relay {
     }
 
     /// A whole message. One that is compressed is inflated first.
+    #[inline]
     fn on_message(&mut self, slot: Slot, message: Message) -> Result<(), ProtocolError> {
         if message.compressed {
             return self.on_compressed(slot, message);
@@ -174,7 +154,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
+    /// Whether a piece of a message counts. The last one of a message over its sender's rate does not.
     fn may_go_on(&mut self, slot: Slot, is_last: bool) -> bool {
         self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }
@@ -205,30 +185,5 @@ impl Relay {
         let outbox = &mut self.peers[slot].extra().outbox;
         outbox.push_pong(payload, bytes_max);
         self.peers.queue_output(slot);
-    }
-
-    /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
-    pub(super) fn free_bytes_for(&self, slot: Slot) -> usize {
-        let connection = &self.peers[slot];
-        if !connection.is_open() {
-            return usize::MAX;
-        }
-        let has_inflated = self.inflation.bytes() >= self.limits.pace.inflated_bytes_per_turn;
-        if connection.flags.has(Flag::Compression) && has_inflated {
-            return 0;
-        }
-        let topic = self.hub.topic_of(&connection.seat);
-        self.hub.free_bytes(topic, &self.limits)
-    }
-
-    /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
-    /// before them is inflated.
-    pub(super) fn keep_input(&mut self, slot: Slot, input: &[u8]) {
-        let is_inflating =
-            (self.peers[slot].extra.as_deref()).is_some_and(|extra| extra.inflating.is_some());
-        if is_inflating || !input.is_empty() {
-            self.peers[slot].extra().kept = input.to_vec();
-            self.peers.resume(slot);
-        }
     }
 }

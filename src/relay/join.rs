@@ -53,12 +53,12 @@ impl Relay {
         self.join(slot, &join, subprotocol, rest);
     }
 
-    /// Whether somebody may join that topic, which may have to begin.
+    /// Whether a reader may join that topic, which may have to begin.
     fn has_topic_for(&self, name: &str) -> bool {
         self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }
 
-    /// Whether there is room for another WebSocket.
+    /// Whether there may be another WebSocket.
     pub(super) fn has_place(&self) -> bool {
         self.peers.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }
@@ -73,6 +73,7 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
+        let topics = self.hub.topics();
         self.hub
             .join(&mut self.peers, slot, &join.topic, encoding, self.now);
         self.peers.open(slot, self.now);
@@ -80,6 +81,8 @@ impl Relay {
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
+        let is_new = self.hub.topics() > topics;
+        self.feed.on_join(&join.topic, is_new, id, join.echo);
         let cursor = connection.seat.cursor();
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
@@ -94,7 +97,7 @@ impl Relay {
             hooks.on_join(id, &join.topic);
         }
         self.take_bytes(slot, rest.len());
-        // Who is closed for it has all the room that a close frame needs.
+        // If it is closed for that, there is space for its close frame: one that closes publishes nothing.
         if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {

@@ -9,6 +9,7 @@ use crate::metrics::Cause;
 impl Relay {
     /// Begins the writing part of a turn.
     pub fn begin_flush(&mut self) {
+        self.close_gaps();
         self.lap_laggards();
         self.peers.begin_flush();
         self.serves_queues = true;

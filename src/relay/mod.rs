@@ -1,8 +1,8 @@
 //! The relay: every decision, and no I/O.
 //!
 //! A [`Relay`] is a state machine. Inputs are `handle_*`, outputs are `poll_*`; sockets, clock and
-//! poller belong to whoever drives it, which is a server in earnest and a seeded simulation in the tests:
-//! both by the same turn, which calls, in this order:
+//! poller belong to its driver: the server, or the seeded simulation of the tests. Both run the same
+//! turn, which calls, in this order:
 //!
 //! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back, and
 //!    [`handle_poll`](Relay::handle_poll) with what the poll brought;
@@ -11,23 +11,29 @@
 //!    [`handle_input`](Relay::handle_input) or [`handle_kept`](Relay::handle_kept) as
 //!    [`reading`](Relay::reading) says, [`handle_end`](Relay::handle_end),
 //!    [`handle_reset`](Relay::handle_reset), [`handle_writable`](Relay::handle_writable), and
-//!    [`handle_timer`](Relay::handle_timer) for whom [`poll_timer`](Relay::poll_timer) names;
+//!    [`handle_timer`](Relay::handle_timer) for those that [`poll_timer`](Relay::poll_timer) names;
 //! 3. [`begin_flush`](Relay::begin_flush), then for each connection that
 //!    [`poll_transmit`](Relay::poll_transmit) names, one write of what
 //!    [`transmit`](Relay::transmit) holds for it, reported to
 //!    [`handle_sent`](Relay::handle_sent);
-//! 4. [`poll_notice`](Relay::poll_notice) if anybody wants to know,
+//! 4. [`poll_notice`](Relay::poll_notice) if the driver wants to know,
 //!    [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
 //!    empty;
 //! 5. [`end_turn`](Relay::end_turn), which frees what closed: until then, no slot is used again,
-//!    so that events of the same turn can't reach a stranger.
+//!    so that events of the same turn can't reach another connection.
 //!
 //! The next turn is due at once if [`has_work`](Relay::has_work), else at
 //! [`poll_timeout`](Relay::poll_timeout).
 //!
+//! Where an engine orders messages ([`order_elsewhere`](Relay::order_elsewhere)), there is more: in the second part,
+//! [`commit`](Relay::commit), [`settle_offer`](Relay::settle_offer) and [`discontinuity`](Relay::discontinuity) for
+//! what the link to it brought, and [`handle_held`](Relay::handle_held) where reading says so; in the fourth,
+//! [`poll_interest`](Relay::poll_interest), [`poll_offer`](Relay::poll_offer) and
+//! [`poll_settled`](Relay::poll_settled), as much as the link takes.
+//!
 //! What it promises: every member of a topic is sent a contiguous run of the topic's messages, in
 //! the one order of its log; a reader that does not read costs at most what the topic retains, and
-//! nobody else anything; control frames enter between frames only; nothing that a peer sends
+//! others nothing; control frames enter between frames only; nothing that a peer sends
 //! makes it allocate more than the peer did send.
 
 mod action;
@@ -48,6 +54,7 @@ mod notice;
 mod output;
 mod peer;
 mod piece;
+mod reading;
 mod requests;
 mod seat;
 mod shutdown;
@@ -56,13 +63,14 @@ mod timers;
 pub use crate::metrics::{Counters, Stopwatch};
 pub use action::{Action, Scrape};
 pub use admin::Side;
-pub use feed::Offered;
+pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
-pub use requests::Calendar;
+pub use reading::Reading;
+pub use requests::WallClock;
 
 use crate::http::Site;
 use crate::proxy::PeerAddress;
@@ -71,21 +79,6 @@ use gate::Gate;
 use hub::Hub;
 use notice::Notices;
 use peer::Peers;
-
-/// Whether a connection's socket is to be read now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// Yes, at most so many bytes.
-    Now(usize),
-    /// There is no room in this turn for what it may say: ask in the next one, before those who were
-    /// heard in this.
-    NextTurn,
-    /// First what was kept of it, in [`Relay::handle_kept`]; then ask again in the next turn, after the
-    /// others.
-    Kept,
-    /// Not until [`Relay::poll_resume`] names it.
-    Later,
-}
 
 /// The relay. See the [module](self).
 #[derive(Debug)]
@@ -98,7 +91,7 @@ pub struct Relay {
     feed: feed::Feed,
     hub: Hub,
     inflation: compression::Inflation,
-    calendar: Option<Calendar>,
+    wall_clock: Option<WallClock>,
     notices: Notices,
     counters: Counters,
     /// This turn may still come to connections with output of their own: they go before the walk.
@@ -120,7 +113,7 @@ impl Relay {
             gate: Gate::default(),
             feed: feed::Feed::default(),
             inflation: compression::Inflation::default(),
-            calendar: None,
+            wall_clock: None,
             notices: Notices::new(),
             counters: Counters::default(),
             serves_queues: false,
@@ -184,24 +177,22 @@ impl Relay {
         self.peers.poll_action()
     }
 
-    /// The next connection to be read again, though its socket raises no event for it.
-    pub fn poll_resume(&mut self) -> Option<ConnId> {
-        self.peers.poll_resume()
-    }
-
-    /// Ends a turn: slots of closed connections become free, logs give back what nobody needs.
+    /// Ends a turn: slots of closed connections become free, logs give back what no reader needs.
     pub fn end_turn(&mut self) {
         if self.peers.end_turn() {
             self.gate.shrink();
         }
-        self.hub.end_turn(&self.peers);
+        let feed = &mut self.feed;
+        self.hub
+            .end_turn(&self.peers, |key, topic| feed.on_topic_end(key, topic));
+        self.feed.end_turn();
         self.inflation.end_turn();
     }
 
     /// The next turn is due at once.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.peers.has_work() || self.hub.has_work(&self.limits)
+        self.peers.has_work() || self.feed.has_work() || self.hub.has_work(&self.limits)
     }
 
     /// When the next turn is due, though nothing happens.
@@ -241,7 +232,7 @@ impl Relay {
         &self.counters
     }
 
-    /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
+    /// To be called after an event of a connection: its memory is accounted for, and its timer armed.
     fn settle(&mut self, slot: Slot) {
         self.peers.settle(slot, &self.limits);
     }

@@ -1,4 +1,4 @@
-//! What leaves: whose turn it is, what of the log and of its outbox is next for it, and what
+//! What leaves: which connection is next, what of the log and of its outbox is next for it, and what
 //! follows once it was sent.
 
 use super::Relay;
@@ -138,12 +138,12 @@ impl Relay {
         }
     }
 
-    /// The socket has room again.
+    /// The socket is writable again.
     pub fn handle_writable(&mut self, id: ConnId) {
         let Some(slot) = self.peers.slot(id) else {
             return;
         };
-        self.peers.on_room(slot, self.now);
+        self.peers.on_writable(slot, self.now);
     }
 
     pub(super) fn has_output(&mut self, slot: Slot) -> bool {

@@ -9,12 +9,12 @@ use crate::proto::{Head, HeadError};
 use std::time::SystemTime;
 
 /// The time of day, for the date of a response. Nothing is decided by it.
-pub type Calendar = fn() -> SystemTime;
+pub type WallClock = fn() -> SystemTime;
 
 impl Relay {
     /// Sets the clock that dates responses; without it, they have none.
-    pub fn set_calendar(&mut self, calendar: Calendar) {
-        self.calendar = Some(calendar);
+    pub fn set_wall_clock(&mut self, wall_clock: WallClock) {
+        self.wall_clock = Some(wall_clock);
     }
 
     /// The response has left whole.
@@ -41,7 +41,7 @@ impl Relay {
 
     /// Lets a response leave.
     pub(super) fn send_response(&mut self, slot: Slot, response: Response) {
-        let date = self.calendar.map(|calendar| calendar());
+        let date = self.wall_clock.map(|wall_clock| wall_clock());
         self.peers.send_response(slot, response, date, self.now);
     }
 
@@ -130,7 +130,7 @@ impl Relay {
             }
             Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.
-                response.keep_alive &= rest.len() <= self.peers.head_room(slot, &self.limits);
+                response.keep_alive &= rest.len() <= self.peers.head_bytes_free(slot, &self.limits);
                 let keep_alive = response.keep_alive;
                 if keep_alive {
                     self.peers[slot].extra().kept = rest.to_vec();

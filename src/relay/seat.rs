@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 /// A reader's seat. Packed to the alignment of its small fields, so that a connection, which has a seat
 /// and much else, is one cache line.
 #[derive(Clone, Copy, Debug)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(super) struct Seat {
     /// What it has yet to be sent of the variant's log begins here.
     cursor: Position,
@@ -86,7 +86,7 @@ impl Seat {
         self.member = self.member & !INDEX | index.0;
     }
 
-    /// Its socket took less than was offered, and has not said that there is room again.
+    /// Its socket took less than was offered, and has not become writable again.
     pub(super) fn is_blocked(&self) -> bool {
         self.member & BLOCKED != 0
     }

@@ -1,4 +1,4 @@
-//! The end of the relay: everybody is closed, a part in each tick, and told when to come back.
+//! The end of the relay: every connection is closed, a part in each tick, and told when to come back.
 //!
 //! Clients that are closed together come back together, to whatever takes over. So the closes are
 //! spread over the drain time, and each carries a delay of its own in its reason (`retry-ms=1234`).
@@ -12,7 +12,7 @@ use crate::wheel::Tick;
 
 /// Connections that may come back within a millisecond, at most: 2,000 a second.
 const RETURNS_PER_MS: f32 = 2.0;
-/// Nobody comes back before that: what takes over has to start.
+/// No client comes back before that: the relay that takes over has to start.
 const RETRY_MS_MIN: u32 = 100;
 
 /// A shutdown under way.
@@ -28,8 +28,8 @@ pub(super) struct Shutdown {
 }
 
 impl Relay {
-    /// Closes everybody with 1012, evenly over `drain` ticks if there are many, and returns the
-    /// ticks that this takes. Who is not a WebSocket may finish what it has begun; new WebSockets
+    /// Closes every WebSocket with 1012, evenly over `drain` ticks if there are many, and returns the
+    /// ticks that this takes. A connection that is no WebSocket may finish what it has begun; new WebSockets
     /// are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
         let open = self.peers.count(Phase::Open);

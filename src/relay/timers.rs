@@ -35,6 +35,9 @@ impl Relay {
                 let why = "The request did not come in time.";
                 self.respond(slot, Response::refusal(Reason::Timeout, why, &[]));
             }
+            // It has something to say, and is not read: that may be a pong.
+            Due::Idle if self.is_held(id) => self.peers[slot].active = self.now,
+            Due::Dead if self.is_held(id) => self.peers[slot].on_asked(self.now),
             Due::Idle => self.close(slot, Cause::Idle),
             Due::Dead => {
                 self.counters.dead += 1;

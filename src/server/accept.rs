@@ -1,5 +1,5 @@
-//! Accepting, and not accepting: when the process has no descriptor left, the backlog waits until
-//! somebody leaves. It never spins, and it never ends the process.
+//! Accepting, and when not to: while the process has no descriptor left, connections wait in the backlog
+//! until one closes. It never spins, and it never ends the process.
 
 use super::table::{self, Table};
 use crate::relay::{ConnId, Relay, Side};
@@ -10,21 +10,23 @@ use crate::wheel::Tick;
 use mio::{Interest, Registry, Token};
 use std::io;
 
-/// Connections that a turn accepts, so that a crowd at the door doesn't keep those inside waiting.
+/// Connections that a turn accepts, so that many new ones don't keep the others waiting.
 const ACCEPTS_PER_TURN: usize = 256;
 
-/// When the system as a whole is exhausted, none of our own sockets that closes need tell us that
-/// it is not any more; so it is tried again after a second.
+/// When the system as a whole is exhausted, the end of that need not show in a socket of ours that closes;
+/// so accepting is tried again after a second.
 const RETRY_TICKS: u32 = 10;
 
-/// Connections in a row that were gone before they were accepted. Those of a crowd may be; but an error
-/// that stays, such as that of a rule which forbids to accept, would keep the loop busy for ever.
+/// Connections in a row that were gone before they were accepted. When very many come, some are; but a
+/// permanent error, such as that of a security policy that forbids accepting, would keep the loop busy for
+/// ever.
 const GONE_MAX: usize = 64;
 
-/// The pause after so many: short, since those who stay wait for it too. 640 tries a second cost nothing.
+/// The pause after so many: short, since connections that are still there wait for it too. 640 tries a second
+/// cost nothing.
 const GONE_RETRY_TICKS: u32 = 1;
 
-/// How often the log is told of that: once a minute. Clients who come and go would set the pace.
+/// How often that is logged: once a minute. Otherwise clients that come and go would set the pace.
 const WARN_TICKS: u32 = 600;
 
 /// The tokens of the listeners lie just below the highest, which are the signals' and the waker's.
@@ -33,24 +35,24 @@ const FIRST_TOKEN: usize = usize::MAX - 2;
 /// The listeners, and whether they may be accepted from.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    /// Those for the operator first: they have their turn however many come by the others, and
-    /// stay when those are closed.
-    doors: Vec<Door>,
-    /// Sockets that may be open at a time before clients have to wait. The operator does not: for
-    /// their few connections there are descriptors to spare.
+    /// The operator's first: they are served however many connections come by the public ones, and stay when
+    /// those are closed.
+    listeners: Vec<Listening>,
+    /// Sockets that may be open before clients have to wait. The operator does not have to: descriptors are
+    /// set aside for those few connections.
     sockets_max: usize,
     /// As many are open.
     is_full: bool,
-    /// Connections that were gone, since the last one that was not.
+    /// Connections in a row that were gone.
     gone: usize,
-    /// The system had no descriptor or memory left, or nothing but errors; when to try again.
+    /// When to try again, after the system had no descriptor or memory left, or nothing but errors.
     exhausted_until: Option<Tick>,
-    /// When the log may be told of that again.
+    /// Before this time it is not logged again.
     silent_until: Option<Tick>,
 }
 
 #[derive(Debug)]
-struct Door {
+struct Listening {
     listener: Listener,
     side: Side,
     /// Only this machine reaches it.
@@ -66,9 +68,9 @@ impl Acceptor {
         registry: &Registry,
         sockets_max: usize,
     ) -> io::Result<Self> {
-        let door = |side| {
+        let listening = |side| {
             move |listener: Listener| {
-                Ok(Door {
+                Ok(Listening {
                     is_loopback: listener.local_address()?.is_loopback(),
                     listener,
                     side,
@@ -76,15 +78,15 @@ impl Acceptor {
                 })
             }
         };
-        let admin = admin.into_iter().map(door(Side::Admin));
-        let public = public.into_iter().map(door(Side::Public));
-        let mut doors: Vec<Door> = admin.chain(public).collect::<io::Result<_>>()?;
-        for (index, door) in doors.iter_mut().enumerate() {
+        let admin = admin.into_iter().map(listening(Side::Admin));
+        let public = public.into_iter().map(listening(Side::Public));
+        let mut listeners: Vec<Listening> = admin.chain(public).collect::<io::Result<_>>()?;
+        for (index, listening) in listeners.iter_mut().enumerate() {
             let token = Token(FIRST_TOKEN - index);
-            registry.register(&mut door.listener, token, Interest::READABLE)?;
+            registry.register(&mut listening.listener, token, Interest::READABLE)?;
         }
         Ok(Acceptor {
-            doors,
+            listeners,
             sockets_max,
             is_full: false,
             gone: 0,
@@ -93,25 +95,25 @@ impl Acceptor {
         })
     }
 
-    /// Changes how many sockets may be open at a time. Those that are stay.
+    /// Changes how many sockets may be open at a time. Sockets that are open stay so.
     pub(super) fn set_sockets_max(&mut self, sockets_max: usize) {
         self.sockets_max = sockets_max;
         self.is_full = false;
     }
 
-    /// Notes that a listener is ready; false if the event is somebody else's.
+    /// Notes that a listener is ready; false if the event is of another kind of socket.
     pub(super) fn on_event(&mut self, token: Token) -> bool {
-        let door = FIRST_TOKEN
+        let listening = FIRST_TOKEN
             .checked_sub(token.0)
-            .and_then(|index| self.doors.get_mut(index));
-        let Some(door) = door else {
+            .and_then(|index| self.listeners.get_mut(index));
+        let Some(listening) = listening else {
             return false;
         };
-        door.ready = true;
+        listening.ready = true;
         true
     }
 
-    /// A socket was closed: there is room for another one.
+    /// A socket was closed: another one may be opened.
     pub(super) fn on_closed(&mut self) {
         self.is_full = false;
         self.exhausted_until = None;
@@ -119,17 +121,18 @@ impl Acceptor {
 
     /// There are connections to accept, and nothing stands against it.
     pub(super) fn has_work(&self) -> bool {
-        let may_enter = |door: &Door| door.side == Side::Admin || !self.is_full;
-        let mut doors = self.doors.iter();
-        self.exhausted_until.is_none() && doors.any(|door| door.ready && may_enter(door))
+        let may_accept = |listening: &Listening| listening.side == Side::Admin || !self.is_full;
+        let mut listeners = self.listeners.iter();
+        self.exhausted_until.is_none()
+            && listeners.any(|listening| listening.ready && may_accept(listening))
     }
 
-    /// When to try again, though nobody has left.
+    /// When to try again, though no connection has closed.
     pub(super) fn retry_at(&self) -> Option<Tick> {
         self.exhausted_until
     }
 
-    /// Accepts what there is, as much as a turn may.
+    /// Accepts waiting connections, as many as a turn may.
     pub(super) fn accept(
         &mut self,
         now: Tick,
@@ -139,14 +142,14 @@ impl Acceptor {
     ) {
         self.exhausted_until = self.exhausted_until.filter(|&until| now < until);
         let mut budget = ACCEPTS_PER_TURN;
-        for index in 0..self.doors.len() {
-            while budget > 0 && self.exhausted_until.is_none() && self.doors[index].ready {
-                let Door {
+        for index in 0..self.listeners.len() {
+            while budget > 0 && self.exhausted_until.is_none() && self.listeners[index].ready {
+                let Listening {
                     listener,
                     side,
                     is_loopback,
                     ..
-                } = &self.doors[index];
+                } = &self.listeners[index];
                 if *side == Side::Public {
                     self.is_full = table.len() >= self.sockets_max;
                     if self.is_full {
@@ -165,7 +168,7 @@ impl Acceptor {
                             self.on_exhausted(now, &error);
                         }
                     }
-                    AcceptOutcome::Empty => self.doors[index].ready = false,
+                    AcceptOutcome::Empty => self.listeners[index].ready = false,
                     AcceptOutcome::Gone(error) => self.on_gone(now, &error),
                     AcceptOutcome::Exhausted(error) => self.on_exhausted(now, &error),
                 }
@@ -173,19 +176,17 @@ impl Acceptor {
         }
     }
 
-    /// Stops listening for clients: whoever comes is refused by the system. The operator may still
-    /// ask.
+    /// Stops listening for clients: the system refuses new ones. The operator's listeners stay.
     pub(super) fn close(&mut self, registry: &Registry) {
-        let is_admin = |door: &&Door| door.side == Side::Admin;
-        let admins = self.doors.iter().filter(is_admin).count();
-        for mut door in self.doors.drain(admins..) {
+        let is_admin = |listening: &&Listening| listening.side == Side::Admin;
+        let admins = self.listeners.iter().filter(is_admin).count();
+        for mut listening in self.listeners.drain(admins..) {
             // The descriptor is about to be closed, which takes it out of the poller too.
-            let _ = registry.deregister(&mut door.listener);
+            let _ = registry.deregister(&mut listening.listener);
         }
     }
 
-    /// A connection was gone, or so the system says. If it says nothing else, that is not about
-    /// connections.
+    /// A connection was gone, says the system. If it says so again and again, something else is wrong.
     fn on_gone(&mut self, now: Tick, error: &io::Error) {
         self.gone += 1;
         if self.gone >= GONE_MAX {
@@ -229,7 +230,7 @@ mod tests {
     use mio::Poll;
 
     #[test]
-    fn an_error_that_stays_is_met_now_and_then_and_not_for_ever() {
+    fn after_many_errors_accepting_pauses() {
         let poll = Poll::new().unwrap();
         let mut acceptor = Acceptor::new(Vec::new(), Vec::new(), poll.registry(), 1).unwrap();
         let error = io::Error::from(io::ErrorKind::PermissionDenied);

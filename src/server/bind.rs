@@ -1,4 +1,4 @@
-//! Addresses to listeners, and why not.
+//! Addresses to listeners, and what to say if that fails.
 
 use crate::config::{Address, Binding, Config, ConfigError};
 use crate::sys::listen::{self, Families, Listener, LocalAddress};
@@ -68,7 +68,7 @@ pub(super) fn open_admin(config: &Config) -> Result<Vec<Listener>, StartError> {
     open(config.admin.as_slice(), "--admin", config)
 }
 
-/// Listens on everything that addresses mean, which that flag gave.
+/// Listens on everything that these addresses mean. `flag` is the one that gave them.
 fn open(
     addresses: &[Address],
     flag: &'static str,
@@ -103,13 +103,13 @@ fn resolve(address: &Address) -> Result<Binding, StartError> {
     })
 }
 
-/// Listens on one thing after the other.
+/// Opens listeners.
 struct Opener {
-    /// What they were named by.
+    /// The flag that gave the addresses.
     flag: &'static str,
     send_buffer_bytes: usize,
     unix_mode: u32,
-    /// Ports at which addresses of IPv4 are among them.
+    /// Ports of the IPv4 addresses among them.
     ipv4_ports: Vec<u16>,
 }
 
@@ -146,7 +146,7 @@ impl Opener {
     fn open_all(&self, addresses: Vec<SocketAddr>) -> Result<Vec<Listener>, StartError> {
         let mut listeners: Vec<Listener> = Vec::new();
         for mut address in addresses {
-            // Each free port is another one.
+            // With port 0, each listener would get another port.
             let families = match address.port() != 0 && self.ipv4_ports.contains(&address.port()) {
                 true => Families::Ipv6,
                 false => Families::Both,

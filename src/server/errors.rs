@@ -19,7 +19,7 @@ impl Error for Gone {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// As much waits for the loop as may.
+    /// The loop's queue is full.
     QueueFull,
     /// It is larger than a client's message may be.
     TooLarge {
@@ -56,12 +56,12 @@ impl fmt::Display for PublishError {
 
 impl Error for PublishError {}
 
-/// Why a receipt says nothing.
+/// Why a receipt has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceiptError {
-    /// The server ended before it came to the message, which reached nobody.
+    /// The server ended before the message was published: no client got it.
     Gone,
-    /// The loop's own thread, hence a hook, asks: it would wait for itself.
+    /// It was called on the loop's own thread, hence inside a hook: it would wait for itself.
     OnLoop,
 }
 

@@ -1,8 +1,7 @@
-//! The relay's face to the program that embeds it: publish, read the counters, stop it.
+//! What a program that embeds the relay can do from any thread: publish, read the counters, stop it.
 //!
-//! What can be known of a message without the loop is checked on the thread that brings it. No thread
-//! waits for a loop that can't answer: neither for one that has ended, nor the loop's own for itself, as
-//! a hook would.
+//! What can be checked of a message without the loop is checked on the thread that brings it. No thread waits
+//! for a loop that can't answer: one that has ended, or, inside a hook, its own.
 
 use super::backlog::Mail;
 use super::errors::{Gone, PublishError};
@@ -24,16 +23,16 @@ impl Handle {
         Handle { mailbox }
     }
 
-    /// Ends the server as SIGTERM does: everybody is closed with 1012, and
+    /// Ends the server as SIGTERM does: all connections are closed with 1012, and
     /// [`run`](super::Server::run) returns once they are. Never waits.
     pub fn stop(&self) -> Result<(), Gone> {
         self.mailbox.stop()
     }
 
-    /// Publishes a message into a topic, as if a client had: it reaches every member. A topic without
-    /// members takes it, and forgets it. `Ok` means that it stands in the loop's queue, to be published
+    /// Publishes a message into a topic, as if a client had: it reaches every member. A message to a topic
+    /// without members is dropped. `Ok` means that it stands in the loop's queue, to be published
     /// unless the server ends before; the receipt says what became of it. What one thread publishes into
-    /// one topic keeps its order, and a topic that has no room at the moment holds up no other.
+    /// one topic keeps its order, and a topic that is full at the moment holds up no other.
     ///
     /// Waits while the queue is full, for [`run`](super::Server::run) to begin too. Only on the loop's
     /// own thread, hence inside a hook, it does not wait: there it is
@@ -65,13 +64,13 @@ impl Handle {
             .try_deliver(self.check(topic, kind, payload.as_ref())?)
     }
 
-    /// What happened so far; waits for the loop to say. On the loop's own thread, hence inside a hook,
+    /// What happened so far; waits for the loop to answer. On the loop's own thread, hence inside a hook,
     /// it is what had happened when the turn began.
     pub fn counters(&self) -> Result<Counters, Gone> {
         self.mailbox.counters()
     }
 
-    /// A message that a client might have sent.
+    /// Refuses a message that no client could have sent.
     fn check(&self, topic: &str, kind: MessageKind, payload: &[u8]) -> Result<Mail, PublishError> {
         let bytes_max = self.mailbox.message_bytes_max();
         if payload.len() > bytes_max {

@@ -4,15 +4,20 @@
 use super::backlog::{Backlog, Mail, Volume};
 use super::handle::Handle;
 use super::mailbox::{Each, Mailbox, Requests};
+use super::outcome::Unsettled;
 use crate::relay::{Counters, Relay};
 use crate::turn::Shares;
 use mio::Waker;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 /// Bytes that a turn publishes for hooks, and as many for threads: what it reads from clients. However
 /// much others have to say, clients wait for no more than that.
 const TURN_BYTES_MAX: usize = Shares::TURN_BYTES_MAX;
+
+/// Receipts that are settled from elsewhere, by the numbers of their offers.
+pub(super) type Travelling = HashMap<u64, Unsettled>;
 
 /// See the [module](self). With it, all handles' server is gone.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(super) struct Inbox {
     /// The threads' messages come before the hooks' in the next turn: the two take turns with the room of
     /// a topic that both fill.
     threads_first: bool,
+    /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
+    pub(super) travelling: Travelling,
     /// Hooks may ask for counters while the relay is busy.
     keeps_counters: bool,
 }
@@ -38,6 +45,7 @@ impl Inbox {
             mailbox: Arc::new(Mailbox::new(waker, message_bytes_max)),
             backlogs: Each::default(),
             threads_first: false,
+            travelling: Travelling::default(),
             keeps_counters: false,
         }
     }
@@ -67,6 +75,7 @@ impl Inbox {
     pub(super) fn end(&mut self) {
         self.mailbox.end();
         self.backlogs = Each::default();
+        self.travelling.clear();
     }
 
     /// A turn begins.

@@ -1,17 +1,20 @@
-//! The loop: one thread, one poller, and between them and the [`Relay`] nothing but calls.
+//! The loop: one thread, one poller, and the [`Relay`], which decides about connections and messages.
 //!
-//! It polls, reads the clock once, says what the poll brought, and runs a [`Turn`]. Interest in reading
-//! and writing is registered once, when a connection is accepted. Data and end that came together raise
-//! one event: then reading goes on to the end, though the socket is drained. The
+//! It polls, reads the clock once, tells the relay what the poll brought, and runs a [`Turn`]. What it decides
+//! itself is how many connections to accept, when to stop, and in which order messages of other threads and
+//! of hooks are offered.
+//!
+//! Interest in reading and writing is registered once, when a connection is accepted. Data and end of stream
+//! that came together raise one event: then reading goes on to the end, though the socket is drained. The
 //! relay's timers don't go by this clock alone: after a pause, what has come is read first.
 
 mod accept;
 mod backlog;
 mod bind;
-mod digest;
 mod errors;
 mod handle;
 mod inbox;
+mod log_summary;
 mod mail;
 mod mailbox;
 mod outcome;
@@ -41,8 +44,8 @@ use crate::transport::{self, ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;
 use accept::Acceptor;
-use digest::Digest;
 use inbox::Inbox;
+use log_summary::LogSummary;
 use mio::{Events, Poll, Token, Waker};
 use reload::Reloads;
 use signal_hook_mio::v1_0::Signals;
@@ -50,7 +53,7 @@ use std::io;
 use std::time::Duration;
 use table::Table;
 
-/// Events that one poll brings; what is more comes with the next.
+/// Events that one poll brings; the rest comes with the next.
 const EVENTS_MAX: usize = 1024;
 
 const SIGNAL: Token = Token(usize::MAX);
@@ -75,7 +78,7 @@ pub struct Server {
     reloads: Reloads,
     /// When the loop ends at the latest, once it was told to.
     ends: Option<Tick>,
-    digest: Digest,
+    log_summary: LogSummary,
     process: Process,
     /// How long turns took, in microseconds.
     turn_micros: Histogram<4>,
@@ -84,14 +87,14 @@ pub struct Server {
 /// How the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Everybody was closed, or had their time.
+    /// All connections were closed, or had their time.
     Cleanly,
     /// A second signal said not to wait.
     AtOnce,
 }
 
 impl Server {
-    /// Listens on the addresses of a configuration. Nobody is accepted before
+    /// Listens on the addresses of a configuration. No connection is accepted before
     /// [`run`](Server::run). Reads the folder that is served, and raises the limit of open files.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
         let limits = config.limits()?;
@@ -107,7 +110,7 @@ impl Server {
         let inbox = Inbox::new(waker, limits.message_bytes_max);
         let mut relay = Relay::new(limits, site, Clock::tick(clock.elapsed()));
         relay.set_stopwatch(clock::nanoseconds);
-        relay.set_calendar(clock::time_of_day);
+        relay.set_wall_clock(clock::time_of_day);
         Ok(Server {
             relay,
             now: Clock::tick(clock.elapsed()),
@@ -123,13 +126,13 @@ impl Server {
             config: config.clone(),
             reloads: Reloads::default(),
             ends: None,
-            digest: Digest::default(),
+            log_summary: LogSummary::default(),
             process: Process::observe(),
             turn_micros: Histogram::default(),
         })
     }
 
-    /// Sets what decides on upgrades, and hears of joins, leaves and messages.
+    /// Sets what decides on upgrades, and is told of joins, leaves and messages.
     pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
         self.relay.set_hooks(hooks);
         self.inbox.keep_counters();
@@ -198,13 +201,14 @@ impl Server {
             if is_woken {
                 self.handle_mail(now);
             }
+            self.settle_receipts();
             self.acceptor
                 .accept(now, &mut self.relay, &mut self.table, self.poll.registry());
             turn.run(self);
-            self.digest.handle_time(now);
+            self.log_summary.handle_time(now);
             let is_over = self.ends.is_some_and(|ends| ends <= now);
             if is_over || (self.ends.is_some() && self.relay.public_connections() == 0) {
-                self.digest.close(now);
+                self.log_summary.close(now);
                 return Ok(Ended::Cleanly);
             }
             ended = self.clock.elapsed();
@@ -230,7 +234,7 @@ impl Server {
             self.acceptor.retry_at(),
             self.notifier.due(),
             self.ends,
-            self.digest.due(),
+            self.log_summary.due(),
         ];
         let due = due.into_iter().flatten().min()?;
         Some(self.clock.until(due))
@@ -268,7 +272,7 @@ impl Server {
     }
 }
 
-/// The loop runs for as long as this lives: however it ends, those that wait for it are told.
+/// The loop runs for as long as this lives: however it ends, threads that wait for it are told.
 struct Running<'a>(&'a mut Server);
 
 impl Drop for Running<'_> {
@@ -330,6 +334,6 @@ impl Driver for Server {
             }
             (None, None) => PeerAddress::Unknown,
         };
-        self.digest.handle_notice(self.now, notice, peer);
+        self.log_summary.handle_notice(self.now, notice, peer);
     }
 }

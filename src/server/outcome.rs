@@ -1,10 +1,10 @@
-//! What became of a message: settled by the loop, waited for by a receipt.
+//! What became of a message that a thread published: the loop settles it, a receipt waits for it.
 
 use super::errors::Gone;
 use crate::relay::MessageId;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Once it is settled, the message's id, or none if its topic had no members.
+/// Once it is settled: the message's id, or none if its topic had no members.
 type Settled = Option<Result<Option<MessageId>, Gone>>;
 
 /// See the [module](self).
@@ -16,12 +16,12 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn lock(&self) -> MutexGuard<'_, Settled> {
-        // Nothing that is done under the lock can panic half-way.
+        // Nothing that is done under the lock can panic.
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The loop's end of a receipt. With it, unless it was settled, the message is gone.
+/// The loop's side of a receipt. If it is dropped unsettled, the receipt says that the server has ended.
 #[derive(Debug)]
 pub(super) struct Unsettled(Arc<Outcome>);
 

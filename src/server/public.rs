@@ -16,7 +16,7 @@ pub fn read_site(config: &Config) -> Result<Site, ConfigError> {
     Ok(Site::new(served(folder, &public.0)))
 }
 
-/// A folder's files, but for those that nobody would ever get. What is left out is said.
+/// A folder's files, but for those that no request could reach. What is left out is logged.
 fn served(folder: Folder, root: &Path) -> Vec<File> {
     let mut skipped = folder.skipped;
     let (hidden, files): (Vec<_>, Vec<_>) = folder.files.into_iter().partition(|file| {

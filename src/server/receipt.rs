@@ -6,7 +6,7 @@ use super::outcome::{Outcome, Unsettled};
 use crate::relay::MessageId;
 use std::sync::{Arc, PoisonError};
 
-/// Tells what became of a message, once the loop has come to it.
+/// Tells what became of a message, once the loop has published it.
 #[derive(Debug)]
 pub struct Receipt {
     outcome: Arc<Outcome>,
@@ -21,10 +21,10 @@ impl Receipt {
         (Receipt { outcome, mailbox }, unsettled)
     }
 
-    /// Waits until the message is published, and says its id. `None` says that its topic had no members:
-    /// then there is no such topic, and nothing that numbers messages.
+    /// Waits until the message is published, and returns its id; `None` if its topic had no members: such a
+    /// topic does not exist, and numbers no messages.
     pub fn wait(self) -> Result<Option<MessageId>, ReceiptError> {
-        // Asked first: a thread that holds one of the two locks takes no other.
+        // Before the lock: a thread that holds one of the two locks takes no other.
         let is_loops_thread = self.mailbox.is_loops_thread();
         let mut settled = self.outcome.lock();
         loop {

@@ -28,20 +28,19 @@ impl Server {
         Ok(())
     }
 
-    /// Sets where the settings come from at SIGHUP. It is called on a thread of its own, and may take
-    /// its time.
+    /// Sets where the settings come from at SIGHUP. It is called on a thread of its own, and may block.
     pub fn set_load(&mut self, load: impl FnMut() -> Result<Config, ConfigError> + Send + 'static) {
         self.reloads.load = Some(Arc::new(Mutex::new(load)));
     }
 
-    /// Tells the service manager that started this process how it is, if one did: when it is ready,
-    /// reloads and ends, and, for its watchdog, that the loop turns.
+    /// If a service manager started this process, tells it when the relay is ready, reloads and ends, and, for
+    /// its watchdog, that the loop turns.
     pub fn notify_manager(&mut self) -> io::Result<()> {
         self.notifier = Notifier::from_env()?;
         Ok(())
     }
 
-    /// What the service manager shows people.
+    /// What the service manager shows as the status.
     pub(super) fn status(&self) -> String {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         format!("listening on {}", addresses.join(", "))
@@ -62,7 +61,7 @@ impl Server {
         false
     }
 
-    /// Accepts nobody any more, and closes everybody.
+    /// Accepts no connection any more, and closes all.
     pub(super) fn shut_down(&mut self, now: Tick) {
         if self.ends.is_none() {
             self.acceptor.close(self.poll.registry());
@@ -74,8 +73,8 @@ impl Server {
         }
     }
 
-    /// Begins a reload. Settings and files are read by a thread of its own, so that nobody waits for a
-    /// disk, or for a pipe that stands in a file's place; they change together, or none does.
+    /// Begins a reload. Settings and files are read by a thread of its own, so that the loop does not wait
+    /// for a disk, or for a pipe in a file's place; they change together, or none does.
     fn on_hangup(&mut self) {
         let reloads = &mut self.reloads;
         if reloads.is_under_way {
@@ -90,14 +89,14 @@ impl Server {
         let mailbox = self.inbox.mailbox();
         let before = self.relay.site().clone();
         let read = move || {
-            // There is one such thread at a time; and one that panicked has left nothing half done.
+            // There is one such thread at a time, and one that panicked has left nothing half done.
             let mut load = load.lock().unwrap_or_else(PoisonError::into_inner);
             let loaded = load().and_then(|wanted| {
                 wanted.limits()?;
                 let site = read_site(&wanted)?;
                 Ok((wanted, site.sharing(&before)))
             });
-            // If the loop has ended meanwhile, nobody needs it.
+            // If the loop has ended meanwhile, it is not needed.
             let _ = mailbox.reload(loaded);
         };
         if let Err(error) = Builder::new().name("reload".into()).spawn(read) {
@@ -105,7 +104,7 @@ impl Server {
         }
     }
 
-    /// Settings and files are there, or are known to be wrong.
+    /// Settings and files were read, or are wrong.
     pub(super) fn on_loaded(&mut self, loaded: Loaded) {
         let status = match loaded.and_then(|(wanted, site)| self.reload(&wanted, site)) {
             Ok(()) => self.status(),
@@ -121,7 +120,7 @@ impl Server {
         self.notifier.ready(&status);
     }
 
-    /// Takes over what can change without touching a connection. If anything is wrong with the new
+    /// Adopts what can change without touching a connection. If anything is wrong with the new
     /// settings, the old ones stay, all of them.
     fn reload(&mut self, wanted: &Config, site: Site) -> Result<(), ConfigError> {
         let mut config = self.config.clone();

@@ -64,8 +64,8 @@ impl Table {
     }
 }
 
-/// The poller's name for a connection: its slot, and as much of its generation as there is room for. No
-/// event waits for as long as it takes the slot to come by the same 32 bits of it again.
+/// The poller's name for a connection: its slot, and the low 32 bits of its generation. No event waits until
+/// the slot has a connection with the same 32 bits again.
 pub(super) fn token(id: ConnId) -> Token {
     Token((id.generation as usize) << 32 | id.slot.index())
 }
@@ -77,22 +77,22 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn a_socket_is_not_found_by_who_had_its_slot_before() {
+    fn a_socket_is_not_found_by_the_connection_that_had_its_slot_before() {
         let stream = || Stream::from(OwnedFd::from(UnixStream::pair().unwrap().0));
         let mut table = Table::default();
-        let [gone, heir] = [1, 7 << 32 | 2].map(|generation| ConnId {
+        let [gone, next] = [1, 7 << 32 | 2].map(|generation| ConnId {
             slot: Slot(0),
             generation,
         });
         table.insert(gone, stream());
         table.remove(gone);
-        table.insert(heir, stream());
+        table.insert(next, stream());
         assert!(table.get(gone).is_none());
         table.remove(gone);
-        assert!(table.get(heir).is_some());
+        assert!(table.get(next).is_some());
         assert_eq!(table.len(), 1);
-        let found = [gone, heir].map(|id| table.find(token(id)));
-        assert_eq!(found, [None, Some(heir)]);
+        let found = [gone, next].map(|id| table.find(token(id)));
+        assert_eq!(found, [None, Some(next)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A folder, read whole into bounded memory.
 //!
-//! Nothing outside of it is ever opened, whoever moves files and links about in it meanwhile. A name
+//! Nothing outside of it is ever opened, even if files and links in it are moved meanwhile. A name
 //! is opened relative to the open folder that holds it, and not if it is a link; a link is followed by
 //! the kernel alone, which does not leave the folder for it (`RESOLVE_BENEATH` of `openat2(2)`). A
 //! check of paths before they are opened could be outrun.

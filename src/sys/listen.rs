@@ -184,7 +184,7 @@ fn is_stale(path: &Path) -> io::Result<bool> {
         return Err(io::Error::new(ErrorKind::AlreadyExists, why));
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Somebody whose backlog is full is there all the same.
+    // A listener with a full backlog is there all the same.
     probe.set_nonblocking(true)?;
     let answer = probe.connect(&SockAddr::unix(path)?);
     Ok(answer.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused))
@@ -214,7 +214,7 @@ impl Drop for SocketFile {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (self.device, self.inode));
         if is_ours {
-            // Whoever comes next finds out that nobody answers there.
+            // If it stays, the next relay finds out that nothing answers there.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,6 +1,6 @@
 //! Standard error, for lines that nobody waits for.
 //!
-//! Who reads it may fall behind: a pipe that nobody empties, a terminal that was stopped, a disk. So
+//! Its reader may fall behind: a pipe that is not emptied, a terminal that was stopped, a disk. So
 //! lines wait in memory, and a thread writes them. What there is no memory for is dropped, and how much
 //! that was is said where it is missing.
 //!
@@ -121,7 +121,7 @@ fn write(out: &OwnedFd, mut bytes: &[u8]) {
         match rustix::io::write(out, bytes) {
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::INTR) => {}
-            // Somebody else, who has it open too, made it so.
+            // Another process that has it open, too, made it so.
             Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(out, PollFlags::OUT)], None)),
             Err(_) => return,
         }

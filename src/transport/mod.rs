@@ -32,7 +32,7 @@ pub enum WriteOutcome {
     Taken {
         /// How many bytes.
         bytes: usize,
-        /// There is no room for more: an event will say when there is.
+        /// The socket is full: an event will say when it is not.
         full: bool,
     },
     /// The connection is broken.

@@ -1,5 +1,5 @@
-//! One turn of the loop: what is done in which order, who is read and how much of it, who is written to,
-//! and what waits for the next turn.
+//! One turn of the loop: what is done in which order, how much of each connection is read, which ones are
+//! written to, and what waits for the next turn.
 //!
 //! ```text
 //!   begin ─► what the poll brought ─► read ─► timers ─► laps ─► flush ─► notices, actions ─► end
@@ -7,12 +7,13 @@
 //!            handle_writable          ≤ 1 MiB in all   off     each
 //! ```
 //!
-//! Messages are taken in, appended to logs and lapped readers dealt with before the flush begins: from
-//! then on, nothing is added to what is owed, and nothing is trimmed that somebody is about to be sent.
+//! Messages are appended, and readers lapped, before the flush begins: from then on, nothing is added to
+//! what readers are owed, and nothing is trimmed that one of them is about to be sent.
 //!
 //! It is written once, over a [`Driver`]: the server's has the kernel's sockets, the simulation's a fake
 //! network's, and the benches' take whatever they are offered. The driver brings events and time, and
-//! does what it is told to; it decides nothing.
+//! carries out what the relay decides about connections that exist. Which ones it accepts, and when, is its
+//! own to decide.
 //!
 //! Readiness is edge-like: an event says that something changed, once. So a connection that stops
 //! reading before its socket is drained stands on the ready list, or would sleep for ever.
@@ -43,12 +44,12 @@ pub trait Driver {
     /// Does something with a connection's socket.
     fn act(&mut self, id: ConnId, action: Action);
 
-    /// Takes note of a refusal or a failure, while the socket still exists.
+    /// Notes a refusal or a failure, while the socket still exists.
     fn handle_notice(&mut self, id: ConnId, notice: &Notice) {
         let _ = (id, notice);
     }
 
-    /// Hands something to the relay that may change what it owes; whoever judges it looks on.
+    /// Hands something to the relay that may change what it owes; the simulation's judges look on here.
     fn tell<R>(&mut self, what: Told, call: impl FnOnce(&mut Relay) -> R) -> R {
         let _ = what;
         call(self.relay())
@@ -102,14 +103,14 @@ impl Turn {
         }
     }
 
-    /// The next turn is due at once: somebody was not read to the end.
+    /// The next turn is due at once: a connection was not read to the end.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// What follows in a turn once the relay's [`begin_turn`](Relay::begin_turn) and
-    /// [`handle_poll`](Relay::handle_poll) were called, and it and this know of all events.
+    /// The rest of a turn, once [`begin_turn`](Relay::begin_turn) and [`handle_poll`](Relay::handle_poll)
+    /// were called, and relay and turn were told of all events.
     pub fn run(&mut self, driver: &mut impl Driver) {
         self.read(driver);
         fire_timers(driver);
@@ -140,7 +141,7 @@ impl Turn {
         self.ready.end_turn();
     }
 
-    /// Has a connection heard, and returns the bytes that it brought.
+    /// Reads from a connection, and returns the bytes that it brought.
     fn read_from(&mut self, driver: &mut impl Driver, id: ConnId, share: usize) -> usize {
         let bytes_max = match driver.relay().reading(id) {
             Reading::Now(bytes_max) => bytes_max.min(share).min(self.buffer.len()),
@@ -155,6 +156,11 @@ impl Turn {
             }
             Reading::Later => {
                 unlist(driver, id);
+                return 0;
+            }
+            Reading::Held => {
+                unlist(driver, id);
+                driver.relay().handle_held(id);
                 return 0;
             }
         };
@@ -186,7 +192,7 @@ impl Turn {
     }
 }
 
-/// Fires what is due. Whoever stands in line to be read may be excused.
+/// Fires what is due. A connection on the ready list may be read first.
 fn fire_timers(driver: &mut impl Driver) {
     while let Some(id) = driver.relay().poll_timer() {
         let is_unread = driver.readiness(id).is_some_and(|of| of.is_listed);
@@ -194,7 +200,7 @@ fn fire_timers(driver: &mut impl Driver) {
     }
 }
 
-/// Writes to everybody who is due in this turn.
+/// Writes to every connection that is due in this turn.
 fn flush(driver: &mut impl Driver) {
     driver.tell(Told::Laps, Relay::begin_flush);
     while let Some(id) = driver.relay().poll_transmit() {
@@ -209,7 +215,7 @@ fn flush(driver: &mut impl Driver) {
     }
 }
 
-/// A connection stands on the ready list no more.
+/// Takes a connection off the ready list.
 fn unlist(driver: &mut impl Driver, id: ConnId) {
     if let Some(readiness) = driver.readiness(id) {
         readiness.is_listed = false;

@@ -1,10 +1,10 @@
-//! Connections that may have something to say, in the order in which they are to be heard: round robin,
-//! in which whoever had to wait for want of room keeps its place before those who were heard.
+//! Connections that may have something to read, in the order in which they are read: round robin, in which a
+//! connection that had to wait, because its topic was full, keeps its place before those that were read.
 
 use crate::relay::ConnId;
 use std::collections::VecDeque;
 
-/// How much is read, and of how many.
+/// How much a turn reads, and how much of each connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Shares {
     /// Bytes that a turn takes in before it goes on to writing.
@@ -13,8 +13,8 @@ pub struct Shares {
     /// once should come at once, or it is delivered in two writes per reader: four messages of 16 KiB
     /// are more than 64 KiB.
     pub read_bytes_max: usize,
-    /// Bytes that one read may bring when very many are ready: among as many who flood the relay, others
-    /// wait until each of them was read once.
+    /// Bytes that one read may bring when very many are ready: when that many flood the relay, others wait
+    /// until each of them was read once.
     pub read_bytes_min: usize,
 }
 
@@ -34,7 +34,7 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Bytes that each of so many may bring in this turn.
+    /// Bytes that each of so many connections may bring in this turn.
     pub(super) fn of(&self, connections: usize) -> usize {
         (self.turn_bytes_max / connections.max(1)).max(self.read_bytes_min)
     }
@@ -53,7 +53,7 @@ pub struct Readiness {
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     queue: VecDeque<ConnId>,
-    /// Those who have to wait for the next turn, in their order.
+    /// Those that have to wait for the next turn, in their order.
     waiting: Vec<ConnId>,
 }
 
@@ -81,7 +81,7 @@ impl Ready {
         self.waiting.push(id);
     }
 
-    /// Nobody is heard in this turn any more.
+    /// No connection is read in this turn any more.
     pub(super) fn end_turn(&mut self) {
         for id in self.waiting.drain(..).rev() {
             self.queue.push_front(id);
@@ -95,15 +95,15 @@ mod tests {
     use crate::relay::Slot;
 
     #[test]
-    fn who_had_to_wait_comes_first() {
+    fn connections_that_had_to_wait_come_first() {
         let mut ready = Ready::default();
         let ids = [1, 2, 3, 4, 5].map(|slot| ConnId {
             slot: Slot(slot),
             generation: 0,
         });
         ids.into_iter().for_each(|id| ready.push(id));
-        let heard = ready.pop().unwrap();
-        ready.push(heard);
+        let read = ready.pop().unwrap();
+        ready.push(read);
         for _ in 0..2 {
             let id = ready.pop().unwrap();
             ready.put_off(id);

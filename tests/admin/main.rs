@@ -1,4 +1,4 @@
-//! The admin listener over real sockets: what it answers, who may ask, and that every number moves
+//! The admin listener over real sockets: what it answers, to which requests, and that every number moves
 //! with what it counts.
 
 #[path = "../common/mod.rs"]
@@ -159,7 +159,7 @@ fn neither_side_is_served_what_is_the_others() {
     let mut client = Client::connect_to(admin);
     client.send(&upgrade("/ws"));
     assert_eq!(client.response().status, 404);
-    // And without the flag, nobody listens for it.
+    // And without the flag, there is no listener for it.
     let mut relay = Relay::start(&[]);
     relay.assert_others_exchange();
     assert!(!relay.terminated().stderr.contains("admin"));
@@ -233,7 +233,7 @@ fn readiness_ends_with_sigterm_and_health_does_not() {
     assert_eq!(relay.ended().code, Some(0));
 }
 
-/// The oldest connection makes room: who hoards them keeps nobody out.
+/// The oldest connection makes way: a client that hoards them keeps no other out.
 #[test]
 fn hoarding_connections_keeps_no_operator_out() {
     let (_relay, admin) = start(&[]);
@@ -252,7 +252,7 @@ fn hoarding_connections_keeps_no_operator_out() {
 fn the_operator_gets_in_when_the_public_does_not() {
     let mut relay = Relay::start_after("ulimit -n 100", &ADMIN);
     let admin = relay.admin_address();
-    let crowd: Vec<Client> = (0..150).map(|_| Client::connect(&relay)).collect();
+    let clients: Vec<Client> = (0..150).map(|_| Client::connect(&relay)).collect();
     eventually("it is full", || {
         let page = ask(admin, "/metrics").text();
         let waiting = metrics::value(&page, "fanfare_connections{state=\"handshake\"}");
@@ -262,7 +262,7 @@ fn the_operator_gets_in_when_the_public_does_not() {
     for _ in 0..20 {
         assert_eq!(ask(admin, "/healthz").status, 200);
     }
-    drop(crowd);
+    drop(clients);
     relay.assert_others_exchange();
 }
 

@@ -102,7 +102,7 @@ fn messages_and_their_bytes() {
         ("fanfare_messages_per_write_sum", 4.0),
         ("fanfare_messages_per_write_bucket{le=\"1.0\"}", 4.0),
     ]);
-    // Who does not want it back is no reader of it; and one read that brings many, one write.
+    // A sender that does not want it back is no reader of it; and one read that brings many, one write.
     silent.send(&text("to others").repeat(8));
     for _ in 0..8 {
         members

@@ -1,4 +1,4 @@
-//! `/topics`: rooms as JSON.
+//! `/topics`: topics as JSON, in a field that is called `rooms`.
 
 use super::metrics::{join_compressed, offer_compression, value};
 use super::{ask, start};
@@ -14,7 +14,7 @@ fn topics(admin: SocketAddr, query: &str) -> Value {
 }
 
 #[test]
-fn a_room_is_shown_with_what_happens_in_it() {
+fn a_topic_is_shown_with_what_happens_in_it() {
     let (relay, admin) = start(&[]);
     let mut members: Vec<Client> = (0..3)
         .map(|_| Client::join(&relay, "/ws/r%C3%B6%22m"))
@@ -75,7 +75,7 @@ fn many_rooms_come_in_pages() {
         }
     }
     assert_eq!(names.len(), ROOMS);
-    // A page of none would have whoever follows `next` go round for ever.
+    // After an empty page, a client that follows `next` would never end.
     let least = topics(admin, "?limit=0");
     assert_eq!(least["rooms"].as_array().map(Vec::len), Some(1));
     assert_ne!(least["next"], 0);
@@ -86,7 +86,7 @@ fn many_rooms_come_in_pages() {
     let all = topics(admin, "?limit=1000000");
     assert_eq!(all["rooms"].as_array().map(Vec::len), Some(ROOMS));
     drop(members);
-    eventually("the rooms are gone", || topics(admin, "")["topics"] == 0);
+    eventually("the topics are gone", || topics(admin, "")["topics"] == 0);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_room_is_one_whatever_its_members_read() {
     let rate = room["messages_per_second"].as_f64().expect("a number");
     assert!(rate > 0.0 && rate <= 1.0, "{rate}");
 
-    // Who joins later, and reads what nobody read, changes nothing of that.
+    // A member that joins later, and reads another encoding, changes none of that.
     drop(plain);
     let [first, ..] = others;
     drop(first);

@@ -1,4 +1,4 @@
-//! What a user is told who has made a common mistake.
+//! What a user is told after a common mistake.
 
 use super::common::Relay;
 use super::server::{Fault, Server};

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// Every tenth message goes to nobody.
+    /// Every tenth message goes to no client.
     Drops,
     /// Every tenth message goes out twice.
     Duplicates,
@@ -25,7 +25,7 @@ pub(crate) enum Fault {
     Shortens,
     /// Every message becomes text.
     Retypes,
-    /// Every tenth message comes from somebody else.
+    /// Every tenth message is one that no client sent.
     Invents,
     /// Frames are masked.
     Masks,
@@ -106,7 +106,7 @@ impl Server {
         }
     }
 
-    /// What the Host headers of all who joined said.
+    /// The Host headers of all that joined.
     pub(crate) fn hosts(&self) -> Vec<String> {
         self.hub.lock().expect("no thread panics").hosts.clone()
     }
@@ -149,7 +149,7 @@ fn serve(
         _ => handshake::accept_key(&key),
     };
     let accept = String::from_utf8_lossy(&accept).into_owned();
-    // Whoever has the answer is a member already.
+    // A client that has the answer is a member already.
     let mut members = hub.lock().expect("no thread panics");
     write!(
         stream,
@@ -254,7 +254,7 @@ impl Hub {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        // Whoever has left is nobody's concern.
+        // A client that has left does not matter.
         self.members
             .retain_mut(|member| member.write_all(bytes).is_ok());
     }

@@ -131,7 +131,7 @@ impl Client {
         self.stream.write_all(bytes).expect("the relay takes it");
     }
 
-    /// Sends if there is still somebody to send to.
+    /// Sends, unless the connection has ended.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }

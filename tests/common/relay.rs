@@ -91,7 +91,7 @@ impl Relay {
         relay
     }
 
-    /// Starts one whose standard error nobody reads.
+    /// Starts one whose standard error is not read.
     pub(crate) fn start_unread(mut command: Command) -> (Relay, PipeReader) {
         let (mut errors, stderr) = io::pipe().expect("a pipe");
         command.stdout(Stdio::piped()).stderr(stderr);
@@ -146,8 +146,8 @@ impl Relay {
         });
     }
 
-    /// Two bystanders, who joined at the first call, hear each other: whatever was done to the
-    /// relay, everybody else's traffic goes on.
+    /// Two bystanders, which joined at the first call, get each other's messages: whatever was done to the
+    /// relay, other clients' traffic goes on.
     pub(crate) fn assert_others_exchange(&mut self) {
         let path = "/ws/bystanders";
         while self.witnesses.len() < 2 {

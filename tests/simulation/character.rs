@@ -218,6 +218,7 @@ impl Character {
             log_bytes_max: topic_log_bytes_max * random.pick(&[1, 2, 100]),
             outbox_bytes_max: random.pick(&[10, 200, 4096]),
             rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
+            unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
             slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
             admission: Admission::default(),

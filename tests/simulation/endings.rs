@@ -50,7 +50,7 @@ impl World {
         peer.since = now;
     }
 
-    /// A signal came: nobody is accepted any more, and everybody is closed.
+    /// A signal came: no connection is accepted any more, and all are closed.
     pub(crate) fn begin_shutdown(&mut self) {
         if !std::mem::take(&mut self.is_shutdown_wanted) {
             return;
@@ -136,9 +136,18 @@ impl World {
         );
         let peer = &mut self.peers[index];
         peer.stage = Stage::Gone;
-        self.door.leave(&mut peer.guest);
+        self.door.leave(&mut peer.identity);
         let topic = peer.client.topic;
         self.departed.insert(topic, self.turns);
+    }
+
+    /// Whoever is answered once the relay goes down is not asked for another request.
+    pub(crate) fn check_nobody_is_kept(&self, index: usize) {
+        let peer = &self.peers[index];
+        let is_kept = peer.stage == Stage::Head { served: true };
+        let was_answered = |shutdown: &Shutdown| peer.since > shutdown.began;
+        let is_late = self.shutdown.as_ref().is_some_and(was_answered);
+        assert!(!is_kept || !is_late, "client {index} is answered, and kept");
     }
 
     fn reason_to_close(&self, peer: &Peer) -> Option<&'static str> {
@@ -159,7 +168,7 @@ impl World {
             }
             Stage::Head { served } => [
                 (peer.is_end_told, "ended"),
-                // What it has begun it may finish, but no request is heard behind an answer.
+                // What it has begun it may finish, but no request is read after an answer.
                 (
                     is_shutdown && (!has_begun || served && since == now),
                     "shutdown",

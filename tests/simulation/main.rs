@@ -25,8 +25,11 @@
 //!   and are told                 └ judge.rs, memory.rs: bounds, wake-ups, and nothing left
 //! ```
 //!
+//! Where the order is elsewhere, the world is another one: engine/.
+//!
 //! `FANFARE_SIM_SEEDS` sets how many seeds are run, `FANFARE_SIM_SEED` the first one. That one
-//! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`.
+//! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`; of an
+//! engine's worlds it is `FANFARE_SIM_ENGINE_SEED`.
 
 mod addresses;
 mod bounds;
@@ -37,6 +40,7 @@ mod door;
 mod driver;
 mod elsewhere;
 mod endings;
+mod engine;
 mod ghosts;
 mod hear;
 mod history;
@@ -72,22 +76,38 @@ const SEEDS: u64 = 5000;
 
 #[test]
 fn the_relay_keeps_its_promises() {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse().ok())
-    };
-    let first: Option<u64> = number("FANFARE_SIM_SEED");
-    let seeds: Option<u64> = number("FANFARE_SIM_SEEDS");
-    if let (Some(seed), None) = (first, seeds) {
-        return World::new(seed, true).run();
-    }
-    let first = first.unwrap_or(0);
-    run(first, first + seeds.unwrap_or(SEEDS));
+    run(1, "FANFARE_SIM_SEED", |seed, trace| {
+        World::new(seed, trace).run();
+    });
 }
 
-/// Runs the seeds from `first` to before `end`, on all processors.
-fn run(first: u64, end: u64) {
+/// One world in so many is an engine's: it has several relays, and takes as much longer.
+const WORLDS_PER_ENGINE: u64 = 10;
+
+#[test]
+fn there_is_one_order_for_all() {
+    run(
+        WORLDS_PER_ENGINE,
+        "FANFARE_SIM_ENGINE_SEED",
+        |seed, trace| {
+            engine::World::new(seed, trace).run();
+        },
+    );
+}
+
+/// A number that the environment gives.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs one seed in so many of those that are asked for, on all processors; or the one that `variable` names.
+fn run(share: u64, variable: &str, world: impl Fn(u64, bool) + Sync) {
+    let (first, seeds) = (number(variable), number("FANFARE_SIM_SEEDS"));
+    if let (Some(seed), None) = (first, seeds) {
+        return world(seed, true);
+    }
+    let first = first.unwrap_or(0);
+    let end = first + seeds.unwrap_or(SEEDS) / share;
     let next = AtomicU64::new(first);
     let failed = AtomicU64::new(u64::MAX);
     let stop = AtomicBool::new(false);
@@ -100,7 +120,7 @@ fn run(first: u64, end: u64) {
                     if seed >= end {
                         return;
                     }
-                    let world = AssertUnwindSafe(|| World::new(seed, false).run());
+                    let world = AssertUnwindSafe(|| world(seed, false));
                     if catch_unwind(world).is_err() {
                         failed.fetch_min(seed, Ordering::Relaxed);
                         stop.store(true, Ordering::Relaxed);
@@ -114,6 +134,6 @@ fn run(first: u64, end: u64) {
         failed,
         u64::MAX,
         "seed {failed} failed; see it happen with\n\
-         FANFARE_SIM_SEED={failed} cargo test --test simulation -- --nocapture"
+         {variable}={failed} cargo test --test simulation -- --nocapture"
     );
 }

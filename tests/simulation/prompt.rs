@@ -209,7 +209,7 @@ impl World {
                     let what = || format!("client {index} is put off again and again");
                     waits.put_off.go_on(pace.room, what);
                 }
-                Reading::NextTurn | Reading::Later => {}
+                Reading::NextTurn | Reading::Later | Reading::Held => {}
             }
         }
     }

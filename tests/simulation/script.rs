@@ -44,6 +44,7 @@ pub(crate) fn limits() -> Limits {
         log_bytes_max: 1 << 20,
         outbox_bytes_max: 4096,
         rescue_bytes_max: 64 << 10,
+        unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: 1 << 20,
         slow_policy: SlowPolicy::Close,
         admission: Admission::default(),

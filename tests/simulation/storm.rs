@@ -31,6 +31,7 @@ fn tight(random: &mut Random) -> Limits {
         topic_log_bytes_max: 4 * message_bytes_max,
         log_bytes_max: message_bytes_max * random.pick(&[4, 20]),
         rescue_bytes_max: random.pick(&[0, 1000, 64 << 10]),
+        unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: random.pick(&[0, 20_000, 1 << 20]),
         slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
         rates: Rates {

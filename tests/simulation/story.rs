@@ -26,8 +26,13 @@ impl World {
 
     /// Some things happen, the relay may get a turn, and time may pass.
     fn round(&mut self) {
-        // In some worlds the shutdown meets the bustle.
-        if self.character.shutdown && self.random.once_in(self.character.often.shutdown) {
+        // In some worlds the shutdown meets the bustle, and best those who wait to be heard.
+        let is_ripe = self.live.iter().any(|&index| self.peers[index].put_off);
+        let once_in = match self.character.often.shutdown {
+            often if is_ripe => often.min(4),
+            often => often,
+        };
+        if self.character.shutdown && self.random.once_in(once_in) {
             self.is_shutdown_wanted = self.shutdown.is_none();
         }
         for _ in 0..=self.random.below(self.character.bustle as usize) {
@@ -205,8 +210,8 @@ impl World {
                 .any(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge())
     }
 
-    /// Lets everything that can move do so, until the relay sleeps and nothing is under way; then
-    /// nobody may be owed a thing.
+    /// Moves all bytes that can move, until the relay sleeps and nothing is under way; then no reader may be
+    /// owed anything.
     pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
@@ -239,7 +244,7 @@ impl World {
         self.now = self.now.after(ticks);
     }
 
-    /// The bustle ends: whoever can read does, and gets everything.
+    /// Things calm down: clients that can read do, and get everything.
     fn calm_down(&mut self) {
         for &index in &self.live {
             let socket = &mut self.peers[index].socket;
@@ -273,7 +278,7 @@ impl World {
         self.check_skips();
     }
 
-    /// Everybody leaves, or is sent away, and nothing may be left of them.
+    /// All connections leave, or are closed, and nothing may be left of them.
     fn farewell(&mut self) {
         let begin = self.now;
         if self.character.shutdown {

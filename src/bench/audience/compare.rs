@@ -1,32 +1,32 @@
 //! The fast path: what came is compared with what was published.
 
 use super::super::script::Script;
-use super::{Audience, Books, DEAF, LastWord, NOBODY};
+use super::{Audience, DEAF, LastWord, NO_PUBLISHER, Shared};
 
 impl Audience {
     /// Takes what a receiver has read. Answers to pings are appended to `out`.
     pub(in super::super) fn receive(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         input: &mut [u8],
         now: u64,
         out: &mut Vec<u8>,
     ) -> Result<(), LastWord> {
         if self.is_remote {
-            self.expect(&books.script, receiver, input.len());
+            self.expect(&shared.script, receiver, input.len());
         }
         let mut rest = input;
         loop {
             if self.receivers[receiver].detour.is_none() {
-                let matched = self.compare(books, receiver, rest, now);
+                let matched = self.compare(shared, receiver, rest, now);
                 rest = &mut rest[matched..];
                 if rest.is_empty() {
                     return Ok(());
                 }
-                self.begin_detour(&books.script, receiver);
+                self.begin_detour(&shared.script, receiver);
             }
-            let read = self.read_detour(books, receiver, rest, now, out)?;
+            let read = self.read_detour(shared, receiver, rest, now, out)?;
             rest = &mut rest[read..];
             if rest.is_empty() {
                 return Ok(());
@@ -34,7 +34,7 @@ impl Audience {
         }
     }
 
-    /// Has so many bytes more to compare with, whoever of the publishers sends them.
+    /// Has so many bytes more to compare with, of each publisher.
     fn expect(&mut self, script: &Script, receiver: usize, bytes: usize) {
         for publisher in 0..self.tracks.len() {
             let position = self.positions[self.index(receiver, publisher)];
@@ -47,17 +47,17 @@ impl Audience {
 
     /// Returns how many bytes were as they must be.
     #[inline]
-    fn compare(&mut self, books: &mut Books, receiver: usize, input: &[u8], now: u64) -> usize {
+    fn compare(&mut self, shared: &mut Shared, receiver: usize, input: &[u8], now: u64) -> usize {
         let mut matched = 0;
         loop {
             matched += match self.tracks.len() {
-                1 => self.compare_stream(books, receiver, &input[matched..], now),
-                _ => self.compare_frames(books, receiver, &input[matched..], now),
+                1 => self.compare_stream(shared, receiver, &input[matched..], now),
+                _ => self.compare_frames(shared, receiver, &input[matched..], now),
             };
-            if !books.script.is_deflated || matched == input.len() {
+            if !shared.script.is_deflated || matched == input.len() {
                 return matched;
             }
-            let compressed = self.compare_learned(books, receiver, &input[matched..], now);
+            let compressed = self.compare_learned(shared, receiver, &input[matched..], now);
             matched += compressed;
             if compressed == 0 || matched == input.len() {
                 return matched;
@@ -69,21 +69,21 @@ impl Audience {
     #[inline]
     fn compare_stream(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         input: &[u8],
         now: u64,
     ) -> usize {
         let position = self.positions[receiver];
         let matched = common_prefix(input, self.tracks[0].from(position));
-        self.advance(books, receiver, 0, position + matched as u64, now);
+        self.advance(shared, receiver, 0, position + matched as u64, now);
         matched
     }
 
-    /// With several publishers one has to look whose frame comes next.
+    /// With several publishers, the publisher of each frame has to be read from it.
     fn compare_frames(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         input: &[u8],
         now: u64,
@@ -92,7 +92,7 @@ impl Audience {
         while matched < input.len() {
             let rest = &input[matched..];
             let current = match self.receivers[receiver].current {
-                NOBODY => match books.script.peek_publisher(rest) {
+                NO_PUBLISHER => match shared.script.peek_publisher(rest) {
                     Some(number) => match self.publisher(number) {
                         Some(publisher) => publisher,
                         None => return matched,
@@ -105,17 +105,17 @@ impl Audience {
             if position == DEAF {
                 return matched;
             }
-            let sequence = books.script.sequence(position);
-            let frame_end = books.script.position(sequence + 1);
+            let sequence = shared.script.sequence(position);
+            let frame_end = shared.script.position(sequence + 1);
             let expected = self.tracks[current].from(position);
             let in_frame = expected.len().min((frame_end - position) as usize);
             let same = common_prefix(rest, &expected[..in_frame]);
             let reached = position + same as u64;
             self.receivers[receiver].current = match reached == frame_end {
-                true => NOBODY,
+                true => NO_PUBLISHER,
                 false => current as u32,
             };
-            self.advance(books, receiver, current, reached, now);
+            self.advance(shared, receiver, current, reached, now);
             matched += same;
             if reached < frame_end {
                 return matched;
@@ -126,27 +126,27 @@ impl Audience {
 }
 
 impl Audience {
-    /// Compressed frames that another receiver has had before; whole ones only.
+    /// Compressed frames that another receiver got before; whole ones only.
     fn compare_learned(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         input: &[u8],
         now: u64,
     ) -> usize {
         let mut matched = 0;
         while let Some((publisher, bytes)) =
-            self.learned_frame(&books.script, receiver, &input[matched..])
+            self.learned_frame(&shared.script, receiver, &input[matched..])
         {
             let position = self.positions[self.index(receiver, publisher)];
-            let reached = books.script.position(books.script.sequence(position) + 1);
-            self.advance(books, receiver, publisher, reached, now);
+            let reached = shared.script.position(shared.script.sequence(position) + 1);
+            self.advance(shared, receiver, publisher, reached, now);
             matched += bytes;
         }
         matched
     }
 
-    /// Whose next message the compressed frame is that comes now, and its length, if that is known.
+    /// The publisher of the compressed frame that comes next, and its length, if they are known.
     fn learned_frame(
         &self,
         script: &Script,

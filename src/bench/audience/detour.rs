@@ -4,7 +4,7 @@
 use super::super::payload::Fields;
 use super::super::script::{Reading, Script};
 use super::super::tally::{Fault, Tally};
-use super::{Audience, Books, DEAF, Detour, LastWord, NOBODY};
+use super::{Audience, DEAF, Detour, LastWord, NO_PUBLISHER, Shared};
 use crate::proto::{Event, Gather, Message, OpCode, ProtocolError, Role, Session};
 
 /// Messages whose absence is remembered for one receiver, to tell late ones from duplicates.
@@ -23,7 +23,7 @@ impl Audience {
             gather: Gather::default(),
         });
         let current = self.receivers[receiver].current;
-        let publisher = (current != NOBODY).then_some(current as usize);
+        let publisher = (current != NO_PUBLISHER).then_some(current as usize);
         let index = publisher.map(|publisher| (publisher, self.index(receiver, publisher)));
         if let Some((publisher, index)) = index.filter(|&(_, index)| self.positions[index] != DEAF)
         {
@@ -40,7 +40,7 @@ impl Audience {
             }
         }
         if self.tracks.len() > 1 {
-            self.receivers[receiver].current = NOBODY;
+            self.receivers[receiver].current = NO_PUBLISHER;
         }
         self.receivers[receiver].detour = Some(detour);
     }
@@ -49,13 +49,13 @@ impl Audience {
     /// took.
     pub(super) fn read_detour(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         input: &mut [u8],
         now: u64,
         out: &mut Vec<u8>,
     ) -> Result<usize, LastWord> {
-        let message_bytes_max = 2 * books.script.payload_bytes_max() + SPARE_BYTES;
+        let message_bytes_max = 2 * shared.script.payload_bytes_max() + SPARE_BYTES;
         let Some(mut detour) = self.receivers[receiver].detour.take() else {
             return Ok(0);
         };
@@ -67,7 +67,7 @@ impl Audience {
             {
                 Ok(received) => received,
                 Err(error) => {
-                    books.tally.on_fault(Fault::Protocol(error));
+                    shared.tally.on_fault(Fault::Protocol(error));
                     return Err(LastWord::Broken);
                 }
             };
@@ -76,14 +76,14 @@ impl Audience {
                 Some(Event::Fragment(fragment)) => {
                     if let Some(message) = detour.gather.push(fragment)
                         && let Err(error) =
-                            self.open_message(books, receiver, message, message_bytes_max, now)
+                            self.open_message(shared, receiver, message, message_bytes_max, now)
                     {
-                        books.tally.on_fault(Fault::Protocol(error));
+                        shared.tally.on_fault(Fault::Protocol(error));
                         return Err(LastWord::Broken);
                     }
                 }
                 Some(Event::Ping(payload)) => {
-                    books.tally.pings += 1;
+                    shared.tally.pings += 1;
                     Role::Client.write_frame(true, OpCode::Pong, payload, out);
                 }
                 Some(Event::Pong(_)) => {}
@@ -103,32 +103,32 @@ impl Audience {
     /// A whole message, which may be compressed.
     fn open_message(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         message: Message,
         bytes_max: usize,
         now: u64,
     ) -> Result<(), ProtocolError> {
-        let opened = books.codec.open(message, bytes_max)?;
-        let Some(reading) = books.script.read(opened.kind, opened.payload) else {
-            books.tally.on_fault(Fault::Foreign);
+        let opened = shared.codec.open(message, bytes_max)?;
+        let Some(reading) = shared.script.read(opened.kind, opened.payload) else {
+            shared.tally.on_fault(Fault::Foreign);
             return Ok(());
         };
         let Some(publisher) = self.publisher(reading.fields.publisher) else {
-            books.tally.on_fault(Fault::OtherRoom);
+            shared.tally.on_fault(Fault::OtherRoom);
             return Ok(());
         };
         if self.is_remote {
-            self.expect_message(&books.script, receiver, publisher, reading.fields.sequence);
+            self.expect_message(&shared.script, receiver, publisher, reading.fields.sequence);
         }
         if reading.fields.sequence >= self.tracks[publisher].published() {
-            books.tally.on_fault(Fault::Foreign);
+            shared.tally.on_fault(Fault::Foreign);
             return Ok(());
         }
         if message.compressed && reading.fault.is_none() && self.receivers.len() > 1 {
             self.tracks[publisher].learn(reading.fields.sequence, message);
         }
-        self.on_message(books, receiver, publisher, reading, now);
+        self.on_message(shared, receiver, publisher, reading, now);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl Audience {
     /// A message that one of the room's publishers has sent.
     fn on_message(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         publisher: usize,
         Reading { fields, fault }: Reading,
@@ -160,21 +160,21 @@ impl Audience {
     ) {
         let position = self.positions[self.index(receiver, publisher)];
         if position == DEAF {
-            books.tally.on_fault(Fault::Unwanted);
+            shared.tally.on_fault(Fault::Unwanted);
             return;
         }
-        let next = books.script.sequence(position);
+        let next = shared.script.sequence(position);
         if fields.sequence < next {
-            self.on_old_message(&mut books.tally, receiver, fields);
+            self.on_old_message(&mut shared.tally, receiver, fields);
             return;
         }
-        self.skip(books, receiver, publisher, next..fields.sequence);
-        let reached = books.script.position(fields.sequence + 1);
+        self.skip(shared, receiver, publisher, next..fields.sequence);
+        let reached = shared.script.position(fields.sequence + 1);
         match fault {
-            None => self.advance(books, receiver, publisher, reached, now),
+            None => self.advance(shared, receiver, publisher, reached, now),
             Some(fault) => {
-                books.tally.on_fault(fault);
-                self.advance_without(&books.script, receiver, publisher, reached);
+                shared.tally.on_fault(fault);
+                self.advance_without(&shared.script, receiver, publisher, reached);
             }
         }
     }
@@ -182,7 +182,7 @@ impl Audience {
     /// Messages that did not come before a later one.
     fn skip(
         &mut self,
-        books: &mut Books,
+        shared: &mut Shared,
         receiver: usize,
         publisher: usize,
         sequences: std::ops::Range<u64>,
@@ -192,9 +192,9 @@ impl Audience {
         }
         let count = sequences.end - sequences.start;
         if self.receivers[receiver].is_excused {
-            books.tally.skipped += count;
+            shared.tally.skipped += count;
         } else {
-            books.tally.lost += count;
+            shared.tally.lost += count;
         }
         let missing = self.missing.entry(receiver).or_default();
         let first = sequences.end.saturating_sub(MISSING_MAX as u64);
@@ -207,8 +207,8 @@ impl Audience {
                 sequence,
             });
         }
-        let reached = books.script.position(sequences.end);
-        self.advance_without(&books.script, receiver, publisher, reached);
+        let reached = shared.script.position(sequences.end);
+        self.advance_without(&shared.script, receiver, publisher, reached);
     }
 
     /// Moves a receiver on over messages that it has not had as they should be.

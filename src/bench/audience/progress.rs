@@ -1,14 +1,14 @@
-//! How far the receivers of a publisher are, so that what all of them have had is known at once: no
+//! How far the receivers of a publisher are, so that what all of them have is known at once: no
 //! walk over receivers, whatever their number.
 
 use std::collections::VecDeque;
 
-/// How many receivers have had how many of a publisher's messages.
+/// How many receivers have how many of a publisher's messages.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Every receiver has had so many.
+    /// Every receiver has so many.
     floor: u64,
-    /// `at[i]` receivers have had `floor + i`.
+    /// `at[i]` receivers have `floor + i`.
     at: VecDeque<u32>,
 }
 
@@ -17,24 +17,24 @@ impl Progress {
         if self.at.is_empty() {
             self.floor = done;
         }
-        let place = (done - self.floor) as usize;
-        if place >= self.at.len() {
-            self.at.resize(place + 1, 0);
+        let index = (done - self.floor) as usize;
+        if index >= self.at.len() {
+            self.at.resize(index + 1, 0);
         }
-        self.at[place] += 1;
+        self.at[index] += 1;
     }
 
     #[inline]
     pub(super) fn advance(&mut self, before: u64, after: u64) {
-        let place = (after - self.floor) as usize;
-        if place >= self.at.len() {
-            self.at.resize(place + 1, 0);
+        let index = (after - self.floor) as usize;
+        if index >= self.at.len() {
+            self.at.resize(index + 1, 0);
         }
-        self.at[place] += 1;
+        self.at[index] += 1;
         self.leave(before);
     }
 
-    /// Counts one down, and lets the floor rise if nobody is left there.
+    /// Counts one down, and lets the floor rise if none is left there.
     #[inline]
     pub(super) fn leave(&mut self, done: u64) {
         self.at[(done - self.floor) as usize] -= 1;
@@ -44,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// Messages that everybody has had; all that were published, if there is nobody.
+    /// Messages that every receiver has; all that were published, if there is none.
     pub(super) fn floor_of(&self, published: u64) -> u64 {
         if self.at.is_empty() {
             return published;

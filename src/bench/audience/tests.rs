@@ -6,7 +6,7 @@ const P1: usize = 1;
 
 struct World {
     audience: Audience,
-    books: Books,
+    shared: Shared,
     wire: Vec<u8>,
 }
 
@@ -16,24 +16,24 @@ fn world(publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World 
 }
 
 fn world_of(script: Script, publishers: usize, receivers: usize, counts: &[(usize, u64)]) -> World {
-    let mut books = Books {
+    let mut shared = Shared {
         codec: Codec::new(script.is_deflated),
         script,
         tally: Tally::default(),
     };
     let mut audience = Audience::new(40, publishers);
-    (0..receivers).for_each(|_| audience.join(&books.script, None));
+    (0..receivers).for_each(|_| audience.join(&shared.script, None));
     let mut wire = Vec::new();
     for &(publisher, count) in counts {
-        let from = books
+        let from = shared
             .script
             .position(audience.tracks[publisher].published());
-        audience.publish(&mut books, publisher, count, 10, &mut Vec::new());
+        audience.publish(&mut shared, publisher, count, 10, &mut Vec::new());
         wire.extend_from_slice(audience.tracks[publisher].from(from));
     }
     World {
         audience,
-        books,
+        shared,
         wire,
     }
 }
@@ -53,19 +53,23 @@ impl World {
 
     fn hear(&mut self, receiver: usize, bytes: &[u8]) -> (Result<(), LastWord>, Vec<u8>) {
         let mut out = Vec::new();
-        let heard =
-            self.audience
-                .receive(&mut self.books, receiver, &mut bytes.to_vec(), 15, &mut out);
+        let heard = self.audience.receive(
+            &mut self.shared,
+            receiver,
+            &mut bytes.to_vec(),
+            15,
+            &mut out,
+        );
         (heard, out)
     }
 
     fn faults(&self) -> Vec<(String, u64)> {
-        let faults = self.books.tally.faults();
+        let faults = self.shared.tally.faults();
         faults.map(|(name, count)| (name.into(), count)).collect()
     }
 
     fn delivered(&self) -> u64 {
-        self.books.tally.delivered
+        self.shared.tally.delivered
     }
 }
 
@@ -94,18 +98,18 @@ fn a_message_is_done_when_everybody_has_it() {
     world.hear(0, &wire).0.unwrap();
     world.hear(1, &wire).0.unwrap();
     assert_eq!(world.audience.done(), 0);
-    assert_eq!(world.audience.waiting(&world.books.script), 1);
-    let third = world.books.script.position(3) as usize;
+    assert_eq!(world.audience.waiting(&world.shared.script), 1);
+    let third = world.shared.script.position(3) as usize;
     world.hear(2, &wire[..third + 5]).0.unwrap();
     assert_eq!(world.audience.done(), 3);
-    world.audience.leave(&mut world.books, 2);
+    world.audience.leave(&mut world.shared, 2);
     assert_eq!(world.audience.done(), 5);
     assert_eq!(world.delivered(), 13);
     assert_eq!(
         world.faults(),
         [("messages that did not come before the end".into(), 2)]
     );
-    let latencies = &world.books.tally.latencies;
+    let latencies = &world.shared.tally.latencies;
     assert_eq!(
         (latencies.count(), latencies.min(), latencies.max()),
         (13, 5, 5)
@@ -124,7 +128,7 @@ fn pings_are_answered_wherever_they_stand() {
         for byte in &bytes {
             world.hear(0, &[*byte]).0.unwrap();
         }
-        assert_eq!((world.delivered(), world.books.tally.pings), (3, 3));
+        assert_eq!((world.delivered(), world.shared.tally.pings), (3, 3));
         let (_, out) = world.hear(0, b"\x89\x02hi");
         assert_eq!((out[0], out.len()), (0x8a, 8));
         assert_eq!(world.faults(), []);
@@ -151,7 +155,7 @@ fn each_fault_is_named() {
     let hear = |frames: &[&[u8]]| {
         let mut world = world(P1, 1, &[(0, 6)]);
         world.hear(0, &frames.concat()).0.unwrap();
-        world.audience.leave(&mut world.books, 0);
+        world.audience.leave(&mut world.shared, 0);
         (world.delivered(), world.faults())
     };
     let frame = |i: usize| good[i].as_slice();
@@ -227,10 +231,10 @@ fn a_close_frame_is_the_last_word() {
 #[test]
 fn a_sender_that_must_not_hear_itself() {
     let mut world = world(2, 1, &[]);
-    world.audience.join(&world.books.script, Some(0));
+    world.audience.join(&world.shared.script, Some(0));
     world
         .audience
-        .publish(&mut world.books, 0, 1, 10, &mut Vec::new());
+        .publish(&mut world.shared, 0, 1, 10, &mut Vec::new());
     let frame = world.audience.tracks[0].from(0).to_vec();
     world.hear(0, &frame).0.unwrap();
     assert_eq!(world.audience.done(), 1);
@@ -246,7 +250,7 @@ fn a_message_of_another_room_is_told_from_one_of_nobody() {
     let mut world = world(P1, 1, &[]);
     let mut other = Audience::new(41, 1);
     let frame = other
-        .publish_elsewhere(&world.books.script, 0, 1, 10)
+        .publish_elsewhere(&world.shared.script, 0, 1, 10)
         .to_vec();
     world.hear(0, &frame).0.unwrap();
     assert_eq!(world.faults(), [("messages of another room".into(), 1)]);
@@ -257,15 +261,15 @@ fn who_is_excused_may_miss_messages() {
     let mut world = world(P1, 2, &[(0, 5)]);
     let frames = world.frames();
     world.hear(0, &frames.concat()).0.unwrap();
-    world.audience.excuse(&world.books.script, 1);
+    world.audience.excuse(&world.shared.script, 1);
     assert_eq!(world.audience.done(), 5);
-    world.audience.release(&world.books.script);
+    world.audience.release(&world.shared.script);
     world
         .hear(1, &[&frames[0][..], &frames[3], &frames[4]].concat())
         .0
         .unwrap();
-    assert_eq!((world.delivered(), world.books.tally.skipped), (8, 2));
-    world.audience.leave(&mut world.books, 1);
+    assert_eq!((world.delivered(), world.shared.tally.skipped), (8, 2));
+    world.audience.leave(&mut world.shared, 1);
     assert_eq!(world.faults(), []);
 }
 
@@ -328,13 +332,13 @@ fn a_compressed_message_is_inflated_for_one_and_compared_for_the_others() {
     };
     world.hear(0, &frames.concat()).0.unwrap();
     assert_eq!(learned(&world), [0, 2, 3, 5]);
-    // Whoever compares needs no session.
+    // A receiver that compares needs no session.
     for frame in &frames {
         world.hear(1, frame).0.unwrap();
         assert!(world.audience.receivers[1].detour.is_none());
     }
     assert_eq!(world.delivered(), 12);
-    world.audience.release(&world.books.script);
+    world.audience.release(&world.shared.script);
     assert_eq!(learned(&world), Vec::<u64>::new());
 }
 
@@ -359,15 +363,15 @@ fn publishers_in_another_process_may_be_ahead() {
     let (world_there, frames) = deflated_world(P1, 1);
     let (mut world, _) = deflated_world(P1, 0);
     world.audience = Audience::new(40, P1);
-    (0..2).for_each(|_| world.audience.join(&world.books.script, None));
+    (0..2).for_each(|_| world.audience.join(&world.shared.script, None));
     world.audience.follow();
     for receiver in 0..2 {
         world.hear(receiver, &frames.concat()).0.unwrap();
     }
     assert_eq!((world.delivered(), world.faults()), (12, vec![]));
     assert_eq!(world.audience.done(), world_there.audience.published());
-    world.audience.leave(&mut world.books, 1);
-    world.audience.end_at(&mut world.books, 8);
+    world.audience.leave(&mut world.shared, 1);
+    world.audience.end_at(&mut world.shared, 8);
     assert_eq!(
         world.faults(),
         [("messages that did not come before the end".into(), 4)]
@@ -378,14 +382,14 @@ fn publishers_in_another_process_may_be_ahead() {
 fn nobody_is_so_far_ahead_as_a_damaged_number_says() {
     let (mut world, _) = deflated_world(P1, 0);
     world.audience = Audience::new(40, P1);
-    world.audience.join(&world.books.script, None);
+    world.audience.join(&world.shared.script, None);
     world.audience.follow();
     let fields = Fields {
         publisher: 40,
         sequence: 1 << 35,
     };
     let mut payload = Vec::new();
-    world.books.script.write_payload(fields, &mut payload);
+    world.shared.script.write_payload(fields, &mut payload);
     let mut frame = Vec::new();
     Role::Server.write_frame(true, OpCode::Binary, &payload, &mut frame);
     world.hear(0, &frame).0.unwrap();

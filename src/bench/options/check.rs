@@ -1,5 +1,5 @@
 //! What is wrong with a command line as a whole: settings that don't go together, or that ask for
-//! more than a slip of the finger should get.
+//! more than a typing error should get.
 
 use super::value::CONNECTIONS_MAX;
 use super::{
@@ -9,9 +9,9 @@ use super::{LoadOptions, MessageOptions, TargetOptions, VoiceOptions};
 use crate::bench::failure::Failure;
 use crate::bench::payload::PUBLISHERS_MAX;
 
-/// Bytes of messages outstanding: the client keeps them until everybody has had them.
+/// Bytes of messages outstanding: the client keeps them until every receiver has them.
 const OUTSTANDING_BYTES_MAX: usize = 1 << 30;
-/// Of each publisher in each of its listeners the client keeps how far it got, in 8 bytes.
+/// Pairs of a publisher and a receiver: for each, the client keeps a position of 8 bytes.
 const POSITIONS_MAX: usize = 1 << 27;
 /// A frame's header and its mask.
 const HEADER_BYTES_MAX: usize = 14;
@@ -134,7 +134,7 @@ impl SlowOptions {
             self.stalled < self.voices.readers || self.voices.publishers_hear_each_other();
         if !is_anybody_left {
             return Err(Failure::usage(
-                "nobody would be left who reads: take a smaller --stalled, or more --readers",
+                "no reader would be left: take a smaller --stalled, or more --readers",
             ));
         }
         self.voices.extent(1, self.window).check(message)
@@ -172,8 +172,8 @@ impl VoiceOptions {
         match self.readers > 0 || self.publishers_hear_each_other() {
             true => Ok(()),
             false => Err(Failure::usage(
-                "nobody would hear anything: there are no --readers, and the publisher does not \
-                 hear itself",
+                "nothing would be delivered: there are no --readers, and the publisher does not \
+                 get its own messages",
             )),
         }
     }
@@ -203,7 +203,7 @@ impl TargetOptions {
         }
     }
 
-    /// For scenarios whose rooms may be shared among processes if there is one only.
+    /// For scenarios that can share a room among processes, if they have only that one.
     fn check_shared(&self, rooms: usize) -> Result<(), Failure> {
         match rooms {
             1 => Ok(()),
@@ -219,7 +219,7 @@ impl TargetOptions {
         }
     }
 
-    /// A URL that nobody connects to is a mistake.
+    /// A URL that no connection uses is a mistake.
     fn check_urls(&self, users: usize, of_what: &str) -> Result<(), Failure> {
         self.check_host()?;
         match self.urls.len() {
@@ -298,7 +298,7 @@ mod tests {
             ("fanout ws://h -p -1", "expected a number from 1 on"),
             (
                 "fanout ws://h -r 0 --no-self-echo",
-                "nobody would hear anything",
+                "nothing would be delivered",
             ),
             (
                 "paced ws://h --rate 0.1 -d 5s",
@@ -319,7 +319,7 @@ mod tests {
             ),
             (
                 "slow ws://h --stalled 2 -r 2 --no-self-echo",
-                "nobody would be left",
+                "no reader would be left",
             ),
             ("fanout ws://h --text --binary", "cannot be used with"),
             (

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Who reads and who publishes.
+/// Readers and publishers.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(in super::super) struct VoiceOptions {
     /// Connections that only read

@@ -28,8 +28,8 @@ pub(super) mod in_words {
     }
 }
 
-/// Connections that a run may have: more than a machine has ports for, and few enough that a slip of
-/// the finger takes no more memory than there is.
+/// Connections that a run may have: more than a machine has ports for, and few enough that a typing
+/// error takes no more memory than there is.
 pub(super) const CONNECTIONS_MAX: usize = 1_000_000;
 /// Processes of a run: far more than a machine has cores.
 const WORKERS_MAX: usize = 256;
@@ -140,8 +140,8 @@ pub(super) fn parse_size(text: &str) -> Result<usize, String> {
     match bytes.as_usize() {
         size @ PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_LIMIT => Ok(size),
         size if size < PAYLOAD_BYTES_MIN => Err(format!(
-            "a message takes at least {PAYLOAD_BYTES_MIN} bytes, which tell whose it is and its \
-             number"
+            "a message takes at least {PAYLOAD_BYTES_MIN} bytes, which hold its \
+             publisher and its number"
         )),
         _ => Err("at most 64 MiB".into()),
     }

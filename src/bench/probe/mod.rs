@@ -1,5 +1,5 @@
-//! What the system knows: of the server's processes, of the kernel's own memory, and of whatever
-//! else was going on.
+//! What the system says of the server's processes, of the kernel's own memory, and of the load that
+//! other programs were.
 
 mod process;
 mod system;
@@ -81,7 +81,7 @@ impl Probe {
         !self.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
     }
 
-    /// Memory in use now; 0 if nobody is to be looked at.
+    /// Memory in use now; 0 if no process was named.
     pub(super) fn resident(&self) -> u64 {
         let processes = self.processes();
         processes.iter().filter_map(|pid| pid.resident().ok()).sum()
@@ -92,7 +92,7 @@ impl Probe {
         if !self.tree {
             return found;
         }
-        let everybody: Vec<(Pid, Pid)> = fs::read_dir("/proc")
+        let all: Vec<(Pid, Pid)> = fs::read_dir("/proc")
             .into_iter()
             .flatten()
             .filter_map(|entry| process::parse(entry.ok()?.file_name().to_str()).map(Pid))
@@ -101,7 +101,7 @@ impl Probe {
         let mut next = 0;
         while let Some(&parent) = found.get(next) {
             next += 1;
-            for &(pid, its_parent) in &everybody {
+            for &(pid, its_parent) in &all {
                 if its_parent == parent && !found.contains(&pid) {
                     found.push(pid);
                 }
@@ -141,7 +141,7 @@ impl Moment {
 }
 
 /// Bytes for each further connection: the slope of the line through the upper two thirds. What a
-/// server takes once, whoever comes, is not in it.
+/// server takes once, whatever the number of connections, is not in it.
 pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> Option<f64> {
     let points: Vec<(f64, f64)> = steps
         .iter()

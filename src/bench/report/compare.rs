@@ -220,8 +220,8 @@ fn all_well(group: &Group) -> &'static str {
     }
 }
 
-/// Settings that say whom a run was against, and not what it did.
-const WHOM: &[&str] = &["urls", "source", "header", "subprotocol", "pid", "pid_tree"];
+/// Settings that say which server a run was against, and not what it did.
+const TARGET: &[&str] = &["urls", "source", "header", "subprotocol", "pid", "pid_tree"];
 
 /// What two runs did differently, wherever they did it. `limit` stands for a fan-out of its size,
 /// and has fewer settings.
@@ -244,7 +244,7 @@ fn differ_in<'a>(one: &'a Value, other: &'a Value, is_partial: bool, names: &mut
     for (name, _) in fields(one).chain(fields(other)) {
         let (mine, theirs) = (&one[name], &other[name]);
         let is_absent = mine.is_null() || theirs.is_null();
-        if WHOM.contains(&name.as_str()) || is_partial && is_absent {
+        if TARGET.contains(&name.as_str()) || is_partial && is_absent {
             continue;
         }
         if mine.is_object() && theirs.is_object() {

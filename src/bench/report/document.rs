@@ -182,7 +182,7 @@ pub(in super::super) struct Stalled {
     pub(in super::super) resident_bytes_growth: Option<u64>,
     /// How they ended, and how many.
     pub(in super::super) endings: BTreeMap<String, u64>,
-    /// Messages that those who went on had skipped.
+    /// Messages that were skipped for those that went on.
     pub(in super::super) skipped: u64,
 }
 

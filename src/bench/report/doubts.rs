@@ -65,7 +65,7 @@ impl Doubts {
     );
     }
 
-    /// Whose time it was that was measured.
+    /// Shares of the CPU that may have been the client's, another program's or the host's.
     fn of_shares(&mut self, document: &Document, before: &Moment, after: &Moment) {
         let client = document.client.cpu_percent;
         self.add(
@@ -149,19 +149,19 @@ impl Doubts {
         let server = document.server.as_ref();
         let server = server.map(|server| server.resident_bytes_per_connection);
         let kernel = Some(document.kernel.bytes_per_connection);
-        for (whose, each) in [("server", server), ("kernel", kernel)] {
+        for (owner, each) in [("server", server), ("kernel", kernel)] {
             let Some(each) = each else { continue };
             let growth = each.unwrap_or_default() * document.connections.opened as f64;
             self.add(
                 growth < GROWTH_MIN,
                 match each {
                     Some(_) => format!(
-                        "the {whose}'s memory per connection rests on {}: take more \
+                        "the {owner}'s memory per connection rests on {}: take more \
                          --connections, and a fresh process",
                         bytes(growth)
                     ),
                     None => format!(
-                        "the {whose}'s memory did not grow with the connections, or can't be \
+                        "the {owner}'s memory did not grow with the connections, or can't be \
                          read: take more --connections, and a fresh process"
                     ),
                 },

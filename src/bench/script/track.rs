@@ -1,4 +1,4 @@
-//! What one publisher has said so far, kept as long as some receiver still has to hear it.
+//! What one publisher has sent so far, kept as long as some receiver does not have it.
 
 use super::super::codec::Codec;
 use super::super::payload::Fields;
@@ -18,7 +18,7 @@ pub(in super::super) struct Track {
     published: u64,
     /// When its messages were sent, or due; oldest first.
     batches: VecDeque<Batch>,
-    /// The compressed frames of its messages, as far as some receiver has had them.
+    /// The compressed frames of its messages, as far as some receiver has them.
     learned: VecDeque<Option<Box<[u8]>>>,
     /// The message of `learned[0]`.
     learned_base: u64,
@@ -67,7 +67,7 @@ impl Track {
         self.on_sent(at);
     }
 
-    /// Takes messages as published that somebody else has sent.
+    /// Takes messages as published that another process has sent.
     pub(in super::super) fn expect(
         &mut self,
         script: &Script,
@@ -98,7 +98,7 @@ impl Track {
         }
     }
 
-    /// All frames from a position on; a position that nobody needs any more has none.
+    /// All frames from a position on; a position that is not needed any more has none.
     #[inline]
     pub(in super::super) fn from(&self, position: u64) -> &[u8] {
         position
@@ -107,7 +107,7 @@ impl Track {
             .unwrap_or_default()
     }
 
-    /// A server that compresses once for everybody, or always in the same way, sends the same bytes
+    /// A server that compresses once for all, or always in the same way, sends the same bytes
     /// to each: what one receiver inflated need only be compared for the others.
     pub(in super::super) fn learn(&mut self, sequence: u64, message: Message) {
         let Some(place) = sequence.checked_sub(self.learned_base) else {

@@ -46,7 +46,7 @@ pub(super) fn read(
                         handshakes: rooms.handshakes,
                         failed: Default::default(),
                         endings: rooms.endings,
-                        tally: rooms.books.tally,
+                        tally: rooms.shared.tally,
                     });
                 }
             }
@@ -66,7 +66,7 @@ pub(super) fn read(
             control.send(&Answer::Opened(driver.links.open_count()))?;
         }
         rooms.settle_all();
-        // Nobody waits for a worker whose readers have all gone.
+        // No message waits for a worker without any reader left.
         let done = match rooms.is_empty() {
             true => u64::MAX,
             false => rooms.done(),

@@ -15,7 +15,7 @@ const PLACES_PER_SET: usize = 8;
 /// New connections by address, for those that some came from lately.
 ///
 /// A set has places of its own for seven addresses. One more shares the last place with all others
-/// that the set has no room for: so a flood from very many addresses is bounded, too.
+/// that the set has no place for: so a flood from very many addresses is bounded, too.
 #[derive(Debug)]
 pub(super) struct AcceptRates {
     places: Box<[Place]>,
@@ -117,7 +117,7 @@ mod tests {
         }
         // One each for those that have a place, and a burst for each of those that are shared.
         assert_eq!(passed, SETS * (PLACES_PER_SET - 1) + SETS * 5);
-        // Once all are at rest, there is room again.
+        // Once all are at rest, there are places again.
         assert!(rates.take(ip("::1"), bucket, Tick(70)));
     }
 }

@@ -106,7 +106,7 @@ fn a_forwarded_request_is_its_clients_until_it_is_answered() {
     assert_ne!(gate.client(Slot(0)), proxy);
     gate.end_request(Slot(0), peer(9));
     assert_eq!(gate.client(Slot(0)), proxy);
-    // What opens a WebSocket is counted, and is nobody else's afterwards.
+    // What opens a WebSocket is counted, and is no other client's afterwards.
     gate.begin_request(Slot(0), &head);
     assert_eq!(gate.on_upgrade(Slot(0), NOW), Ok(()));
     assert!(!gate.is_forwarded(Slot(0), &head));

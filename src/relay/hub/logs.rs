@@ -1,6 +1,6 @@
 //! All logs and their memory: what is trimmed, at the end of a turn, to what a member still needs.
 
-use super::super::ids::VariantKey;
+use super::super::ids::{TopicKey, VariantKey};
 use super::super::limits::{Limits, TOPIC_SLOTS_PER_PAGE};
 use super::super::seat::Seats;
 use super::topics::Topics;
@@ -17,18 +17,6 @@ pub(in crate::relay) struct Publication<'a> {
     pub(in crate::relay) origin: u64,
     pub(in crate::relay) kind: MessageKind,
     pub(in crate::relay) payload: &'a [u8],
-}
-
-impl<'a> Publication<'a> {
-    /// A message for all members.
-    pub(in crate::relay) fn of_all(kind: MessageKind, payload: &'a [u8]) -> Self {
-        Publication {
-            excluded_from: VariantKey::NONE,
-            origin: 0,
-            kind,
-            payload,
-        }
-    }
 }
 
 /// Topics with their logs, and the memory that these take. See the [module](self).
@@ -128,16 +116,17 @@ impl Logs {
     }
 
     /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, without
-    /// members.
-    pub(super) fn tidy(&mut self, seats: &impl Seats) {
+    /// members. `on_end` is told of such topics.
+    pub(super) fn tidy(&mut self, seats: &impl Seats, mut on_end: impl FnMut(TopicKey, &str)) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
             self.topics[key].touched = false;
             self.trim(seats, key);
             self.note_retaining(key);
             let variant = &self.topics[key];
-            if variant.is_empty() && !variant.dirty && !variant.overfull {
-                self.topics.remove(key);
+            let is_over = variant.is_empty() && !variant.dirty && !variant.overfull;
+            if is_over && let Some((key, topic)) = self.topics.remove(key) {
+                on_end(key, topic.name());
             }
         }
         // The list is used in every turn; what a crowd of topics made of it is given back.

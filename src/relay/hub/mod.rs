@@ -22,12 +22,14 @@
 //! - A member that is to have no more than was there at its close lags until it leaves.
 
 mod compressors;
+mod elsewhere;
 mod encoding;
 mod figures;
 mod laggards;
 mod lapping;
 mod logs;
 mod meter;
+mod numbers;
 mod reading;
 mod topics;
 mod variant;
@@ -38,6 +40,7 @@ pub(super) use encoding::Encoding;
 pub(super) use figures::TopicFigures;
 pub(super) use lapping::{Fate, Lapped};
 pub(super) use logs::Publication;
+pub(super) use numbers::{Missing, Place};
 
 use super::ids::{MessageId, Slot, TopicKey, VariantKey};
 use super::limits::{Limits, Pace};
@@ -82,9 +85,10 @@ impl Hub {
         self.compressors.set_stopwatch(stopwatch);
     }
 
-    /// Ends a turn: logs give back what no member needs, and topics without members end.
-    pub(super) fn end_turn(&mut self, seats: &impl Seats) {
-        self.logs.tidy(seats);
+    /// Ends a turn: logs give back what no member needs, and topics without members end, which `on_end` is
+    /// told.
+    pub(super) fn end_turn(&mut self, seats: &impl Seats, on_end: impl FnMut(TopicKey, &str)) {
+        self.logs.tidy(seats, on_end);
         self.compressors.end_turn();
     }
 
@@ -115,13 +119,9 @@ impl Hub {
         self.logs.topics[seat.variant].topic
     }
 
-    /// The message of a topic that was appended last: its number is how many there were.
+    /// The message of a topic that was appended last.
     pub(super) fn last_message(&self, topic: TopicKey) -> MessageId {
-        let topic = &self.logs.topics[topic];
-        MessageId {
-            epoch: topic.epoch,
-            number: topic.meter.messages(),
-        }
+        self.logs.topics[topic].last_message()
     }
 
     /// A reader joins a topic at its live end. The topic begins, if it did not exist.
@@ -230,12 +230,14 @@ impl Hub {
 
     /// Bytes that may still be appended to a topic before all of its members were served: a quarter of what it
     /// retains, so that what a turn brings never laps a reader whose socket is not full. None while its
-    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it.
+    /// log, or all logs, are over their bound: so what one read brings is all that may exceed it. None
+    /// either while the topic is halted.
     pub(super) fn free_bytes(&self, topic: TopicKey, limits: &Limits) -> usize {
-        if self.logs.is_overfull(limits) {
+        let topic = &self.logs.topics[topic];
+        if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let unsettled_bytes = self.logs.topics[topic]
+        let unsettled_bytes = topic
             .variants()
             .map(|key| match &self.logs.topics[key] {
                 variant if variant.overfull => u64::MAX,

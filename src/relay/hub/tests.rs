@@ -165,7 +165,7 @@ impl World {
             visits += 1;
         }
         assert!(visits <= pace.visits_per_turn);
-        self.hub.end_turn(&self.seats);
+        self.hub.end_turn(&self.seats, |_, _| {});
     }
 
     fn lap(&mut self) {
@@ -372,20 +372,15 @@ proptest! {
     }
 }
 
-#[test]
-fn a_turn_visits_a_part_of_each_topic() {
-    let pace = Pace {
-        visits_per_turn: 3,
-        topic_visits_per_turn: 2,
-        ..Pace::default()
-    };
+/// Four members in each topic, and a frame of 40 bytes for each: how many of them have had it after each turn.
+fn served_by_turns(pace: Pace) -> Vec<(usize, usize)> {
     let mut world = World::new(limits(SlowPolicy::Close, pace));
     let [lobby, news] = TOPICS.map(|topic| {
         let join = |world: &mut World| world.join(topic, Encoding::Plain, true);
         [0; 4].map(|_| join(&mut world))
     });
-    world.publish(lobby[0], 10);
-    world.publish(news[0], 10);
+    world.publish(lobby[0], 38);
+    world.publish(news[0], 38);
     let mut turns = Vec::new();
     while world.hub.has_work(&world.limits) {
         world.turn(&mut || usize::MAX);
@@ -395,7 +390,37 @@ fn a_turn_visits_a_part_of_each_topic() {
         };
         turns.push((served(&lobby), served(&news)));
     }
-    assert_eq!(turns, [(2, 1), (4, 2), (4, 4)]);
+    turns
+}
+
+#[test]
+fn a_turn_visits_a_part_of_each_topic() {
+    let visits = |visits_per_turn, topic_visits_per_turn| Pace {
+        visits_per_turn,
+        topic_visits_per_turn,
+        ..Pace::default()
+    };
+    assert_eq!(served_by_turns(visits(3, 2)), [(2, 1), (4, 2), (4, 4)]);
+    // Nobody has a second share, even if there is time for it.
+    assert_eq!(served_by_turns(visits(100, 3)), [(3, 3), (4, 4)]);
+    // What one does not need is for the others.
+    assert_eq!(served_by_turns(visits(7, 7)), [(4, 3), (4, 4)]);
+}
+
+#[test]
+fn a_turn_sends_a_part_to_each_topic() {
+    let bytes = |flush_bytes_per_turn, topic_flush_bytes_per_turn| Pace {
+        flush_bytes_per_turn,
+        topic_flush_bytes_per_turn,
+        ..Pace::default()
+    };
+    // The write that reaches the bound is the last.
+    assert_eq!(served_by_turns(bytes(150, 100)), [(3, 1), (4, 4)]);
+    assert_eq!(served_by_turns(bytes(160, 80)), [(2, 2), (4, 4)]);
+    assert_eq!(
+        served_by_turns(bytes(1000, 1)),
+        [(1, 1), (2, 2), (3, 3), (4, 4)]
+    );
 }
 
 #[test]

@@ -3,9 +3,10 @@
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
 //! is encoded that has no reader, and a topic of one member costs the same whatever its member reads.
 
-use super::super::ids::{Epoch, TopicKey, VariantKey};
+use super::super::ids::{Epoch, MessageId, TopicKey, VariantKey};
 use super::encoding::{ENCODINGS, Encoding};
 use super::meter::Meter;
+use super::numbers::{Missing, Numbers, Place};
 use super::variant::Variant;
 use crate::wheel::Tick;
 use hashbrown::HashTable;
@@ -21,8 +22,10 @@ const AT_REST_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Topic {
     name: Box<str>,
-    /// This life of it: messages of another have other ids.
-    pub(super) epoch: Epoch,
+    /// Which its messages are: those of another life of it have other ids.
+    numbers: Numbers,
+    /// It takes nothing in before members that miss messages are closed.
+    pub(super) is_halted: bool,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -44,6 +47,26 @@ pub(super) struct Topics {
 impl Topic {
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The message that was appended last.
+    pub(super) fn last_message(&self) -> MessageId {
+        self.numbers.last(self.meter.messages())
+    }
+
+    /// Where a message stands that was ordered elsewhere.
+    pub(super) fn place(&self, id: MessageId) -> Place {
+        self.numbers.place(self.meter.messages(), id)
+    }
+
+    /// The message that is appended next is that one.
+    pub(super) fn expect(&mut self, id: MessageId) {
+        self.numbers.expect(self.meter.messages(), id);
+    }
+
+    /// The message that is appended next is the one after that.
+    pub(super) fn go_on_after(&mut self, id: MessageId) -> Option<Missing> {
+        self.numbers.go_on_after(self.meter.messages(), id)
     }
 
     /// Its variants by the number of their encoding, `NONE` where there is none.
@@ -103,9 +126,11 @@ impl Topics {
         let hash = self.hasher.hash_one(name);
         // The hash of a count that never repeats, by a secret key, is as good as chance.
         self.epochs += 1;
+        let epoch = Epoch::of(self.hasher.hash_one(self.epochs));
         let key = self.topics.insert(Topic {
             name: name.into(),
-            epoch: Epoch::of(self.hasher.hash_one(self.epochs)),
+            numbers: Numbers::begin(epoch),
+            is_halted: false,
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
@@ -116,17 +141,16 @@ impl Topics {
         TopicKey(key)
     }
 
-    /// Removes a variant, and the topic along with its last one.
-    pub(super) fn remove(&mut self, key: VariantKey) {
+    /// Removes a variant, and the topic along with its last one: then that is returned.
+    pub(super) fn remove(&mut self, key: VariantKey) -> Option<(TopicKey, Topic)> {
         let variant = self.variants.remove(key.0 as usize);
         let topic = &mut self.topics[variant.topic.0 as usize];
         topic.variants[variant.encoding as usize] = VariantKey::NONE;
-        if topic.variants == [VariantKey::NONE; ENCODINGS] {
-            self.remove_topic(variant.topic.0);
-        }
+        let is_last = topic.variants == [VariantKey::NONE; ENCODINGS];
+        is_last.then(|| (variant.topic, self.remove_topic(variant.topic.0)))
     }
 
-    fn remove_topic(&mut self, key: u32) {
+    fn remove_topic(&mut self, key: u32) -> Topic {
         let topic = self.topics.remove(key as usize);
         let hash = self.hasher.hash_one(&*topic.name);
         if let Ok(entry) = self.by_name.find_entry(hash, |&other| other == key) {
@@ -137,6 +161,7 @@ impl Topics {
             self.variants = Slab::new();
             self.by_name = HashTable::new();
         }
+        topic
     }
 }
 
@@ -185,7 +210,7 @@ mod tests {
         for (n, &key) in keys.iter().enumerate() {
             assert_eq!(find_or_insert(&mut topics, &name(n), Encoding::Plain), key);
         }
-        keys.iter().for_each(|&key| topics.remove(key));
+        keys.iter().for_each(|&key| drop(topics.remove(key)));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
     }
 

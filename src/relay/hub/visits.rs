@@ -103,4 +103,24 @@ mod tests {
             "{per_write:?}"
         );
     }
+
+    #[test]
+    fn a_mean_is_rounded_to_the_next_message() {
+        let mut per_write = Histogram::default();
+        let mut visits = Visits::from(100);
+        visits.count(1, 101);
+        visits.end_round(&mut per_write, 1, 102, false);
+        // One was brought 1, the other 2.
+        assert_eq!((per_write.count(), per_write.sum()), (2, 4));
+    }
+
+    #[test]
+    fn members_who_are_passed_over_have_no_part_in_what_was_gained() {
+        let mut per_write = Histogram::default();
+        let mut visits = Visits::from(100);
+        visits.count(2, 102);
+        visits.passed = 2;
+        visits.end_round(&mut per_write, 2, 102, true);
+        assert_eq!((per_write.count(), per_write.sum()), (2, 4));
+    }
 }

@@ -86,7 +86,7 @@ impl Outbox {
         self.last_pong = Some(offset);
     }
 
-    /// Gives up the room of what was sent, once that is the larger part: a peer that reads a little at
+    /// Gives up the memory of what was sent, once that is the larger part: a peer that reads a little at
     /// a time can keep the outbox from ever being empty.
     fn forget_sent(&mut self) {
         if self.sent > self.bytes.len() / 2 {
@@ -172,9 +172,36 @@ mod tests {
     }
 
     #[test]
+    fn it_enters_where_it_is_told() {
+        let mut outbox = Outbox::default();
+        outbox.push_control(OpCode::Ping, &[]);
+        outbox.enter_at(Position(7));
+        assert_eq!(outbox.at(Position(3)), Position(7));
+        assert_eq!(outbox.at(Position(9)), Position(9));
+    }
+
+    #[test]
+    fn room_is_given_up_once_the_larger_part_of_it_was_sent() {
+        let mut outbox = Outbox::default();
+        (0..10).for_each(|_| outbox.push_pong(&[1], 100));
+        outbox.advance(15);
+        outbox.push_pong(&[1], 100);
+        assert_eq!(
+            (outbox.bytes.len(), outbox.sent),
+            (33, 15),
+            "it is the half"
+        );
+        outbox.advance(2);
+        outbox.push_pong(&[1], 100);
+        assert_eq!((outbox.bytes.len(), outbox.sent), (19, 0));
+    }
+
+    #[test]
     fn it_owns_nothing_once_it_has_left() {
         let mut outbox = Outbox::default();
         outbox.push_control(OpCode::Ping, &[]);
+        outbox.advance(0);
+        assert!(!outbox.is_under_way() && outbox.capacity() >= 2);
         outbox.advance(1);
         assert!(outbox.is_under_way() && !outbox.is_empty());
         outbox.advance(1);

@@ -1,10 +1,10 @@
 //! What happens when nothing happens: whose time is up, and what that means.
 //!
 //! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
-//! a deadline off, such as hearing from a peer, only stores a tick; the entry finds out when it
+//! a deadline off, such as a byte from a peer, only stores a tick; the entry finds out when it
 //! fires, and arms itself again.
 //!
-//! No peer is judged for what it may have said and was not heard for: timers go by the time up to
+//! No peer is ended for silence while bytes of it wait to be read: timers go by the time up to
 //! which everything that came was [reported](super::reported), and a connection with something to be
 //! read is read first.
 
@@ -128,7 +128,7 @@ impl Peers {
                 Due::Nothing
             }
             Life::Open(_) if limits.idle_timeout.is_some_and(is_idle) => Due::Idle,
-            Life::Open(Wait::Room { .. }) => self.probe(slot, now),
+            Life::Open(Wait::Writable { .. }) => self.probe(slot, now),
             Life::Open(Wait::Pong { .. }) if is_ping_left => Due::Dead,
             // The ping waits for its turn, and the peer for the ping.
             Life::Open(Wait::Pong { asked }) => {
@@ -177,11 +177,11 @@ impl Peers {
         }
     }
 
-    /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
+    /// Finds out whether a reader takes anything. A socket says that it is writable only when a third of
     /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
     fn probe(&mut self, slot: Slot, now: Tick) -> Due {
         self.connections[slot].flags.set(Flag::Probing);
-        self.on_room(slot, now);
+        self.on_writable(slot, now);
         Due::Nothing
     }
 }

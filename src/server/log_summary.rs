@@ -1,7 +1,6 @@
-//! Refusals and failed connections, for the log: one line each for whoever looks closely, and for
-//! everybody else what it comes to.
+//! Refusals and failed connections, for the log: a line each at debug, and a summary above it.
 //!
-//! Each is a line at debug, with reason and peer. What concerns the operator, such as pages of an
+//! A line has the reason and the peer. What concerns the operator, such as pages of an
 //! origin that may not connect, is a warning when it first happens; so is what happens often, as
 //! one line for each ten seconds. So an attacker can't fill the disk, nor hide in it.
 
@@ -21,7 +20,7 @@ const MANY: u64 = 100;
 
 /// Counts what happened in the window that is open.
 #[derive(Debug, Default)]
-pub(super) struct Digest {
+pub(super) struct LogSummary {
     /// When it was opened; `None` while nothing has happened.
     began: Option<Tick>,
     refused: [Tally; Reason::ALL.len()],
@@ -36,8 +35,8 @@ struct Tally {
     example: String,
 }
 
-impl Digest {
-    /// Takes in what happened to somebody.
+impl LogSummary {
+    /// Takes in what happened to a connection.
     pub(super) fn handle_notice(
         &mut self,
         now: Tick,
@@ -106,11 +105,11 @@ impl Digest {
         if let Some(summary) = self.summary(now) {
             log::warn!("{summary}");
         }
-        *self = Digest::default();
+        *self = LogSummary::default();
     }
 
-    /// What is worth a line: many of whatever kind, or several of what concerns the operator, of
-    /// whom the first was a line already.
+    /// What is worth a line: many of any kind, or several of what concerns the operator; the first of
+    /// those was a line already.
     fn summary(&self, now: Tick) -> Option<String> {
         let period = shown_period(self.began?, now);
         let refused = Reason::ALL.iter().map(|reason| reason.label());
@@ -191,37 +190,37 @@ mod tests {
         }
     }
 
-    fn notice(digest: &mut Digest, notice: &Notice, times: u64) {
+    fn notice(summary: &mut LogSummary, notice: &Notice, times: u64) {
         for port in 0..times {
             let peer = || PeerAddress::Tcp(([192, 0, 2, 1], port as u16 + 1).into());
-            digest.handle_notice(Tick(7), notice, peer);
+            summary.handle_notice(Tick(7), notice, peer);
         }
     }
 
     #[test]
     fn a_few_are_not_worth_a_line() {
-        let mut digest = Digest::default();
-        assert_eq!(digest.due(), None);
-        notice(&mut digest, &refusal(Reason::NoUpgrade), 99);
-        assert_eq!(digest.due(), Some(Tick(7 + WINDOW_TICKS)));
-        assert_eq!(digest.summary(Tick(107)), None);
-        digest.handle_time(Tick(7 + WINDOW_TICKS));
-        assert_eq!(digest.due(), None);
+        let mut summary = LogSummary::default();
+        assert_eq!(summary.due(), None);
+        notice(&mut summary, &refusal(Reason::NoUpgrade), 99);
+        assert_eq!(summary.due(), Some(Tick(7 + WINDOW_TICKS)));
+        assert_eq!(summary.summary(Tick(107)), None);
+        summary.handle_time(Tick(7 + WINDOW_TICKS));
+        assert_eq!(summary.due(), None);
     }
 
     #[test]
     fn many_are_summed_up() {
-        let mut digest = Digest::default();
+        let mut summary = LogSummary::default();
         let dead = Notice::Ended {
             cause: Cause::Dead,
             code: 1006,
             why: "".into(),
         };
-        notice(&mut digest, &refusal(Reason::NoUpgrade), 104);
-        notice(&mut digest, &refusal(Reason::Origin), 1100);
-        notice(&mut digest, &dead, 3);
+        notice(&mut summary, &refusal(Reason::NoUpgrade), 104);
+        notice(&mut summary, &refusal(Reason::Origin), 1100);
+        notice(&mut summary, &dead, 3);
         assert_eq!(
-            digest.summary(Tick(107)).unwrap(),
+            summary.summary(Tick(107)).unwrap(),
             "in 10 s: 1204 requests refused (1100 origin, 104 no_upgrade); 3 connections failed \
              (3 dead); the first of the most frequent: 403 Forbidden: No. from 192.0.2.1:1"
         );
@@ -229,28 +228,28 @@ mod tests {
 
     #[test]
     fn a_window_that_is_cut_short_says_how_long_it_was() {
-        let mut digest = Digest::default();
-        notice(&mut digest, &refusal(Reason::NoUpgrade), 100);
+        let mut summary = LogSummary::default();
+        notice(&mut summary, &refusal(Reason::NoUpgrade), 100);
         for (now, start) in [
             (7, "in 0.1 s: 100 requests"),
             (10, "in 0.3 s: 100 requests"),
             (27, "in 2 s: 100 requests"),
-            // Whoever was busy looked late.
+            // A busy loop looks late.
             (120, "in 11.3 s: 100 requests"),
         ] {
-            let summary = digest.summary(Tick(now)).unwrap();
+            let summary = summary.summary(Tick(now)).unwrap();
             assert!(summary.starts_with(start), "{summary}");
         }
     }
 
     #[test]
     fn the_operators_affairs_are_summed_up_from_the_second_on() {
-        let mut digest = Digest::default();
-        notice(&mut digest, &refusal(Reason::Origin), 1);
-        assert_eq!(digest.summary(Tick(107)), None);
-        notice(&mut digest, &refusal(Reason::Origin), 1);
+        let mut summary = LogSummary::default();
+        notice(&mut summary, &refusal(Reason::Origin), 1);
+        assert_eq!(summary.summary(Tick(107)), None);
+        notice(&mut summary, &refusal(Reason::Origin), 1);
         assert!(
-            digest
+            summary
                 .summary(Tick(107))
                 .unwrap()
                 .contains("2 requests refused (2 origin)")

@@ -1,0 +1,120 @@
+//! What the link to an engine brings, and what it is told.
+
+use super::super::Relay;
+use super::super::hooks::Published;
+use super::super::hub::Place;
+use super::super::ids::{MessageId, Origin, VariantKey};
+use super::{Interest, Offer};
+
+/// What became of a message that was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is on its way to everybody in its topic.
+    Appended,
+    /// There is no such topic: nobody here is in it.
+    Nobody,
+    /// The topic's readers are past it. It was committed before, or said to be missing.
+    Repeated,
+    /// The topic has no room before its members were served: commit it again in the next turn, and what follows it in
+    /// that topic after it, discontinuities too. Other topics go on.
+    Later,
+    /// It is not the one after the topic's last, which is this. Nothing has changed: commit what is missing, or say with
+    /// [`Relay::discontinuity`] that it won't come, and then commit this again.
+    Missing(MessageId),
+}
+
+/// A message of the program that embeds the relay has its place in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The number of its offer.
+    pub offer: u64,
+    /// Which message it is, if that is known.
+    pub id: Option<MessageId>,
+}
+
+impl Relay {
+    /// A message has its place in its topic's order: the next one. Nothing is appended otherwise, and each once.
+    ///
+    /// Its offer is settled if it was this relay's, unless it is to be committed again: though nobody reads the topic
+    /// here, and though its readers are past it.
+    pub fn commit(&mut self, id: MessageId, message: &Offer<'_>) -> Committed {
+        debug_assert!(self.feed.elsewhere.is_some(), "messages are ordered here");
+        let committed = match self.hub.find(message.topic) {
+            None => Committed::Nobody,
+            Some(key) => match self.hub.place(key, id) {
+                Place::Past => Committed::Repeated,
+                Place::Beyond => return Committed::Missing(self.hub.last_message(key)),
+                Place::Next if self.hub.free_bytes(key, &self.limits) == 0 => {
+                    return Committed::Later;
+                }
+                Place::Next => {
+                    self.hub.expect(key, id);
+                    let excluded = self.excluded_by(message.origin);
+                    self.append(key, excluded, message.kind, message.payload);
+                    debug_assert_eq!(self.hub.last_message(key), id);
+                    Committed::Appended
+                }
+            },
+        };
+        if message.origin.party == self.feed.party {
+            self.settle_offer(message.number, Some(id));
+        }
+        committed
+    }
+
+    /// An offer of this relay's has its place, by which it is this message, if that is known. Its commit may come later
+    /// or not at all. Hooks don't hear of a message without an id.
+    pub fn settle_offer(&mut self, number: u64, id: Option<MessageId>) {
+        let Some(elsewhere) = &mut self.feed.elsewhere else {
+            return;
+        };
+        let Some(kept) = elsewhere.offers.settle(number) else {
+            return;
+        };
+        let Some(sender) = kept.sender else {
+            elsewhere.settled.push_back(Settled { offer: number, id });
+            return;
+        };
+        if let (Some(hooks), Some(id)) = (&mut self.hooks.0, id) {
+            let message = Published {
+                id,
+                topic: &kept.topic,
+                kind: kept.kind,
+                payload: &kept.payload,
+            };
+            hooks.on_message(sender, &message);
+        }
+    }
+
+    /// The next topic that got its first reader here, or has lost its last, since the last time that it was told of.
+    pub fn poll_interest(&mut self) -> Option<Interest> {
+        self.feed.elsewhere.as_mut()?.interests.poll()
+    }
+
+    /// The next message that is to travel.
+    pub fn poll_offer(&mut self) -> Option<Offer<'_>> {
+        self.feed.elsewhere.as_mut()?.offers.poll()
+    }
+
+    /// All that is unsettled is to travel again, from the oldest on: it may be lost.
+    pub fn offer_again(&mut self) {
+        if let Some(elsewhere) = &mut self.feed.elsewhere {
+            elsewhere.offers.rewind();
+        }
+    }
+
+    /// What became of a message that was [offered](Relay::offer), in the order in which that was settled.
+    pub fn poll_settled(&mut self) -> Option<Settled> {
+        self.feed.elsewhere.as_mut()?.settled.pop_front()
+    }
+
+    /// What the sender of a message reads, if it is one of ours, is here still, and does not want it back.
+    fn excluded_by(&self, origin: Origin) -> Option<(VariantKey, u64)> {
+        let elsewhere = self.feed.elsewhere.as_ref()?;
+        if origin.party != self.feed.party {
+            return None;
+        }
+        let &slot = elsewhere.excluded.get(&origin.number)?;
+        Some((self.peers[slot].seat.variant, origin.number))
+    }
+}
