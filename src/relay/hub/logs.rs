@@ -110,9 +110,7 @@ impl Logs {
 
     /// Gives back what of a log no member needs.
     pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey) {
-        let variant = &mut self.topics[key];
-        let head = variant.needed_from(seats);
-        variant.log.trim(&mut self.pool, head);
+        self.topics[key].trim(&mut self.pool, seats);
     }
 
     /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, without
@@ -120,11 +118,13 @@ impl Logs {
     pub(super) fn tidy(&mut self, seats: &impl Seats, mut on_end: impl FnMut(TopicKey, &str)) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
-            self.topics[key].touched = false;
-            self.trim(seats, key);
-            self.note_retaining(key);
-            let variant = &self.topics[key];
+            let variant = &mut self.topics[key];
+            variant.touched = false;
+            variant.trim(&mut self.pool, seats);
             let is_over = variant.is_empty() && !variant.dirty && !variant.overfull;
+            if variant.laggards.len() != variant.lagging_noted as usize {
+                self.note_retaining(key);
+            }
             if is_over && let Some((key, topic)) = self.topics.remove(key) {
                 on_end(key, topic.name());
             }
@@ -135,7 +135,7 @@ impl Logs {
         }
     }
 
-    /// Keeps the list of variants with lagging members, and the number of these.
+    /// Keeps the list of variants with lagging members, and the number of these, which has changed.
     fn note_retaining(&mut self, key: VariantKey) {
         let variant = &mut self.topics[key];
         let lagging = variant.laggards.len() as u32;

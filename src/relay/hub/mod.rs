@@ -237,14 +237,13 @@ impl Hub {
         if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let unsettled_bytes = topic
-            .variants()
-            .map(|key| match &self.logs.topics[key] {
-                variant if variant.overfull => u64::MAX,
-                variant => variant.unsettled_bytes(),
-            })
-            .max()
-            .unwrap_or_default();
+        let mut unsettled_bytes = 0;
+        for variant in topic.variants().map(|key| &self.logs.topics[key]) {
+            if variant.overfull {
+                return 0;
+            }
+            unsettled_bytes = variant.unsettled_bytes().max(unsettled_bytes);
+        }
         let quarter = limits.topic_log_bytes_max / 4;
         quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
     }

@@ -20,7 +20,7 @@ use super::super::seat::{MemberIndex, Seat, Seats};
 use super::encoding::Encoding;
 use super::laggards::Laggards;
 use super::visits::Visits;
-use crate::log::{Boundary, Log, Position};
+use crate::log::{Boundary, Log, Pool, Position};
 use crate::metrics::Histogram;
 
 /// One encoding of a topic. See the [module](self).
@@ -226,10 +226,11 @@ impl Variant {
         self.settled == self.log.tail()
     }
 
-    /// The oldest position that a member still needs.
-    pub(super) fn needed_from(&mut self, seats: &impl Seats) -> Position {
+    /// Gives back what of the log no member needs.
+    pub(super) fn trim(&mut self, pool: &mut Pool, seats: &impl Seats) {
         let floor = self.laggards.floor(seats);
-        floor.map_or(self.settled, |floor| floor.min(self.settled))
+        let needed_from = floor.map_or(self.settled, |floor| floor.min(self.settled));
+        self.log.trim(pool, needed_from);
     }
 
     /// The oldest position that a member with the walk may stand at.
@@ -241,7 +242,6 @@ impl Variant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Pool;
     use proptest::prelude::*;
 
     #[test]
