@@ -98,6 +98,17 @@ fn memory_for_marks_is_taken_with_the_first_of_a_segment() {
 }
 
 #[test]
+fn spans_end_within_a_segment_where_they_are_to() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
+    append(&mut log, &mut pool, 98, None);
+    append(&mut log, &mut pool, 98, Some(1));
+    for (to, reader, expected) in [(150, None, 150), (150, Some(1), 100), (100, Some(1), 100)] {
+        let spans = log.spans(Position(0), Position(to), reader);
+        assert_eq!(spans.map(|span| span.bytes.len()).sum::<usize>(), expected);
+    }
+}
+
+#[test]
 fn segments_keep_within_their_bound() {
     let (mut log, mut pool) = (Log::default(), Pool::new(10_000, 1 << 30));
     for _ in 0..10 {

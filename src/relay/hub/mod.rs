@@ -22,6 +22,7 @@
 //! - A member that is to have no more than was there at its close lags until it leaves.
 
 mod compressors;
+mod elsewhere;
 mod encoding;
 mod figures;
 mod laggards;
@@ -246,43 +247,6 @@ impl Hub {
             .unwrap_or_default();
         let quarter = limits.topic_log_bytes_max / 4;
         quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
-    }
-}
-
-/// Messages that get their numbers elsewhere.
-impl Hub {
-    /// Where such a message stands in its topic.
-    pub(super) fn place(&self, topic: TopicKey, id: MessageId) -> Place {
-        self.logs.topics[topic].place(id)
-    }
-
-    /// The message that is appended to a topic next is that one.
-    pub(super) fn expect(&mut self, topic: TopicKey, id: MessageId) {
-        self.logs.topics[topic].expect(id);
-    }
-
-    /// The message that is appended to a topic next is the one after that.
-    pub(super) fn go_on_after(&mut self, topic: TopicKey, id: MessageId) -> Option<Missing> {
-        self.logs.topics[topic].go_on_after(id)
-    }
-
-    /// A topic takes nothing in, or does again.
-    pub(super) fn halt(&mut self, topic: TopicKey, is_halted: bool) {
-        self.logs.topics[topic].is_halted = is_halted;
-    }
-
-    /// Slots of a topic's members.
-    pub(super) fn slots(&self, topic: TopicKey) -> impl Iterator<Item = Slot> {
-        let topics = &self.logs.topics;
-        let variants = topics[topic].variants();
-        variants.flat_map(|key| topics[key].slots()).copied()
-    }
-
-    /// Members of a topic that are not to leave once they have what they are owed.
-    pub(super) fn open_members(&self, seats: &impl Seats, topic: TopicKey) -> usize {
-        let topics = &self.logs.topics;
-        let variants = topics[topic].variants();
-        variants.map(|key| topics[key].open_members(seats)).sum()
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::receipt::Receipt;
 use super::*;
 use crate::config::Config;
 use crate::proto::MessageKind;
+use crate::relay::{Committed, Offer};
 use crate::wheel::Tick;
 use mio::{Events, Poll, Token};
 use std::sync::mpsc::{Receiver, channel};
@@ -293,6 +294,38 @@ fn a_receipt_is_settled_by_the_loop_or_by_its_end() {
     for lost in [of_a_hook, unseen] {
         assert_eq!(lost.wait(), Err(ReceiptError::Gone));
     }
+}
+
+/// Where an engine orders messages, a receipt follows the commit, and not the offer.
+#[test]
+fn a_receipt_of_a_message_that_travels_is_settled_when_it_comes_back() {
+    let mut config = Config::default();
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let mut server = Server::bind(&config).unwrap();
+    server.relay.order_elsewhere();
+    server.inbox.start().unwrap();
+    let handle = server.handle();
+    let publish = || handle.publish("topic", MessageKind::Text, "x").unwrap();
+    let early = publish();
+    let [committed, lost] = [publish(), publish()].map(|receipt| elsewhere(|| receipt.wait()));
+    server.handle_mail(Tick(0));
+    server.settle_receipts();
+    assert_eq!(early.wait(), Err(ReceiptError::OnLoop), "it is not settled");
+    let id = "0000001-7".parse().unwrap();
+    server.relay.poll_offer().unwrap();
+    let Offer { number, origin, .. } = server.relay.poll_offer().unwrap();
+    let message = Offer {
+        number,
+        topic: "topic",
+        kind: MessageKind::Text,
+        payload: b"x",
+        origin,
+    };
+    assert_eq!(server.relay.commit(id, &message), Committed::Nobody);
+    server.settle_receipts();
+    assert_eq!(committed.recv_timeout(DEADLINE), Ok(Ok(Some(id))));
+    server.inbox.end();
+    assert_eq!(lost.recv_timeout(DEADLINE), Ok(Err(ReceiptError::Gone)));
 }
 
 /// A thread that waited for a receipt held what the end needed, and the other way round.

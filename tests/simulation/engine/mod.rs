@@ -11,6 +11,7 @@
 //! that; a gap is dealt with at its place; nothing is lost for good; what is unsettled is bounded; and a relay whose
 //! engine is silent comes to rest.
 
+mod ears;
 mod link;
 mod member;
 mod node;

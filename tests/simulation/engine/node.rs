@@ -1,5 +1,6 @@
 //! A relay of several, with its clients, and what it must have appended.
 
+use super::ears::{Ears, Heard};
 use super::link::Link;
 use super::member::{Entry, Member};
 use super::sequencer::{Sequencer, name};
@@ -9,8 +10,7 @@ use crate::random::Random;
 use fanfare::http::Site;
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::{
-    Action, Committed, ConnId, Hooks, Limits, MessageId, Offer, Offered, Party, Published, Relay,
-    Side,
+    Action, Committed, ConnId, Limits, MessageId, Offer, Offered, Party, Relay, Side,
 };
 use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Shares, Told, Turn};
@@ -50,43 +50,6 @@ enum Last {
     /// The topic may have ended since.
     Perhaps(MessageId),
     Known(MessageId),
-}
-
-/// What hooks heard.
-#[derive(Default)]
-struct Heard {
-    members: HashMap<String, usize>,
-    /// Topics that were without members.
-    emptied: BTreeSet<String>,
-    messages: Vec<(ConnId, MessageId, Vec<u8>)>,
-}
-
-struct Ears(Arc<Mutex<Heard>>);
-
-impl Hooks for Ears {
-    fn on_join(&mut self, _: ConnId, topic: &str) {
-        *self
-            .0
-            .lock()
-            .unwrap()
-            .members
-            .entry(topic.into())
-            .or_default() += 1;
-    }
-
-    fn on_leave(&mut self, _: ConnId, topic: &str) {
-        let mut heard = self.0.lock().unwrap();
-        let members = heard.members.get_mut(topic).expect("it joined");
-        *members -= 1;
-        if *members == 0 {
-            heard.emptied.insert(topic.into());
-        }
-    }
-
-    fn on_message(&mut self, id: ConnId, message: &Published<'_>) {
-        let told = (id, message.id, message.payload.to_vec());
-        self.0.lock().unwrap().messages.push(told);
-    }
 }
 
 impl Node {
@@ -336,21 +299,9 @@ impl Node {
         );
         assert!(self.awaited.is_empty(), "somebody waits for a receipt");
         self.members.retain(Member::is_open);
-        let mut told = BTreeSet::new();
-        for (id, message, payload) in &self.heard.lock().unwrap().messages {
-            assert!(told.insert(name(payload)), "a hook hears a message twice");
-            let topics = (0..link.topics.len()).filter_map(|topic| {
-                let index = sequencer.index(topic, *message)?;
-                Some(sequencer.get(topic, index))
-            });
-            let mut topics = topics.filter(|ordered| ordered.payload == *payload);
-            let is_its_own = topics.any(|ordered| ordered.origin == self.relay.origin(*id));
-            assert!(
-                is_its_own,
-                "a hook hears of {message}, which is another message"
-            );
-        }
-        for topic in 0..link.topics.len() {
+        let topics = link.topics.len();
+        let told = (self.heard.lock().unwrap()).check(&self.relay, sequencer, topics);
+        for topic in 0..topics {
             for index in 0..sequencer.len(topic) {
                 let ordered = sequencer.get(topic, index);
                 let name = name(&ordered.payload);
