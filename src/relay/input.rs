@@ -42,7 +42,7 @@ impl Relay {
     }
 
     fn prove_alive(&mut self, slot: Slot) {
-        self.peers.on_heard(slot, self.now);
+        self.peers.on_received(slot, self.now);
     }
 
     /// Takes in what was read from a connection's socket.

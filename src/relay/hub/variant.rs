@@ -7,7 +7,7 @@
 //! was in the log when it began. Each member is in one of two states:
 //! - *with the walk*: at `settled` or later;
 //! - *lagging*: on the list of those with a cursor of their own, which are served as their sockets
-//!   have room, and which the walk passes over.
+//!   have space, and which the walk passes over.
 //!
 //! ```text
 //!   members  [ a  b  c | d  e  f | g ]     a, b and c were visited in this round, d, e and f are

@@ -197,10 +197,10 @@ impl Peers {
     }
 
     /// Something came from a peer.
-    pub(super) fn on_heard(&mut self, slot: Slot, now: Tick) {
+    pub(super) fn on_received(&mut self, slot: Slot, now: Tick) {
         let connection = &mut self.connections[slot];
-        connection.heard = now;
-        connection.life.on_heard();
+        connection.last_byte = now;
+        connection.life.on_received();
     }
 
     /// A connection becomes a WebSocket.

@@ -159,8 +159,8 @@ impl Peers {
     fn deadline(&self, slot: Slot, limits: &Limits) -> Tick {
         let connection = &self.connections[slot];
         let silence = silence(slot, limits.heartbeat_interval);
-        let (heard, active) = (connection.heard, connection.active);
-        connection.life.deadline(limits, heard, active, silence)
+        let (last_byte, active) = (connection.last_byte, connection.active);
+        connection.life.deadline(limits, last_byte, active, silence)
     }
 
     /// Whether what a connection has to say may show that it is in time. A head ends sooner or later;
@@ -171,7 +171,7 @@ impl Peers {
         match connection.life {
             Life::FirstHead { .. } | Life::NextHead { .. } => true,
             Life::Open(_) | Life::Closing { .. } | Life::AwaitClose { .. } => {
-                connection.heard < deadline
+                connection.last_byte < deadline
             }
             Life::Respond { .. } | Life::Linger { .. } | Life::Closed => false,
         }
