@@ -13,7 +13,7 @@
 //!            └► bench ─► config, proto, sys
 //! ```
 //!
-//! - [`proto`] is RFC 6455 and the heads of RFC 9112 as a library, for both roles; [`log`] is what
+//! - [`proto`] is RFC 6455, RFC 7692 and the heads of RFC 9112 as a library, for both roles; [`log`] is what
 //!   makes a broadcast cost nothing per reader; [`wheel`] counts time. None of them does I/O or knows a
 //!   clock.
 //! - [`http`] says what a request is for; [`metrics`] counts; [`proxy`] reads the client's address from what
@@ -26,8 +26,11 @@
 //!   polls, accepts, and passes on what other threads publish.
 //! - [`config`] is the table of all settings, from which flags, variables, files and manual follow;
 //!   [`journal`] is how the process logs.
-//! - `bench` is the load generator, for any WebSocket server: it uses [`proto`] in the client's role. The
-//!   feature of the same name takes it out.
+//! - `bench` is the load generator, for any WebSocket server: it uses [`proto`] in the client's role. A
+//!   build without the feature of that name leaves it out.
+//!
+//! `fuzz` has the bodies of the fuzz targets, which tests replay. A module may also name what lies further
+//! along its arrows, and the server names [`config`] and [`journal`]: `tests/tidy.rs` has the list.
 //!
 //! `docs/architecture.md` begins with a table: to change this, look there.
 

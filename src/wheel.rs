@@ -245,6 +245,12 @@ mod tests {
     }
 
     #[test]
+    fn ticks_are_counted_from_one_to_another() {
+        assert_eq!(Tick(9).since(Tick(4)), 5);
+        assert_eq!(Tick(4).since(Tick(9)), 0, "that one is in the future");
+    }
+
+    #[test]
     fn it_is_small_and_its_slots_are_few() {
         assert_eq!(size_of::<Wheel>(), 16 + SLOTS / 8 + 8);
         assert_eq!(Wheel::new(Tick(0)).slots.len(), SLOTS);

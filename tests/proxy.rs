@@ -383,11 +383,11 @@ fn contradictions_end_the_start_with_2() {
     for (flags, said) in [
         (
             &["--client-address", "proxy-protocol"][..],
-            "name the proxies with --trusted-proxy",
+            "name them with --trusted-proxy",
         ),
         (
             &["--client-address", "forwarded-for"],
-            "name the proxies with --trusted-proxy",
+            "name them with --trusted-proxy",
         ),
         (
             &["--trusted-proxy", "10.0.0.0/8"],

@@ -114,7 +114,7 @@ impl Log {
         if self
             .segments
             .back()
-            .is_none_or(|last| last.room() < frame_bytes)
+            .is_none_or(|last| last.free_bytes() < frame_bytes)
         {
             let expected_bytes = match self.segments.back() {
                 // What outgrows a segment goes on in one of the next size.

@@ -98,6 +98,17 @@ fn memory_for_marks_is_taken_with_the_first_of_a_segment() {
 }
 
 #[test]
+fn spans_end_within_a_segment_where_they_are_to() {
+    let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
+    append(&mut log, &mut pool, 98, None);
+    append(&mut log, &mut pool, 98, Some(1));
+    for (to, reader, expected) in [(150, None, 150), (150, Some(1), 100), (100, Some(1), 100)] {
+        let spans = log.spans(Position(0), Position(to), reader);
+        assert_eq!(spans.map(|span| span.bytes.len()).sum::<usize>(), expected);
+    }
+}
+
+#[test]
 fn segments_keep_within_their_bound() {
     let (mut log, mut pool) = (Log::default(), Pool::new(10_000, 1 << 30));
     for _ in 0..10 {
@@ -239,15 +250,15 @@ proptest! {
             let mut cursor = log.head();
             for &bytes in writes.iter().cycle() {
                 let to = log.tail();
-                let mut room = bytes;
+                let mut space = bytes;
                 for span in log.spans(cursor, to, reader) {
-                    let sent = span.bytes.len().min(room);
+                    let sent = span.bytes.len().min(space);
                     seen.extend_from_slice(&span.bytes[..sent]);
-                    room -= sent;
+                    space -= sent;
                 }
-                let sent = bytes - room;
+                let sent = bytes - space;
                 cursor = log.advance(cursor, to, reader, sent);
-                if room > 0 {
+                if space > 0 {
                     break;
                 }
             }
@@ -267,7 +278,7 @@ proptest! {
         let mut starts = Vec::new();
         for &(payload_bytes, sender) in &frames {
             starts.push(log.tail());
-            // Sender 3 hears itself.
+            // Sender 3 gets its own messages.
             append(&mut log, &mut pool, payload_bytes, (sender != 3).then_some(sender));
         }
         starts.push(log.tail());

@@ -88,7 +88,7 @@ impl Relay {
     }
 
     /// An open WebSocket sent a message, or a ping. False if it is one too many: then it begins to
-    /// close, and is not to be heard.
+    /// close, and the message does not count.
     #[inline]
     pub(super) fn take_message(&mut self, slot: Slot) -> bool {
         let taken = self.gate.take_message(slot, self.now);
@@ -96,7 +96,7 @@ impl Relay {
     }
 
     /// An open WebSocket sent bytes. False if they are too many: then it begins to close, and what is
-    /// in them is not to be heard, but for a close frame.
+    /// in them does not count, but for a close frame.
     #[inline]
     pub(super) fn take_bytes(&mut self, slot: Slot, bytes: usize) -> bool {
         let taken = self.gate.take_bytes(slot, bytes, self.now);

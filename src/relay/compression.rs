@@ -2,11 +2,11 @@
 //!
 //! A few bytes may inflate to a thousand times as many, and many bytes to none. So what a turn inflates
 //! is counted, by the larger of a message's two sizes and by its blocks. Once a turn has inflated its
-//! part, a sender of compressed messages is not heard again before the next one, in which such senders come
+//! part, a sender of compressed messages is not read again before the next one, in which such senders come
 //! first.
 //!
 //! A message that takes more than what is left of a turn's part goes on in the next one. Until its end it
-//! has the inflater for itself, and its connection is not heard; others are, with another one.
+//! has the inflater for itself, and its connection is not read; others are, with another inflater.
 
 use super::Relay;
 use super::ids::Slot;

@@ -14,7 +14,7 @@
 //!
 //! A reader that is lapped while it closes, under either [policy](super::SlowPolicy), is told of the gap in place
 //! of why its end was decided: nothing else can show it that it missed something, while a limit or a
-//! rule shows itself again. Only a peer that said good-bye itself hears its own code (RFC 6455 §5.5.1): it
+//! rule shows itself again. Only a peer that said good-bye itself gets its own code back (RFC 6455 §5.5.1): it
 //! wants no more messages. The cause that is counted is the first one.
 
 use super::Relay;

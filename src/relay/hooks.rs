@@ -1,4 +1,4 @@
-//! What a program that embeds the relay may decide, and hear of.
+//! What a program that embeds the relay may decide, and is told.
 
 use super::{ConnId, MessageId, Relay};
 use crate::http::Status;
@@ -13,7 +13,7 @@ pub struct UpgradeRequest<'a> {
     pub head: &'a Head<'a>,
     /// The topic that its path names.
     pub topic: &'a str,
-    /// Who asks: whom a trusted proxy speaks for, otherwise the other end.
+    /// The client: the one that a trusted proxy names, otherwise the peer.
     pub client: PeerAddress,
 }
 
@@ -42,7 +42,7 @@ pub enum Decision {
     Refuse(Status, String),
 }
 
-/// Called by the relay, on its thread: whatever takes long here holds up everybody. All of it has a
+/// Called by the relay, on its thread: a hook that takes long holds up all connections. All of it has a
 /// default, which accepts and ignores; a relay without hooks pays nothing for them.
 ///
 /// A hook may publish, and read the counters, through a [`Handle`](crate::server::Handle): there no

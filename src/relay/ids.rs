@@ -95,7 +95,7 @@ impl Epoch {
 }
 
 impl Party {
-    /// A party that chance draws, by a key that nobody knows.
+    /// A random party: nobody can guess it.
     pub(super) fn draw() -> Self {
         Party(RandomState::new().hash_one(0))
     }

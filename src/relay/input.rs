@@ -42,7 +42,7 @@ impl Relay {
     }
 
     fn prove_alive(&mut self, slot: Slot) {
-        self.peers.on_heard(slot, self.now);
+        self.peers.on_received(slot, self.now);
     }
 
     /// Takes in what was read from a connection's socket.
@@ -75,7 +75,7 @@ impl Relay {
     }
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or
-    /// in the middle of them, only the close frame is heard.
+    /// in the middle of them, only the close frame counts.
     pub(super) fn on_frames(&mut self, slot: Slot, mut input: &mut [u8]) {
         let connection = &mut self.peers[slot];
         let compression = connection.flags.has(Flag::Compression);
@@ -126,6 +126,7 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
+    #[inline]
     fn on_fragment(&mut self, slot: Slot, fragment: Fragment) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
             return Ok(());
@@ -144,6 +145,7 @@ impl Relay {
     }
 
     /// A whole message. One that is compressed is inflated first.
+    #[inline]
     fn on_message(&mut self, slot: Slot, message: Message) -> Result<(), ProtocolError> {
         if message.compressed {
             return self.on_compressed(slot, message);
@@ -152,7 +154,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether a piece of a message is heard. What is over its sender's rate, when it ends, is not.
+    /// Whether a piece of a message counts. The last one of a message over its sender's rate does not.
     fn may_go_on(&mut self, slot: Slot, is_last: bool) -> bool {
         self.is_slot_open(slot) && (!is_last || self.take_message(slot))
     }

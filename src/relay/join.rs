@@ -58,7 +58,7 @@ impl Relay {
         self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
     }
 
-    /// Whether there is room for another WebSocket.
+    /// Whether there may be another WebSocket.
     pub(super) fn has_place(&self) -> bool {
         self.peers.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
     }
@@ -97,7 +97,7 @@ impl Relay {
             hooks.on_join(id, &join.topic);
         }
         self.take_bytes(slot, rest.len());
-        // Who is closed for it has all the room that a close frame needs.
+        // If it is closed for that, there is space for its close frame: one that closes publishes nothing.
         if self.free_bytes_for(slot) >= rest.len() {
             self.on_frames(slot, rest);
         } else {

@@ -1,4 +1,4 @@
-//! The bounds that the relay keeps: what each one protects, and from whom.
+//! The bounds that the relay keeps, and what each one protects.
 
 use crate::proxy::{ClientAddress, Trusted};
 
@@ -25,13 +25,13 @@ pub struct Compression {
 pub struct Limits {
     /// WebSocket connections in all; one more is answered with 503.
     pub connections_max: usize,
-    /// Topics that exist at a time; who would begin one more is answered with 503.
+    /// Topics that exist at a time; a request that would begin one more is answered with 503.
     pub topics_max: usize,
     /// An HTTP request head.
     pub head_bytes_max: usize,
     /// A message, all its fragments together. At most a quarter of `topic_log_bytes_max`.
     pub message_bytes_max: usize,
-    /// What a topic retains for its slowest reader, in each encoding that somebody reads: so it
+    /// What a topic retains for its slowest reader, in each encoding that has a reader: so it
     /// makes no difference to a reader what others have agreed on.
     pub topic_log_bytes_max: usize,
     /// What all topics retain together.
@@ -47,11 +47,11 @@ pub struct Limits {
     pub unsettled_bytes_max: usize,
     /// What becomes of a lapped reader.
     pub slow_policy: SlowPolicy,
-    /// Who may come in, by address.
+    /// Which connections are let in, by address.
     pub admission: Admission,
     /// What one client may send.
     pub rates: Rates,
-    /// Whether permessage-deflate is agreed on with whom offers it, and how messages are compressed.
+    /// Whether permessage-deflate is agreed on with clients that offer it, and how messages are compressed.
     pub compression: Option<Compression>,
     /// Origins whose pages may connect besides the one that the request is for, as
     /// [`check_origin`](crate::proto::http1::check_origin) has them.
@@ -86,7 +86,7 @@ impl Limits {
     pub const UNSETTLED_BYTES_MAX: usize = 16 << 20;
 }
 
-/// Who may come in, by where they come from. The default is everybody.
+/// Which connections are let in, by address. The default is all.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
     /// What the address of a client is.
@@ -110,8 +110,7 @@ pub struct Rates {
     pub bytes_per_second_max: Option<u64>,
 }
 
-/// How much of what there is to do is done at a time, so that a crowd does not hold up everybody
-/// else. The default is the pace of a server.
+/// How much is done at a time, so that many connections don't hold up the others. The default is the pace of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Members of one topic that a turn visits; the walk goes on in the next turn.
@@ -123,8 +122,8 @@ pub struct Pace {
     pub topic_flush_bytes_per_turn: u64,
     /// Bytes that it sends so to those of all topics together.
     pub flush_bytes_per_turn: u64,
-    /// Bytes that a turn sends to those with output of their own who keep up, such as pongs, and as many
-    /// to those who lag; what one of them is owed may exceed it.
+    /// Bytes that a turn sends to connections with output of their own that keep up, such as pongs, and as many
+    /// to those that lag; what one of them is owed may exceed it.
     pub output_bytes_per_turn: u64,
     /// Readers that a turn laps, or fewer where it takes long to know what they missed; while more are to
     /// be, their topics take nothing in.
@@ -133,12 +132,12 @@ pub struct Pace {
     /// sizes, and 1 KiB for each block that it consists of.
     pub inflated_bytes_per_turn: usize,
     /// What a message may take though the turn has hardly any left, so that a small one is never cut in
-    /// two: that takes memory, which somebody else may have used up.
+    /// two: that takes memory, which others may have used up.
     pub inflated_bytes_per_step_min: usize,
     /// Timers that a turn fires.
     pub timers_per_turn: u32,
     /// Connections that a shutdown closes in each tick, though the drain time would allow to spread
-    /// them wider: 1,000 a second that come back are no crowd.
+    /// them wider: 1,000 a second that come back do no harm.
     pub closes_per_tick: usize,
 }
 
@@ -147,7 +146,7 @@ impl Default for Pace {
         Pace {
             topic_visits_per_turn: 1024,
             visits_per_turn: 4096,
-            // The kernel takes 4 MiB in a millisecond. With less, a crowd's turns end before much has come
+            // The kernel takes 4 MiB in a millisecond. With less, a large topic's turns end before much has come
             // for the next ones, and each write carries fewer messages: 1 MiB costs a seventh more CPU.
             topic_flush_bytes_per_turn: 4 << 20,
             flush_bytes_per_turn: 16 << 20,
@@ -164,14 +163,14 @@ impl Default for Pace {
 }
 
 /// Bytes of an unfinished message or request that every connection may hold, whatever the others do. So
-/// an attacker who uses up [`Limits::private_bytes_max`] can't have the frames refused that TCP merely
+/// an attacker that uses up [`Limits::private_bytes_max`] can't have the frames refused that TCP merely
 /// cut in two.
 pub(super) const GATHER_BYTES_FREE: usize = 16 * 1024;
 
 /// After the end of a connection, what is still read of a peer so that a reset does not eat our
 /// last words: bytes, and ticks. Time is the bound that counts. A client that learns from a 1009
 /// that its message was too large has sent most of it by then: with 64 KiB, it mostly learnt
-/// nothing. To read and forget costs us less than the messages of whoever keeps to the rules.
+/// nothing. To read and forget costs less than the messages of clients that keep to the rules.
 pub(super) const LINGER_BYTES_MAX: u32 = 32 << 20;
 pub(super) const LINGER_TICKS: u32 = 20;
 
@@ -190,7 +189,7 @@ pub(super) const REFUSED_LINGERING_MAX: usize = 64;
 
 #[cfg(test)]
 impl Limits {
-    /// Bounds of a relay with room for everything.
+    /// Bounds that tests don't meet unless they set them.
     pub(super) fn of_tests() -> Self {
         Limits {
             connections_max: usize::MAX,

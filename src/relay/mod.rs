@@ -1,8 +1,8 @@
 //! The relay: every decision, and no I/O.
 //!
 //! A [`Relay`] is a state machine. Inputs are `handle_*`, outputs are `poll_*`; sockets, clock and
-//! poller belong to its driver, which is a server in earnest and a seeded simulation in the tests:
-//! both by the same turn, which calls, in this order:
+//! poller belong to its driver: the server, or the seeded simulation of the tests. Both run the same
+//! turn, which calls, in this order:
 //!
 //! 1. [`begin_turn`](Relay::begin_turn) with the time, which does not go back, and
 //!    [`handle_poll`](Relay::handle_poll) with what the poll brought;
@@ -20,7 +20,7 @@
 //!    [`poll_action`](Relay::poll_action) and [`poll_resume`](Relay::poll_resume) until they are
 //!    empty;
 //! 5. [`end_turn`](Relay::end_turn), which frees what closed: until then, no slot is used again,
-//!    so that events of the same turn can't reach a stranger.
+//!    so that events of the same turn can't reach another connection.
 //!
 //! The next turn is due at once if [`has_work`](Relay::has_work), else at
 //! [`poll_timeout`](Relay::poll_timeout).
@@ -33,7 +33,7 @@
 //!
 //! What it promises: every member of a topic is sent a contiguous run of the topic's messages, in
 //! the one order of its log; a reader that does not read costs at most what the topic retains, and
-//! nobody else anything; control frames enter between frames only; nothing that a peer sends
+//! others nothing; control frames enter between frames only; nothing that a peer sends
 //! makes it allocate more than the peer did send.
 
 mod action;
@@ -232,7 +232,7 @@ impl Relay {
         &self.counters
     }
 
-    /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
+    /// To be called after an event of a connection: its memory is accounted for, and its timer armed.
     fn settle(&mut self, slot: Slot) {
         self.peers.settle(slot, &self.limits);
     }

@@ -1,4 +1,4 @@
-//! What an operator may want to hear of: refusals, and connections that did not end as they should.
+//! What an operator may want to know: refusals, and connections that did not end as they should.
 //!
 //! The relay names the connection and the reason; whether and how often it is said is for the driver, which
 //! knows the peer's address and the log.
@@ -45,8 +45,8 @@ impl Relay {
         self.notices.pop_front()
     }
 
-    /// A request is refused. What happens on the admin listener is nobody's attack, unless a page
-    /// had to do with it.
+    /// A request is refused. On the admin listener that is no attack, unless a page of another host made
+    /// the request.
     pub(super) fn note_refusal(&mut self, slot: Slot, response: &Response) {
         let id = self.peers.id(slot);
         if self.gate.is_admin(id) && response.reason != Reason::Host {

@@ -138,12 +138,12 @@ impl Relay {
         }
     }
 
-    /// The socket has room again.
+    /// The socket is writable again.
     pub fn handle_writable(&mut self, id: ConnId) {
         let Some(slot) = self.peers.slot(id) else {
             return;
         };
-        self.peers.on_room(slot, self.now);
+        self.peers.on_writable(slot, self.now);
     }
 
     pub(super) fn has_output(&mut self, slot: Slot) -> bool {

@@ -1,4 +1,4 @@
-//! What leaves, described as what it is: whoever writes it may treat bytes that many get otherwise than
+//! What leaves, and where it is from: a transport may treat bytes that many connections get differently from
 //! those that are one connection's own.
 
 use super::ids::VariantKey;

@@ -9,8 +9,7 @@ use super::peer::{Flag, Peer, Phase};
 pub enum Reading {
     /// Yes, at most so many bytes.
     Now(usize),
-    /// There is no room in this turn for what it may say: ask in the next one, before those who were
-    /// heard in this.
+    /// Its topic takes no more in this turn: ask in the next one, before connections that were read in this.
     NextTurn,
     /// First what was kept of it, in [`Relay::handle_kept`]; then ask again in the next turn, after the
     /// others.
@@ -40,7 +39,7 @@ impl Relay {
             Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
                 0 => Reading::NextTurn,
                 _ if connection.has_kept() => Reading::Kept,
-                room => Reading::Now(room),
+                bytes_max => Reading::Now(bytes_max),
             },
             Phase::Linger => Reading::Now(usize::MAX),
         }
@@ -61,14 +60,14 @@ impl Relay {
         free_bytes.min(self.room_for_offers())
     }
 
-    /// Whether what follows a message has to wait: the read may bring more than there is room for, since it was
+    /// Whether what follows a message has to wait: the read may bring more than the topic takes, since it was
     /// inflated, or travels.
     pub(super) fn is_to_wait(&self, slot: Slot, was_compressed: bool) -> bool {
         let is_full = !self.takes_offers() && self.is_slot_open(slot);
         is_full || was_compressed && self.free_bytes_for(slot) == 0
     }
 
-    /// Keeps bytes of a member until there is room for what they may inflate to, or until the message
+    /// Keeps bytes of a member until its topic takes what they may inflate to, or until the message
     /// before them is inflated.
     pub(super) fn keep_input(&mut self, slot: Slot, input: &[u8]) {
         let is_inflating =

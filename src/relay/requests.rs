@@ -130,7 +130,7 @@ impl Relay {
             }
             Answer::Respond(mut response) => {
                 // What follows is the next request: it waits until this one is answered.
-                response.keep_alive &= rest.len() <= self.peers.head_room(slot, &self.limits);
+                response.keep_alive &= rest.len() <= self.peers.head_bytes_free(slot, &self.limits);
                 let keep_alive = response.keep_alive;
                 if keep_alive {
                     self.peers[slot].extra().kept = rest.to_vec();

@@ -86,7 +86,7 @@ impl Seat {
         self.member = self.member & !INDEX | index.0;
     }
 
-    /// Its socket took less than was offered, and has not said that there is room again.
+    /// Its socket took less than was offered, and has not become writable again.
     pub(super) fn is_blocked(&self) -> bool {
         self.member & BLOCKED != 0
     }

@@ -12,7 +12,7 @@ use crate::wheel::Tick;
 
 /// Connections that may come back within a millisecond, at most: 2,000 a second.
 const RETURNS_PER_MS: f32 = 2.0;
-/// Nobody comes back before that: what takes over has to start.
+/// No client comes back before that: the relay that takes over has to start.
 const RETRY_MS_MIN: u32 = 100;
 
 /// A shutdown under way.
@@ -29,7 +29,7 @@ pub(super) struct Shutdown {
 
 impl Relay {
     /// Closes every WebSocket with 1012, evenly over `drain` ticks if there are many, and returns the
-    /// ticks that this takes. Who is not a WebSocket may finish what it has begun; new WebSockets
+    /// ticks that this takes. A connection that is no WebSocket may finish what it has begun; new WebSockets
     /// are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
         let open = self.peers.count(Phase::Open);

@@ -113,7 +113,7 @@ impl Acceptor {
         true
     }
 
-    /// A socket was closed: there is room for another one.
+    /// A socket was closed: another one may be opened.
     pub(super) fn on_closed(&mut self) {
         self.is_full = false;
         self.exhausted_until = None;

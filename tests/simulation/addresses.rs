@@ -23,15 +23,15 @@ pub(crate) fn trusted() -> Trusted {
     networks.into_iter().collect()
 }
 
-/// What a client, or the proxy before it, says of whose connection it is.
+/// What a client, or the proxy before it, says about the client's address.
 #[derive(Clone, Debug)]
 pub(crate) enum Introduction {
     None,
-    /// A header before all else, and whom it names.
+    /// A PROXY protocol header, and the client that it names.
     Header(Vec<u8>, Option<PeerAddress>),
     /// A header that is missing where there has to be one.
     Forgotten,
-    /// A line in each request, and whom it names to whoever believes it.
+    /// An `X-Forwarded-For` line in each request, and the client that it names.
     Forwarded(String, Option<PeerAddress>),
 }
 
@@ -85,7 +85,7 @@ impl Origin {
     }
 }
 
-/// Somebody.
+/// Some client.
 fn client(character: &Character, random: &mut Random) -> PeerAddress {
     let addresses = &CLIENTS[..character.addresses.min(CLIENTS.len())];
     match random.below(16) {

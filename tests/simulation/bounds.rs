@@ -4,9 +4,9 @@ use crate::script::{Script, frame, limits, message, sent};
 use fanfare::proto::{MessageKind, OpCode};
 use fanfare::relay::{Limits, Offered, Pace, Reading};
 
-/// What is said of a connection that is gone reaches nobody, though its slot is taken again.
+/// Events for a connection that is gone reach no other, though its slot is taken again.
 #[test]
-fn a_connection_that_is_gone_is_nobody() {
+fn events_for_a_connection_that_is_gone_reach_no_other() {
     let mut script = Script::new(limits());
     let gone = script.join("/ws");
     script.relay.handle_reset(gone);

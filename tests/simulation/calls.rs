@@ -119,7 +119,7 @@ impl World {
         let cause = ending.map(|ending| ending.cause);
         assert_eq!(outcome.cause, cause, "the end of client {index}");
         if cause == Some(Cause::Memory) {
-            // What is gathered may take twice its room as it grows.
+            // What is gathered may take twice its size as it grows.
             let grows_by_max = 2 * self.character.limits.message_bytes_max;
             let bytes_max = private_bytes_before + grows_by_max;
             let is_short = bytes_max > self.character.limits.private_bytes_max;
@@ -140,7 +140,7 @@ impl World {
         result
     }
 
-    /// What a socket took is reported: nobody is heard meanwhile.
+    /// What a socket took is reported: no input is taken in meanwhile.
     pub(crate) fn tell_sent<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
         let before = *self.relay.counters();
         let result = call(&mut self.relay);
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// Whether there is room for one who asks, and for what it sends at once.
+    /// Whether a client that asks to join may, and how much of what it sends at once is taken in.
     fn room_for(&mut self, index: usize) -> Room {
         let peer = &self.peers[index];
         if !matches!(peer.stage, Stage::Head { .. }) {
@@ -196,7 +196,7 @@ impl World {
             peer.is_member() && peer.client.topic == topic
         });
         let Some(first) = members.next() else {
-            // One that everybody has left is forgotten at the end of the turn, or of one that follows.
+            // A topic without members is forgotten at the end of the turn, or of one that follows.
             let is_forgotten =
                 !self.relay.has_work() && self.departed.get(&topic) != Some(&self.turns);
             if is_forgotten {

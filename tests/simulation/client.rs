@@ -1,6 +1,6 @@
-//! A client's will: what it sends, and how it takes what it hears. After a compressed message it sends
-//! no other before that was handed over: what follows one in the same read may have to wait inside
-//! of the relay until there is room for what it inflated to, which can't be seen from outside (the
+//! A client: what it sends, and how it takes what it receives. After a compressed message it sends no other
+//! before that was handed over: what follows one in the same read may have to wait inside of the relay until
+//! its topic has space for what it inflated to, which can't be seen from outside (the
 //! relay's own tests look at that). Whatever it sends, it keeps a
 //! mark of, so that the world knows what the relay has been told once the bytes up to there were
 //! handed to it.
@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 /// What the bytes up to a place in a client's stream have told the relay.
 #[derive(Clone, Debug)]
 pub(crate) enum Mark {
-    /// What a proxy says before all else, and whom it names.
+    /// A PROXY protocol header, and the client that it names.
     Header(Option<PeerAddress>),
     /// A request, or as much of it as shows what is wrong with it.
     Request(Answer),
@@ -77,7 +77,7 @@ pub(crate) struct Client {
     pub(crate) echo: bool,
     kind: Kind,
     state: State,
-    /// It sends frames before it has heard that it may.
+    /// It sends frames before the response has come.
     eager: bool,
     /// It answers neither pings nor a close frame, and ends nothing.
     rude: bool,
@@ -152,7 +152,7 @@ impl Client {
         }
     }
 
-    /// Whom a trusted proxy says that its request is for.
+    /// The client that a trusted proxy says the request is for.
     pub(crate) fn forwarded(&self) -> Option<PeerAddress> {
         match self.introduction {
             Introduction::Forwarded(_, client) => client,
@@ -255,7 +255,7 @@ impl Client {
         }
     }
 
-    /// It is there no more, and nobody says so.
+    /// It is gone, without a word.
     pub(crate) fn vanish(&mut self, socket: &mut Socket) {
         self.state = State::Vanished;
         socket.up_frozen = Tick(u32::MAX);
@@ -300,7 +300,7 @@ impl Client {
         }
     }
 
-    /// A proxy says whom it speaks for; false if it should have, and then nothing else is heard of it.
+    /// A proxy names its client; false if it should have and did not: then nothing else of it counts.
     fn introduce(&mut self, socket: &mut Socket, tap: &mut Tap) -> bool {
         match std::mem::replace(&mut self.introduction, Introduction::None) {
             Introduction::Header(bytes, client) => {

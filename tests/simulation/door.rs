@@ -1,5 +1,5 @@
-//! Who may come in, by address: a model that counts connections and tokens by itself, and knows whom the
-//! relay has to refuse, and whom not.
+//! Which connections may be let in, by address: a model that counts connections and tokens by itself, and
+//! knows which ones the relay has to refuse.
 
 use crate::addresses;
 use crate::rates::{BURST_SECONDS, Bucket, TICKS_PER_SECOND};
@@ -14,19 +14,19 @@ use std::net::IpAddr;
 /// What is counted as one: an address of IPv4, or 64 bits of one of IPv6.
 type Key = Vec<u16>;
 
-/// Whose connection it is.
+/// The client that a connection counts for.
 #[derive(Clone, Debug)]
-pub(crate) struct Guest {
-    /// Whom it is for, as far as that was said by somebody who is trusted.
+pub(crate) struct Identity {
+    /// The client, as far as a trusted peer has said so.
     client: PeerAddress,
-    /// It comes from a trusted proxy, that has yet to say whom it speaks for.
+    /// It comes from a trusted proxy, which has yet to name its client.
     pub(crate) is_awaited: bool,
     counted: Option<Key>,
 }
 
-impl Guest {
+impl Identity {
     pub(crate) fn new(peer: PeerAddress) -> Self {
-        Guest {
+        Identity {
             client: canonical(peer),
             is_awaited: false,
             counted: None,
@@ -37,13 +37,13 @@ impl Guest {
         self.client
     }
 
-    /// A trusted proxy has said whom it speaks for; `None` if for itself, or nobody knows whom.
+    /// A trusted proxy has named its client; `None` if it speaks for itself, or for an unknown one.
     pub(crate) fn introduce(&mut self, client: Option<PeerAddress>) {
         self.is_awaited = false;
         self.client = client.map_or(self.client, canonical);
     }
 
-    /// Nobody keeps addresses any more.
+    /// Addresses are not kept any more.
     pub(crate) fn forget(&mut self) {
         (self.client, self.counted) = (PeerAddress::Unknown, None);
     }
@@ -70,8 +70,8 @@ fn key(client: PeerAddress) -> Option<Key> {
 #[derive(Default)]
 pub(crate) struct Door {
     counts: HashMap<Key, usize>,
-    arrivals: HashMap<Key, Bucket>,
-    /// Connections that the relay has dropped, and whose sockets are not closed yet: they may count still.
+    rates: HashMap<Key, Bucket>,
+    /// Connections that the relay has dropped and whose sockets are not closed yet: they may still count.
     pub(crate) leaving: usize,
 }
 
@@ -85,34 +85,34 @@ pub(crate) fn refusal(counted: &Counters) -> Option<Reason> {
 }
 
 impl Door {
-    /// Somebody is known who comes in: whether the relay has to refuse it, which it has `told` or not.
+    /// The client of a connection is known: whether the relay has to refuse it, and has `told` it so.
     pub(crate) fn admit(
         &mut self,
-        guest: &mut Guest,
+        identity: &mut Identity,
         admission: &Admission,
         now: Tick,
         told: Option<Reason>,
     ) -> Result<bool, String> {
-        let due = self.due(guest, admission, now, told);
+        let due = self.due(identity, admission, now, told);
         match due == told {
             true => Ok(due.is_none()),
             false => Err(format!(
-                "{guest:?} was refused for {told:?}, and {due:?} was due"
+                "{identity:?} was refused for {told:?}, and {due:?} was due"
             )),
         }
     }
 
     fn due(
         &mut self,
-        guest: &mut Guest,
+        identity: &mut Identity,
         admission: &Admission,
         now: Tick,
         told: Option<Reason>,
     ) -> Option<Reason> {
-        let key = key(guest.client)?;
+        let key = key(identity.client)?;
         if let Some(per_second) = admission.address_connections_per_second_max {
             let per_second = u64::from(per_second);
-            let bucket = self.arrivals.entry(key.clone()).or_default();
+            let bucket = self.rates.entry(key.clone()).or_default();
             bucket.set_rate(per_second, 0);
             if !bucket.take(now) {
                 return Some(Reason::AddressRate);
@@ -126,20 +126,20 @@ impl Door {
                 return Some(Reason::AddressFull);
             }
             *count += 1;
-            guest.counted = Some(key);
+            identity.counted = Some(key);
         }
         None
     }
 
     /// Its socket is closed.
-    pub(crate) fn leave(&mut self, guest: &mut Guest) {
-        if let Some(key) = guest.counted.take() {
+    pub(crate) fn leave(&mut self, identity: &mut Identity) {
+        if let Some(key) = identity.counted.take() {
             let count = self.counts.get_mut(&key).expect("it was counted");
             *count -= 1;
         }
     }
 
-    /// Whether nobody is counted any more.
+    /// Whether no connection is counted any more.
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.values().all(|&count| count == 0)
     }
@@ -149,14 +149,14 @@ impl Door {
         self.counts.clear();
     }
 
-    /// Nobody is held to a rate any more.
-    pub(crate) fn forget_arrivals(&mut self) {
-        self.arrivals.clear();
+    /// No address is held to a rate any more.
+    pub(crate) fn forget_rates(&mut self) {
+        self.rates.clear();
     }
 }
 
 impl World {
-    /// Nobody is there any more: so each address may have as many connections as ever, and no more.
+    /// No connection is left: so each address may have as many connections as ever, and no more.
     pub(crate) fn check_door(&mut self) {
         let admission = self.character.limits.admission.clone();
         let max = admission.address_connections_max.map(u64::from);

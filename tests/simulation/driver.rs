@@ -108,7 +108,7 @@ impl World {
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
-        // The wait goes on from when there was room, which is now, unless it had to wait for its turn.
+        // The wait goes on from when there was space, which is now, unless it had to wait for its turn.
         let is_at_once = !may_put_off_output(&self.character.limits);
         if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
             peer.pong_awaited = Some(self.now);
@@ -117,7 +117,7 @@ impl World {
         let full = sent < offered;
         (peer.blocked, peer.is_behind) = (full, full);
         if !full {
-            // Whatever it missed, it takes what comes, as anybody does who was never lapped.
+            // Whatever it missed, it takes what comes, like a reader that was never lapped.
             peer.lapped_in = 0;
         }
         if self.trace {

@@ -1,4 +1,4 @@
-//! Messages that come from elsewhere than a connection: refused while their topic has no room, and
+//! Messages that come from elsewhere than a connection: refused while their topic is full, and
 //! otherwise owed to all of its members, in one order with what these send.
 
 use crate::message::{Message, UNIQUE_BYTES};
@@ -7,7 +7,7 @@ use crate::world::World;
 use fanfare::proto::MessageKind;
 use fanfare::relay::{MessageId, Offered, Reading};
 
-/// Who publishes: no client has that number.
+/// Their publisher's number: no client has it.
 const PUBLISHER: u32 = 0xFFF;
 
 /// A message on its way to a topic.
@@ -17,7 +17,7 @@ pub(crate) struct Mail {
 }
 
 impl World {
-    /// Somebody elsewhere publishes something.
+    /// A message is published elsewhere.
     pub(crate) fn send_mail(&mut self) {
         let bytes = self.random.size(self.character.message_bytes_max);
         let kinds = [MessageKind::Text, MessageKind::Binary];
@@ -34,7 +34,7 @@ impl World {
         self.mail.push_back(mail);
     }
 
-    /// Hands over what came, until a topic has no room.
+    /// Hands over what came, until a topic is full.
     pub(crate) fn publish_mail(&mut self) {
         while let Some(mail) = self.mail.pop_front() {
             if !self.publish_from_elsewhere(&mail) {
@@ -48,7 +48,7 @@ impl World {
     fn publish_from_elsewhere(&mut self, mail: &Mail) -> bool {
         let &Mail { topic, message } = mail;
         let name = topic_name(topic);
-        // What a member's socket is read for shows whether there is room; some of them is enough.
+        // Whether a member's socket is read shows whether the topic is full; some members are enough.
         let members = || {
             let peers = self.live.iter().map(|&index| &self.peers[index]);
             peers.filter(move |peer| peer.is_member() && peer.client.topic == topic)
@@ -82,7 +82,7 @@ impl World {
                 panic!("{offered:?}, and counted");
             };
             self.follow_number(topic, id, self.histories[topic].len());
-            // It took the room of those who stand in line.
+            // It took the space of connections that stand in line.
             for &index in &self.live {
                 self.peers[index].waits.on_room_taken();
             }
@@ -91,7 +91,7 @@ impl World {
         is_taken
     }
 
-    /// As long as a topic lives, its numbers count its messages, whoever published them; this is the name
+    /// As long as a topic lives, its numbers count its messages, from any publisher; this is the name
     /// of the last of so many in its history.
     pub(crate) fn follow_number(&mut self, topic: usize, id: MessageId, length: usize) {
         assert!((1..=length as u64).contains(&id.number), "{id} of {length}");
@@ -118,6 +118,6 @@ impl World {
 pub(crate) struct Life {
     /// The last message that had its name told, and how many there had been by then.
     last: Option<(MessageId, usize)>,
-    /// The hooks were told since that nobody was there.
+    /// The hooks were told since that the topic had no member.
     pub(crate) was_empty: bool,
 }

@@ -50,7 +50,7 @@ impl World {
         peer.since = now;
     }
 
-    /// A signal came: nobody is accepted any more, and everybody is closed.
+    /// A signal came: no connection is accepted any more, and all are closed.
     pub(crate) fn begin_shutdown(&mut self) {
         if !std::mem::take(&mut self.is_shutdown_wanted) {
             return;
@@ -136,7 +136,7 @@ impl World {
         );
         let peer = &mut self.peers[index];
         peer.stage = Stage::Gone;
-        self.door.leave(&mut peer.guest);
+        self.door.leave(&mut peer.identity);
         let topic = peer.client.topic;
         self.departed.insert(topic, self.turns);
     }
@@ -168,7 +168,7 @@ impl World {
             }
             Stage::Head { served } => [
                 (peer.is_end_told, "ended"),
-                // What it has begun it may finish, but no request is heard behind an answer.
+                // What it has begun it may finish, but no request is read after an answer.
                 (
                     is_shutdown && (!has_begun || served && since == now),
                     "shutdown",

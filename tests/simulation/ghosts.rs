@@ -1,5 +1,5 @@
-//! Ghosts: connections that are gone, of which the relay is told something all the same, as an event does
-//! that was under way. Nothing comes of it, though somebody else has their slot.
+//! Ghosts: connections that are gone, for which the relay is told an event all the same, as one that was
+//! under way. Nothing comes of it, though another connection has their slot.
 
 use crate::world::World;
 use fanfare::relay::{ConnId, Reading};

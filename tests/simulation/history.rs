@@ -29,7 +29,7 @@ impl History {
 pub(crate) struct Reader {
     client: u32,
     echo: bool,
-    /// Index of what it hears next, or of a message of its own before that.
+    /// Index of what it gets next, or of a message of its own before that.
     next: usize,
     /// Times that it was moved to the live end, and the messages that it missed.
     pub(crate) skips: u64,
@@ -101,12 +101,12 @@ impl Reader {
         self.live_ends.push(live_end);
     }
 
-    /// Whether all that it has not heard may have been skipped.
+    /// Whether all that it has not got may have been skipped.
     pub(crate) fn may_have_skipped_to(&self, history: &History, index: usize) -> bool {
         index > self.next && self.live_end_before(history, index).is_some()
     }
 
-    /// A live end from which `index` is what it hears next, its own messages left out.
+    /// A live end from which `index` is what it gets next, its own messages left out.
     fn live_end_before(&self, history: &History, index: usize) -> Option<usize> {
         let own = |message: &&Message| self.is_own(message);
         let own = history.messages[self.next..index]

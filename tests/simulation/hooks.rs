@@ -1,5 +1,5 @@
-//! Hooks, and the program behind them: it decides by a rule that a request names, and hears of everything.
-//! What it is told has to be what happened, each thing once and in order.
+//! Hooks, and the program behind them: it decides by a rule that a request names. What it is told has to be
+//! what happened, each thing once and in order.
 
 use crate::message::Message;
 use crate::peer::Stage;
@@ -124,7 +124,7 @@ impl Hooks for Witness {
     }
 }
 
-/// What the hooks are told, and who has joined by that.
+/// What the hooks are told, and which connections have joined by that.
 #[derive(Default)]
 pub(crate) struct Ears {
     witness: Witness,
@@ -155,7 +155,7 @@ impl World {
                         std::mem::take(&mut asked),
                         "client {index} is asked about: {told:?}"
                     );
-                    assert_eq!(*client, peer.guest.client(), "client {index} asks");
+                    assert_eq!(*client, peer.identity.client(), "client {index} asks");
                     assert_eq!(*path_topic, topic_name(peer.client.path_topic));
                     continue;
                 }
@@ -177,7 +177,7 @@ impl World {
         assert_eq!(next, end, "messages of client {index} were not told");
     }
 
-    /// Something was done for many: whoever was ended by it has left.
+    /// Something was done to many connections: those that it ended have left.
     pub(crate) fn follow_leaves(&mut self) {
         let Some(ears) = &self.ears else { return };
         for told in ears.witness.take() {
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// Who is a member has joined and not left, and nobody else has.
+    /// Each member has joined and not left, and no other connection has.
     pub(crate) fn check_membership(&self) {
         let Some(ears) = &self.ears else { return };
         for (id, &index) in &self.by_id {

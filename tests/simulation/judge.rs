@@ -19,8 +19,9 @@ impl World {
         assert_eq!(self.relay.public_connections(), public);
         for (&id, &index) in &self.by_id {
             let peer = &self.peers[index];
-            let client = Some(peer.guest.client()).filter(|&client| client != PeerAddress::Unknown);
-            // Until an answer has left, the connection is that of whom a proxy brought the request for.
+            let client =
+                Some(peer.identity.client()).filter(|&client| client != PeerAddress::Unknown);
+            // Until an answer has left, the connection counts for the client that the proxy named.
             let is_known = peer.stage == Stage::Open;
             assert!(
                 !is_known || self.relay.client(id) == client,
@@ -40,7 +41,7 @@ impl World {
         }
     }
 
-    /// The relay sleeps, and nothing is under way: everybody has what it is owed.
+    /// The relay sleeps, and nothing is under way: every reader has what it is owed.
     pub(crate) fn check_settled(&mut self) {
         // A shutdown looks at every slot, in the end at empty ones.
         let is_nothing_due = self.relay.poll_timeout().is_none();
@@ -97,7 +98,7 @@ impl World {
     /// What readers missed is what the relay counted, as far as readers are left to tell.
     pub(crate) fn check_skips(&mut self) {
         let counters = *self.relay.counters();
-        // What readers that have room were not sent is skipped, though no message after it says so.
+        // What readers with space in their sockets were not sent is skipped, though no later message shows it.
         let (mut told, mut untold, mut is_all) = ((0, 0), 0, true);
         for peer in &mut self.peers {
             if let Some(reader) = &mut peer.reader {

@@ -1,4 +1,4 @@
-//! Laps, inferred: who may have been, and who was.
+//! Laps, inferred: which readers may have been lapped, and which were.
 
 use crate::marks::closes;
 use crate::peer::Stage;
@@ -7,12 +7,12 @@ use fanfare::metrics::Cause;
 use fanfare::relay::{Relay, SlowPolicy};
 
 impl World {
-    /// Before anything is written, readers are lapped: that may happen to those whose sockets are
+    /// Before anything is written, readers are lapped: that may happen to readers whose sockets are
     /// full, if their topic, or all together, retain too much.
     pub(crate) fn lap<R>(&mut self, call: impl FnOnce(&mut Relay) -> R) -> R {
         let before = *self.relay.counters();
         let is_global = self.relay.log_bytes() > self.character.limits.log_bytes_max;
-        // Who was dropped by its timer is judged when its socket is closed.
+        // A connection that its timer dropped is judged when its socket is closed.
         let mut live = self.live.clone();
         live.retain(|&index| {
             let peer = &self.peers[index];

@@ -11,7 +11,7 @@ use fanfare::metrics::Cause;
 use fanfare::relay::{Counters, Limits};
 use fanfare::wheel::Tick;
 
-/// What there is room for when a request comes.
+/// What the relay can take in when a request comes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Room {
     /// Another WebSocket, and another member of the topic, unless that can't be known.
@@ -25,7 +25,7 @@ pub(crate) struct Room {
     pub(crate) site: usize,
 }
 
-/// What a connection is heard in.
+/// What a connection's input is judged in.
 pub(crate) struct Scene<'a> {
     pub(crate) now: Tick,
     pub(crate) limits: &'a Limits,
@@ -89,7 +89,7 @@ impl Peer {
         while let Some((end, mark)) = self.next_mark() {
             match (self.stage, mark) {
                 (Stage::Head { .. }, Mark::Header(client)) => {
-                    self.guest.introduce(client);
+                    self.identity.introduce(client);
                     self.admit(scene, &mut outcome)?;
                 }
                 (Stage::Head { .. }, Mark::Request(answer)) => {
@@ -172,8 +172,8 @@ impl Peer {
         let Room { place, topic, .. } = scene.room;
         let is_opened = std::mem::take(&mut outcome.opened);
         let mut due = (!place).then_some(503);
-        if due.is_none() && self.guest.is_awaited {
-            self.guest.introduce(self.client.forwarded());
+        if due.is_none() && self.identity.is_awaited {
+            self.identity.introduce(self.client.forwarded());
             if !self.admit(scene, outcome)? {
                 // It is told so already.
                 return match is_opened {
@@ -201,11 +201,11 @@ impl Peer {
         }
     }
 
-    /// It is known whose connection it is: whether that may come in. If not, it is told so.
+    /// The connection's client is known: whether it is let in. If not, it is told so.
     fn admit(&mut self, scene: &mut Scene<'_>, outcome: &mut Outcome) -> Result<bool, String> {
         let told = outcome.refused.take();
         let admission = &scene.limits.admission;
-        let is_admitted = (scene.door).admit(&mut self.guest, admission, scene.now, told)?;
+        let is_admitted = (scene.door).admit(&mut self.identity, admission, scene.now, told)?;
         if !is_admitted {
             self.since = scene.now;
             self.respond(429, true);
@@ -224,7 +224,7 @@ impl Peer {
             self.begin_closing(now, (Cause::Rate, Some(1008)), Some(history.len()), false);
             return Ok(());
         }
-        // Frames that come with the request wait if there is no room for them: for all, or for none.
+        // Frames that come with the request wait if the topic is full: all of them, or none.
         let next = self.client.marks.get(1);
         let has_frames = next.is_some_and(|mark| mark.0 <= self.handed);
         let is_nothing_heard =
@@ -244,7 +244,7 @@ impl Peer {
     ) -> Result<(), String> {
         let now = scene.now;
         let end = Some(scene.history.len());
-        // Memory ends it at a message that the relay could not gather: what went before was heard.
+        // Memory ends it at a message that the relay could not gather: what went before was taken in.
         let is_short = outcome.cause == Some(Cause::Memory);
         let is_heard = match mark {
             Mark::Message(_) => outcome.published > 0,

@@ -21,7 +21,7 @@ impl World {
         let free = 2 * (16 * 1024)
             + 2 * (limits.outbox_bytes_max + 512)
             + (2 * limits.head_bytes_max).max(self.character.shares.read_bytes_max);
-        // What was held when less became allowed is not taken from anybody, but nothing is added.
+        // What was held when less became allowed stays, but nothing is added.
         let private_bytes = self.relay.private_bytes();
         self.held.private_bytes = self.held.private_bytes.min(private_bytes);
         let allowed = limits.private_bytes_max.max(self.held.private_bytes);
@@ -65,7 +65,7 @@ impl World {
             log_bytes <= log_bytes_max,
             "{log_bytes} bytes of logs, {log_bytes_max} at most"
         );
-        // One that lags, and takes a little whenever it is its turn, has room, and is not lapped.
+        // A reader that lags, and takes a little whenever it is its turn, has space, and is not lapped.
         let is_served = self.is_any_laggard_served();
         let is_less = is_served || log_bytes < self.held.log_bytes_max;
         let held = &mut self.held;
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// A log that is over its bound takes nothing in: so it exceeds that by what one read brings, which is
-    /// as much as there is room for, or what came with a request, and a message that was gathered.
+    /// as much as its topic takes, or what came with a request, and a message that was gathered.
     fn excess_bytes_max(&self, topic_log_bytes_max: usize) -> usize {
         let limits = &self.character.limits;
         let read_bytes_max = (topic_log_bytes_max / 4).max(limits.head_bytes_max)

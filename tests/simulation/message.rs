@@ -1,4 +1,4 @@
-//! Messages whose bytes follow from who published them and when, so that nobody has to store them.
+//! Messages whose bytes follow from their publisher and number, so that they need not be stored.
 
 use fanfare::proto::MessageKind;
 use std::sync::LazyLock;
@@ -69,7 +69,7 @@ impl Message {
         start == name && rest == self.pattern(rest.len())
     }
 
-    /// Who and which, in ASCII; it leaves an even number of bytes.
+    /// Publisher and number, in ASCII; it leaves an even number of bytes.
     fn name(&self) -> Vec<u8> {
         let mut name = format!("{:x}.{:x} ", self.publisher, self.number).into_bytes();
         name.truncate(self.bytes);

@@ -37,9 +37,9 @@ pub(crate) struct Socket {
     delivered: u64,
     pub(crate) send_capacity: usize,
     pub(crate) receive_capacity: usize,
-    /// Room that a full send buffer must have again before the socket is called writable.
+    /// Free bytes that a full send buffer must have again before the socket is called writable.
     pub(crate) writable_room: usize,
-    /// A write came back short, and no event has told of room since.
+    /// A write came back short, and no event has said since that the socket is writable.
     awaits_room: bool,
     shut: bool,
     edge: bool,
@@ -190,7 +190,7 @@ impl Socket {
     }
 
     /// Takes some of `offered` bytes; `None` once the connection is broken. With `refuses`, less
-    /// than there is room for, as a kernel short of memory does.
+    /// than there is space for, as a kernel short of memory does.
     pub(crate) fn write(
         &mut self,
         offered: usize,

@@ -1,9 +1,9 @@
-//! One connection as the world knows it: the client, the kernel between, what was heard of the
-//! relay, and a shadow of the state that the relay must be in for it, inferred from outside.
+//! One connection as the world knows it: the client, the kernel between, what the relay has written, and a
+//! shadow of the state that the relay must be in for it, inferred from outside.
 
 use crate::addresses::Origin;
 use crate::client::Client;
-use crate::door::Guest;
+use crate::door::Identity;
 use crate::history::Reader;
 use crate::network::Socket;
 use crate::prompt::Waits;
@@ -48,7 +48,7 @@ pub(crate) struct Ending {
     pub(crate) may_miss: bool,
 }
 
-/// Something that the client will hear once the bytes up to it have reached it.
+/// Something that the client will know once the bytes up to it have reached it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum News {
     Response(u16),
@@ -62,26 +62,26 @@ pub(crate) struct Peer {
     pub(crate) socket: Socket,
     pub(crate) tap: Tap,
     pub(crate) id: Option<ConnId>,
-    /// Where it comes from, whether that is a trusted proxy, and whose connection it is.
+    /// Where it comes from, and whether that is a trusted proxy.
     pub(crate) address: PeerAddress,
     pub(crate) is_proxy: bool,
-    pub(crate) guest: Guest,
-    /// It came by the admin listener, and had to make room for somebody else there.
+    pub(crate) identity: Identity,
+    /// It came by the admin listener, and had to make way for another one there.
     pub(crate) is_operator: bool,
     pub(crate) is_evicted: bool,
-    /// Its socket was often or for long without room, by the network's will.
+    /// Its socket was often or for long full, by the network's doing.
     pub(crate) slow: bool,
     pub(crate) news: VecDeque<(u64, News)>,
 
     pub(crate) stage: Stage,
     /// When the wait of this stage began.
     pub(crate) since: Tick,
-    /// When the relay last heard of it.
+    /// When a byte of it last reached the relay.
     pub(crate) heard: Tick,
     /// When a message last went either way: for sure, and possibly.
     pub(crate) active: Tick,
     pub(crate) perhaps_active: Tick,
-    /// A write was short, and the relay has not been told of room since.
+    /// A write was short, and the relay has not been told since that the socket is writable.
     pub(crate) blocked: bool,
     /// A write was short, and none went through whole since.
     pub(crate) is_behind: bool,
@@ -113,7 +113,7 @@ pub(crate) struct Peer {
     pub(crate) body: Option<Body>,
     /// Statuses that are owed.
     pub(crate) statuses: VecDeque<u16>,
-    /// Frames came with the request, and the relay keeps them until there is room.
+    /// Frames came with the request, and the relay keeps them while the topic is full.
     pub(crate) put_off: bool,
     /// Pings that were handed over: their numbers and pongs' sizes; the oldest may be answered.
     pub(crate) pings: VecDeque<(u32, usize)>,
@@ -122,7 +122,7 @@ pub(crate) struct Peer {
     /// Bytes that came after the last word.
     pub(crate) discarded: usize,
     pub(crate) readiness: Readiness,
-    /// When its time was up, and it was still to be heard.
+    /// When its time was up, and it was still to be read.
     pub(crate) excused_at: Option<Tick>,
     pub(crate) waits: Waits,
     /// What it may send.
@@ -138,7 +138,7 @@ impl Peer {
             id: None,
             address: origin.peer,
             is_proxy: origin.is_proxy,
-            guest: Guest::new(PeerAddress::Unknown),
+            identity: Identity::new(PeerAddress::Unknown),
             is_operator: false,
             is_evicted: false,
             slow: false,
@@ -177,7 +177,7 @@ impl Peer {
         }
     }
 
-    /// It was heard, or has something to say that it is not heard for yet.
+    /// Bytes of it were taken in, or wait to be.
     pub(crate) fn prove_alive(&mut self, now: Tick) {
         self.heard = now;
         self.pong_awaited = None;

@@ -1,5 +1,5 @@
-//! What may be sent, and who may come: buckets of tokens beside the relay's own, by what was taken of
-//! each.
+//! Rates, of what a client sends and of new connections: token buckets beside the relay's own, by what was
+//! taken of each.
 
 use fanfare::relay::{Limits, Rates};
 use fanfare::wheel::Tick;
@@ -27,7 +27,7 @@ pub(crate) struct Bucket {
 }
 
 impl Allowance {
-    /// A message comes, or a ping: whether it is heard.
+    /// A message comes, or a ping: whether it is within the rate.
     pub(crate) fn take_message(&mut self, now: Tick, limits: &Limits) -> bool {
         if limits.rates.messages_per_second_max.is_none() {
             return true;
@@ -36,7 +36,7 @@ impl Allowance {
         self.messages.spend(1)
     }
 
-    /// So many bytes come: whether they are heard.
+    /// So many bytes come: whether they are within the rate.
     pub(crate) fn take_bytes(&mut self, now: Tick, limits: &Limits, bytes: usize) -> bool {
         if limits.rates.bytes_per_second_max.is_none() {
             return true;

@@ -104,14 +104,16 @@ impl World {
 
         if kept_addresses != self.character.keeps_addresses() {
             self.door.forget_counts();
-            self.peers.iter_mut().for_each(|peer| peer.guest.forget());
+            self.peers
+                .iter_mut()
+                .for_each(|peer| peer.identity.forget());
         }
         if limits
             .admission
             .address_connections_per_second_max
             .is_none()
         {
-            self.door.forget_arrivals();
+            self.door.forget_rates();
         }
         for peer in &mut self.peers {
             peer.allowance.on_reload(&limits.rates);

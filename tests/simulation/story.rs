@@ -210,8 +210,8 @@ impl World {
                 .any(|&index| self.peers[index].id.is_some() && self.peers[index].socket.has_edge())
     }
 
-    /// Lets everything that can move do so, until the relay sleeps and nothing is under way; then
-    /// nobody may be owed a thing.
+    /// Moves all bytes that can move, until the relay sleeps and nothing is under way; then no reader may be
+    /// owed anything.
     pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
@@ -244,7 +244,7 @@ impl World {
         self.now = self.now.after(ticks);
     }
 
-    /// The bustle ends: whoever can read does, and gets everything.
+    /// Things calm down: clients that can read do, and get everything.
     fn calm_down(&mut self) {
         for &index in &self.live {
             let socket = &mut self.peers[index].socket;
@@ -278,7 +278,7 @@ impl World {
         self.check_skips();
     }
 
-    /// Everybody leaves, or is sent away, and nothing may be left of them.
+    /// All connections leave, or are closed, and nothing may be left of them.
     fn farewell(&mut self) {
         let begin = self.now;
         if self.character.shutdown {

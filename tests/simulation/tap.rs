@@ -1,5 +1,4 @@
-//! Listens to what the relay writes to a connection, byte by byte, and takes it apart: responses,
-//! then frames. It is a parser of its own, so that relay and library are not judged by their own
+//! Parses what the relay writes to a connection, byte by byte: responses, then frames. It is a parser of its own, so that relay and library are not judged by their own
 //! rules; some worlds hold the library's session in the client's role against it.
 
 use fanfare::proto::ResponseHead;
@@ -15,7 +14,7 @@ const HEAD_BYTES_MAX: usize = 4096;
 /// No message of a world is longer.
 const INFLATED_BYTES_MAX: usize = 256 * 1024;
 
-/// What was heard.
+/// What the relay wrote.
 pub(crate) enum Heard<'a> {
     /// A response's head.
     Response(u16),
@@ -38,7 +37,7 @@ pub(crate) struct Tap {
     partial: Vec<u8>,
     /// Where the bytes so far leave us.
     mode: Mode,
-    /// Bytes that were heard in all.
+    /// Bytes that were read in all.
     heard_bytes: u64,
     /// For each request under way, whether it asked for the head only.
     head_only: VecDeque<bool>,
@@ -162,7 +161,7 @@ impl Tap {
         let length = length.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
         let length: usize = length.ok_or("a response without a length")?;
         self.mode = Mode::Body {
-            // A timeout answers no request, whatever is under way, and nor does what is said at the door.
+            // A timeout answers no request, whatever is under way, and nor does a refusal at the accept.
             left: if head_only && ![408, 429].contains(&head.status) {
                 0
             } else {

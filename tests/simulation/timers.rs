@@ -14,8 +14,7 @@ use fanfare::wheel::Tick;
 const RESPONDING: usize = 1;
 
 impl World {
-    /// Time is up for a connection: what the relay does then was due, and nobody has spoken who is judged
-    /// for silence.
+    /// Time is up for a connection: what the relay does then was due, and a peer that it takes for silent was.
     pub(crate) fn tell_timer<R>(&mut self, index: usize, call: impl FnOnce(&mut Relay) -> R) -> R {
         let before = *self.relay.counters();
         let responding = |relay: &Relay| relay.levels().connections[RESPONDING];
@@ -91,7 +90,7 @@ impl World {
         );
         let now = self.now;
         if peer.readiness.is_listed {
-            // It is heard first, and looked at again in the next tick.
+            // It is read first, and looked at again in the next tick.
             peer.excused_at = Some(now);
         }
         // What is to be written waits for its turn; what has only time to wait for does not.

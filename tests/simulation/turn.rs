@@ -1,12 +1,12 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
-use crate::door::{Guest, refusal};
+use crate::door::{Identity, refusal};
 use crate::world::World;
 use fanfare::http::Reason;
 use fanfare::proxy::{ClientAddress, PeerAddress};
 use fanfare::relay::{ADMIN_CONNECTIONS_MAX, ConnId, Side};
 
-/// Turns in a row that may change nothing, besides those that it takes to visit everybody.
+/// Turns in a row that may change nothing, besides those that it takes to visit every member.
 const IDLE_TURNS_MAX: usize = 16;
 
 impl World {
@@ -104,7 +104,7 @@ impl World {
         };
         if peer.is_operator {
             self.operators.retain(|&other| !self.peers[other].is_gone());
-            // One that hoards connections there loses its oldest, and keeps nobody out.
+            // A client that hoards connections there loses its oldest, and keeps no other out.
             if self.operators.len() == ADMIN_CONNECTIONS_MAX {
                 let oldest = self.operators.remove(0);
                 self.peers[oldest].is_evicted = true;
@@ -119,18 +119,18 @@ impl World {
         let keeps_addresses = self.character.keeps_addresses();
         let admission = &self.character.limits.admission;
         let peer = &mut self.peers[index];
-        peer.guest = Guest::new(match keeps_addresses {
+        peer.identity = Identity::new(match keeps_addresses {
             true => peer.address,
             false => PeerAddress::Unknown,
         });
         let is_awaited = peer.is_proxy && admission.client_address != ClientAddress::Peer;
         if peer.is_operator || is_awaited {
             assert_eq!(refused, None, "client {index} at the door");
-            peer.guest.is_awaited = is_awaited;
+            peer.identity.is_awaited = is_awaited;
             return;
         }
         self.door.leaving = 0;
-        let admitted = (self.door).admit(&mut peer.guest, admission, self.now, refused);
+        let admitted = (self.door).admit(&mut peer.identity, admission, self.now, refused);
         match admitted {
             Ok(true) => {}
             Ok(false) => peer.respond(429, true),

@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) relay: Relay,
     pub(crate) now: Tick,
     pub(crate) peers: Vec<Peer>,
-    /// Indices of the peers whose connection is not gone, in no order.
+    /// Indices of the peers whose connection is not gone, in any order.
     pub(crate) live: Vec<usize>,
     /// Connections that wait to be accepted.
     pub(crate) backlog: VecDeque<usize>,
@@ -32,9 +32,9 @@ pub(crate) struct World {
     /// The last poll took all events there were.
     pub(crate) is_all_reported: bool,
     pub(crate) lives: HashMap<usize, Life>,
-    /// The turn in which somebody last left a topic.
+    /// The turn in which a member last left its topic.
     pub(crate) departed: HashMap<usize, u64>,
-    /// What the hooks hear, if there are any.
+    /// What the hooks are told, if there are any.
     pub(crate) ears: Option<Ears>,
     pub(crate) door: Door,
     /// Those that came by the admin listener, the oldest first, and are not known to be gone.
@@ -43,13 +43,13 @@ pub(crate) struct World {
     pub(crate) ghosts: Vec<ConnId>,
     pub(crate) is_reload_wanted: bool,
     pub(crate) held: Held,
-    /// Compression may have been agreed on with somebody.
+    /// Compression may have been agreed on with a client.
     pub(crate) may_compress: bool,
     /// The loop's turns; taken out while one is under way.
     pub(crate) turn: Option<Turn>,
     pub(crate) histories: Vec<History>,
     pub(crate) turns: u64,
-    /// Times that somebody was read.
+    /// Times that a connection was read.
     pub(crate) reads: u64,
     /// The turn in which a slot was given back.
     pub(crate) freed_in: HashMap<u32, u64>,

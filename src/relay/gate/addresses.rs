@@ -172,7 +172,7 @@ mod tests {
     const SLOT: Slot = Slot(5);
 
     #[test]
-    fn a_guest_is_19_bytes_and_remembered() {
+    fn an_entry_is_19_bytes_and_remembered() {
         assert_eq!(size_of::<Entry>(), 19);
         let tcp = |text: &str| PeerAddress::Tcp(text.parse().unwrap());
         let peers = [

@@ -1,7 +1,7 @@
 //! The gate: which connections are let in, and how much each of them may send.
 //!
 //! Connections of clients are counted by address from the accept on, so that a client that sends nothing
-//! can't take more places than one that does. One too many is told so at once, and not waited for. Where
+//! can't take more places than one that does. One too many is told so at once. Where
 //! a trusted proxy stands between, the client is known later: with PROXY protocol once its header is
 //! whole, with `X-Forwarded-For` at the request that opens a WebSocket.
 //!
@@ -31,7 +31,7 @@ use addresses::{Addresses, Awaited};
 use quotas::Quotas;
 use token_bucket::TokenBucket;
 
-/// Who may come, and how much each may send. See the [module](self).
+/// Which connections are let in, and how much each may send. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     admission: Admission,
@@ -41,7 +41,7 @@ pub(super) struct Gate {
     accept_rates: Option<AcceptRates>,
     quotas: Quotas,
     /// Connections that came by the admin listener, the oldest first: a short list, since a connection
-    /// has no room for it. It is looked at when a request has come.
+    /// has no bit to spare for it. It is looked at when a request has come.
     admins: Vec<ConnId>,
 }
 
@@ -189,7 +189,7 @@ impl Gate {
         self.quotas.open(slot);
     }
 
-    /// A WebSocket sent a message, or a ping. One that is over its quota is not to be heard.
+    /// A WebSocket sent a message, or a ping. One that is over its quota does not count.
     #[inline]
     pub(super) fn take_message(&mut self, slot: Slot, now: Tick) -> Result<(), OverQuota> {
         match self.quotas.are_kept() {
@@ -198,7 +198,7 @@ impl Gate {
         }
     }
 
-    /// A WebSocket sent bytes. If they are over its quota, only a close frame in them is to be heard.
+    /// A WebSocket sent bytes. If they are over its quota, only a close frame in them counts.
     #[inline]
     pub(super) fn take_bytes(
         &mut self,

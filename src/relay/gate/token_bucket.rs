@@ -105,7 +105,7 @@ mod tests {
         }
 
         #[test]
-        fn whoever_keeps_to_the_rate_passes(per_second in 1u32..1000, ticks in 1u32..500) {
+        fn a_client_that_keeps_to_the_rate_passes(per_second in 1u32..1000, ticks in 1u32..500) {
             let bucket = TokenBucket::of(per_second);
             let mut taken = 0;
             for tick in 0..ticks {

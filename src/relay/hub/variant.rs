@@ -7,7 +7,7 @@
 //! was in the log when it began. Each member is in one of two states:
 //! - *with the walk*: at `settled` or later;
 //! - *lagging*: on the list of those with a cursor of their own, which are served as their sockets
-//!   have room, and which the walk passes over.
+//!   have space, and which the walk passes over.
 //!
 //! ```text
 //!   members  [ a  b  c | d  e  f | g ]     a, b and c were visited in this round, d, e and f are
@@ -243,6 +243,29 @@ mod tests {
     use super::*;
     use crate::log::Pool;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_round_counts_what_its_visits_brought() {
+        let mut variant = Variant::new(TopicKey::default(), Encoding::Plain, 0);
+        let (mut seats, mut pool) = (vec![Seat::empty(); 4], Pool::new(64 << 10, 1 << 20));
+        (0..4).for_each(|slot| variant.join(&mut seats, Slot(slot), VariantKey(0)));
+        let mut per_write = Histogram::default();
+        // Messages come while it is under way: the first visit brings one, the last two bring three each.
+        for visits in [1, 1, 2] {
+            variant.count_visits();
+            variant.log.append(&mut pool, &[1, 2], &[3], None);
+            for _ in 0..visits {
+                assert!(variant.is_walk_due(&mut per_write));
+                variant.visit();
+            }
+        }
+        assert!(
+            variant.is_walk_due(&mut per_write),
+            "there is more for the first ones"
+        );
+        // On the average, 9 messages in 4 writes are 2.
+        assert_eq!((per_write.count(), per_write.sum()), (4, 4 * 2));
+    }
 
     proptest! {
         /// However members come and go, and messages with them: none of them stands behind what is settled;

@@ -15,7 +15,7 @@ pub(in crate::relay) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
     pub(super) link: TimerLink,
     /// When the peer's last byte came.
-    pub(in crate::relay) heard: Tick,
+    pub(in crate::relay) last_byte: Tick,
     /// When a message, or a part of one, last went either way.
     pub(in crate::relay) active: Tick,
     pub(in crate::relay) generation: u64,
@@ -33,7 +33,7 @@ pub(in crate::relay) struct Extra {
     /// In `FirstHead` and `NextHead`: the beginning of a request head, or of what a proxy says before it.
     pub(in crate::relay) head: Vec<u8>,
     /// Bytes to be taken in later: what came behind a request before that was answered, or while its
-    /// topic had no room.
+    /// topic was full.
     pub(in crate::relay) kept: Vec<u8>,
     pub(in crate::relay) scanner: HeadScanner,
     /// In `Respond`, once it is known.
@@ -64,7 +64,7 @@ impl Connection {
     pub(in crate::relay) fn new(generation: u64, now: Tick) -> Self {
         Connection {
             link: TimerLink::default(),
-            heard: now,
+            last_byte: now,
             active: now,
             generation,
             seat: Seat::empty(),
@@ -133,8 +133,8 @@ impl Connection {
         let is_one_of = |phases: &[Phase]| phases.contains(&phase);
         debug_assert!(!self.seat.is_member() || is_one_of(&[Phase::Open, Phase::Closing]));
         if let Life::Open(wait) = self.life {
-            let waits_for_room = matches!(wait, Wait::Room { .. });
-            debug_assert_eq!(self.seat.is_blocked(), waits_for_room);
+            let waits_for_socket = matches!(wait, Wait::Writable { .. });
+            debug_assert_eq!(self.seat.is_blocked(), waits_for_socket);
             debug_assert!(self.seat.is_member());
         }
         let Some(extra) = self.extra.as_deref() else {

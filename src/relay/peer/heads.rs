@@ -7,11 +7,11 @@ use crate::relay::limits::{GATHER_BYTES_FREE, Limits};
 impl Peers {
     /// Puts a piece behind what has come of a request head.
     pub(in crate::relay) fn extend_head(&mut self, slot: Slot, piece: &[u8], limits: &Limits) {
-        let room = self.head_room(slot, limits);
+        let free = self.head_bytes_free(slot, limits);
         let head = &mut self.connections[slot].extra().head;
         // Twice as much at a time, so that one that comes byte by byte is not copied for each.
         let doubled = 2 * head.capacity();
-        let wanted = doubled.min(limits.head_bytes_max).min(room);
+        let wanted = doubled.min(limits.head_bytes_max).min(free);
         let more = wanted.saturating_sub(head.len()).max(piece.len());
         head.reserve_exact(more);
         head.extend_from_slice(piece);
@@ -19,9 +19,9 @@ impl Peers {
 
     /// A head is not whole yet. False if there is no memory for what has come of it: then that is forgotten.
     pub(in crate::relay) fn keep_head(&mut self, slot: Slot, limits: &Limits) -> bool {
-        let room = self.head_room(slot, limits);
+        let free = self.head_bytes_free(slot, limits);
         let head = &mut self.connections[slot].extra().head;
-        let is_kept = head.capacity() <= room;
+        let is_kept = head.capacity() <= free;
         if !is_kept {
             *head = Vec::new();
         }
@@ -29,7 +29,7 @@ impl Peers {
     }
 
     /// Bytes of requests that a connection may hold now.
-    pub(in crate::relay) fn head_room(&self, slot: Slot, limits: &Limits) -> usize {
+    pub(in crate::relay) fn head_bytes_free(&self, slot: Slot, limits: &Limits) -> usize {
         let others = self.private_bytes_of_others(slot);
         let left = limits.private_bytes_max.saturating_sub(others);
         left.max(GATHER_BYTES_FREE)

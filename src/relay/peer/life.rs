@@ -25,7 +25,7 @@ pub(in crate::relay) enum Life {
     /// A response has left, and the next request's head is on its way.
     NextHead { answered: Moment, is_ended: bool },
     /// A response is leaving, or being prepared. `progress` is when its socket last took some of it, had
-    /// room for more, or was asked whether it has.
+    /// space for more, or was asked whether it has.
     Respond { progress: Moment, is_ended: bool },
     /// A WebSocket, member of a topic.
     Open(Wait),
@@ -46,8 +46,8 @@ pub(in crate::relay) enum Wait {
     Nothing,
     /// A sign of life, since a ping has left.
     Pong { asked: Moment },
-    /// Room in its socket, which is full since then; and after that, maybe, a sign of life.
-    Room { blocked: Moment, then_pong: bool },
+    /// That its socket, which is full since then, is writable; and after that, maybe, a sign of life.
+    Writable { blocked: Moment, then_pong: bool },
 }
 
 /// What may still come from the peer of a connection that closes.
@@ -76,7 +76,7 @@ pub(in crate::relay) enum Phase {
     Closed,
 }
 
-/// A tick, packed: so that a life takes 6 bytes and not 8, and a connection has room for flags beside it.
+/// A tick, packed: so that a life takes 6 bytes and not 8, and a connection has bytes for flags beside it.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed)]
 pub(in crate::relay) struct Moment(Tick);
@@ -133,26 +133,26 @@ impl Life {
                 let then_pong = match *wait {
                     Wait::Nothing => false,
                     Wait::Pong { .. } => true,
-                    Wait::Room { then_pong, .. } => then_pong,
+                    Wait::Writable { then_pong, .. } => then_pong,
                 };
                 let blocked = now.into();
-                *wait = Wait::Room { blocked, then_pong };
+                *wait = Wait::Writable { blocked, then_pong };
             }
             _ => {}
         }
     }
 
-    /// The socket has room again, or is asked whether it has.
-    pub(super) fn on_room(&mut self, now: Tick) {
+    /// The socket is writable again, or is asked whether it is.
+    pub(super) fn on_writable(&mut self, now: Tick) {
         match self {
             Life::Respond { progress, .. } => *progress = now.into(),
             Life::Open(wait) => {
                 *wait = match *wait {
                     Wait::Nothing
-                    | Wait::Room {
+                    | Wait::Writable {
                         then_pong: false, ..
                     } => Wait::Nothing,
-                    Wait::Pong { .. } | Wait::Room { .. } => Wait::Pong { asked: now.into() },
+                    Wait::Pong { .. } | Wait::Writable { .. } => Wait::Pong { asked: now.into() },
                 }
             }
             _ => {}
@@ -173,26 +173,33 @@ impl Life {
 
     /// Something came from the peer.
     #[inline]
-    pub(super) fn on_heard(&mut self) {
+    pub(super) fn on_received(&mut self) {
         match self {
             Life::Open(wait @ Wait::Pong { .. }) => *wait = Wait::Nothing,
-            Life::Open(Wait::Room { then_pong, .. }) => *then_pong = false,
+            Life::Open(Wait::Writable { then_pong, .. }) => *then_pong = false,
             _ => {}
         }
     }
 
-    /// When the time is up for a connection. It was heard, and a message went either way, at those times;
+    /// When the time is up for a connection. Its last byte came at `last_byte`, its last message went either way at
+    /// `active`;
     /// `silence` are the ticks until it is asked for a sign of life.
-    pub(super) fn deadline(self, limits: &Limits, heard: Tick, active: Tick, silence: u32) -> Tick {
+    pub(super) fn deadline(
+        self,
+        limits: &Limits,
+        last_byte: Tick,
+        active: Tick,
+        silence: u32,
+    ) -> Tick {
         match self {
             Life::FirstHead { accepted } => accepted.after(limits.handshake_timeout),
             Life::NextHead { answered, .. } => answered.after(limits.keep_alive_timeout),
             Life::Respond { progress, .. } => progress.after(limits.stalled_write_timeout),
             Life::Open(wait) => {
                 let alive = match wait {
-                    Wait::Nothing => heard.after(silence),
+                    Wait::Nothing => last_byte.after(silence),
                     Wait::Pong { asked } => asked.after(limits.pong_timeout),
-                    Wait::Room { blocked, .. } => blocked.after(limits.stalled_write_timeout),
+                    Wait::Writable { blocked, .. } => blocked.after(limits.stalled_write_timeout),
                 };
                 let idle = limits.idle_timeout.map(|idle| active.after(idle));
                 idle.map_or(alive, |idle| idle.min(alive))
@@ -222,24 +229,24 @@ mod tests {
         life.on_blocked(Tick(2));
         assert!(matches!(
             life,
-            Life::Open(Wait::Room {
+            Life::Open(Wait::Writable {
                 then_pong: true,
                 ..
             })
         ));
         assert!(!life.awaits_pong());
-        // A ping that could not be read is asked anew once there is room for the answer.
-        life.on_room(Tick(3));
+        // A ping that could not be read is asked anew once there is space for the answer.
+        life.on_writable(Tick(3));
         assert!(life.awaits_pong());
-        life.on_heard();
+        life.on_received();
         assert!(matches!(life, Life::Open(Wait::Nothing)));
         life.on_blocked(Tick(4));
-        life.on_room(Tick(5));
+        life.on_writable(Tick(5));
         assert!(matches!(life, Life::Open(Wait::Nothing)));
         life.on_asked(Tick(6));
         life.on_blocked(Tick(7));
-        life.on_heard();
-        life.on_room(Tick(8));
+        life.on_received();
+        life.on_writable(Tick(8));
         assert!(matches!(life, Life::Open(Wait::Nothing)));
     }
 }

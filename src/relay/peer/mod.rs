@@ -6,9 +6,9 @@
 //! that concerns them it returns.
 //!
 //! Invariants, of each connection ([`Connection::check`]):
-//! - At rest it owns no heap: what its box has room for belongs to the life that it leads.
+//! - At rest it owns no heap: what its box holds belongs to the part of its life that it is in.
 //! - It is a member of a topic only while it is open, or has yet to be sent what it was owed as it closes.
-//! - An open one that waits for room is blocked, and no other is.
+//! - An open one that waits for its socket is blocked, and no other is.
 //! - Its timer is armed for its deadline or before it.
 //! - It stands in at most one queue, at most once.
 
@@ -197,10 +197,10 @@ impl Peers {
     }
 
     /// Something came from a peer.
-    pub(super) fn on_heard(&mut self, slot: Slot, now: Tick) {
+    pub(super) fn on_received(&mut self, slot: Slot, now: Tick) {
         let connection = &mut self.connections[slot];
-        connection.heard = now;
-        connection.life.on_heard();
+        connection.last_byte = now;
+        connection.life.on_received();
     }
 
     /// A connection becomes a WebSocket.
@@ -214,12 +214,12 @@ impl Peers {
         self.connections[slot].life.on_blocked(now);
     }
 
-    /// Its socket has room again. That is progress: a timer that is due in this very turn sees it.
-    pub(super) fn on_room(&mut self, slot: Slot, now: Tick) {
+    /// Its socket is writable again. That is progress: a timer that is due in this very turn sees it.
+    pub(super) fn on_writable(&mut self, slot: Slot, now: Tick) {
         let connection = &mut self.connections[slot];
         if connection.seat.is_blocked() {
             connection.seat.set_blocked(false);
-            connection.life.on_room(now);
+            connection.life.on_writable(now);
             self.queue_output(slot);
         }
     }

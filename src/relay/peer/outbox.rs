@@ -86,7 +86,7 @@ impl Outbox {
         self.last_pong = Some(offset);
     }
 
-    /// Gives up the room of what was sent, once that is the larger part: a peer that reads a little at
+    /// Gives up the memory of what was sent, once that is the larger part: a peer that reads a little at
     /// a time can keep the outbox from ever being empty.
     fn forget_sent(&mut self) {
         if self.sent > self.bytes.len() / 2 {

@@ -55,7 +55,7 @@ pub(super) struct Outputs {
     lagging: Queue,
     responses: Responses,
     /// One that took all that fits into one write, and is owed more: it goes on before any other, for only
-    /// a connection without room may lag.
+    /// a connection whose socket is full may lag.
     unfinished: Option<ConnId>,
 }
 
@@ -93,7 +93,7 @@ impl Peers {
         self.outputs.responses.begin_flush();
     }
 
-    /// The next connection of this turn that comes out of its queue, and has room in its socket. `sent` bytes
+    /// The next connection of this turn that comes out of its queue, and whose socket is not full. `sent` bytes
     /// were sent to all connections so far, and `bytes_max` may be to those of a queue.
     pub(in crate::relay) fn next_queued(&mut self, sent: u64, bytes_max: u64) -> Option<Slot> {
         while let Some(id) = self.outputs.pop(sent, bytes_max) {

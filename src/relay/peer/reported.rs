@@ -1,7 +1,7 @@
 //! Up to when everything that came has been reported: a peer that has said nothing by then was silent.
 //!
 //! A turn may come late, because the machine was busy or the process stopped, and what came meanwhile
-//! waits. A timer that fired by the clock would find every peer silent that has not been heard yet. So
+//! waits. A timer that fired by the clock would find every peer silent that has not been read yet. So
 //! timers go by this time instead.
 //!
 //! ```text

@@ -1,10 +1,10 @@
 //! What happens when nothing happens: whose time is up, and what that means.
 //!
 //! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
-//! a deadline off, such as hearing from a peer, only stores a tick; the entry finds out when it
+//! a deadline off, such as a byte from a peer, only stores a tick; the entry finds out when it
 //! fires, and arms itself again.
 //!
-//! No peer is judged for what it may have said and was not heard for: timers go by the time up to
+//! No peer is ended for silence while bytes of it wait to be read: timers go by the time up to
 //! which everything that came was [reported](super::reported), and a connection with something to be
 //! read is read first.
 
@@ -128,7 +128,7 @@ impl Peers {
                 Due::Nothing
             }
             Life::Open(_) if limits.idle_timeout.is_some_and(is_idle) => Due::Idle,
-            Life::Open(Wait::Room { .. }) => self.probe(slot, now),
+            Life::Open(Wait::Writable { .. }) => self.probe(slot, now),
             Life::Open(Wait::Pong { .. }) if is_ping_left => Due::Dead,
             // The ping waits for its turn, and the peer for the ping.
             Life::Open(Wait::Pong { asked }) => {
@@ -159,8 +159,8 @@ impl Peers {
     fn deadline(&self, slot: Slot, limits: &Limits) -> Tick {
         let connection = &self.connections[slot];
         let silence = silence(slot, limits.heartbeat_interval);
-        let (heard, active) = (connection.heard, connection.active);
-        connection.life.deadline(limits, heard, active, silence)
+        let (last_byte, active) = (connection.last_byte, connection.active);
+        connection.life.deadline(limits, last_byte, active, silence)
     }
 
     /// Whether what a connection has to say may show that it is in time. A head ends sooner or later;
@@ -171,17 +171,17 @@ impl Peers {
         match connection.life {
             Life::FirstHead { .. } | Life::NextHead { .. } => true,
             Life::Open(_) | Life::Closing { .. } | Life::AwaitClose { .. } => {
-                connection.heard < deadline
+                connection.last_byte < deadline
             }
             Life::Respond { .. } | Life::Linger { .. } | Life::Closed => false,
         }
     }
 
-    /// Finds out whether a reader takes anything. A socket says that it has room only when a third of
+    /// Finds out whether a reader takes anything. A socket says that it is writable only when a third of
     /// its buffer is free, which takes a slow reader longer than the timeout; a write fits into less.
     fn probe(&mut self, slot: Slot, now: Tick) -> Due {
         self.connections[slot].flags.set(Flag::Probing);
-        self.on_room(slot, now);
+        self.on_writable(slot, now);
         Due::Nothing
     }
 }

@@ -1,12 +1,12 @@
-//! Those who don't keep up: what they are owed, who is lapped, and what they are told.
+//! Readers that don't keep up: what they are owed, which are lapped, and what they are told.
 
 use crate::script::{Script, frame, limits, message, sent};
 use fanfare::metrics::{Cause, close_code_index};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, Pace, Reading, SlowPolicy};
 
-/// Who left in the middle of a turn was lapped by what others published later in that turn, though
-/// its socket had room.
+/// A reader that left in the middle of a turn was lapped by what others published later in that turn, though
+/// its socket had space.
 #[test]
 fn who_leaves_gets_what_it_is_owed() {
     let mut script = Script::new(Limits {
@@ -31,7 +31,7 @@ fn who_leaves_gets_what_it_is_owed() {
 }
 
 /// More slices than fit into one write left the rest for the next turn, in which a burst could lap
-/// a reader whose socket had room.
+/// a reader whose socket had space.
 #[test]
 fn who_has_room_is_served_until_it_is_at_the_tail() {
     let mut script = Script::new(limits());
@@ -98,7 +98,7 @@ fn ones_own_messages_are_not_kept_for_oneself() {
     assert_eq!(script.relay.counters().lapped, 0);
 }
 
-/// All who lagged too far were lapped at once, in the middle of what somebody said, and that turn took as
+/// All readers that lagged too far were lapped at once, in the middle of a client's input, and that turn took as
 /// long as it took. Now a turn laps so many, and the topic takes nothing in until all are.
 #[test]
 fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
@@ -131,7 +131,7 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     assert_eq!(script.relay.log_bytes(), 0);
 }
 
-/// To know what a reader missed, all that its log knows of senders who don't hear themselves was gone
+/// To know what a reader missed, all that its log knows of senders without echo was gone
 /// through for each one that doesn't either: so many laps took a turn a tenth of a second.
 #[test]
 fn what_a_lap_takes_counts() {
@@ -163,7 +163,7 @@ fn what_a_lap_takes_counts() {
     }
 }
 
-/// A reader whose socket had room, but whose turn had not come, was lapped by what came meanwhile.
+/// A reader whose socket had space, but whose turn had not come, was lapped by what came meanwhile.
 #[test]
 fn who_has_room_again_is_served_and_not_lapped() {
     let mut script = Script::new(limits());
@@ -208,7 +208,7 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
     assert_eq!(script.take(reader), b"\x88\x00");
 }
 
-/// Who was lapped while it closed got the code of its close, as if it had missed nothing.
+/// A reader that was lapped while it closed got the code of its close, as if it had missed nothing.
 #[test]
 fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
     let too_slow = [
@@ -222,7 +222,7 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
         let mut script = Script::new(limits);
         let reader = script.join("/ws");
         script.set_room(reader, 1);
-        // What it is owed when it closes is gone from the log before it has room.
+        // What it is owed when it closes is gone from the log before its socket has space.
         for text in [b"one", b"two"] {
             let sender = script.join("/ws?echo=0");
             script.say(sender, &message(text));
@@ -250,7 +250,7 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
         assert_eq!(reason(slow_policy, &over_rate), too_slow.concat());
         let wrong = frame(true, OpCode::Continuation, b"");
         assert_eq!(reason(slow_policy, &wrong), too_slow.concat());
-        // Who said good-bye itself is answered.
+        // A peer that closed itself is answered.
         let bye = frame(true, OpCode::Close, &1000u16.to_be_bytes());
         assert_eq!(reason(slow_policy, &bye), 1000u16.to_be_bytes());
     }

@@ -1,11 +1,11 @@
-//! A turn's shares: nobody's flood holds up the others.
+//! A turn's shares: no connection's flood holds up the others.
 
 use crate::script::{Script, frame, limits, message, sent};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, Pace};
 
 /// The walk over a topic's members began anew with each message, and was never complete if one came in
-/// each turn: nothing was trimmed, and nobody lapped, while there was memory.
+/// each turn: nothing was trimmed, and no reader lapped, while there was memory.
 #[test]
 fn messages_that_never_cease_keep_no_walk_from_its_end() {
     // Its end and that of a turn's part of it coincide for 4 members, and for 8.
@@ -72,7 +72,7 @@ fn a_flood_to_one_topic_delays_another_by_a_turn() {
     }
 }
 
-/// Nor do those wait who have output of their own, such as a pong, for a crowd that catches up.
+/// Nor do connections with output of their own, such as a pong, wait for many that catch up.
 #[test]
 fn a_pong_does_not_wait_for_those_who_lag() {
     let mut script = Script::new(Limits {

@@ -1,10 +1,10 @@
-//! What is said: frames stay whole, bounds hold, and who is closed in the middle is not heard further.
+//! Input: frames stay whole, bounds hold, and after a close in the middle nothing more is taken in.
 
 use crate::script::{Script, frame, limits, message, request, sent};
 use fanfare::proto::OpCode;
 use fanfare::relay::Limits;
 
-/// The beginning of a frame that had come with the request, and had to wait for room in the topic,
+/// The beginning of a frame that had come with the request, and had to wait as the topic was full,
 /// was forgotten when its sender was lapped; what came then was taken for another frame.
 #[test]
 fn frames_that_had_to_wait_stay_whole_when_their_sender_is_lapped() {
@@ -84,7 +84,7 @@ fn unfinished_requests_keep_within_their_bound() {
     }
     let mut answers = clients.iter().map(|&client| script.take(client));
     assert!(answers.any(|answer| answer.starts_with(b"HTTP/1.1 503 ")));
-    // Whoever asks for less has a place all the same.
+    // A smaller request is served all the same.
     script.join("/ws");
 }
 

@@ -1,11 +1,11 @@
-//! Deadlines: nobody is judged for what is not its fault.
+//! Deadlines: no connection is ended for what is not its fault.
 
 use crate::script::{Script, frame, limits, message, sent};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, SlowPolicy};
 
 /// The ping waited behind a full socket, and the time for its answer was counted all the same, if
-/// the socket had room again in the very turn in which a timer was due.
+/// the socket was writable again in the very turn in which a timer was due.
 #[test]
 fn a_ping_that_has_not_left_is_not_unanswered() {
     let mut script = Script::new(Limits {
@@ -132,7 +132,7 @@ fn who_is_in_the_middle_of_a_message_is_not_idle() {
     assert_eq!(script.take(sender), [&b"\x8A\x00"[..], close].concat());
 }
 
-/// After a pause, timers fired before what had come meanwhile was read: whoever did not fit into the
+/// After a pause, timers fired before what had come meanwhile was read: a peer that did not fit into the
 /// first turn was taken for dead.
 #[test]
 fn who_has_not_been_heard_yet_is_not_judged() {
@@ -159,7 +159,7 @@ fn who_has_not_been_heard_yet_is_not_judged() {
     script.relay.handle_poll(before, 2, true);
     script.say(heard, &pong);
     script.turn_with_unread(&[unread]);
-    // The next has room for more: now everything that came before it began is known.
+    // The next is not full: now everything that came before it began is known.
     script.relay.handle_poll(script.now(), 1, false);
     script.turn_with_unread(&[unread, unreported]);
     for id in all {
@@ -182,7 +182,7 @@ fn who_has_not_been_heard_yet_is_not_judged() {
     }
 }
 
-/// Who floods the relay has always something to be read, and ends in time all the same.
+/// A client that floods the relay has always something to be read, and ends in time all the same.
 #[test]
 fn who_goes_on_and_on_is_heard_once_after_its_time() {
     let mut limits = limits();
@@ -204,7 +204,7 @@ fn who_goes_on_and_on_is_heard_once_after_its_time() {
     assert!(script.is_closed(flood));
 }
 
-/// Who waited for its turn to be written to was held to have taken nothing for too long.
+/// A connection that waited for its turn to be written to was held to have taken nothing for too long.
 #[test]
 fn who_waits_for_its_turn_is_not_stalled() {
     let timeout = 50;
