@@ -158,7 +158,12 @@ impl Link {
         names: &[String],
         random: &mut Random,
     ) {
-        while !random.once_in(3) {
+        loop {
+            if random.once_in(3) {
+                // It leaves off, and there may be more.
+                self.has_worked = true;
+                return;
+            }
             let Some(interest) = node.relay.poll_interest() else {
                 return;
             };
