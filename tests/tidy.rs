@@ -104,6 +104,7 @@ const IN_ONE_DIRECTION: &[&str] = &[
     "http",
     "proxy",
     "proto",
+    "log",
     "wheel",
 ];
 
