@@ -100,6 +100,7 @@ const IN_ONE_DIRECTION: &[&str] = &[
     "journal",
     "sys",
     "fuzz",
+    "relay",
     "metrics",
     "http",
     "proxy",
