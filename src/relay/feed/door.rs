@@ -27,7 +27,7 @@ impl Relay {
     }
 
     /// Offers a message that comes from elsewhere than a connection. It is within
-    /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
+    /// [`message_bytes_max`](super::super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
         let key = self.hub.find(topic);
         if !self.takes_offers()
