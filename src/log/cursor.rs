@@ -1,16 +1,8 @@
 //! A reader's position: what it reads next, where it stands after a write, and the frame boundary
 //! ahead of it.
 
-use super::{Log, Position, Segment};
-
-/// Where a frame begins, and which message it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Boundary {
-    /// The first boundary at or after the position that was asked for.
-    pub position: Position,
-    /// Number of the message that begins there.
-    pub message: u64,
-}
+use super::segment::Segment;
+use super::{Boundary, Log, Position, Span};
 
 impl Log {
     /// All bytes from `position` to the end of its segment: at the tail, none.
@@ -126,13 +118,4 @@ impl Log {
             None
         })
     }
-}
-
-/// Bytes that lie together, and where in the log they begin.
-#[derive(Clone, Copy, Debug)]
-pub struct Span<'a> {
-    /// The position of the first.
-    pub start: Position,
-    /// The bytes; never empty.
-    pub bytes: &'a [u8],
 }

@@ -23,31 +23,14 @@
 
 mod cursor;
 mod pool;
+mod position;
 mod segment;
 
-pub use cursor::{Boundary, Span};
 pub use pool::{Pool, SEGMENT_BYTES};
+pub use position::{Boundary, Position, Span};
 use segment::Segment;
 
 use std::collections::VecDeque;
-
-/// A place in a log: bytes appended since the log began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position(pub u64);
-
-impl Position {
-    /// The position `bytes` further on.
-    #[must_use]
-    pub fn after(self, bytes: usize) -> Position {
-        Position(self.0 + bytes as u64)
-    }
-
-    /// Bytes from `earlier` to here; 0 if that lies ahead.
-    #[must_use]
-    pub fn since(self, earlier: Position) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
 
 /// An append-only log of encoded frames. See the [module](self).
 #[derive(Debug, Default)]

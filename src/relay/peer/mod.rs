@@ -12,6 +12,7 @@
 //! - Its timer is armed for its deadline or before it.
 //! - It stands in at most one queue, at most once.
 
+mod answering;
 mod connection;
 mod connections;
 mod flags;
@@ -19,17 +20,18 @@ mod heads;
 mod inflating;
 mod life;
 mod outbox;
+mod output;
 mod phase_counts;
 mod queue;
 mod reported;
 mod responses;
+mod timer_table;
 mod timers;
 
 pub(super) use connection::{Close, Connection};
 pub(super) use flags::Flag;
 pub(super) use inflating::Inflating;
 pub(super) use life::{Life, Peer, Phase};
-
 pub(super) use responses::Pending;
 pub(super) use timers::Due;
 
@@ -46,7 +48,7 @@ use phase_counts::PhaseCounts;
 use queue::Outputs;
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
-use timers::Timers;
+use timer_table::Timers;
 
 /// Connections. See the [module](self).
 #[derive(Debug)]
