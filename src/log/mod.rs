@@ -156,7 +156,18 @@ impl Log {
         self.tail
     }
 
-    /// Number of the segment that `position` stands in; the last one for the tail.
+    /// The segment that `position` stands in; the last one for the tail. Most readers stand in that.
+    #[inline]
+    fn segment(&self, position: Position) -> Option<&Segment> {
+        debug_assert!(position <= self.tail);
+        let last = self.segments.back()?;
+        match last.start <= position {
+            true => Some(last),
+            false => self.index(position).map(|index| &self.segments[index]),
+        }
+    }
+
+    /// Number of that segment.
     fn index(&self, position: Position) -> Option<usize> {
         debug_assert!(self.head() <= position && position <= self.tail);
         let last = self.segments.len().checked_sub(1)?;

@@ -247,7 +247,8 @@ impl Relay {
         &self.counters
     }
 
-    /// To be called after an event of a connection: its memory is accounted for, and its timer armed.
+    /// To be called after an event of a connection: its memory is accounted for, and its timer armed, unless it
+    /// is closed.
     fn settle(&mut self, slot: Slot) {
         self.peers.settle(slot, &self.limits);
     }

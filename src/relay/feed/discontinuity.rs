@@ -79,8 +79,6 @@ impl Relay {
         self.counters.lapped += 1;
         self.counters.messages_lost += gap.messages;
         self.close_because(slot, Cause::Lapped, LOST);
-        if !self.peers[slot].is_closed() {
-            self.settle(slot);
-        }
+        self.settle(slot);
     }
 }

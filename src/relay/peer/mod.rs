@@ -175,9 +175,14 @@ impl Peers {
         self.resumes.push(self.id(slot));
     }
 
-    /// After whatever happened to a connection: its memory is accounted for, and its timer armed.
+    /// After whatever happened to a connection: its memory is accounted for, and its timer armed, unless it is
+    /// closed.
     pub(super) fn settle(&mut self, slot: Slot, limits: &Limits) {
         let connection = &mut self.connections[slot];
+        connection.check();
+        if connection.is_closed() {
+            return;
+        }
         if let Some(extra) = connection.extra.as_deref_mut() {
             let bytes = extra.bytes();
             self.private_bytes = self.private_bytes - extra.charged + bytes;
@@ -186,10 +191,7 @@ impl Peers {
                 connection.extra = None;
             }
         }
-        connection.check();
-        if !connection.is_closed() {
-            self.rearm(slot, limits);
-        }
+        self.rearm(slot, limits);
     }
 
     fn set_life(&mut self, slot: Slot, life: Life) {

@@ -110,6 +110,7 @@ impl Peers {
         self.timers.arm(&mut self.connections, slot, deadline);
     }
 
+    #[inline]
     fn deadline(&self, slot: Slot, limits: &Limits) -> Tick {
         let connection = &self.connections[slot];
         let silence = silence(slot, limits.heartbeat_interval);
