@@ -19,7 +19,7 @@ pub use head::head;
 pub use log::log_ops;
 pub use path::path;
 pub use proxy::proxy;
-pub use session::{Said, hear, session};
+pub use session::{Said, receive, session};
 pub use wheel::wheel_ops;
 pub use wire::{frame, mask, utf8};
 

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read, Write};
 
-use fanfare::fuzz::{Said, hear};
+use fanfare::fuzz::{Said, receive};
 use fanfare::proto::handshake::{self, Agreed, Refusal, Request};
 use fanfare::proto::http1::RequestRefusal::{Body, Malformed, Missing, Repeated};
 use fanfare::proto::{
@@ -140,7 +140,7 @@ fn ours(
     read_bytes_max: usize,
     limit: usize,
 ) -> (Vec<Said>, End, Option<ProtocolError>) {
-    let (said, error) = hear(role, input, (0..input.len()).step_by(read_bytes_max), limit);
+    let (said, error) = receive(role, input, (0..input.len()).step_by(read_bytes_max), limit);
     let end = match (error, said.last()) {
         (Some(error), _) => End::Failed(error.close_code().as_u16()),
         (None, Some(Said::Close(_))) => End::Closed,
@@ -370,11 +370,11 @@ proptest! {
     #[test]
     fn each_understands_the_other(role in any_role(), messages in any_messages(), read in any_read()) {
         let (from_us, from_them) = (send_ours(role, &messages), send_theirs(role, &messages));
-        let heard = theirs(peer(role), &from_us, read, LIMIT);
-        prop_assert_eq!(heard.1, End::Closed);
+        let received = theirs(peer(role), &from_us, read, LIMIT);
+        prop_assert_eq!(received.1, End::Closed);
         let (said, end, _) = ours(peer(role), &from_them, read, LIMIT);
-        prop_assert_eq!(&(said, end), &heard);
-        let arrived: Vec<_> = heard.0.iter().filter_map(|said| match said {
+        prop_assert_eq!(&(said, end), &received);
+        let arrived: Vec<_> = received.0.iter().filter_map(|said| match said {
             Said::Message(kind, payload) => Some((*kind, payload.clone())),
             _ => None,
         }).collect();

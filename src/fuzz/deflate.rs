@@ -25,7 +25,7 @@ fn open<'a>(
 
 /// The messages of a client's bytes, which come in reads that end at `cuts` and are inflated in steps
 /// of so much work, and how they ended.
-fn hear(
+fn receive(
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,
     bytes_max: usize,
@@ -69,15 +69,15 @@ pub fn inflate(data: &[u8]) {
         return;
     };
     let bytes_max = [0, 1, 5, 125, 1000, 65_536, 1 << 20, 1 << 24][usize::from(choice % 8)];
-    let whole = hear(input, [], bytes_max, usize::MAX);
+    let whole = receive(input, [], bytes_max, usize::MAX);
     assert_eq!(
-        hear(input, 0..input.len(), bytes_max, 1),
+        receive(input, 0..input.len(), bytes_max, 1),
         whole,
         "byte by byte"
     );
     let work_max = 100 * usize::from(*seed);
     assert_eq!(
-        hear(input, cuts(*seed, input.len()), bytes_max, work_max),
+        receive(input, cuts(*seed, input.len()), bytes_max, work_max),
         whole,
         "in reads"
     );
@@ -102,7 +102,7 @@ pub fn inflate(data: &[u8]) {
             sent.expect("whole messages can be sent in any order");
         }
         assert_eq!(
-            hear(&out, [], bytes_max, usize::MAX),
+            receive(&out, [], bytes_max, usize::MAX),
             (whole.0.clone(), None)
         );
     }

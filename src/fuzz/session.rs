@@ -22,7 +22,7 @@ pub enum Said {
 
 /// Everything that a session of `role` says of `input`, which comes in reads that end at `cuts`,
 /// ascending. Checks the session's promises on the way.
-pub fn hear(
+pub fn receive(
     role: Role,
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,
@@ -56,7 +56,7 @@ pub fn hear(
                 break;
             };
             assert!(consumed > 0, "an event comes out of bytes");
-            assert!(!was_deaf, "nothing is heard after a close");
+            assert!(!was_deaf, "nothing is received after a close");
             match event {
                 Event::Fragment(fragment) => {
                     assert_eq!(fragment.first, !mid_message, "exactly one piece is first");
@@ -109,7 +109,7 @@ fn say(role: Role, said: &[Said]) -> Vec<u8> {
                 session.send_close(close, &mut out)
             }
         };
-        sent.expect("what was heard can be said, in this order");
+        sent.expect("what was received can be said, in this order");
     }
     out
 }
@@ -124,20 +124,20 @@ pub fn session(data: &[u8]) {
         _ => (Role::Client, Role::Server),
     };
     let limit = [0, 1, 5, 125, 1000, 65_536, 1 << 20, usize::MAX][usize::from(choice >> 1) % 8];
-    let whole = hear(role, input, [], limit);
+    let whole = receive(role, input, [], limit);
     assert_eq!(
-        hear(role, input, 0..input.len(), limit),
+        receive(role, input, 0..input.len(), limit),
         whole,
         "byte by byte"
     );
     assert_eq!(
-        hear(role, input, cuts(*seed, input.len()), limit),
+        receive(role, input, cuts(*seed, input.len()), limit),
         whole,
         "in reads"
     );
     let (said, _) = whole;
     assert_eq!(
-        hear(role, &say(peer, &said), [], limit),
+        receive(role, &say(peer, &said), [], limit),
         (said, None),
         "said again"
     );

@@ -1,6 +1,6 @@
 //! A block of encoded frames, whole ones only.
 
-use super::{Boundary, Position};
+use super::position::{Boundary, Position};
 
 /// A block of frames that begins at a position of its log.
 #[derive(Debug)]
@@ -73,13 +73,13 @@ impl Segment {
         self.lists.as_deref().map_or(0, Lists::bytes)
     }
 
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn free_bytes(&self) -> usize {
         self.block.capacity() - self.block.len()
     }
 
     /// Appends a frame.
     pub(super) fn append(&mut self, header: &[u8], payload: &[u8]) {
-        debug_assert!(header.len() + payload.len() <= self.room());
+        debug_assert!(header.len() + payload.len() <= self.free_bytes());
         self.block.extend_from_slice(header);
         self.block.extend_from_slice(payload);
     }

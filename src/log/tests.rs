@@ -250,15 +250,15 @@ proptest! {
             let mut cursor = log.head();
             for &bytes in writes.iter().cycle() {
                 let to = log.tail();
-                let mut room = bytes;
+                let mut space = bytes;
                 for span in log.spans(cursor, to, reader) {
-                    let sent = span.bytes.len().min(room);
+                    let sent = span.bytes.len().min(space);
                     seen.extend_from_slice(&span.bytes[..sent]);
-                    room -= sent;
+                    space -= sent;
                 }
-                let sent = bytes - room;
+                let sent = bytes - space;
                 cursor = log.advance(cursor, to, reader, sent);
-                if room > 0 {
+                if space > 0 {
                     break;
                 }
             }
@@ -278,7 +278,7 @@ proptest! {
         let mut starts = Vec::new();
         for &(payload_bytes, sender) in &frames {
             starts.push(log.tail());
-            // Sender 3 hears itself.
+            // Sender 3 gets its own messages.
             append(&mut log, &mut pool, payload_bytes, (sender != 3).then_some(sender));
         }
         starts.push(log.tail());

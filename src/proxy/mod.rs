@@ -3,7 +3,7 @@
 //! A proxy names its client in one of two ways: in a PROXY protocol header before the client's first
 //! byte ([`header`]), or in the lines `X-Forwarded-For` of each request ([`forwarded`]). A client could
 //! claim to be a proxy and name any address; so only networks count that the operator
-//! [trusts](Trusted). This room knows what bytes mean: no sockets, no limits.
+//! [trusts](Trusted). This module knows what bytes mean, and neither sockets nor limits.
 
 pub mod forwarded;
 pub mod header;

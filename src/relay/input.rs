@@ -42,7 +42,7 @@ impl Relay {
     }
 
     fn prove_alive(&mut self, slot: Slot) {
-        self.peers.on_heard(slot, self.now);
+        self.peers.on_received(slot, self.now);
     }
 
     /// Takes in what was read from a connection's socket.
@@ -69,9 +69,7 @@ impl Relay {
             }
             Phase::Respond | Phase::Closed => {}
         }
-        if !self.peers[slot].is_closed() {
-            self.settle(slot);
-        }
+        self.settle(slot);
     }
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or

@@ -14,7 +14,7 @@ pub(crate) struct Character {
     /// Those in force.
     pub(crate) limits: Limits,
     pub(crate) has_hooks: bool,
-    /// There is a bound on what a client may send, or there may be one after a reload; and on who may come.
+    /// There is a bound on what a client may send, or there may be one after a reload; and on new connections.
     pub(crate) has_rates: bool,
     pub(crate) has_bounds_by_address: bool,
     /// Addresses that clients come from.

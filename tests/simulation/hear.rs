@@ -82,7 +82,7 @@ impl Peer {
                 return Err("a ping before its time".into());
             }
             self.pong_awaited = Some(now);
-            // The peer may have been heard of since the relay wanted to send it.
+            // A byte of the peer may have come since the relay wanted to send it.
             self.is_pong_vague = may_be_late;
         }
         self.tap = tap;

@@ -124,7 +124,7 @@ impl Hooks for Witness {
     }
 }
 
-/// What the hooks are told, and who has joined by that.
+/// What the hooks are told, and which connections have joined by that.
 #[derive(Default)]
 pub(crate) struct Ears {
     witness: Witness,

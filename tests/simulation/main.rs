@@ -21,7 +21,7 @@
 //!   Relay ◄───── judged by ──────┼ history.rs, rates.rs: what each member is owed, and may send
 //!     │                          ├ door.rs: which addresses may come in, and which may not
 //!     ▼                          ├ timers.rs, endings.rs, laps.rs: deadlines, and reasons for an end
-//!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns one is written to, and heard
+//!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns one is written to, and read
 //!   and are told                 └ judge.rs, memory.rs: bounds, wake-ups, and nothing left
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Promptness: in how many turns a member with room is written to, and a peer that has spoken is heard.
+//! Promptness: in how many turns a member whose socket has space is written to, and input is taken in.
 //!
 //! Both bounds follow from the pace alone: what a turn does of a kind, at least, and how many stand in
 //! line. So a member that waits for longer was passed over, though nothing is lost and every clock holds.
@@ -12,30 +12,30 @@ use std::collections::HashMap;
 const SLACK_TURNS: usize = 2;
 /// Responses that a turn writes to, at least: each write is a 16th of its part at most.
 const RESPONSES_PER_TURN: usize = 16;
-/// Times that one who stands in line sees others of its topic being heard again: somebody who leaves
-/// in the middle of a turn makes room for those behind it.
+/// Times that a connection in line may see others of its topic being read again: one that leaves in the
+/// middle of a turn makes way for those behind it.
 const OVERTAKEN_MAX: u32 = 2;
 
 /// What a connection waits for.
 #[derive(Default)]
 pub(crate) struct Waits {
-    /// The turn in which it was last written to, and last heard.
+    /// The turn in which it was last written to, and last read.
     written_in: u64,
     heard_in: u64,
-    /// Turns since, in which it was owed something and had room; and how many there may be.
+    /// Turns since, in which it was owed something and had space; and how many there may be.
     unserved: Wait,
     /// Turns in which it stood in line, and the turn had read enough before.
     unread: Wait,
-    /// Turns in which its topic had no room.
+    /// Turns in which its topic was full.
     put_off: Wait,
-    /// When it was last heard, and since when it stands in line, in reads of anybody.
+    /// When it was last read, and since when it stands in line, counted in reads of all connections.
     heard_at: u64,
     in_line_at: Option<u64>,
     overtaken: u32,
 }
 
 impl Waits {
-    /// What its topic had room for was taken by somebody who does not stand in line.
+    /// What its topic takes was brought by a connection that does not stand in line.
     pub(crate) fn on_room_taken(&mut self) {
         self.put_off = Wait::default();
     }
@@ -67,13 +67,13 @@ impl Wait {
     }
 }
 
-/// How many turns there may be until somebody's turn has come.
+/// How many turns there may be until a connection's turn has come.
 struct Pace {
     /// To be written to.
     serve: usize,
-    /// To be read, while there is room.
+    /// To be read, while its topic is not full.
     read: usize,
-    /// To be read, if the topic has no room at first.
+    /// To be read, if the topic is full at first.
     room: usize,
 }
 
@@ -107,7 +107,7 @@ impl World {
         let walks_per_turn = (visits_per_turn / visits_per_walk)
             .min(pace.flush_bytes_per_turn as usize / per_walk_bytes)
             .max(1);
-        // Whoever was visited just before a message came is visited again in the round after this one.
+        // A member visited just before a message came is visited again in the round after this one.
         let walk = walks.div_ceil(walks_per_turn) * (2 * members_max).div_ceil(per_walk);
         let outputs = connections.div_ceil(served_by(pace.output_bytes_per_turn));
         let responses = connections.div_ceil(RESPONSES_PER_TURN);
@@ -116,14 +116,14 @@ impl World {
         let share_bytes = shares.read_bytes_min.min(shares.read_bytes_max);
         let reads_per_turn = (shares.turn_bytes_max / share_bytes).clamp(1, connections);
         let read = connections.div_ceil(reads_per_turn) + SLACK_TURNS;
-        // Each time that there is room again, the first in line is heard.
+        // Each time that the topic is not full, the first in line is read.
         let laps = connections.div_ceil(pace.laps_per_turn);
         let room = connections * (serve + laps);
         Pace { serve, read, room }
     }
 
-    /// Turns that it takes to get rid of what all logs hold too much, once less is allowed: those who have
-    /// room are served, and those who have not are lapped.
+    /// Turns that it takes to get rid of what all logs hold too much, once less is allowed: readers whose
+    /// sockets have space are served, and others are lapped.
     pub(crate) fn turns_to_relieve(&self) -> usize {
         let laps = self
             .live
@@ -132,7 +132,7 @@ impl World {
         2 * self.pace().serve + laps
     }
 
-    /// Whether somebody was written to in this turn who is behind.
+    /// Whether a reader that is behind was written to in this turn.
     pub(crate) fn is_any_laggard_served(&self) -> bool {
         let is_served = |&index: &usize| {
             let peer = &self.peers[index];
@@ -141,7 +141,7 @@ impl World {
         self.live.iter().any(is_served)
     }
 
-    /// A connection is read, or what was kept of it taken in. Nobody in line is heard twice before the
+    /// A connection is read, or what was kept of it taken in. No connection in line is read twice before the
     /// others of its topic were.
     pub(crate) fn follow_read(&mut self, index: usize) {
         self.reads += 1;
@@ -173,7 +173,7 @@ impl World {
         };
     }
 
-    /// The turn has read all that it will: whoever still stands in line has a reason.
+    /// The turn has read all that it will: a connection that still stands in line has a reason.
     pub(crate) fn check_line(&mut self) {
         let pace = self.pace();
         let is_overfull = self.relay.log_bytes() > self.character.limits.log_bytes_max;
@@ -214,7 +214,7 @@ impl World {
         }
     }
 
-    /// The turn is over: whoever has room and is owed something has not waited for too long.
+    /// The turn is over: a reader with space that is owed something has not waited for too long.
     pub(crate) fn check_served(&mut self) {
         let pace = self.pace();
         for index in self.live.clone() {
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// Whether a connection is owed something that its socket has room for, as far as that shows.
+    /// Whether a connection is owed something that its socket has space for, as far as that shows.
     fn is_owed(&mut self, index: usize) -> bool {
         let peer = &mut self.peers[index];
         if peer.blocked || peer.id.is_none() || peer.is_reset_told {

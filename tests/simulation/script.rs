@@ -33,7 +33,7 @@ struct Socket {
     is_closed: bool,
 }
 
-/// Limits that nobody meets by chance.
+/// Limits that no test meets by chance.
 pub(crate) fn limits() -> Limits {
     Limits {
         connections_max: 100,
@@ -102,7 +102,7 @@ impl Script {
         id
     }
 
-    /// A member of a topic that has heard that it is one.
+    /// A member of a topic that has its response.
     pub(crate) fn join(&mut self, target: &str) -> ConnId {
         let id = self.connect();
         self.say(id, &request(target));

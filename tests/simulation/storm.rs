@@ -1,6 +1,6 @@
-//! Storms: clients that say anything, in any order, under bounds that everybody meets. Who is closed
-//! when, and why, is not judged; only that the relay goes on, that closing is for good, and that
-//! nothing is left of anybody.
+//! Storms: clients that say anything, in any order, under bounds that all of them meet. Which are
+//! closed when, and why, is not judged; only that the relay goes on, that closing is for good, and that
+//! nothing is left of any connection.
 
 use crate::random::Random;
 use crate::script::{Script, frame, limits, message};

@@ -182,7 +182,7 @@ fn the_embedded_page_is_confined_and_others_are_not() {
     assert!(own.contains("X-Content-Type-Options: nosniff\r\n"), "{own}");
 }
 
-/// Pieces of paths of those who try to get out.
+/// Pieces of paths that try to leave the folder.
 fn piece() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
         "/",

@@ -129,7 +129,7 @@ impl Deflater {
     pub fn deflate(&mut self, payload: &[u8]) -> Option<&[u8]> {
         self.compress.reset();
         self.buffer.clear();
-        // Fixed codes take nine bits at most for each byte: there is room for all of it even if it
+        // Fixed codes take nine bits at most for each byte: there is space for all of it even if it
         // grows, though it is of no use then.
         self.buffer
             .reserve_exact(payload.len() + payload.len() / 8 + SPARE_BYTES);
@@ -255,8 +255,8 @@ impl Inflater {
     ) -> Result<bool, ProtocolError> {
         let goal = self.work().saturating_add(work_max);
         while !compressed.is_empty() {
-            let room = goal.saturating_sub(self.work()).max(STEP_BYTES_MIN);
-            let (taken, reached) = self.feed(&compressed[self.taken..], room, bytes_max)?;
+            let space = goal.saturating_sub(self.work()).max(STEP_BYTES_MIN);
+            let (taken, reached) = self.feed(&compressed[self.taken..], space, bytes_max)?;
             self.taken += taken;
             match reached {
                 Reached::StreamEnd if self.taken == compressed.len() => break,
@@ -322,25 +322,25 @@ impl Inflater {
         }
     }
 
-    /// Inflates up to the end of a block, of the input, or of the room for so many bytes more. Returns
+    /// Inflates up to the end of a block, of the input, or of the space for so many bytes more. Returns
     /// how many bytes that took of the input.
     fn feed(
         &mut self,
         input: &[u8],
-        room: usize,
+        space: usize,
         bytes_max: usize,
     ) -> Result<(usize, Reached), ProtocolError> {
         if self.filled == self.buffer.capacity() {
             self.grow_to(2 * self.filled, bytes_max);
         }
         let capacity = self.buffer.capacity().min(bytes_max.saturating_add(1));
-        let end = capacity.min(self.filled.saturating_add(room));
+        let end = capacity.min(self.filled.saturating_add(space));
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
         let before = (self.state.total_in(), self.state.total_out());
-        let room = &mut self.buffer[self.filled..end];
-        let status = self.state.decompress(input, room, InflateFlush::Block);
+        let space = &mut self.buffer[self.filled..end];
+        let status = self.state.decompress(input, space, InflateFlush::Block);
         let taken = (self.state.total_in() - before.0) as usize;
         let made = (self.state.total_out() - before.1) as usize;
         self.filled += made;
@@ -358,7 +358,7 @@ impl Inflater {
                 Reached::Midway
             }
             Ok(_) if input.is_empty() => Reached::End,
-            // With room left, some of the input is taken; otherwise this would go on for ever. What is
+            // With space left, some of the input is taken; otherwise this would go on for ever. What is
             // wrong has cost something, too.
             Ok(_) | Err(_) => {
                 self.blocks += 1;
@@ -368,7 +368,7 @@ impl Inflater {
         Ok((taken, reached))
     }
 
-    /// Makes room for so many bytes, within the limit; there is always room for one byte more than
+    /// Makes space for so many bytes, within the limit; there is always space for one byte more than
     /// that, which shows that it is exceeded.
     fn grow_to(&mut self, bytes: usize, bytes_max: usize) {
         let capacity = bytes.min(bytes_max).saturating_add(1);

@@ -20,11 +20,11 @@
 //! ```
 //! use fanfare::proto::{CloseCode, CloseFrame, Event, Gather, MessageKind, OpCode, Role, Session};
 //!
-//! /// What one side hears of a read, and says in return.
-//! fn hear(session: &mut Session, gather: &mut Gather, read: &mut [u8], out: &mut Vec<u8>) -> Vec<String> {
+//! /// What one side learns from a read, and says in return.
+//! fn receive(session: &mut Session, gather: &mut Gather, read: &mut [u8], out: &mut Vec<u8>) -> Vec<String> {
 //!     const MESSAGE_BYTES_MAX: usize = 1 << 20;
 //!     let role = session.role();
-//!     let mut heard = Vec::new();
+//!     let mut said = Vec::new();
 //!     let mut rest = read;
 //!     while !rest.is_empty() {
 //!         let received = match session.receive(rest, MESSAGE_BYTES_MAX) {
@@ -39,20 +39,20 @@
 //!         match received.event {
 //!             Some(Event::Fragment(fragment)) => {
 //!                 if let Some(message) = gather.push(fragment) {
-//!                     heard.push(String::from_utf8_lossy(message.payload).into_owned());
+//!                     said.push(String::from_utf8_lossy(message.payload).into_owned());
 //!                 }
 //!             }
 //!             // An event borrows the session, so that a pong to it is written by its role alone.
 //!             Some(Event::Ping(payload)) => role.write_frame(true, OpCode::Pong, payload, out),
-//!             Some(Event::Pong(payload)) => heard.push(format!("pong {payload:?}")),
+//!             Some(Event::Pong(payload)) => said.push(format!("pong {payload:?}")),
 //!             Some(Event::Close(close)) => {
-//!                 heard.push(close.map_or("closed".into(), |close| format!("closed: {}", close.code)));
+//!                 said.push(close.map_or("closed".into(), |close| format!("closed: {}", close.code)));
 //!             }
 //!             None => {}
 //!         }
 //!         rest = &mut rest[consumed..];
 //!     }
-//!     heard
+//!     said
 //! }
 //!
 //! let (mut server, mut client) = (Session::new(Role::Server), Session::new(Role::Client));
@@ -64,14 +64,14 @@
 //! client.send_fragment(MessageKind::Text, b"how ", false, &mut to_server)?;
 //! client.send_ping(b"!", &mut to_server)?;
 //! client.send_fragment(MessageKind::Text, b"are you?", true, &mut to_server)?;
-//! let heard = hear(&mut server, &mut at_server, &mut to_server, &mut to_client);
-//! assert_eq!(heard, ["hello", "how are you?"]);
+//! let received = receive(&mut server, &mut at_server, &mut to_server, &mut to_client);
+//! assert_eq!(received, ["hello", "how are you?"]);
 //!
 //! // The server answers and closes; its pong went out in between.
 //! server.send_binary(b"fine", &mut to_client)?;
 //! server.send_close(Some(CloseFrame { code: CloseCode::NORMAL, reason: "bye" }), &mut to_client)?;
-//! let heard = hear(&mut client, &mut at_client, &mut to_client, &mut to_server);
-//! assert_eq!(heard, ["pong [33]", "fine", "closed: 1000"]);
+//! let received = receive(&mut client, &mut at_client, &mut to_client, &mut to_server);
+//! assert_eq!(received, ["pong [33]", "fine", "closed: 1000"]);
 //! assert!(server.is_at_rest() && client.is_at_rest());
 //! # Ok::<(), fanfare::proto::SendError>(())
 //! ```

@@ -18,12 +18,12 @@ const PLACES_PER_SET: usize = 8;
 /// that the set has no place for: so a flood from very many addresses is bounded, too.
 #[derive(Debug)]
 pub(super) struct AcceptRates {
-    places: Box<[Place]>,
+    places: Box<[AddressRate]>,
     hasher: RandomState,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct AddressRate {
     mark: u32,
     taken: u32,
     at: Tick,
@@ -32,7 +32,7 @@ struct Place {
 impl Default for AcceptRates {
     fn default() -> Self {
         AcceptRates {
-            places: vec![Place::default(); SETS * PLACES_PER_SET].into(),
+            places: vec![AddressRate::default(); SETS * PLACES_PER_SET].into(),
             hasher: RandomState::new(),
         }
     }
@@ -45,7 +45,8 @@ impl AcceptRates {
         let set = hash as usize % SETS * PLACES_PER_SET;
         let mark = (hash >> 32) as u32;
         let places = &mut self.places[set..][..PLACES_PER_SET];
-        let left = |place: &Place| bucket.left_of(u64::from(place.taken), now.since(place.at));
+        let left =
+            |place: &AddressRate| bucket.left_of(u64::from(place.taken), now.since(place.at));
         let own = &places[..PLACES_PER_SET - 1];
         let index = own
             .iter()
@@ -55,7 +56,7 @@ impl AcceptRates {
         let Some(taken) = bucket.take(left(&places[index]), 1) else {
             return false;
         };
-        places[index] = Place {
+        places[index] = AddressRate {
             mark,
             taken: taken as u32,
             at: now,
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_place_is_twelve_bytes() {
-        assert_eq!(size_of::<Place>(), 12);
+        assert_eq!(size_of::<AddressRate>(), 12);
     }
 
     #[test]

@@ -13,13 +13,13 @@ use std::net::IpAddr;
 /// Connections by address, in 6 bytes for each address, which the table takes 8 to 16 for.
 #[derive(Debug, Default)]
 pub(super) struct AddressCounts {
-    places: HashTable<Place>,
+    places: HashTable<AddressCount>,
     hasher: RandomState,
 }
 
 /// What is kept of an address, and its connections: no more than it has ports.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct AddressCount {
     mark: [u16; 2],
     count: u16,
 }
@@ -37,8 +37,8 @@ impl AddressCounts {
             return has_room;
         }
         if max > 0 {
-            let place = Place { mark, count: 1 };
-            let rehash = |place: &Place| spread(place.mark);
+            let place = AddressCount { mark, count: 1 };
+            let rehash = |place: &AddressCount| spread(place.mark);
             self.places.insert_unique(spread(mark), place, rehash);
         }
         max > 0
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_place_is_six_bytes() {
-        assert_eq!(size_of::<Place>(), 6);
+        assert_eq!(size_of::<AddressCount>(), 6);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Logs {
                 on_end(key, topic.name());
             }
         }
-        // The list is used in every turn; what a crowd of topics made of it is given back.
+        // The list is used in every turn; the memory that very many topics made it take is given back.
         if touched.capacity() <= TOUCHED_AT_REST_MAX {
             self.touched = touched;
         }

@@ -237,15 +237,11 @@ impl Hub {
         if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let mut unsettled_bytes = 0;
-        for variant in topic.variants().map(|key| &self.logs.topics[key]) {
-            if variant.overfull {
-                return 0;
-            }
-            unsettled_bytes = variant.unsettled_bytes().max(unsettled_bytes);
-        }
+        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         let quarter = limits.topic_log_bytes_max / 4;
-        quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
+        variants.fold(quarter, |free_bytes, variant| {
+            free_bytes.min(variant.free_bytes(quarter))
+        })
     }
 }
 

@@ -401,7 +401,7 @@ fn a_turn_visits_a_part_of_each_topic() {
         ..Pace::default()
     };
     assert_eq!(served_by_turns(visits(3, 2)), [(2, 1), (4, 2), (4, 4)]);
-    // Nobody has a second share, even if there is time for it.
+    // No topic has a second share, even if there is time for it.
     assert_eq!(served_by_turns(visits(100, 3)), [(3, 3), (4, 4)]);
     // What one does not need is for the others.
     assert_eq!(served_by_turns(visits(7, 7)), [(4, 3), (4, 4)]);

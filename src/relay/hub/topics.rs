@@ -15,7 +15,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
-/// Topics that memory is kept for when all are gone; what a crowd of them took is given back.
+/// Topics that memory is kept for when all are gone; what more of them took is given back.
 const AT_REST_MAX: usize = 64;
 
 /// A topic: a name, and its messages in each encoding that is read.
@@ -75,8 +75,8 @@ impl Topic {
     }
 
     /// Its variants.
-    pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> + use<> {
-        let variants = self.variants.into_iter();
+    pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> {
+        let variants = self.variants.iter().copied();
         variants.filter(|&variant| variant != VariantKey::NONE)
     }
 }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn names_map_to_one_topic_each() {
         let mut topics = Topics::default();
-        let name = |n: usize| format!("room {n}");
+        let name = |n: usize| format!("topic {n}");
         let keys: Vec<VariantKey> = (0..1000)
             .map(|n| find_or_insert(&mut topics, &name(n), Encoding::Plain))
             .collect();

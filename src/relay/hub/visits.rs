@@ -88,7 +88,7 @@ mod tests {
         let written = 1000 * 10 + 500 * 14;
         assert_eq!(per_write.count(), 1500);
         assert!(per_write.sum().abs_diff(written) <= 750, "{per_write:?}");
-        // The first 1,000 hear of those in the next round; the others are at the tail.
+        // The first 1,000 get those in the next round; the others are at the tail.
         visits.idle = 500;
         visits.end_round(&mut per_write, 1500, 114, true);
         assert_eq!(per_write.count(), 2500);

@@ -15,7 +15,7 @@ pub(in crate::relay) struct Connection {
     /// Its timer: armed for its earliest deadline or before it, never after.
     pub(super) link: TimerLink,
     /// When the peer's last byte came.
-    pub(in crate::relay) heard: Tick,
+    pub(in crate::relay) last_byte: Tick,
     /// When a message, or a part of one, last went either way.
     pub(in crate::relay) active: Tick,
     pub(in crate::relay) generation: u64,
@@ -64,7 +64,7 @@ impl Connection {
     pub(in crate::relay) fn new(generation: u64, now: Tick) -> Self {
         Connection {
             link: TimerLink::default(),
-            heard: now,
+            last_byte: now,
             active: now,
             generation,
             seat: Seat::empty(),
@@ -140,6 +140,7 @@ impl Connection {
         let Some(extra) = self.extra.as_deref() else {
             return;
         };
+        debug_assert!(!self.is_closed());
         debug_assert!(extra.response.is_none() || is_one_of(&[Phase::Respond]));
         debug_assert!(extra.inflating.is_none() || is_one_of(&[Phase::Open]));
         debug_assert!(extra.gather.bytes() == 0 || is_one_of(&[Phase::Open]));

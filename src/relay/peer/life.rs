@@ -173,7 +173,7 @@ impl Life {
 
     /// Something came from the peer.
     #[inline]
-    pub(super) fn on_heard(&mut self) {
+    pub(super) fn on_received(&mut self) {
         match self {
             Life::Open(wait @ Wait::Pong { .. }) => *wait = Wait::Nothing,
             Life::Open(Wait::Writable { then_pong, .. }) => *then_pong = false,
@@ -181,17 +181,22 @@ impl Life {
         }
     }
 
-    /// When the time is up for a connection. Its last byte came at `heard`, its last message went either way at
-    /// `active`;
-    /// `silence` are the ticks until it is asked for a sign of life.
-    pub(super) fn deadline(self, limits: &Limits, heard: Tick, active: Tick, silence: u32) -> Tick {
+    /// When the time is up for a connection, whose last byte came at `last_byte` and whose last message went
+    /// either way at `active`. `silence` are the ticks until it is asked for a sign of life.
+    pub(super) fn deadline(
+        self,
+        limits: &Limits,
+        last_byte: Tick,
+        active: Tick,
+        silence: u32,
+    ) -> Tick {
         match self {
             Life::FirstHead { accepted } => accepted.after(limits.handshake_timeout),
             Life::NextHead { answered, .. } => answered.after(limits.keep_alive_timeout),
             Life::Respond { progress, .. } => progress.after(limits.stalled_write_timeout),
             Life::Open(wait) => {
                 let alive = match wait {
-                    Wait::Nothing => heard.after(silence),
+                    Wait::Nothing => last_byte.after(silence),
                     Wait::Pong { asked } => asked.after(limits.pong_timeout),
                     Wait::Writable { blocked, .. } => blocked.after(limits.stalled_write_timeout),
                 };
@@ -232,14 +237,14 @@ mod tests {
         // A ping that could not be read is asked anew once there is space for the answer.
         life.on_writable(Tick(3));
         assert!(life.awaits_pong());
-        life.on_heard();
+        life.on_received();
         assert!(matches!(life, Life::Open(Wait::Nothing)));
         life.on_blocked(Tick(4));
         life.on_writable(Tick(5));
         assert!(matches!(life, Life::Open(Wait::Nothing)));
         life.on_asked(Tick(6));
         life.on_blocked(Tick(7));
-        life.on_heard();
+        life.on_received();
         life.on_writable(Tick(8));
         assert!(matches!(life, Life::Open(Wait::Nothing)));
     }

@@ -142,7 +142,10 @@ impl Link {
             let mut first = next;
             if random.once_in(often.lose) && next < end {
                 first = next + random.below(end - next);
-                queue.push_back(Bring::Gap(first));
+                // The relay finds out itself, if it is not told.
+                if random.once_in(2) {
+                    queue.push_back(Bring::Gap(first));
+                }
             }
             queue.extend((first..end).map(Bring::Commit));
         }
@@ -155,16 +158,16 @@ impl Link {
         names: &[String],
         random: &mut Random,
     ) {
-        while !random.once_in(3) {
-            let Some(interest) = node.relay.poll_interest() else {
-                return;
-            };
+        while let Some(interest) = node.relay.poll_interest() {
             self.has_worked = true;
             let topic = names.iter().position(|name| **name == *interest.topic);
             let topic = topic.expect("a topic of this world");
             assert_ne!(self.topics[topic].is_some(), interest.is_read, "no news");
             self.topics[topic] = interest.is_read.then(VecDeque::new);
             self.next[topic] = interest.is_read.then(|| sequencer.len(topic));
+            if random.once_in(3) {
+                return;
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sessions over every kind of cut, and against every rule.
 
 use super::*;
-use crate::fuzz::{Said, hear};
+use crate::fuzz::{Said, receive};
 use crate::proto::CloseCode;
 use proptest::prelude::*;
 
@@ -9,9 +9,9 @@ const LIMIT: usize = 1 << 20;
 
 /// The verdict on `input`, which has to be the same whole and byte by byte.
 fn hear_both_ways(role: Role, input: &[u8], limit: usize) -> (Vec<Said>, Option<ProtocolError>) {
-    let whole = hear(role, input, [], limit);
+    let whole = receive(role, input, [], limit);
     assert_eq!(
-        hear(role, input, 0..input.len(), limit),
+        receive(role, input, 0..input.len(), limit),
         whole,
         "{input:02x?}"
     );
@@ -91,11 +91,11 @@ fn a_close_inside_a_message_frees_what_was_kept_of_it() {
             let mut session = Session::new(Role::Server);
             let mut input = [&begun[..], &close].concat();
             let (start, end) = input.split_at_mut(begun.len() + cut);
-            let mut heard = session.receive(start, LIMIT).map(drop);
+            let mut received = session.receive(start, LIMIT).map(drop);
             for read in [&mut start[begun.len()..], end] {
-                heard = heard.and_then(|()| session.receive(read, LIMIT).map(drop));
+                received = received.and_then(|()| session.receive(read, LIMIT).map(drop));
             }
-            assert_eq!(heard.is_ok(), payload.len() == 2);
+            assert_eq!(received.is_ok(), payload.len() == 2);
             assert!(session.is_at_rest() && !session.is_mid_message());
             session.release();
             assert_eq!(session.heap_bytes(), 0);
@@ -216,7 +216,7 @@ fn twenty_thousand_fragments_make_one_message() {
         input.extend(frame(false, OpCode::Continuation, b"y"));
     }
     input.extend(frame(true, OpCode::Continuation, b"z"));
-    let (said, error) = hear(Role::Server, &input, [], LIMIT);
+    let (said, error) = receive(Role::Server, &input, [], LIMIT);
     assert_eq!(error, None);
     assert_eq!(said, [text(&format!("x{}z", "y".repeat(20_000)))]);
 }
@@ -247,7 +247,7 @@ fn the_longest_control_payload_survives_any_cut() {
     let input = frame(true, OpCode::Ping, &payload);
     for cut in 0..input.len() {
         assert_eq!(
-            hear(Role::Server, &input, [cut], LIMIT),
+            receive(Role::Server, &input, [cut], LIMIT),
             (vec![Said::Ping(payload.clone())], None)
         );
     }
@@ -618,14 +618,14 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         cuts.sort_unstable();
         prop_assert_eq!(
-            hear(Role::Server, &input, cuts, LIMIT),
-            hear(Role::Server, &input, [], LIMIT)
+            receive(Role::Server, &input, cuts, LIMIT),
+            receive(Role::Server, &input, [], LIMIT)
         );
     }
 
     #[test]
     fn a_fragmented_text_arrives_whole((text, input) in fragmented(), cut: prop::sample::Index) {
-        let (said, error) = hear(Role::Server, &input, [cut.index(input.len() + 1)], LIMIT);
+        let (said, error) = receive(Role::Server, &input, [cut.index(input.len() + 1)], LIMIT);
         prop_assert_eq!(error, None);
         let message = Said::Message(MessageKind::Text, text.into_bytes());
         prop_assert_eq!(said.iter().filter(|said| **said == message).count(), 1);
