@@ -63,6 +63,7 @@ impl Relay {
 
     /// Whether what follows a message has to wait: the read may bring more than the topic takes, since it was
     /// inflated, or travels.
+    #[inline]
     pub(super) fn is_to_wait(&self, slot: Slot, was_compressed: bool) -> bool {
         let is_full = !self.takes_offers() && self.is_slot_open(slot);
         is_full || was_compressed && self.free_bytes_for(slot) == 0
