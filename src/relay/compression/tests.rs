@@ -47,7 +47,7 @@ struct Client {
     session: Session,
     gather: Gather,
     inflater: Inflater,
-    received: Vec<(MessageKind, Vec<u8>)>,
+    delivered: Vec<(MessageKind, Vec<u8>)>,
     closed: Option<u16>,
 }
 
@@ -102,7 +102,7 @@ impl World {
             session: Session::new(Role::Client).with_compression(reads != Reads::Plain),
             gather: Gather::default(),
             inflater: Inflater::default(),
-            received: Vec::new(),
+            delivered: Vec::new(),
             closed: None,
         };
         self.clients.insert(id.slot, (id, client));
@@ -252,7 +252,8 @@ impl Client {
                 Some(Event::Fragment(fragment)) => {
                     if let Some(message) = self.gather.push(fragment) {
                         let message = self.inflater.open(message, usize::MAX).expect("in order");
-                        self.received.push((message.kind, message.payload.to_vec()));
+                        self.delivered
+                            .push((message.kind, message.payload.to_vec()));
                     }
                 }
                 Some(Event::Close(close)) => {
@@ -293,21 +294,21 @@ fn messages_that_swell_lap_no_reader_whose_socket_has_space() {
     }
     assert!(world.client(sender).sent.len() < 64 << 10);
     let mut turns = 0;
-    while world.client(plain).received.len() < count {
+    while world.client(plain).delivered.len() < count {
         world.turn();
         turns += 1;
         // A turn appends a quarter of what is retained, and one message more at most.
-        let received = world.client(plain).received.len();
+        let delivered = world.client(plain).delivered.len();
         let bytes_max = TOPIC_LOG_BYTES_MAX / 4 + MESSAGE_BYTES_MAX;
         assert!(
-            received * MESSAGE_BYTES_MAX <= turns * bytes_max,
+            delivered * MESSAGE_BYTES_MAX <= turns * bytes_max,
             "turn {turns}"
         );
     }
     world.settle();
     for slot in [plain, compressed] {
         let client = world.client(slot);
-        assert_eq!((client.received.len(), client.closed), (count, None));
+        assert_eq!((client.delivered.len(), client.closed), (count, None));
     }
     assert_eq!(world.relay.counters().lapped, 0);
     assert_eq!(world.relay.private_bytes(), 0);
@@ -334,7 +335,7 @@ fn a_turn_inflates_its_part_and_no_more() {
     assert!(inflated as usize > pace.inflated_bytes_per_turn / 4 * 3);
     world.settle();
     for sender in senders {
-        assert_eq!(world.client(sender).received.len(), 1);
+        assert_eq!(world.client(sender).delivered.len(), 1);
     }
 }
 
@@ -366,7 +367,7 @@ fn what_inflates_to_nothing_takes_its_part_of_a_turn() {
     world.settle();
     for sender in senders {
         assert_eq!(
-            world.client(sender).received,
+            world.client(sender).delivered,
             [(MessageKind::Binary, Vec::new())]
         );
     }
@@ -400,7 +401,7 @@ fn a_message_of_empty_blocks_is_inflated_in_steps() {
     let pace = Pace::default();
     let work_max = pace.inflated_bytes_per_turn + pace.inflated_bytes_per_step_min;
     let mut turns: u8 = 0;
-    while world.client(sender).received.is_empty() {
+    while world.client(sender).delivered.is_empty() {
         turns += 1;
         world.say(plain, false, &[turns; 100]);
         // Much time passes, in which no sender is taken for dead.
@@ -409,13 +410,13 @@ fn a_message_of_empty_blocks_is_inflated_in_steps() {
         world.turn();
         assert!(world.relay.inflation.bytes() <= work_max);
         assert!(world.relay.private_bytes() < 1 << 18);
-        let received = [plain, reader].map(|slot| world.client(slot).received.len());
-        assert_eq!(received, [usize::from(turns); 2]);
+        let delivered = [plain, reader].map(|slot| world.client(slot).delivered.len());
+        assert_eq!(delivered, [usize::from(turns); 2]);
     }
     assert!((5..20).contains(&turns), "{turns} turns");
     world.settle();
-    let received = [LATE, b"next"].map(|payload| (MessageKind::Binary, payload.to_vec()));
-    assert_eq!(world.client(sender).received, received);
+    let delivered = [LATE, b"next"].map(|payload| (MessageKind::Binary, payload.to_vec()));
+    assert_eq!(world.client(sender).delivered, delivered);
     assert_eq!(
         (world.client(sender).closed, world.relay.private_bytes()),
         (None, 0)
@@ -436,7 +437,7 @@ fn who_leaves_while_a_message_is_inflated_leaves_nothing() {
     world.relay.handle_end(id);
     (0..3).for_each(|_| world.turn());
     assert_eq!(world.relay.private_bytes(), 0);
-    assert_eq!(world.client(ender).received, []);
+    assert_eq!(world.client(ender).delivered, []);
 }
 
 #[test]
@@ -494,7 +495,7 @@ fn only_what_is_small_is_inflated_without_memory_to_keep_it() {
         (0..5).for_each(|_| world.turn());
         let client = world.client(sender);
         assert_eq!(
-            (client.received.len(), client.closed),
+            (client.delivered.len(), client.closed),
             (usize::from(closed.is_none()), closed)
         );
         world.leave(sender);
@@ -515,12 +516,12 @@ fn who_is_not_heard_for_want_of_room_is_not_dead() {
     world.say(waiting, false, b"here I am");
     // Each turn reads one of them, and the next comes late.
     for turn in 1..=20 {
-        assert_eq!(world.client(waiting).received, []);
+        assert_eq!(world.client(waiting).delivered, []);
         world.now = Tick(500 * turn);
         world.turn();
     }
     world.turn();
-    assert_eq!(world.client(waiting).received.len(), 1);
+    assert_eq!(world.client(waiting).delivered.len(), 1);
 }
 
 #[test]
@@ -538,7 +539,7 @@ fn bytes_that_had_to_wait_are_spent_once() {
     assert!(world.client(sender).sent.len() > 100 << 10);
     world.settle();
     let client = world.client(sender);
-    assert_eq!((client.received.len(), client.closed), (100, None));
+    assert_eq!((client.delivered.len(), client.closed), (100, None));
 }
 
 #[test]
@@ -553,7 +554,7 @@ fn compressed_bytes_are_spent_as_what_they_inflate_to() {
     world.settle();
     let client = world.client(sender);
     // Five seconds' worth, which is what may come at once.
-    assert_eq!((client.received.len(), client.closed), (7, Some(1008)));
+    assert_eq!((client.delivered.len(), client.closed), (7, Some(1008)));
 }
 
 #[test]
@@ -579,7 +580,7 @@ fn what_grows_by_being_compressed_is_bounded_when_it_is_inflated() {
         world.client(sender).sent.extend(frame);
         world.settle();
         let client = world.client(sender);
-        assert_eq!((client.received.len(), client.closed), (1, closed));
+        assert_eq!((client.delivered.len(), client.closed), (1, closed));
     }
 }
 
@@ -621,7 +622,7 @@ fn settings_may_change_under_connections() {
     world.say(reader, true, &said);
     world.settle();
     let kind = MessageKind::Binary;
-    assert_eq!(world.client(reader).received, vec![(kind, said); 3]);
+    assert_eq!(world.client(reader).delivered, vec![(kind, said); 3]);
     let counters = world.relay.counters();
     assert_eq!((counters.deflated.messages, counters.deflate_small), (2, 0));
 }
@@ -707,7 +708,7 @@ fn a_masked_bomb_is_refused_where_it_is() {
     assert_eq!(world.client(client).closed, Some(1009));
     world.say(bystander, false, b"still here");
     (0..5).for_each(|_| world.turn());
-    assert_eq!(world.client(bystander).received.len(), 1);
+    assert_eq!(world.client(bystander).delivered.len(), 1);
 }
 
 proptest! {
@@ -742,7 +743,7 @@ proptest! {
         }
         world.settle();
         for (slot, expected) in senders.into_iter().zip(expected) {
-            prop_assert_eq!(&world.client(slot).received, &expected);
+            prop_assert_eq!(&world.client(slot).delivered, &expected);
         }
     }
 
@@ -790,9 +791,9 @@ proptest! {
         for (slot, from, echo) in members {
             let expected = said[from..].iter().filter(|(sender, _)| echo || *sender != slot);
             let expected: Vec<_> = expected.map(|(_, message)| message).collect();
-            let received = &world.client(slot).received;
-            let received: Vec<_> = received.iter().map(|(_, message)| message).collect();
-            prop_assert!(received == expected, "{} of {} messages", received.len(), expected.len());
+            let delivered = &world.client(slot).delivered;
+            let delivered: Vec<_> = delivered.iter().map(|(_, message)| message).collect();
+            prop_assert!(delivered == expected, "{} of {} messages", delivered.len(), expected.len());
         }
     }
 }

@@ -181,9 +181,8 @@ impl Life {
         }
     }
 
-    /// When the time is up for a connection. Its last byte came at `last_byte`, its last message went either way at
-    /// `active`;
-    /// `silence` are the ticks until it is asked for a sign of life.
+    /// When the time is up for a connection, whose last byte came at `last_byte` and whose last message went
+    /// either way at `active`. `silence` are the ticks until it is asked for a sign of life.
     pub(super) fn deadline(
         self,
         limits: &Limits,

@@ -26,14 +26,14 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A message as its kind, whether it came compressed, and what it says.
-type Received = (MessageKind, bool, Vec<u8>);
+type Whole = (MessageKind, bool, Vec<u8>);
 
-/// What a server's session hears of `input`, which comes in pieces of `step` bytes.
-fn receive(input: &[u8], step: usize, is_agreed: bool) -> Result<Vec<Received>, ProtocolError> {
+/// What a server's session makes of `input`, which comes in pieces of `step` bytes.
+fn receive(input: &[u8], step: usize, is_agreed: bool) -> Result<Vec<Whole>, ProtocolError> {
     let mut session = Session::new(Role::Server).with_compression(is_agreed);
     let mut gather = Gather::default();
     let mut inflater = Inflater::default();
-    let mut received = Vec::new();
+    let mut messages = Vec::new();
     for read in input.chunks(step) {
         let mut read = read.to_vec();
         let mut rest = &mut read[..];
@@ -44,17 +44,17 @@ fn receive(input: &[u8], step: usize, is_agreed: bool) -> Result<Vec<Received>, 
                 && let Some(message) = gather.push(fragment)
             {
                 let Message { kind, payload, .. } = inflater.open(message, LIMIT)?;
-                received.push((kind, message.compressed, payload.to_vec()));
+                messages.push((kind, message.compressed, payload.to_vec()));
             }
             rest = &mut rest[consumed..];
         }
     }
     assert!(session.is_at_rest());
-    Ok(received)
+    Ok(messages)
 }
 
 /// The same, whole and byte by byte.
-fn receive_both_ways(input: &[u8], is_agreed: bool) -> Result<Vec<Received>, ProtocolError> {
+fn receive_both_ways(input: &[u8], is_agreed: bool) -> Result<Vec<Whole>, ProtocolError> {
     let whole = receive(input, usize::MAX, is_agreed);
     assert_eq!(whole, receive(input, 1, is_agreed));
     whole
