@@ -126,6 +126,7 @@ impl Relay {
 
     /// A piece of a message. One that is whole goes from the read buffer into the log; one that
     /// came in pieces is gathered first, and never enters the log in part.
+    #[inline]
     fn on_fragment(&mut self, slot: Slot, fragment: Fragment) -> Result<(), ProtocolError> {
         if !self.may_go_on(slot, fragment.last) {
             return Ok(());
@@ -144,6 +145,7 @@ impl Relay {
     }
 
     /// A whole message. One that is compressed is inflated first.
+    #[inline]
     fn on_message(&mut self, slot: Slot, message: Message) -> Result<(), ProtocolError> {
         if message.compressed {
             return self.on_compressed(slot, message);

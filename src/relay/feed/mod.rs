@@ -51,7 +51,6 @@ use super::Relay;
 use super::hooks::Published;
 use super::hub::Publication;
 use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey, VariantKey};
-use super::seat::Seats;
 use crate::proto::MessageKind;
 use gap::Gap;
 use held::Held;
@@ -234,18 +233,18 @@ impl Relay {
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
     /// far as there was.
     pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let id = self.peers.id(slot);
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let key = self.hub.topic_of(&sender.seat);
-        let variant = sender.seat.variant;
+        let generation = sender.generation;
+        let id = ConnId { slot, generation };
+        let own = sender.excluded().map(|own| (sender.seat.variant, own));
         if self.feed.elsewhere.is_some() {
             let topic = self.hub.name(key);
             self.feed.send(topic, kind, payload, Some(id));
             return;
         }
-        let own = self.peers.excluded(slot);
-        self.append(key, own.map(|own| (variant, own)), kind, payload);
+        self.append(key, own, kind, payload);
         if let Some(hooks) = &mut self.hooks.0 {
             let message = Published {
                 id: self.hub.last_message(key),
@@ -267,8 +266,10 @@ impl Relay {
         kind: MessageKind,
         payload: &[u8],
     ) {
+        let (excluded_from, origin) = excluded.unwrap_or((VariantKey::NONE, 0));
         let message = Publication {
-            excluded,
+            excluded_from,
+            origin,
             kind,
             payload,
         };

@@ -12,8 +12,9 @@ use crate::proto::{FrameHeader, MessageKind};
 /// What is appended to a topic.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::relay) struct Publication<'a> {
-    /// The origin that does not want it back, and what it reads.
-    pub(in crate::relay) excluded: Option<(VariantKey, u64)>,
+    /// What its origin reads, if that does not want it back; otherwise `NONE`.
+    pub(in crate::relay) excluded_from: VariantKey,
+    pub(in crate::relay) origin: u64,
     pub(in crate::relay) kind: MessageKind,
     pub(in crate::relay) payload: &'a [u8],
 }
@@ -66,8 +67,7 @@ impl Logs {
             mask: None,
             payload_bytes: payload.len() as u64,
         };
-        let excluded = message.excluded.filter(|&(read, _)| read == key);
-        let excluded = excluded.map(|(_, reader)| reader);
+        let excluded = (message.excluded_from == key).then_some(message.origin);
         variant.count_visits();
         variant
             .log

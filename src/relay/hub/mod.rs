@@ -69,7 +69,7 @@ impl Hub {
         Hub {
             logs: Logs::new(limits),
             compressors: Compressors::new(),
-            walk: Walk::default(),
+            walk: Walk::new(),
             lapping: Lapping::default(),
         }
     }

@@ -118,8 +118,10 @@ impl World {
         let payload = vec![self.published as u8; payload_bytes];
         self.published += 1;
         let own = self.seats.excluded(sender);
+        let excluded_from = own.map_or(VariantKey::NONE, |_| seat.variant);
         let message = Publication {
-            excluded: own.map(|own| (seat.variant, own)),
+            excluded_from,
+            origin: u64::from(sender.0),
             kind: MessageKind::Binary,
             payload: &payload,
         };

@@ -15,13 +15,15 @@ use std::collections::VecDeque;
 /// [`sent_bytes`] may reach; what one connection is owed may exceed them.
 ///
 /// [`sent_bytes`]: Counters::sent_bytes
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Walk {
     /// Variants whose walk is not complete, each once.
     dirty: VecDeque<VariantKey>,
     /// Those of them that may still have a share of this turn.
     shares: usize,
-    /// Members of the first of them that may still be visited.
+    /// The first of them, while there are any: it is asked for at each visit.
+    share_of: VariantKey,
+    /// Members of it that may still be visited.
     share_visits: u32,
     /// The end of what may be sent to them.
     share_sent_max: u64,
@@ -31,6 +33,18 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    pub(super) fn new() -> Self {
+        Walk {
+            dirty: VecDeque::new(),
+            shares: 0,
+            share_of: VariantKey::NONE,
+            share_visits: 0,
+            share_sent_max: 0,
+            visits: 0,
+            sent_max: 0,
+        }
+    }
+
     /// Something was appended to a variant.
     #[inline]
     pub(super) fn mark_dirty(&mut self, variant: &mut Variant, key: VariantKey) {
@@ -52,6 +66,7 @@ impl Walk {
     }
 
     fn grant_share(&mut self, pace: &Pace, sent_bytes: u64) {
+        self.share_of = self.dirty.front().map_or(VariantKey::NONE, |&key| key);
         self.share_visits = self.visits.min(pace.topic_visits_per_turn);
         self.share_sent_max = self
             .sent_max
@@ -77,7 +92,7 @@ impl Walk {
         counters: &mut Counters,
     ) -> Option<Slot> {
         while self.shares > 0 {
-            let key = *self.dirty.front()?;
+            let key = self.share_of;
             let variant = &mut logs.topics[key];
             // The last visit that there was time for may be the last of all: so this is asked first.
             if !variant.is_walk_due(&mut counters.messages_per_write) {

@@ -142,7 +142,10 @@ impl Link {
             let mut first = next;
             if random.once_in(often.lose) && next < end {
                 first = next + random.below(end - next);
-                queue.push_back(Bring::Gap(first));
+                // The relay finds out itself, if it is not told.
+                if random.once_in(2) {
+                    queue.push_back(Bring::Gap(first));
+                }
             }
             queue.extend((first..end).map(Bring::Commit));
         }
@@ -155,7 +158,12 @@ impl Link {
         names: &[String],
         random: &mut Random,
     ) {
-        while !random.once_in(3) {
+        loop {
+            if random.once_in(3) {
+                // It leaves off, and there may be more.
+                self.has_worked = true;
+                return;
+            }
             let Some(interest) = node.relay.poll_interest() else {
                 return;
             };

@@ -224,6 +224,7 @@ impl World {
             link.silent = 0;
             link.down = link.down.min(1);
         }
+        let mut was_idle = false;
         for _ in 0..10_000 {
             for index in 0..self.nodes.len() {
                 self.work(index);
@@ -232,7 +233,9 @@ impl World {
                 .advance(&mut self.links, &mut self.random, self.often.unknown);
             self.rest();
             let is_idle = |(node, link): (&Node, &Link)| node.is_idle() && link.is_idle();
-            if self.nodes.iter().zip(&self.links).all(is_idle) && self.sequencer.is_idle() {
+            let are_idle = self.nodes.iter().zip(&self.links).all(is_idle);
+            // What became idle at the end of a round, the links hear of in the next.
+            if std::mem::replace(&mut was_idle, are_idle && self.sequencer.is_idle()) && was_idle {
                 break;
             }
         }
