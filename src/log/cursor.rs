@@ -1,23 +1,16 @@
 //! A reader's position: what it reads next, where it stands after a write, and the frame boundary
 //! ahead of it.
 
-use super::{Log, Position, Segment};
-
-/// Where a frame begins, and which message it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Boundary {
-    /// The first boundary at or after the position that was asked for.
-    pub position: Position,
-    /// Number of the message that begins there.
-    pub message: u64,
-}
+use super::segment::Segment;
+use super::{Boundary, Log, Position, Span};
 
 impl Log {
     /// All bytes from `position` to the end of its segment: at the tail, none.
     #[must_use]
+    #[inline]
     pub fn read(&self, position: Position) -> &[u8] {
-        self.index(position)
-            .map_or(&[], |index| self.segments[index].bytes_from(position))
+        self.segment(position)
+            .map_or(&[], |segment| segment.bytes_from(position))
     }
 
     /// Where a reader that stood at `from` stands once `bytes` of its [`spans`](Log::spans) up to
@@ -48,9 +41,9 @@ impl Log {
     pub fn after_own(&self, from: Position, to: Position, reader: u64) -> Position {
         let mut position = from;
         while position < to
-            && let Some(index) = self.index(position)
+            && let Some(segment) = self.segment(position)
         {
-            let after = self.segments[index].after_own(position, reader);
+            let after = segment.after_own(position, reader);
             if after == position {
                 return position;
             }
@@ -84,7 +77,7 @@ impl Log {
             position: self.tail,
             message: self.messages,
         };
-        let Some(segment) = self.index(position).map(|index| &self.segments[index]) else {
+        let Some(segment) = self.segment(position) else {
             return at_tail;
         };
         let mut boundary = segment.boundary_before(position);
@@ -126,13 +119,4 @@ impl Log {
             None
         })
     }
-}
-
-/// Bytes that lie together, and where in the log they begin.
-#[derive(Clone, Copy, Debug)]
-pub struct Span<'a> {
-    /// The position of the first.
-    pub start: Position,
-    /// The bytes; never empty.
-    pub bytes: &'a [u8],
 }

@@ -23,31 +23,14 @@
 
 mod cursor;
 mod pool;
+mod position;
 mod segment;
 
-pub use cursor::{Boundary, Span};
 pub use pool::{Pool, SEGMENT_BYTES};
+pub use position::{Boundary, Position, Span};
 use segment::Segment;
 
 use std::collections::VecDeque;
-
-/// A place in a log: bytes appended since the log began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position(pub u64);
-
-impl Position {
-    /// The position `bytes` further on.
-    #[must_use]
-    pub fn after(self, bytes: usize) -> Position {
-        Position(self.0 + bytes as u64)
-    }
-
-    /// Bytes from `earlier` to here; 0 if that lies ahead.
-    #[must_use]
-    pub fn since(self, earlier: Position) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
 
 /// An append-only log of encoded frames. See the [module](self).
 #[derive(Debug, Default)]
@@ -173,7 +156,18 @@ impl Log {
         self.tail
     }
 
-    /// Number of the segment that `position` stands in; the last one for the tail.
+    /// The segment that `position` stands in; the last one for the tail. Most readers stand in that.
+    #[inline]
+    fn segment(&self, position: Position) -> Option<&Segment> {
+        debug_assert!(position <= self.tail);
+        let last = self.segments.back()?;
+        match last.start <= position {
+            true => Some(last),
+            false => self.index(position).map(|index| &self.segments[index]),
+        }
+    }
+
+    /// Number of that segment.
     fn index(&self, position: Position) -> Option<usize> {
         debug_assert!(self.head() <= position && position <= self.tail);
         let last = self.segments.len().checked_sub(1)?;

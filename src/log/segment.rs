@@ -1,6 +1,6 @@
 //! A block of encoded frames, whole ones only.
 
-use super::{Boundary, Position};
+use super::position::{Boundary, Position};
 
 /// A block of frames that begins at a position of its log.
 #[derive(Debug)]

@@ -11,15 +11,6 @@ use crate::metrics::{Format, Levels, ProcessFigures, Snapshot};
 use crate::proto::Head;
 use serde::Serialize;
 
-/// Which side of the house a connection came in by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// For clients.
-    Public,
-    /// For the operator.
-    Admin,
-}
-
 impl Relay {
     /// Connections that came by the public listeners.
     #[must_use]

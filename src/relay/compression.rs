@@ -15,48 +15,11 @@ use crate::metrics::{Cause, Stopwatch};
 use crate::proto::deflate::Inflater;
 use crate::proto::{Message, MessageKind, ProtocolError};
 
-/// The inflater, made when it is first needed, and what a turn did with it. See the [module](self).
-#[derive(Debug)]
-pub(super) struct Inflation {
-    inflater: Option<Box<Inflater>>,
-    /// What inflating took in this turn, as [`Inflater::work`] counts it.
-    bytes: usize,
-    stopwatch: Stopwatch,
-}
-
-impl Default for Inflation {
-    fn default() -> Self {
-        Inflation {
-            inflater: None,
-            bytes: 0,
-            stopwatch: || 0,
-        }
-    }
-}
-
-impl Inflation {
-    pub(super) fn begin_turn(&mut self) {
-        self.bytes = 0;
-    }
-
-    /// Gives back what only large messages needed.
-    pub(super) fn end_turn(&mut self) {
-        if let Some(inflater) = &mut self.inflater {
-            inflater.release();
-        }
-    }
-
-    /// What inflating took in this turn.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 impl Relay {
     /// Sets the clock that times compression; without it, no time is counted.
     pub fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
         self.hub.set_stopwatch(stopwatch);
-        self.inflation.stopwatch = stopwatch;
+        self.inflation.set_stopwatch(stopwatch);
     }
 
     /// Inflates a message, and publishes it as if it had come plain; or begins to.
@@ -67,7 +30,7 @@ impl Relay {
     ) -> Result<(), ProtocolError> {
         let Message { kind, payload, .. } = message;
         // It is put back below: what it inflated is borrowed from it until then.
-        let mut inflater = self.inflation.inflater.take().unwrap_or_default();
+        let mut inflater = self.inflation.take_inflater();
         inflater.begin(payload.len(), self.limits.message_bytes_max);
         let inflated = self.inflate(slot, kind, payload, &mut inflater);
         if let Ok(false) = inflated {
@@ -82,7 +45,7 @@ impl Relay {
                 .into(),
             );
         } else {
-            self.inflation.inflater = Some(inflater);
+            self.inflation.put_back(inflater);
         }
         inflated.map(drop)
     }
@@ -118,18 +81,18 @@ impl Relay {
         let pace = &self.limits.pace;
         let left = pace
             .inflated_bytes_per_turn
-            .saturating_sub(self.inflation.bytes);
+            .saturating_sub(self.inflation.bytes());
         let work_max = left.max(pace.inflated_bytes_per_step_min);
         let work_before = inflater.work();
-        let began = (self.inflation.stopwatch)();
+        let began = self.inflation.nanoseconds();
         let advanced = inflater.advance(compressed, self.limits.message_bytes_max, work_max);
         let is_whole = advanced.and_then(|is_whole| match is_whole {
             true => inflater.message(kind).map(Some),
             false => Ok(None),
         });
-        let nanoseconds = (self.inflation.stopwatch)().saturating_sub(began);
+        let nanoseconds = self.inflation.nanoseconds().saturating_sub(began);
         self.counters.inflate_nanoseconds += nanoseconds;
-        self.inflation.bytes += inflater.work() - work_before;
+        self.inflation.count(inflater.work() - work_before);
         let Some(message) = is_whole? else {
             return Ok(false);
         };

@@ -1,6 +1,6 @@
 //! What a program that embeds the relay may decide, and is told.
 
-use super::{ConnId, MessageId, Relay};
+use super::ids::{ConnId, MessageId};
 use crate::http::Status;
 use crate::proto::{Head, MessageKind};
 use crate::proxy::PeerAddress;
@@ -70,14 +70,6 @@ pub trait Hooks: Send {
     /// as long as the engine does, and the connection may have left meanwhile.
     fn on_message(&mut self, id: ConnId, message: &Published<'_>) {
         let _ = (id, message);
-    }
-}
-
-impl Relay {
-    /// Sets the hooks of a program that embeds the relay.
-    pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
-        self.hooks.0 = Some(Box::new(hooks));
-        self.set_gate();
     }
 }
 

@@ -69,9 +69,7 @@ impl Relay {
             }
             Phase::Respond | Phase::Closed => {}
         }
-        if !self.peers[slot].is_closed() {
-            self.settle(slot);
-        }
+        self.settle(slot);
     }
 
     /// Takes in frames, from the socket or kept until now. Of a connection that is closed already, or

@@ -39,9 +39,7 @@ impl Relay {
                 outbox.rescue(lapped.rest);
             }
             self.on_lapped(slot, fate);
-            if !self.peers[slot].is_closed() {
-                self.settle(slot);
-            }
+            self.settle(slot);
         }
     }
 

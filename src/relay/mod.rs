@@ -40,17 +40,20 @@ mod action;
 mod admin;
 mod admission;
 mod compression;
+mod drain;
 mod ending;
 mod feed;
 mod gate;
 mod hooks;
 mod hub;
 mod ids;
+mod inflation;
 mod input;
 mod join;
 mod laps;
 mod limits;
 mod notice;
+mod noting;
 mod output;
 mod peer;
 mod piece;
@@ -58,11 +61,12 @@ mod reading;
 mod requests;
 mod seat;
 mod shutdown;
+mod side;
 mod timers;
+mod wall_clock;
 
 pub use crate::metrics::{Counters, Stopwatch};
 pub use action::{Action, Scrape};
-pub use admin::Side;
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
@@ -70,13 +74,18 @@ pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Ra
 pub use notice::Notice;
 pub use piece::{Output, Piece, Source};
 pub use reading::Reading;
-pub use requests::WallClock;
+pub use side::Side;
+pub use wall_clock::WallClock;
 
 use crate::http::Site;
 use crate::proxy::PeerAddress;
 use crate::wheel::Tick;
+use drain::Drain;
+use feed::Feed;
 use gate::Gate;
+use hooks::Hooked;
 use hub::Hub;
+use inflation::Inflation;
 use notice::Notices;
 use peer::Peers;
 
@@ -88,16 +97,16 @@ pub struct Relay {
     now: Tick,
     peers: Peers,
     gate: Gate,
-    feed: feed::Feed,
+    feed: Feed,
     hub: Hub,
-    inflation: compression::Inflation,
+    inflation: Inflation,
     wall_clock: Option<WallClock>,
     notices: Notices,
     counters: Counters,
     /// This turn may still come to connections with output of their own: they go before the walk.
     serves_queues: bool,
-    shutdown: Option<shutdown::Shutdown>,
-    hooks: hooks::Hooked,
+    shutdown: Option<Drain>,
+    hooks: Hooked,
 }
 
 impl Relay {
@@ -111,14 +120,14 @@ impl Relay {
             now,
             peers: Peers::new(now),
             gate: Gate::default(),
-            feed: feed::Feed::default(),
-            inflation: compression::Inflation::default(),
+            feed: Feed::default(),
+            inflation: Inflation::default(),
             wall_clock: None,
             notices: Notices::new(),
             counters: Counters::default(),
             serves_queues: false,
             shutdown: None,
-            hooks: hooks::Hooked::default(),
+            hooks: Hooked::default(),
         };
         relay.set_gate();
         relay
@@ -129,6 +138,12 @@ impl Relay {
     pub fn set_limits(&mut self, limits: Limits) {
         self.hub.set_limits(&limits);
         self.limits = limits;
+        self.set_gate();
+    }
+
+    /// Sets the hooks of a program that embeds the relay.
+    pub fn set_hooks(&mut self, hooks: impl Hooks + 'static) {
+        self.hooks.0 = Some(Box::new(hooks));
         self.set_gate();
     }
 
@@ -232,7 +247,8 @@ impl Relay {
         &self.counters
     }
 
-    /// To be called after an event of a connection: its memory is accounted for, and its timer armed.
+    /// To be called after an event of a connection: its memory is accounted for, and its timer armed, unless it
+    /// is closed.
     fn settle(&mut self, slot: Slot) {
         self.peers.settle(slot, &self.limits);
     }

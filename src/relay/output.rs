@@ -35,9 +35,7 @@ impl Relay {
                 return Some(self.peers.id(slot));
             }
             self.on_all_sent(slot);
-            if !self.peers[slot].is_closed() {
-                self.settle(slot);
-            }
+            self.settle(slot);
         }
         self.serves_queues = false;
         self.hub
@@ -133,9 +131,7 @@ impl Relay {
         } else {
             self.on_all_sent(slot);
         }
-        if !self.peers[slot].is_closed() {
-            self.settle(slot);
-        }
+        self.settle(slot);
     }
 
     /// The socket is writable again.

@@ -46,6 +46,7 @@ impl Relay {
     }
 
     /// Bytes that may be taken in of a WebSocket now. One that closes publishes none of them.
+    #[inline]
     pub(super) fn free_bytes_for(&self, slot: Slot) -> usize {
         let connection = &self.peers[slot];
         if !connection.is_open() {

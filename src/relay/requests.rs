@@ -4,12 +4,9 @@ use super::Relay;
 use super::ids::Slot;
 use super::limits::REFUSED_LINGERING_MAX;
 use super::peer::Phase;
+use super::wall_clock::WallClock;
 use crate::http::{self, Answer, Reason, Response};
 use crate::proto::{Head, HeadError};
-use std::time::SystemTime;
-
-/// The time of day, for the date of a response. Nothing is decided by it.
-pub type WallClock = fn() -> SystemTime;
 
 impl Relay {
     /// Sets the clock that dates responses; without it, they have none.

@@ -5,27 +5,11 @@
 //! A few connections need no spreading: they are closed at once.
 
 use super::Relay;
+use super::drain::{Drain, Retries};
 use super::ids::Slot;
 use super::peer::{Connection, Phase};
 use crate::metrics::Cause;
 use crate::wheel::Tick;
-
-/// Connections that may come back within a millisecond, at most: 2,000 a second.
-const RETURNS_PER_MS: f32 = 2.0;
-/// No client comes back before that: the relay that takes over has to start.
-const RETRY_MS_MIN: u32 = 100;
-
-/// A shutdown under way.
-#[derive(Debug)]
-pub(super) struct Shutdown {
-    began: Tick,
-    per_tick: usize,
-    /// Slots before this one are done.
-    next_slot: usize,
-    closed: usize,
-    /// The delays until clients come back lie within so many milliseconds.
-    spread_ms: u32,
-}
 
 impl Relay {
     /// Closes every WebSocket with 1012, evenly over `drain` ticks if there are many, and returns the
@@ -36,13 +20,8 @@ impl Relay {
         let per_tick = open
             .div_ceil(drain.max(1) as usize)
             .max(self.limits.pace.closes_per_tick);
-        self.shutdown.get_or_insert(Shutdown {
-            began: self.now,
-            per_tick,
-            next_slot: 0,
-            closed: 0,
-            spread_ms: (open as f32 / RETURNS_PER_MS) as u32,
-        });
+        self.shutdown
+            .get_or_insert(Drain::new(self.now, open, per_tick));
         self.step_shutdown();
         open.div_ceil(per_tick) as u32
     }
@@ -59,13 +38,12 @@ impl Relay {
         let Some(shutdown) = &self.shutdown else {
             return;
         };
-        let ticks = self.now.since(shutdown.began) as usize + 1;
-        let due = ticks.saturating_mul(shutdown.per_tick);
+        let due = shutdown.closes_due(self.now);
         // Whatever is closed below sees that a shutdown is under way.
         let (mut slot, mut closed) = (shutdown.next_slot, shutdown.closed);
-        let spread_ms = shutdown.spread_ms;
+        let retries = shutdown.retries;
         while slot < self.peers.slots() && closed < due {
-            closed += usize::from(self.close_for_shutdown(Slot(slot as u32), spread_ms));
+            closed += usize::from(self.close_for_shutdown(Slot(slot as u32), retries));
             slot += 1;
         }
         if let Some(shutdown) = &mut self.shutdown {
@@ -74,15 +52,13 @@ impl Relay {
     }
 
     /// Whether it was a WebSocket, and so counts.
-    fn close_for_shutdown(&mut self, slot: Slot, spread_ms: u32) -> bool {
+    fn close_for_shutdown(&mut self, slot: Slot, retries: Retries) -> bool {
         let Some(connection) = self.peers.get(slot) else {
             return false;
         };
         match connection.phase() {
             Phase::Open => {
-                let spread = slot.0.wrapping_mul(0x9E37_79B9);
-                let delay = (u64::from(spread_ms) * u64::from(spread)) >> 32;
-                let retry_ms = u64::from(RETRY_MS_MIN) + delay;
+                let retry_ms = retries.delay_ms(slot);
                 let reason = format!("retry-ms={retry_ms} the relay goes down or restarts");
                 self.close_because(slot, Cause::Shutdown, &reason);
                 self.settle(slot);

@@ -20,11 +20,11 @@
 //! ```
 //! use fanfare::proto::{CloseCode, CloseFrame, Event, Gather, MessageKind, OpCode, Role, Session};
 //!
-//! /// What one side hears of a read, and says in return.
+//! /// What one side learns from a read, and says in return.
 //! fn receive(session: &mut Session, gather: &mut Gather, read: &mut [u8], out: &mut Vec<u8>) -> Vec<String> {
 //!     const MESSAGE_BYTES_MAX: usize = 1 << 20;
 //!     let role = session.role();
-//!     let mut received = Vec::new();
+//!     let mut said = Vec::new();
 //!     let mut rest = read;
 //!     while !rest.is_empty() {
 //!         let received = match session.receive(rest, MESSAGE_BYTES_MAX) {
@@ -39,20 +39,20 @@
 //!         match received.event {
 //!             Some(Event::Fragment(fragment)) => {
 //!                 if let Some(message) = gather.push(fragment) {
-//!                     received.push(String::from_utf8_lossy(message.payload).into_owned());
+//!                     said.push(String::from_utf8_lossy(message.payload).into_owned());
 //!                 }
 //!             }
 //!             // An event borrows the session, so that a pong to it is written by its role alone.
 //!             Some(Event::Ping(payload)) => role.write_frame(true, OpCode::Pong, payload, out),
-//!             Some(Event::Pong(payload)) => received.push(format!("pong {payload:?}")),
+//!             Some(Event::Pong(payload)) => said.push(format!("pong {payload:?}")),
 //!             Some(Event::Close(close)) => {
-//!                 received.push(close.map_or("closed".into(), |close| format!("closed: {}", close.code)));
+//!                 said.push(close.map_or("closed".into(), |close| format!("closed: {}", close.code)));
 //!             }
 //!             None => {}
 //!         }
 //!         rest = &mut rest[consumed..];
 //!     }
-//!     received
+//!     said
 //! }
 //!
 //! let (mut server, mut client) = (Session::new(Role::Server), Session::new(Role::Client));

@@ -4,33 +4,8 @@ use super::super::Relay;
 use super::super::hooks::Published;
 use super::super::hub::Place;
 use super::super::ids::{MessageId, Origin, VariantKey};
-use super::{Interest, Offer};
-
-/// What became of a message that was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Committed {
-    /// It is on its way to everybody in its topic.
-    Appended,
-    /// There is no such topic: nobody here is in it.
-    Nobody,
-    /// The topic's readers are past it. It was committed before, or said to be missing.
-    Repeated,
-    /// The topic has no room before its members were served: commit it again in the next turn, and what follows it in
-    /// that topic after it, discontinuities too. Other topics go on.
-    Later,
-    /// It is not the one after the topic's last, which is this. Nothing has changed: commit what is missing, or say with
-    /// [`Relay::discontinuity`] that it won't come, and then commit this again.
-    Missing(MessageId),
-}
-
-/// A message of the program that embeds the relay has its place in the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// The number of its offer.
-    pub offer: u64,
-    /// Which message it is, if that is known.
-    pub id: Option<MessageId>,
-}
+use super::interest::Interest;
+use super::offer::{Committed, Offer, Settled};
 
 impl Relay {
     /// A message has its place in its topic's order: the next one. Nothing is appended otherwise, and each once.

@@ -15,19 +15,19 @@
 //! **Where this relay orders its messages itself**, which is the default, both are one step, with no copy in
 //! between. What follows has no part in it.
 //!
-//! **Where an engine does** ([`order_elsewhere`](Relay::order_elsewhere)), an offer travels, and its message is
+//! **Where an engine does** ([`order_elsewhere`](super::Relay::order_elsewhere)), an offer travels, and its message is
 //! delivered when it comes back, never before: or two relays would show their readers two orders. The link to the
 //! engine calls
 //!
-//! - [`poll_interest`](Relay::poll_interest): a topic got its first reader here, or has lost its last;
-//! - [`poll_offer`](Relay::poll_offer): what is to travel. It stays until it is settled, and travels again from the
-//!   oldest on after [`offer_again`](Relay::offer_again), for a link that was cut. So the engine drops an offer whose
+//! - [`poll_interest`](super::Relay::poll_interest): a topic got its first reader here, or has lost its last;
+//! - [`poll_offer`](super::Relay::poll_offer): what is to travel. It stays until it is settled, and travels again from the
+//!   oldest on after [`offer_again`](super::Relay::offer_again), for a link that was cut. So the engine drops an offer whose
 //!   number it has seen of that party;
-//! - [`commit`](Relay::commit): a message has its place. A commit of this party's settles the offer that it was:
+//! - [`commit`](super::Relay::commit): a message has its place. A commit of this party's settles the offer that it was:
 //!   hooks and receipts hear of it then, and not before;
-//! - [`settle_offer`](Relay::settle_offer): an offer of this party's has its place, though its commit may never come;
-//! - [`discontinuity`](Relay::discontinuity): messages are missing, and won't come;
-//! - [`poll_settled`](Relay::poll_settled): what became of a message of the program that embeds the relay.
+//! - [`settle_offer`](super::Relay::settle_offer): an offer of this party's has its place, though its commit may never come;
+//! - [`discontinuity`](super::Relay::discontinuity): messages are missing, and won't come;
+//! - [`poll_settled`](super::Relay::poll_settled): what became of a message of the program that embeds the relay.
 //!
 //! The three that bring something belong to a turn's second part, where events are handled. What they promise:
 //!
@@ -39,54 +39,25 @@
 //! - A topic that has no room says [`Committed::Later`], and holds up no other.
 
 mod commit;
+mod discontinuity;
+mod door;
 mod gap;
 mod held;
 mod interest;
+mod offer;
 mod offers;
+mod room;
 
-pub use commit::{Committed, Settled};
 pub use interest::Interest;
+pub use offer::{Committed, Offer, Offered, Settled};
 
-use super::Relay;
-use super::hooks::Published;
-use super::hub::Publication;
-use super::ids::{ConnId, MessageId, Origin, Party, Slot, TopicKey, VariantKey};
+use super::ids::{ConnId, Origin, Party, Slot, TopicKey};
 use crate::proto::MessageKind;
 use gap::Gap;
 use held::Held;
 use interest::Interests;
 use offers::{Kept, Offers};
 use std::collections::{HashMap, VecDeque};
-
-/// What became of a message that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
-    /// It has its number, and is on its way to everybody in its topic.
-    Committed(MessageId),
-    /// There is no such topic: nobody is in it. The message has come to everybody who is.
-    Nobody,
-    /// There is no room before the topic's members were served, or what travels is settled: offer it again once the
-    /// topic [has room](Relay::has_room), and what follows it in that topic after it.
-    Later,
-    /// It gets its number elsewhere: [`Relay::poll_settled`] tells of it by this one.
-    Travels(u64),
-}
-
-/// A message that is to have a place in its topic's order, as it travels to the engine and comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offer<'a> {
-    /// Which offer of its party it is, from 1 on without a hole: by this number it is settled, and known again if it
-    /// travels twice.
-    pub number: u64,
-    /// The topic's name.
-    pub topic: &'a str,
-    /// Text, which is UTF-8, or binary.
-    pub kind: MessageKind,
-    /// The message, inflated.
-    pub payload: &'a [u8],
-    /// Where it came from.
-    pub origin: Origin,
-}
 
 /// What passes through the door. See the [module](self).
 #[derive(Debug)]
@@ -184,97 +155,31 @@ impl Feed {
             elsewhere.interests.set(topic, false);
         }
     }
+
+    /// The next topic that has members to be closed for a gap.
+    fn next_gap(&mut self) -> Option<Gap> {
+        self.elsewhere.as_mut()?.gaps.pop_front()
+    }
+
+    /// Connections that were let go are about to be read.
+    pub(super) fn end_turn(&mut self) {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.held.end_turn();
+        }
+    }
 }
 
-impl Relay {
-    /// From now on, messages get their numbers from an engine, to which the caller is the link: it polls
-    /// [interest](Relay::poll_interest) and [offers](Relay::poll_offer), and brings [commits](Relay::commit). To be
-    /// called before the first connection.
-    pub fn order_elsewhere(&mut self) {
-        debug_assert_eq!(self.peers.len(), 0);
-        self.feed.elsewhere.get_or_insert_default();
-    }
-
-    /// Where a connection's messages come from.
-    #[must_use]
-    pub fn origin(&self, id: ConnId) -> Origin {
-        Origin {
-            party: self.feed.party,
-            number: id.generation,
+impl Elsewhere {
+    /// A topic has a gap. Members that have yet to be closed for an earlier one miss both.
+    fn add_gap(&mut self, mut gap: Gap) {
+        let earlier = self.gaps.iter_mut().find(|it| it.topic == gap.topic);
+        match earlier {
+            Some(earlier) => {
+                gap.messages += earlier.messages;
+                *earlier = gap;
+            }
+            None => self.gaps.push_back(gap),
         }
-    }
-
-    /// Offers a message that comes from elsewhere than a connection. It is within
-    /// [`message_bytes_max`](super::Limits::message_bytes_max), and text is UTF-8.
-    pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
-        let key = self.hub.find(topic);
-        if !self.takes_offers()
-            || key.is_some_and(|key| self.hub.free_bytes(key, &self.limits) == 0)
-        {
-            return Offered::Later;
-        }
-        if let Some(number) = self.feed.send(topic, kind, payload, None) {
-            return Offered::Travels(number);
-        }
-        let Some(key) = key else {
-            return Offered::Nobody;
-        };
-        self.append(key, None, kind, payload);
-        Offered::Committed(self.hub.last_message(key))
-    }
-
-    /// A message that is offered for this topic is not put off.
-    #[must_use]
-    pub fn has_room(&self, topic: &str) -> bool {
-        let key = self.hub.find(topic);
-        self.takes_offers() && key.is_none_or(|key| self.hub.free_bytes(key, &self.limits) > 0)
-    }
-
-    /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
-    /// far as there was.
-    pub(super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
-        let sender = &mut self.peers[slot];
-        sender.active = self.now;
-        let key = self.hub.topic_of(&sender.seat);
-        let generation = sender.generation;
-        let id = ConnId { slot, generation };
-        let own = sender.excluded().map(|own| (sender.seat.variant, own));
-        if self.feed.elsewhere.is_some() {
-            let topic = self.hub.name(key);
-            self.feed.send(topic, kind, payload, Some(id));
-            return;
-        }
-        self.append(key, own, kind, payload);
-        if let Some(hooks) = &mut self.hooks.0 {
-            let message = Published {
-                id: self.hub.last_message(key),
-                topic: self.hub.name(key),
-                kind,
-                payload,
-            };
-            hooks.on_message(id, &message);
-        }
-    }
-
-    /// A message is on its way to its topic's members, but for the origin that does not want it back in what
-    /// it reads.
-    #[inline]
-    fn append(
-        &mut self,
-        topic: TopicKey,
-        excluded: Option<(VariantKey, u64)>,
-        kind: MessageKind,
-        payload: &[u8],
-    ) {
-        let (excluded_from, origin) = excluded.unwrap_or((VariantKey::NONE, 0));
-        let message = Publication {
-            excluded_from,
-            origin,
-            kind,
-            payload,
-        };
-        self.hub
-            .append(topic, message, self.now, &self.limits, &mut self.counters);
     }
 }
 

@@ -11,7 +11,7 @@
 //! more is held than is unsettled.
 
 use super::super::ids::{ConnId, Origin};
-use super::Offer;
+use super::offer::Offer;
 use crate::proto::MessageKind;
 use std::collections::BTreeMap;
 

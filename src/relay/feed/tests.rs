@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::http::Site;
+use crate::proto::MessageKind;
 use crate::proto::{FrameHeader, OpCode, Role};
 use crate::proxy::PeerAddress;
-use crate::relay::{Action, Epoch, Hooks, Limits, Side, SlowPolicy};
+use crate::relay::{Action, Epoch, Hooks, Limits, MessageId, Published, Relay, Side, SlowPolicy};
 use crate::transport::{ReadOutcome, WriteOutcome};
 use crate::turn::{Driver, Readiness, Shares, Turn};
 use crate::wheel::Tick;

@@ -237,16 +237,11 @@ impl Hub {
         if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let unsettled_bytes = topic
-            .variants()
-            .map(|key| match &self.logs.topics[key] {
-                variant if variant.overfull => u64::MAX,
-                variant => variant.unsettled_bytes(),
-            })
-            .max()
-            .unwrap_or_default();
+        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         let quarter = limits.topic_log_bytes_max / 4;
-        quarter.saturating_sub(usize::try_from(unsettled_bytes).unwrap_or(usize::MAX))
+        variants.fold(quarter, |free_bytes, variant| {
+            free_bytes.min(variant.free_bytes(quarter))
+        })
     }
 }
 

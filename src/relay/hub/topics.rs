@@ -75,8 +75,8 @@ impl Topic {
     }
 
     /// Its variants.
-    pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> + use<> {
-        let variants = self.variants.into_iter();
+    pub(super) fn variants(&self) -> impl Iterator<Item = VariantKey> {
+        let variants = self.variants.iter().copied();
         variants.filter(|&variant| variant != VariantKey::NONE)
     }
 }

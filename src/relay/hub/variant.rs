@@ -126,9 +126,15 @@ impl Variant {
             .is_some_and(|index| self.laggards.has_end(index))
     }
 
-    /// Bytes that a member with the walk may have yet to be sent.
-    pub(super) fn unsettled_bytes(&self) -> u64 {
-        self.log.tail().since(self.settled)
+    /// What may still be appended of a quarter of what is retained, before members with the walk were served.
+    /// Nothing while it holds more than it may.
+    #[inline]
+    pub(super) fn free_bytes(&self, quarter: usize) -> usize {
+        let unsettled_bytes = usize::try_from(self.log.tail().since(self.settled));
+        match unsettled_bytes {
+            Ok(unsettled_bytes) if !self.overfull => quarter.saturating_sub(unsettled_bytes),
+            _ => 0,
+        }
     }
 
     /// Takes in a member at the tail, where no round under way has anything for it.

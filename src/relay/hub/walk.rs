@@ -74,7 +74,9 @@ impl Walk {
         self.visits -= self.share_visits;
     }
 
-    /// A variant has had its share, or its members don't need more of it.
+    /// A variant has had its share, or its members don't need more of it. Kept out of the loop over visits, which
+    /// would load for each of them what only this needs.
+    #[inline(never)]
     fn next_share(&mut self, pace: &Pace, sent_bytes: u64) {
         self.visits += std::mem::take(&mut self.share_visits);
         let is_over = self.visits == 0 || sent_bytes >= self.sent_max;

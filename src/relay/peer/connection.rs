@@ -140,6 +140,7 @@ impl Connection {
         let Some(extra) = self.extra.as_deref() else {
             return;
         };
+        debug_assert!(!self.is_closed());
         debug_assert!(extra.response.is_none() || is_one_of(&[Phase::Respond]));
         debug_assert!(extra.inflating.is_none() || is_one_of(&[Phase::Open]));
         debug_assert!(extra.gather.bytes() == 0 || is_one_of(&[Phase::Open]));

@@ -5,10 +5,8 @@
 //! pong does not wait for the flood that some are behind with. Once none of them is left, the walk has
 //! the turn to itself.
 
-use super::life::Life;
 use super::responses::Responses;
-use super::{Flag, Peers};
-use crate::relay::ids::{ConnId, Slot};
+use crate::relay::ids::ConnId;
 use std::collections::VecDeque;
 
 /// Connections that wait for their turn, the one that has waited longest first.
@@ -64,74 +62,53 @@ impl Outputs {
         self.prompt.is_empty() && self.lagging.is_empty() && self.responses.is_empty()
     }
 
-    fn pop(&mut self, sent: u64, bytes_max: u64) -> Option<ConnId> {
+    pub(super) fn push_prompt(&mut self, id: ConnId) {
+        self.prompt.push(id);
+    }
+
+    pub(super) fn push_lagging(&mut self, id: ConnId) {
+        self.lagging.push(id);
+    }
+
+    /// It has a response to take.
+    pub(super) fn push_response(&mut self, id: ConnId) {
+        self.responses.push(id);
+    }
+
+    pub(super) fn begin_flush(&mut self) {
+        self.prompt.begin_flush();
+        self.lagging.begin_flush();
+        self.responses.begin_flush();
+    }
+
+    /// The next in this turn, of any kind; of the bytes as [`Queue::pop`] has them.
+    pub(super) fn pop(&mut self, sent: u64, bytes_max: u64) -> Option<ConnId> {
         let prompt = self.prompt.pop(sent, bytes_max);
         prompt
             .or_else(|| self.lagging.pop(sent, bytes_max))
             .or_else(|| self.responses.pop())
     }
-}
-
-impl Peers {
-    /// Puts a connection in the queue of those with output of their own.
-    pub(in crate::relay) fn queue_output(&mut self, slot: Slot) {
-        let id = self.id(slot);
-        let connection = &mut self.connections[slot];
-        if !connection.flags.has(Flag::Queued) && !connection.seat.is_blocked() {
-            connection.flags.set(Flag::Queued);
-            match connection.life {
-                Life::Respond { .. } => self.outputs.responses.push(id),
-                _ if connection.seat.lagging.is_some() => self.outputs.lagging.push(id),
-                _ => self.outputs.prompt.push(id),
-            }
-        }
-    }
-
-    pub(in crate::relay) fn begin_flush(&mut self) {
-        self.outputs.prompt.begin_flush();
-        self.outputs.lagging.begin_flush();
-        self.outputs.responses.begin_flush();
-    }
-
-    /// The next connection of this turn that comes out of its queue, and whose socket is not full. `sent` bytes
-    /// were sent to all connections so far, and `bytes_max` may be to those of a queue.
-    pub(in crate::relay) fn next_queued(&mut self, sent: u64, bytes_max: u64) -> Option<Slot> {
-        while let Some(id) = self.outputs.pop(sent, bytes_max) {
-            let Some(slot) = self.slot(id) else { continue };
-            let connection = &mut self.connections[slot];
-            connection.flags.clear(Flag::Queued);
-            if !connection.seat.is_blocked() {
-                return Some(slot);
-            }
-        }
-        None
-    }
-
-    /// The connection that has to go on before any other.
-    #[inline]
-    pub(in crate::relay) fn take_unfinished(&mut self) -> Option<ConnId> {
-        let id = self.outputs.unfinished.take()?;
-        self.slot(id).map(|_| id)
-    }
-
-    /// A connection took all that was offered, and is owed more. It goes on at once, unless it takes a
-    /// response: that waits for the others first.
-    pub(in crate::relay) fn go_on(&mut self, slot: Slot) {
-        match self.connections[slot].life {
-            Life::Respond { .. } => self.queue_output(slot),
-            _ => self.outputs.unfinished = Some(self.id(slot)),
-        }
-    }
 
     /// Bytes of a response were sent.
-    pub(in crate::relay) fn on_response_bytes(&mut self, bytes: usize) {
-        self.outputs.responses.on_sent(bytes);
+    pub(super) fn on_response_bytes(&mut self, bytes: usize) {
+        self.responses.on_sent(bytes);
+    }
+
+    /// It goes on before any other.
+    pub(super) fn set_unfinished(&mut self, id: ConnId) {
+        self.unfinished = Some(id);
+    }
+
+    #[inline]
+    pub(super) fn take_unfinished(&mut self) -> Option<ConnId> {
+        self.unfinished.take()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::ids::Slot;
 
     #[test]
     fn a_turn_sends_its_part_and_the_next_goes_on_where_it_ended() {

@@ -5,14 +5,10 @@
 //! slice; then the others have their turn. So however many download, and however fast, a message, a
 //! pong or a close frame waits for one turn's part at most.
 
-use super::Peers;
-use super::life::Life;
 use crate::http::{Body, Response};
-use crate::relay::ids::{ConnId, Slot};
-use crate::wheel::Tick;
+use crate::relay::ids::ConnId;
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::SystemTime;
 
 /// Bytes of a body that one write offers.
 const BYTES_PER_WRITE: usize = 64 * 1024;
@@ -35,33 +31,8 @@ pub(in crate::relay) struct Pending {
 }
 
 impl Pending {
-    /// What the next write offers.
-    pub(in crate::relay) fn slice(&self) -> &[u8] {
-        let rest = &self.body[self.left.clone()];
-        &rest[..rest.len().min(BYTES_PER_WRITE)]
-    }
-}
-
-impl Peers {
-    /// A response is being prepared.
-    pub(in crate::relay) fn begin_response(&mut self, slot: Slot, now: Tick) {
-        let is_ended = self.connections[slot].life.is_ended();
-        let progress = now.into();
-        self.set_life(slot, Life::Respond { progress, is_ended });
-    }
-
-    /// Lets a response leave, with this date.
-    pub(in crate::relay) fn send_response(
-        &mut self,
-        slot: Slot,
-        response: Response,
-        date: Option<SystemTime>,
-        now: Tick,
-    ) {
-        self.begin_response(slot, now);
-        let extra = self.connections[slot].extra();
-        extra.outbox.push(&response.encode_head(date));
-        extra.response = Some(Pending {
+    pub(super) fn new(response: Response) -> Self {
+        Pending {
             left: match response.head_only {
                 true => 0..0,
                 false => response.part,
@@ -69,21 +40,13 @@ impl Peers {
             body: response.body,
             keep_alive: response.keep_alive,
             at_accept: false,
-        });
-        self.queue_output(slot);
+        }
     }
 
-    /// A response has left whole.
-    pub(in crate::relay) fn take_response(&mut self, slot: Slot) -> Option<Pending> {
-        self.connections[slot].extra().response.take()
-    }
-
-    /// Another request is waited for. What was kept of it is taken in when it is its turn to be read.
-    pub(in crate::relay) fn await_request(&mut self, slot: Slot, now: Tick) {
-        let is_ended = self.connections[slot].life.is_ended();
-        let answered = now.into();
-        self.set_life(slot, Life::NextHead { answered, is_ended });
-        self.resume(slot);
+    /// What the next write offers.
+    pub(in crate::relay) fn slice(&self) -> &[u8] {
+        let rest = &self.body[self.left.clone()];
+        &rest[..rest.len().min(BYTES_PER_WRITE)]
     }
 }
 
@@ -129,6 +92,7 @@ impl Responses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::ids::Slot;
 
     fn id(slot: u32) -> ConnId {
         let generation = 0;

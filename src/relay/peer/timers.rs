@@ -1,29 +1,17 @@
 //! What happens when nothing happens: whose time is up, and what that means.
 //!
-//! The wheel holds one entry per connection, armed for its earliest deadline or earlier. What puts
-//! a deadline off, such as a byte from a peer, only stores a tick; the entry finds out when it
-//! fires, and arms itself again.
+//! What puts a deadline off, such as a byte from a peer, only stores a tick; the connection's timer finds
+//! out when it fires, and is armed again.
 //!
 //! No peer is ended for silence while bytes of it wait to be read: timers go by the time up to
 //! which everything that came was [reported](super::reported), and a connection with something to be
 //! read is read first.
 
-use super::connections::Connections;
 use super::life::{Life, Wait};
-use super::reported::Reported;
 use super::{Flag, Peers};
 use crate::relay::ids::{ConnId, Slot};
 use crate::relay::limits::Limits;
-use crate::wheel::{Tick, Wheel};
-
-/// The timers of all connections, one each.
-#[derive(Debug)]
-pub(super) struct Timers {
-    wheel: Wheel,
-    reported: Reported,
-    /// Timers that this turn may still look at. At 0, some may be left over for the next one.
-    left: u32,
-}
+use crate::wheel::Tick;
 
 /// What is to be done with a connection whose time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,54 +32,22 @@ pub(in crate::relay) enum Due {
     Dead,
 }
 
-/// Sockets that are polled besides connections: listeners, signals, what wakes the loop. Should there be
-/// more, the silence of many peers is judged a poll too early.
-const SOCKETS_BESIDES_MAX: usize = 1024;
-
-impl Timers {
-    pub(super) fn new(now: Tick) -> Self {
-        Timers {
-            wheel: Wheel::new(now),
-            reported: Reported::new(now),
-            left: u32::MAX,
-        }
-    }
-
-    pub(super) fn begin_turn(&mut self, limits: &Limits) {
-        self.left = limits.pace.timers_per_turn;
-    }
-
-    pub(super) fn are_left_over(&self) -> bool {
-        self.left == 0
-    }
-
-    pub(super) fn disarm(&mut self, connections: &mut Connections, slot: Slot) {
-        self.wheel.disarm(connections, slot.0);
-    }
-}
-
 impl Peers {
     /// A poll that began then brought so many events. A full one may have left some over.
     pub(in crate::relay) fn on_poll(&mut self, began: Tick, events: usize, is_full: bool) {
-        let sockets = self.connections.len() + SOCKETS_BESIDES_MAX;
-        self.timers
-            .reported
-            .on_poll(began, events, is_full, sockets);
+        let connections = self.connections.len();
+        self.timers.on_poll(began, events, is_full, connections);
     }
 
     /// When a timer is due next.
     pub(in crate::relay) fn next_due(&self) -> Option<Tick> {
-        self.timers.wheel.next_due()
+        self.timers.next_due()
     }
 
     /// The next connection whose time is up, as far as a turn goes.
     pub(in crate::relay) fn poll_timer(&mut self, limits: &Limits) -> Option<ConnId> {
-        let now = self.timers.reported.until();
-        while self.timers.left > 0
-            && let Some(slot) = self.timers.wheel.poll(&mut self.connections, now)
-        {
-            self.timers.left -= 1;
-            let slot = Slot(slot);
+        let now = self.timers.reported_until();
+        while let Some(slot) = self.timers.poll(&mut self.connections) {
             let deadline = self.deadline(slot, limits);
             if deadline <= now {
                 return Some(self.id(slot));
@@ -110,7 +66,7 @@ impl Peers {
         limits: &Limits,
         now: Tick,
     ) -> Due {
-        let until = self.timers.reported.until();
+        let until = self.timers.reported_until();
         if is_unread && self.may_be_excused(slot, limits) {
             self.arm(slot, until.after(1));
             return Due::Later;
@@ -151,11 +107,10 @@ impl Peers {
     }
 
     fn arm(&mut self, slot: Slot, deadline: Tick) {
-        self.timers
-            .wheel
-            .arm(&mut self.connections, slot.0, deadline);
+        self.timers.arm(&mut self.connections, slot, deadline);
     }
 
+    #[inline]
     fn deadline(&self, slot: Slot, limits: &Limits) -> Tick {
         let connection = &self.connections[slot];
         let silence = silence(slot, limits.heartbeat_interval);

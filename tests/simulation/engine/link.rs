@@ -158,21 +158,16 @@ impl Link {
         names: &[String],
         random: &mut Random,
     ) {
-        loop {
-            if random.once_in(3) {
-                // It leaves off, and there may be more.
-                self.has_worked = true;
-                return;
-            }
-            let Some(interest) = node.relay.poll_interest() else {
-                return;
-            };
+        while let Some(interest) = node.relay.poll_interest() {
             self.has_worked = true;
             let topic = names.iter().position(|name| **name == *interest.topic);
             let topic = topic.expect("a topic of this world");
             assert_ne!(self.topics[topic].is_some(), interest.is_read, "no news");
             self.topics[topic] = interest.is_read.then(VecDeque::new);
             self.next[topic] = interest.is_read.then(|| sequencer.len(topic));
+            if random.once_in(3) {
+                return;
+            }
         }
     }
 

@@ -224,7 +224,8 @@ impl World {
             link.silent = 0;
             link.down = link.down.min(1);
         }
-        let mut was_idle = false;
+        // What came of the last round is told in the next.
+        let mut idle_rounds = 0;
         for _ in 0..10_000 {
             for index in 0..self.nodes.len() {
                 self.work(index);
@@ -234,8 +235,11 @@ impl World {
             self.rest();
             let is_idle = |(node, link): (&Node, &Link)| node.is_idle() && link.is_idle();
             let are_idle = self.nodes.iter().zip(&self.links).all(is_idle);
-            // What became idle at the end of a round, the links hear of in the next.
-            if std::mem::replace(&mut was_idle, are_idle && self.sequencer.is_idle()) && was_idle {
+            match are_idle && self.sequencer.is_idle() {
+                true => idle_rounds += 1,
+                false => idle_rounds = 0,
+            }
+            if idle_rounds == 2 {
                 break;
             }
         }

@@ -1,0 +1,100 @@
+//! The door itself: what is offered is checked for room, and has its place at once, or travels.
+
+use super::super::Relay;
+use super::super::hooks::Published;
+use super::super::hub::Publication;
+use super::super::ids::{ConnId, Origin, Slot, TopicKey, VariantKey};
+use super::offer::Offered;
+use crate::proto::MessageKind;
+
+impl Relay {
+    /// From now on, messages get their numbers from an engine, to which the caller is the link: it polls
+    /// [interest](Relay::poll_interest) and [offers](Relay::poll_offer), and brings [commits](Relay::commit). To be
+    /// called before the first connection.
+    pub fn order_elsewhere(&mut self) {
+        debug_assert_eq!(self.peers.len(), 0);
+        self.feed.elsewhere.get_or_insert_default();
+    }
+
+    /// Where a connection's messages come from.
+    #[must_use]
+    pub fn origin(&self, id: ConnId) -> Origin {
+        Origin {
+            party: self.feed.party,
+            number: id.generation,
+        }
+    }
+
+    /// Offers a message that comes from elsewhere than a connection. It is within
+    /// [`message_bytes_max`](super::super::Limits::message_bytes_max), and text is UTF-8.
+    pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
+        let key = self.hub.find(topic);
+        if !self.takes_offers()
+            || key.is_some_and(|key| self.hub.free_bytes(key, &self.limits) == 0)
+        {
+            return Offered::Later;
+        }
+        if let Some(number) = self.feed.send(topic, kind, payload, None) {
+            return Offered::Travels(number);
+        }
+        let Some(key) = key else {
+            return Offered::Nobody;
+        };
+        self.append(key, None, kind, payload);
+        Offered::Committed(self.hub.last_message(key))
+    }
+
+    /// A message that is offered for this topic is not put off.
+    #[must_use]
+    pub fn has_room(&self, topic: &str) -> bool {
+        let key = self.hub.find(topic);
+        self.takes_offers() && key.is_none_or(|key| self.hub.free_bytes(key, &self.limits) > 0)
+    }
+
+    /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
+    /// far as there was.
+    pub(in super::super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
+        let sender = &mut self.peers[slot];
+        sender.active = self.now;
+        let key = self.hub.topic_of(&sender.seat);
+        let generation = sender.generation;
+        let id = ConnId { slot, generation };
+        let own = sender.excluded().map(|own| (sender.seat.variant, own));
+        if self.feed.elsewhere.is_some() {
+            let topic = self.hub.name(key);
+            self.feed.send(topic, kind, payload, Some(id));
+            return;
+        }
+        self.append(key, own, kind, payload);
+        if let Some(hooks) = &mut self.hooks.0 {
+            let message = Published {
+                id: self.hub.last_message(key),
+                topic: self.hub.name(key),
+                kind,
+                payload,
+            };
+            hooks.on_message(id, &message);
+        }
+    }
+
+    /// A message is on its way to its topic's members, but for the origin that does not want it back in what
+    /// it reads.
+    #[inline]
+    pub(super) fn append(
+        &mut self,
+        topic: TopicKey,
+        excluded: Option<(VariantKey, u64)>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
+        let (excluded_from, origin) = excluded.unwrap_or((VariantKey::NONE, 0));
+        let message = Publication {
+            excluded_from,
+            origin,
+            kind,
+            payload,
+        };
+        self.hub
+            .append(topic, message, self.now, &self.limits, &mut self.counters);
+    }
+}
