@@ -47,7 +47,7 @@ struct Client {
     session: Session,
     gather: Gather,
     inflater: Inflater,
-    heard: Vec<(MessageKind, Vec<u8>)>,
+    delivered: Vec<(MessageKind, Vec<u8>)>,
     closed: Option<u16>,
 }
 
@@ -102,7 +102,7 @@ impl World {
             session: Session::new(Role::Client).with_compression(reads != Reads::Plain),
             gather: Gather::default(),
             inflater: Inflater::default(),
-            heard: Vec::new(),
+            delivered: Vec::new(),
             closed: None,
         };
         self.clients.insert(id.slot, (id, client));
@@ -167,7 +167,7 @@ impl World {
         }
     }
 
-    /// Turns until all that was sent has reached everybody.
+    /// Turns until all that was sent has reached every reader.
     fn settle(&mut self) {
         let mut turns = 0;
         loop {
@@ -252,7 +252,8 @@ impl Client {
                 Some(Event::Fragment(fragment)) => {
                     if let Some(message) = self.gather.push(fragment) {
                         let message = self.inflater.open(message, usize::MAX).expect("in order");
-                        self.heard.push((message.kind, message.payload.to_vec()));
+                        self.delivered
+                            .push((message.kind, message.payload.to_vec()));
                     }
                 }
                 Some(Event::Close(close)) => {
@@ -281,7 +282,7 @@ fn payload(number: usize, bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn messages_that_swell_lap_nobody_whose_socket_has_room() {
+fn messages_that_swell_lap_no_reader_whose_socket_has_space() {
     let mut world = World::new(usize::MAX);
     let plain = world.join(Reads::Plain, "/ws");
     let compressed = world.join(Reads::Window(15), "/ws");
@@ -293,21 +294,21 @@ fn messages_that_swell_lap_nobody_whose_socket_has_room() {
     }
     assert!(world.client(sender).sent.len() < 64 << 10);
     let mut turns = 0;
-    while world.client(plain).heard.len() < count {
+    while world.client(plain).delivered.len() < count {
         world.turn();
         turns += 1;
         // A turn appends a quarter of what is retained, and one message more at most.
-        let heard = world.client(plain).heard.len();
+        let delivered = world.client(plain).delivered.len();
         let bytes_max = TOPIC_LOG_BYTES_MAX / 4 + MESSAGE_BYTES_MAX;
         assert!(
-            heard * MESSAGE_BYTES_MAX <= turns * bytes_max,
+            delivered * MESSAGE_BYTES_MAX <= turns * bytes_max,
             "turn {turns}"
         );
     }
     world.settle();
     for slot in [plain, compressed] {
         let client = world.client(slot);
-        assert_eq!((client.heard.len(), client.closed), (count, None));
+        assert_eq!((client.delivered.len(), client.closed), (count, None));
     }
     assert_eq!(world.relay.counters().lapped, 0);
     assert_eq!(world.relay.private_bytes(), 0);
@@ -316,7 +317,7 @@ fn messages_that_swell_lap_nobody_whose_socket_has_room() {
 #[test]
 fn a_turn_inflates_its_part_and_no_more() {
     let mut world = World::new(usize::MAX);
-    // Each in a topic of its own, where there is room for everything.
+    // Each in a topic of its own, which takes everything.
     let senders: Vec<Slot> = (0..100)
         .map(|n| world.join(Reads::Window(15), &format!("/ws/{n}")))
         .collect();
@@ -334,7 +335,7 @@ fn a_turn_inflates_its_part_and_no_more() {
     assert!(inflated as usize > pace.inflated_bytes_per_turn / 4 * 3);
     world.settle();
     for sender in senders {
-        assert_eq!(world.client(sender).heard.len(), 1);
+        assert_eq!(world.client(sender).delivered.len(), 1);
     }
 }
 
@@ -366,7 +367,7 @@ fn what_inflates_to_nothing_takes_its_part_of_a_turn() {
     world.settle();
     for sender in senders {
         assert_eq!(
-            world.client(sender).heard,
+            world.client(sender).delivered,
             [(MessageKind::Binary, Vec::new())]
         );
     }
@@ -400,22 +401,22 @@ fn a_message_of_empty_blocks_is_inflated_in_steps() {
     let pace = Pace::default();
     let work_max = pace.inflated_bytes_per_turn + pace.inflated_bytes_per_step_min;
     let mut turns: u8 = 0;
-    while world.client(sender).heard.is_empty() {
+    while world.client(sender).delivered.is_empty() {
         turns += 1;
         world.say(plain, false, &[turns; 100]);
-        // Much time passes, in which nobody is taken for dead who sends.
+        // Much time passes, in which no sender is taken for dead.
         world.now = Tick(900 * u32::from(turns));
         world.answer_pings(reader);
         world.turn();
         assert!(world.relay.inflation.bytes() <= work_max);
         assert!(world.relay.private_bytes() < 1 << 18);
-        let heard = [plain, reader].map(|slot| world.client(slot).heard.len());
-        assert_eq!(heard, [usize::from(turns); 2]);
+        let delivered = [plain, reader].map(|slot| world.client(slot).delivered.len());
+        assert_eq!(delivered, [usize::from(turns); 2]);
     }
     assert!((5..20).contains(&turns), "{turns} turns");
     world.settle();
-    let heard = [LATE, b"next"].map(|payload| (MessageKind::Binary, payload.to_vec()));
-    assert_eq!(world.client(sender).heard, heard);
+    let delivered = [LATE, b"next"].map(|payload| (MessageKind::Binary, payload.to_vec()));
+    assert_eq!(world.client(sender).delivered, delivered);
     assert_eq!(
         (world.client(sender).closed, world.relay.private_bytes()),
         (None, 0)
@@ -436,7 +437,7 @@ fn who_leaves_while_a_message_is_inflated_leaves_nothing() {
     world.relay.handle_end(id);
     (0..3).for_each(|_| world.turn());
     assert_eq!(world.relay.private_bytes(), 0);
-    assert_eq!(world.client(ender).heard, []);
+    assert_eq!(world.client(ender).delivered, []);
 }
 
 #[test]
@@ -494,7 +495,7 @@ fn only_what_is_small_is_inflated_without_memory_to_keep_it() {
         (0..5).for_each(|_| world.turn());
         let client = world.client(sender);
         assert_eq!(
-            (client.heard.len(), client.closed),
+            (client.delivered.len(), client.closed),
             (usize::from(closed.is_none()), closed)
         );
         world.leave(sender);
@@ -513,14 +514,14 @@ fn who_is_not_heard_for_want_of_room_is_not_dead() {
         (0..2).for_each(|_| world.say(flood, true, &zeros));
     }
     world.say(waiting, false, b"here I am");
-    // Each turn hears one of them, and the next comes late.
+    // Each turn reads one of them, and the next comes late.
     for turn in 1..=20 {
-        assert_eq!(world.client(waiting).heard, []);
+        assert_eq!(world.client(waiting).delivered, []);
         world.now = Tick(500 * turn);
         world.turn();
     }
     world.turn();
-    assert_eq!(world.client(waiting).heard.len(), 1);
+    assert_eq!(world.client(waiting).delivered.len(), 1);
 }
 
 #[test]
@@ -538,7 +539,7 @@ fn bytes_that_had_to_wait_are_spent_once() {
     assert!(world.client(sender).sent.len() > 100 << 10);
     world.settle();
     let client = world.client(sender);
-    assert_eq!((client.heard.len(), client.closed), (100, None));
+    assert_eq!((client.delivered.len(), client.closed), (100, None));
 }
 
 #[test]
@@ -553,7 +554,7 @@ fn compressed_bytes_are_spent_as_what_they_inflate_to() {
     world.settle();
     let client = world.client(sender);
     // Five seconds' worth, which is what may come at once.
-    assert_eq!((client.heard.len(), client.closed), (7, Some(1008)));
+    assert_eq!((client.delivered.len(), client.closed), (7, Some(1008)));
 }
 
 #[test]
@@ -579,7 +580,7 @@ fn what_grows_by_being_compressed_is_bounded_when_it_is_inflated() {
         world.client(sender).sent.extend(frame);
         world.settle();
         let client = world.client(sender);
-        assert_eq!((client.heard.len(), client.closed), (1, closed));
+        assert_eq!((client.delivered.len(), client.closed), (1, closed));
     }
 }
 
@@ -590,7 +591,7 @@ fn a_variant_lasts_as_long_as_its_members() {
     world.say(plain, false, &payload(1, 1000));
     world.settle();
     let deflated = |world: &World| world.relay.counters().deflated.messages;
-    assert_eq!(deflated(&world), 0, "nobody reads it");
+    assert_eq!(deflated(&world), 0, "no member reads it");
     let compressed = [9, 12, 15].map(|bits| world.join(Reads::Window(bits), "/ws"));
     world.say(plain, false, &payload(1, 1000));
     world.settle();
@@ -621,7 +622,7 @@ fn settings_may_change_under_connections() {
     world.say(reader, true, &said);
     world.settle();
     let kind = MessageKind::Binary;
-    assert_eq!(world.client(reader).heard, vec![(kind, said); 3]);
+    assert_eq!(world.client(reader).delivered, vec![(kind, said); 3]);
     let counters = world.relay.counters();
     assert_eq!((counters.deflated.messages, counters.deflate_small), (2, 0));
 }
@@ -707,13 +708,13 @@ fn a_masked_bomb_is_refused_where_it_is() {
     assert_eq!(world.client(client).closed, Some(1009));
     world.say(bystander, false, b"still here");
     (0..5).for_each(|_| world.turn());
-    assert_eq!(world.client(bystander).heard.len(), 1);
+    assert_eq!(world.client(bystander).delivered.len(), 1);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Each hears its own messages, whole and in order, however small the steps are in which they are
+    /// Each gets its own messages, whole and in order, however small the steps are in which they are
     /// inflated.
     #[test]
     fn steps_change_nothing_of_what_is_said(
@@ -742,11 +743,11 @@ proptest! {
         }
         world.settle();
         for (slot, expected) in senders.into_iter().zip(expected) {
-            prop_assert_eq!(&world.client(slot).heard, &expected);
+            prop_assert_eq!(&world.client(slot).delivered, &expected);
         }
     }
 
-    /// Whoever joined and stays hears every message from then on, once and in the one order,
+    /// A member that joined and stays gets every message from then on, once and in the one order,
     /// whatever it and the sender have agreed on, and wherever writes end.
     #[test]
     fn mixed_topics_carry_the_same_messages(
@@ -754,7 +755,7 @@ proptest! {
         ops in prop::collection::vec((0u8..10, any::<prop::sample::Index>(), 0usize..3000), 1..60),
     ) {
         let mut world = World::new(write_bytes_max);
-        // Of each member, and of those who left nothing: the number of the next message.
+        // Of each member that has not left: the number of the next message.
         let mut members: Vec<(Slot, usize, bool)> = Vec::new();
         let mut said: Vec<(Slot, Vec<u8>)> = Vec::new();
         for (op, pick, bytes) in ops {
@@ -790,9 +791,9 @@ proptest! {
         for (slot, from, echo) in members {
             let expected = said[from..].iter().filter(|(sender, _)| echo || *sender != slot);
             let expected: Vec<_> = expected.map(|(_, message)| message).collect();
-            let heard = &world.client(slot).heard;
-            let heard: Vec<_> = heard.iter().map(|(_, message)| message).collect();
-            prop_assert!(heard == expected, "{} of {} messages", heard.len(), expected.len());
+            let delivered = &world.client(slot).delivered;
+            let delivered: Vec<_> = delivered.iter().map(|(_, message)| message).collect();
+            prop_assert!(delivered == expected, "{} of {} messages", delivered.len(), expected.len());
         }
     }
 }

@@ -26,14 +26,14 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A message as its kind, whether it came compressed, and what it says.
-type Heard = (MessageKind, bool, Vec<u8>);
+type Whole = (MessageKind, bool, Vec<u8>);
 
-/// What a server's session hears of `input`, which comes in pieces of `step` bytes.
-fn hear(input: &[u8], step: usize, is_agreed: bool) -> Result<Vec<Heard>, ProtocolError> {
+/// What a server's session makes of `input`, which comes in pieces of `step` bytes.
+fn receive(input: &[u8], step: usize, is_agreed: bool) -> Result<Vec<Whole>, ProtocolError> {
     let mut session = Session::new(Role::Server).with_compression(is_agreed);
     let mut gather = Gather::default();
     let mut inflater = Inflater::default();
-    let mut heard = Vec::new();
+    let mut messages = Vec::new();
     for read in input.chunks(step) {
         let mut read = read.to_vec();
         let mut rest = &mut read[..];
@@ -44,19 +44,19 @@ fn hear(input: &[u8], step: usize, is_agreed: bool) -> Result<Vec<Heard>, Protoc
                 && let Some(message) = gather.push(fragment)
             {
                 let Message { kind, payload, .. } = inflater.open(message, LIMIT)?;
-                heard.push((kind, message.compressed, payload.to_vec()));
+                messages.push((kind, message.compressed, payload.to_vec()));
             }
             rest = &mut rest[consumed..];
         }
     }
     assert!(session.is_at_rest());
-    Ok(heard)
+    Ok(messages)
 }
 
 /// The same, whole and byte by byte.
-fn hear_both_ways(input: &[u8], is_agreed: bool) -> Result<Vec<Heard>, ProtocolError> {
-    let whole = hear(input, usize::MAX, is_agreed);
-    assert_eq!(whole, hear(input, 1, is_agreed));
+fn receive_both_ways(input: &[u8], is_agreed: bool) -> Result<Vec<Whole>, ProtocolError> {
+    let whole = receive(input, usize::MAX, is_agreed);
+    assert_eq!(whole, receive(input, 1, is_agreed));
     whole
 }
 
@@ -87,7 +87,7 @@ fn compressed_and_plain_messages_mix() {
     ]
     .concat();
     assert_eq!(
-        hear_both_ways(&input, true),
+        receive_both_ways(&input, true),
         Ok(vec![
             (MessageKind::Text, true, said.into()),
             (MessageKind::Text, false, said.into()),
@@ -101,21 +101,21 @@ fn compressed_and_plain_messages_mix() {
 fn rsv1_has_a_meaning_only_where_it_was_agreed_on() {
     let compressed = frame(0xc1, &deflate(b"fan fan fan fan fan"));
     assert_eq!(
-        hear_both_ways(&compressed, false),
+        receive_both_ways(&compressed, false),
         Err(ProtocolError::ReservedBit)
     );
     // On the first frame of a message only, and never on a control frame.
     for then in [&frame(0xc0, b"")[..], &frame(0xc9, b""), &frame(0xc8, b"")] {
         for begun in [&[][..], &frame(0x41, b"x"), &frame(0x01, b"x")] {
             assert_eq!(
-                hear_both_ways(&[begun, then].concat(), true),
+                receive_both_ways(&[begun, then].concat(), true),
                 Err(ProtocolError::ReservedBit)
             );
         }
     }
     for first in [0xa1, 0x91, 0xe1, 0xf1] {
         assert_eq!(
-            hear_both_ways(&frame(first, b""), true),
+            receive_both_ways(&frame(first, b""), true),
             Err(ProtocolError::ReservedBit)
         );
     }
@@ -145,15 +145,15 @@ fn compressed_bytes_are_no_text() {
     // They are not checked as such, but what they stand for is.
     let text = deflate("ääääääää".as_bytes());
     assert!(std::str::from_utf8(&text).is_err());
-    assert!(hear_both_ways(&frame(0xc1, &text), true).is_ok());
+    assert!(receive_both_ways(&frame(0xc1, &text), true).is_ok());
     let no_text = frame(0xc1, &deflate(&[0xff; 64]));
     assert_eq!(
-        hear_both_ways(&no_text, true),
+        receive_both_ways(&no_text, true),
         Err(ProtocolError::TextNotUtf8)
     );
     // A message that is not compressed is checked as before.
     assert_eq!(
-        hear_both_ways(&frame(0x81, &[0xff]), true),
+        receive_both_ways(&frame(0x81, &[0xff]), true),
         Err(ProtocolError::TextNotUtf8)
     );
 }
@@ -168,7 +168,7 @@ fn what_a_client_compresses_a_server_reads() {
         .unwrap();
     client.send_text("fare", &mut out).unwrap();
     assert_eq!(
-        hear_both_ways(&out, true),
+        receive_both_ways(&out, true),
         Ok(vec![
             (MessageKind::Binary, true, said.to_vec()),
             (MessageKind::Text, false, b"fare".to_vec()),
@@ -208,6 +208,6 @@ proptest! {
                 input.extend(frame(fin | opcode, piece));
             }
         }
-        prop_assert_eq!(hear(&input, step, true), Ok(expected));
+        prop_assert_eq!(receive(&input, step, true), Ok(expected));
     }
 }
