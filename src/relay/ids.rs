@@ -3,8 +3,9 @@
 //!
 //! A message's id says which life of its topic it belongs to, and which one of that life's it is. A topic's
 //! numbers begin at 1 and have no gaps, so that two of them say how many messages lie between. They begin
-//! anew with the topic: an epoch, drawn by chance, tells one life from another. To clients an id is opaque. It has no colon, for a browser that sends one back in
-//! `Last-Event-ID` would have to ask for permission first (CORS).
+//! anew with the topic: an epoch, drawn by chance, tells one life from another. To clients an id is opaque. It
+//! has no colon, for a browser that sends one back in `Last-Event-ID` would have to ask for permission first
+//! (CORS).
 
 use std::collections::hash_map::RandomState;
 use std::error::Error;

@@ -1,4 +1,5 @@
-//! What comes in: which of it is to be read now, and frames. Requests are [taken in](super::requests) apart.
+//! What comes in, and frames of it. What is to be read now is [asked](super::reading) before, and requests are
+//! [taken in](super::requests) apart.
 //!
 //! A connection may be closed in the middle of its input, for its rate or for want of memory. So whatever
 //! may close one is followed by a look at the phase: once that is [`Phase::Open`] no more, nothing but
@@ -8,8 +9,7 @@
 use super::Relay;
 use super::ids::{ConnId, Slot};
 use super::limits::GATHER_BYTES_FREE;
-use super::peer::Flag;
-use super::peer::Phase;
+use super::peer::{Flag, Phase};
 use crate::metrics::Cause;
 use crate::proto::{Event, Fragment, Gather, Message, ProtocolError, Role, Session};
 

@@ -2,8 +2,7 @@
 
 use super::hub::Encoding;
 use super::ids::Slot;
-use super::peer::Flag;
-use super::peer::Phase;
+use super::peer::{Flag, Phase};
 use super::{Decision, Relay, UpgradeRequest};
 use crate::http::{Join, Reason, Response, check_topic};
 use crate::proto::Head;

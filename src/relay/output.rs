@@ -3,9 +3,7 @@
 
 use super::Relay;
 use super::ids::{ConnId, Slot};
-use super::peer::Flag;
-use super::peer::Pending;
-use super::peer::Phase;
+use super::peer::{Flag, Pending, Phase};
 use super::piece::{Output, Piece, Source};
 use crate::log::Position;
 use crate::metrics::Cause;
