@@ -51,8 +51,6 @@ impl Drain {
 impl Retries {
     /// Milliseconds after which the client of this slot is to come back.
     pub(super) fn delay_ms(self, slot: Slot) -> u64 {
-        let spread = slot.0.wrapping_mul(0x9E37_79B9);
-        let delay = (u64::from(self.spread_ms) * u64::from(spread)) >> 32;
-        u64::from(RETRY_MS_MIN) + delay
+        u64::from(RETRY_MS_MIN) + u64::from(slot.spread(self.spread_ms))
     }
 }

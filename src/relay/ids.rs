@@ -25,6 +25,13 @@ impl Slot {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// A number below `bound`, the same for a slot every time, and far apart for slots that follow one another.
+    pub(super) fn spread(self, bound: u32) -> u32 {
+        // 2³² / φ.
+        let spread = self.0.wrapping_mul(0x9E37_79B9);
+        ((u64::from(bound) * u64::from(spread)) >> 32) as u32
+    }
 }
 
 /// Names a connection for ever: a slot is used again, a generation never. It is the number of the connection's

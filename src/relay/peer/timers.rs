@@ -144,7 +144,5 @@ impl Peers {
 /// Ticks of silence until a connection is pinged: the interval less up to a quarter, which spreads those that
 /// came together.
 fn silence(slot: Slot, interval: u32) -> u32 {
-    // Multiplying by 2³² / φ sends slots that follow one another far apart.
-    let spread = slot.0.wrapping_mul(0x9E37_79B9);
-    interval - ((u64::from(interval / 4) * u64::from(spread)) >> 32) as u32
+    interval - slot.spread(interval / 4)
 }
