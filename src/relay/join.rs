@@ -72,15 +72,14 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let topics = self.hub.topics();
-        self.hub
+        let is_new = self
+            .hub
             .join(&mut self.peers, slot, &join.topic, encoding, self.now);
         self.peers.open(slot, self.now);
         let connection = &mut self.peers[slot];
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
-        let is_new = self.hub.topics() > topics;
         self.feed.on_join(&join.topic, is_new, id, join.echo);
         let cursor = connection.seat.cursor();
         let extra = connection.extra();

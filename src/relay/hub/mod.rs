@@ -124,7 +124,7 @@ impl Hub {
         self.logs.topics[topic].last_message()
     }
 
-    /// A reader joins a topic at its live end. The topic begins, if it did not exist.
+    /// A reader joins a topic at its live end. The topic begins, if it did not exist: then true.
     pub(super) fn join(
         &mut self,
         seats: &mut impl Seats,
@@ -132,10 +132,12 @@ impl Hub {
         topic: &str,
         encoding: Encoding,
         now: Tick,
-    ) {
+    ) -> bool {
         let topics = &mut self.logs.topics;
+        let before = topics.len();
         let key = topics.find_or_insert(topic, encoding, now);
         topics[key].join(seats, slot, key);
+        topics.len() > before
     }
 
     /// A reader leaves the topic that it is in, if it is in one.
