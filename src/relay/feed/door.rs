@@ -29,9 +29,7 @@ impl Relay {
     /// [`message_bytes_max`](super::super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
         let key = self.hub.find(topic);
-        if !self.takes_offers()
-            || key.is_some_and(|key| self.hub.free_bytes(key, &self.limits) == 0)
-        {
+        if !self.takes_another(key) {
             return Offered::Later;
         }
         if let Some(number) = self.feed.send(topic, kind, payload, None) {
@@ -47,8 +45,12 @@ impl Relay {
     /// A message that is offered for this topic is not put off.
     #[must_use]
     pub fn has_room(&self, topic: &str) -> bool {
-        let key = self.hub.find(topic);
-        self.takes_offers() && key.is_none_or(|key| self.hub.free_bytes(key, &self.limits) > 0)
+        self.takes_another(self.hub.find(topic))
+    }
+
+    fn takes_another(&self, topic: Option<TopicKey>) -> bool {
+        let has_room = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
+        self.takes_offers() && topic.is_none_or(has_room)
     }
 
     /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
