@@ -36,26 +36,28 @@ pub(crate) struct Held {
 impl Character {
     /// Other limits, of the same world.
     fn redraw(&self, random: &mut Random) -> Limits {
-        let mut limits = self.limits.clone();
-        let other = Character::draw_limits(limits.message_bytes_max, random);
-        limits.connections_max = other.connections_max;
-        limits.topics_max = other.topics_max;
-        limits.topic_log_bytes_max = other.topic_log_bytes_max;
-        limits.log_bytes_max = other.log_bytes_max;
-        limits.private_bytes_max = other.private_bytes_max;
-        limits.slow_policy = other.slow_policy;
-        limits.handshake_timeout = other.handshake_timeout;
-        limits.keep_alive_timeout = other.keep_alive_timeout;
-        limits.heartbeat_interval = other.heartbeat_interval;
-        limits.pong_timeout = other.pong_timeout;
-        limits.idle_timeout = other.idle_timeout;
-        limits.close_timeout = other.close_timeout;
+        let (now, other) = (
+            self.limits.clone(),
+            Character::draw_limits(self.limits.message_bytes_max, random),
+        );
+        let (compression, stalled_write_timeout) = (other.compression, other.stalled_write_timeout);
+        let mut limits = Limits {
+            head_bytes_max: now.head_bytes_max,
+            outbox_bytes_max: now.outbox_bytes_max,
+            rescue_bytes_max: now.rescue_bytes_max,
+            stalled_write_timeout: now.stalled_write_timeout,
+            admission: now.admission,
+            rates: now.rates,
+            compression: now.compression,
+            pace: now.pace,
+            ..other
+        };
         if !crate::character::may_put_off_output(&limits) {
             // A write that is to find out whether a reader takes anything has left in the same turn.
-            limits.stalled_write_timeout = other.stalled_write_timeout;
+            limits.stalled_write_timeout = stalled_write_timeout;
         }
         if random.once_in(2) {
-            limits.compression = other.compression;
+            limits.compression = compression;
         }
         if self.has_rates {
             limits.rates = Character::draw_rates(random);
