@@ -42,7 +42,7 @@ fn each_page_is_what_it_says() {
         ("/", "text/plain; charset=utf-8", "/metrics"),
         ("/healthz", "text/plain; charset=utf-8", "ok\n"),
         ("/readyz", "text/plain; charset=utf-8", "ready\n"),
-        ("/topics", "application/json", "\"rooms\":[]"),
+        ("/topics", "application/json", "\"topics\":[]"),
         (
             "/metrics",
             "text/plain; version=0.0.4; charset=utf-8",
