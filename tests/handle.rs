@@ -154,7 +154,7 @@ impl Hooks for Busybody {
             _ => {
                 // Into its own topic as well: no hook is told of it, or this would not end.
                 let answer = format!("{topic} had {}", payload.len());
-                let receipt = handle.publish(topic, kind, answer).expect("there is room");
+                let receipt = handle.publish(topic, kind, answer).expect("there is space");
                 assert_eq!(receipt.wait(), Err(ReceiptError::OnLoop));
             }
         }
@@ -274,7 +274,7 @@ impl Gatekeeper {
 }
 
 /// A message as large as its topic takes in a turn.
-const WHOLE_ROOM: [u8; 4096] = [b'x'; 4096];
+const LARGEST: [u8; 4096] = [b'x'; 4096];
 
 fn small_logs(config: &mut Config) {
     config.message_bytes_max = "4KiB".parse().expect("a size");
@@ -284,7 +284,7 @@ fn small_logs(config: &mut Config) {
 }
 
 #[test]
-fn a_topic_without_room_holds_up_itself_alone() {
+fn a_full_topic_holds_up_itself_alone() {
     let (embedded, mut gate) = Gatekeeper::run(small_logs);
     let handle = &embedded.handle;
     let _silent = join(embedded.address, "/ws/full");
@@ -293,10 +293,10 @@ fn a_topic_without_room_holds_up_itself_alone() {
     gate.hold();
     let publish = |topic, payload: &[u8]| {
         let receipt = handle.publish(topic, MessageKind::Text, payload);
-        receipt.expect("the queue has room")
+        receipt.expect("the queue has space")
     };
     // Each takes a turn.
-    let mut full: Vec<Receipt> = (0..900).map(|_| publish("full", &WHOLE_ROOM)).collect();
+    let mut full: Vec<Receipt> = (0..900).map(|_| publish("full", &LARGEST)).collect();
     let free = publish("free", b"first");
     let last = full.pop().expect("it was published");
     gate.approach();
@@ -305,7 +305,7 @@ fn a_topic_without_room_holds_up_itself_alone() {
     let (free, last) = gate.release(|| (free.wait(), last.wait()));
     let free = free.expect("it waited for another topic");
     assert_eq!(free.map(|id| id.number), Some(1));
-    assert_eq!(last, Err(ReceiptError::OnLoop), "there was room after all");
+    assert_eq!(last, Err(ReceiptError::OnLoop), "there was space after all");
     reader.expect_text("first");
     let numbers = in_time(|| {
         let ids = full.into_iter().map(|receipt| receipt.wait());

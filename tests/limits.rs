@@ -72,7 +72,7 @@ fn topics_are_bounded() {
     // Existing topics may be joined, and one that has ended makes way for another.
     let mut another = Client::join(&relay, "/ws/one");
     drop(second);
-    eventually("there is room for another topic", || third().status == 101);
+    eventually("there is space for another topic", || third().status == 101);
     first.send(&text("hello"));
     another.expect_text("hello");
     eventually("the refusal is logged", || {
@@ -115,7 +115,7 @@ fn connections_of_an_address_are_bounded() {
     // Each one that leaves, however it does, makes way for one.
     second.reset();
     let mut fourth = None;
-    eventually("there is room for another", || {
+    eventually("there is space for another", || {
         let (client, response) = knock(&relay, "127.0.0.2");
         fourth = Some(client);
         response.status == 101

@@ -254,21 +254,21 @@ impl Rooms {
         for room in std::mem::take(&mut self.dirty) {
             let (done, published) = self.settle(room);
             let done = done.min(done_elsewhere);
-            let room_left = (window + done).saturating_sub(published);
+            let space_left = (window + done).saturating_sub(published);
             // A sender has whole rounds only: that is what its calls are to carry.
             let is_due = match self.plan.outlet {
-                Outlet::Publishers { .. } => room_left > 0,
+                Outlet::Publishers { .. } => space_left > 0,
                 Outlet::Pipe(_) => done == published,
                 Outlet::Elsewhere { .. } => false,
             };
-            let count = room_left.min(left);
+            let count = space_left.min(left);
             if is_due && count > 0 {
                 left -= count;
                 self.rooms[room].audience.release(&self.shared.script);
                 self.publish(links, room, count, clock::now())?;
             }
-            // A room that got less than it has room for is looked at again.
-            if is_due && count < room_left {
+            // A room that got less than it has space for is looked at again.
+            if is_due && count < space_left {
                 unfilled.push(room);
             }
         }

@@ -58,7 +58,7 @@ impl Relay {
         }
         let topic = self.hub.topic_of(&connection.seat);
         let free_bytes = self.hub.free_bytes(topic, &self.limits);
-        free_bytes.min(self.room_for_offers())
+        free_bytes.min(self.space_for_offers())
     }
 
     /// Whether what follows a message has to wait: the read may bring more than the topic takes, since it was

@@ -6,13 +6,13 @@
 //!   push ─► arrived ── once ──► arrived: a b a c ─► offered, unless their topic is blocked
 //!                     a turn                        │
 //!           unpublished ◄── what was published ◄────┤
-//!                                                   ▼ no room
-//!                              blocked:  a: 3 4 6   offered first in the next turn, until there is
-//!                                        d: 2       no room again
+//!                                                   ▼ no space
+//!                              blocked:  a: 3 4 6   offered first in the next turn, until there
+//!                                        d: 2       is space again
 //! ```
 //!
 //! What is bounded is all that is not published yet, wherever it stands. A message moves twice at most,
-//! and of a topic that has no room a turn looks at the first one only.
+//! and of a topic that has no space a turn looks at the first one only.
 
 use super::outcome::Unsettled;
 use crate::proto::MessageKind;
@@ -61,14 +61,14 @@ impl Intake {
         }
     }
 
-    /// There is room for a message of that size. A single one may be larger than the bound.
-    pub(super) fn has_room_for(&self, payload_bytes: usize) -> bool {
+    /// There is space for a message of that size. A single one may be larger than the bound.
+    pub(super) fn has_space_for(&self, payload_bytes: usize) -> bool {
         let Volume { messages, bytes } = self.unpublished;
         let fits = messages < self.max.messages && bytes + payload_bytes <= self.max.bytes;
         messages == 0 || fits
     }
 
-    /// Takes a message, for which there is room, and says whether it is the first since the loop took
+    /// Takes a message, for which there is space, and says whether it is the first since the loop took
     /// what had arrived.
     pub(super) fn push(&mut self, mail: Mail) -> bool {
         self.unpublished.add(&mail);
@@ -93,7 +93,7 @@ impl Intake {
 pub(super) struct Backlog {
     /// In the order of their arrival.
     arrived: VecDeque<Mail>,
-    /// Of each topic that had no room: its messages from the first that it had no room for. None is empty.
+    /// Of each topic that had no space: its messages from the first that it had no space for. None is empty.
     blocked: HashMap<Arc<str>, VecDeque<Mail>>,
     /// Their topics, in the order in which they are visited.
     order: VecDeque<Arc<str>>,
@@ -109,7 +109,7 @@ impl Backlog {
     }
 
     /// Offers messages until `bytes_max` are published, and returns how much was. A message that `offer`
-    /// says false of had no room, and is offered again in the next turn; what follows it in its topic
+    /// says false of had no space, and is offered again in the next turn; what follows it in its topic
     /// waits behind it.
     pub(super) fn publish(
         &mut self,
@@ -124,7 +124,7 @@ impl Backlog {
             }
             self.publish_blocked(bytes_max, &mut published, &mut offer);
         }
-        // If all topics share what room there is, each is the first to be offered it once.
+        // If all topics share what space there is, each is the first to be offered it once.
         let first = self.order.len().min(1);
         self.order.rotate_left(first);
         while published.bytes < bytes_max
@@ -143,7 +143,7 @@ impl Backlog {
     }
 
     /// Offers what waits for the topic whose turn it is. One that does not get to its end for want of
-    /// bytes goes on in the next turn; one without room goes behind the others.
+    /// bytes goes on in the next turn; one without space goes behind the others.
     fn publish_blocked(
         &mut self,
         bytes_max: usize,
@@ -175,9 +175,9 @@ impl Backlog {
         self.arrived.is_empty() && self.order.is_empty()
     }
 
-    /// Something could be published now, given which topics have room.
-    pub(super) fn has_work(&self, has_room: impl FnMut(&str) -> bool) -> bool {
-        !self.arrived.is_empty() || self.order.iter().map(|topic| &**topic).any(has_room)
+    /// Something could be published now, given which topics have space.
+    pub(super) fn has_work(&self, has_space: impl FnMut(&str) -> bool) -> bool {
+        !self.arrived.is_empty() || self.order.iter().map(|topic| &**topic).any(has_space)
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) type Travelling = HashMap<u64, Unsettled>;
 pub(super) struct Inbox {
     mailbox: Arc<Mailbox>,
     backlogs: Each<Backlog>,
-    /// The threads' messages come before the hooks' in the next turn: the two take turns with the room of
+    /// The threads' messages come before the hooks' in the next turn: the two take turns with the space of
     /// a topic that both fill.
     threads_first: bool,
     /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
@@ -85,17 +85,17 @@ impl Inbox {
         }
     }
 
-    /// Messages wait for this turn, or for room.
+    /// Messages wait for this turn, or for space.
     pub(super) fn has_backlog(&self) -> bool {
         !self.backlogs.hooks.is_empty() || !self.backlogs.threads.is_empty()
     }
 
-    /// The next turn can publish something. What waits for room does not ask for turns until there is
+    /// The next turn can publish something. What waits for space does not ask for turns until there is
     /// some: that comes of the relay's own work, or of an event.
     pub(super) fn has_work(&self, relay: &Relay) -> bool {
-        let has_room = |topic: &str| relay.has_room(topic);
+        let has_space = |topic: &str| relay.has_space(topic);
         let Each { hooks, threads } = &self.backlogs;
-        hooks.has_work(has_room) || threads.has_work(has_room)
+        hooks.has_work(has_space) || threads.has_work(has_space)
     }
 
     /// What the loop is asked for; the messages that have come meanwhile are in the backlogs from now on.
@@ -108,7 +108,7 @@ impl Inbox {
         self.mailbox.answer(counters);
     }
 
-    /// Publishes as much as a turn may, as far as there is room.
+    /// Publishes as much as a turn may, as far as there is space.
     pub(super) fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
         let Each { hooks, threads } = &mut self.backlogs;
         let mut published = Each::<Volume>::default();

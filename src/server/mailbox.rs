@@ -22,7 +22,7 @@ pub(super) const THREADS_MAX: Volume = Volume {
     bytes: 4 << 20,
 };
 
-/// The same for hooks, which can't wait: there is room for an answer to each message that a turn brings,
+/// The same for hooks, which can't wait: there is space for an answer to each message that a turn brings,
 /// if these take 64 bytes or more and the answers are no more than four times as long.
 pub(super) const HOOKS_MAX: Volume = Volume {
     messages: 16_384,
@@ -40,8 +40,8 @@ pub(super) struct Each<T> {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
-    /// There is room for a thread's messages again, or the loop has ended.
-    room: Condvar,
+    /// There is space for a thread's messages again, or the loop has ended.
+    space: Condvar,
     /// Counters were read, or the loop has ended.
     counted: Condvar,
     waker: Waker,
@@ -55,7 +55,7 @@ struct State {
     /// The thread that runs the loop; before it does, the one that made it, which most often will.
     thread: ThreadId,
     messages: Each<Intake>,
-    /// Threads that wait for room.
+    /// Threads that wait for space.
     waiting: usize,
     stop: bool,
     /// What a thread of the server's own has read for it.
@@ -99,7 +99,7 @@ impl State {
     fn must_wait(&mut self, payload_bytes: usize) -> bool {
         self.phase != Phase::Ended
             && !self.is_loops_thread()
-            && !self.intake().has_room_for(payload_bytes)
+            && !self.intake().has_space_for(payload_bytes)
     }
 }
 
@@ -121,7 +121,7 @@ impl Mailbox {
         };
         Mailbox {
             state: Mutex::new(state),
-            room: Condvar::new(),
+            space: Condvar::new(),
             counted: Condvar::new(),
             waker,
             message_bytes_max: message_bytes_max.into(),
@@ -141,18 +141,18 @@ impl Mailbox {
         self.message_bytes_max.load(Ordering::Relaxed)
     }
 
-    /// Takes a message once there is room for it.
+    /// Takes a message once there is space for it.
     pub(super) fn deliver(&self, mail: Mail) -> Result<(), PublishError> {
         let mut state = self.lock();
         while state.must_wait(mail.payload.len()) {
             state.waiting += 1;
-            state = wait(&self.room, state);
+            state = wait(&self.space, state);
             state.waiting -= 1;
         }
         self.push(state, mail)
     }
 
-    /// Takes a message if there is room for it.
+    /// Takes a message if there is space for it.
     pub(super) fn try_deliver(&self, mail: Mail) -> Result<(), PublishError> {
         self.push(self.lock(), mail)
     }
@@ -162,7 +162,7 @@ impl Mailbox {
             return Err(PublishError::Gone);
         }
         let intake = state.intake();
-        if !intake.has_room_for(mail.payload.len()) {
+        if !intake.has_space_for(mail.payload.len()) {
             return Err(PublishError::QueueFull);
         }
         // If there are others, the loop knows.
@@ -245,7 +245,7 @@ impl Mailbox {
         }
     }
 
-    /// So much was published: there is room for as much.
+    /// So much was published: there is space for as much.
     pub(super) fn release(&self, published: Each<Volume>) {
         let mut state = self.lock();
         state.messages.hooks.release(published.hooks);
@@ -253,7 +253,7 @@ impl Mailbox {
         let is_awaited = state.waiting > 0 && published.threads.messages > 0;
         drop(state);
         if is_awaited {
-            self.room.notify_all();
+            self.space.notify_all();
         }
     }
 
@@ -280,7 +280,7 @@ impl Mailbox {
         drop(state);
         // Each tells those that wait for its receipt, under a lock of its own.
         drop(unpublished);
-        self.room.notify_all();
+        self.space.notify_all();
         self.counted.notify_all();
     }
 

@@ -190,8 +190,8 @@ mod tests {
                 }
             }
             drop(lines);
-            backlog.push(b"there is room\n");
-            assert_eq!(read_until(&mut reader, "room\n"), "there is room\n");
+            backlog.push(b"there is space\n");
+            assert_eq!(read_until(&mut reader, "space\n"), "there is space\n");
             assert!(backlog.flush(DEADLINE));
         }
     }

@@ -46,7 +46,10 @@ fn a_topic_is_shown_with_what_happens_in_it() {
         &topics(admin, "?topic=t%C3%B6%22p")["topics"][0]["name"],
         "tö\"p"
     );
-    assert_eq!(topics(admin, "?topic=other")["topics"], Value::Array(vec![]));
+    assert_eq!(
+        topics(admin, "?topic=other")["topics"],
+        Value::Array(vec![])
+    );
 }
 
 #[test]

@@ -161,7 +161,7 @@ def half_messages(relay, keep):
 
 
 def own_echo(path):
-    """Many rooms of one, in which nobody reads the echo."""
+    """Many topics of one, in which nobody reads the echo."""
 
     def attack(relay, keep):
         unit = text(b"x" * 1000) * 100
@@ -177,7 +177,7 @@ def own_echo(path):
 
 
 def quiet_pairs(relay, keep):
-    """Rooms with one stalled reader, and two without echo who take turns with empty messages."""
+    """Topics with one stalled reader, and two without echo who take turns with empty messages."""
     unit = text(b"") * 50
     sent = 0
     for n in range(4):
@@ -227,8 +227,8 @@ ATTACKS = {
     "2,000 heads of 16,000 bytes, unfinished": half_heads,
     "3,000 heads of 100 headers": many_headers,
     "600 messages of 1 MiB, unfinished": half_messages,
-    "100 rooms of one, 6 MiB of echo each unread": own_echo("/ws/{}"),
-    "4 rooms, two without echo take turns with empty messages": quiet_pairs,
+    "100 topics of one, 6 MiB of echo each unread": own_echo("/ws/{}"),
+    "4 topics, two without echo take turns with empty messages": quiet_pairs,
     "empty messages to 1,000 readers, a segment each": a_crowd_hears,
 }
 

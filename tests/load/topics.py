@@ -41,7 +41,7 @@ def main():
     row("names of 128 bytes", f"{long:.0f}", f"{cpu:.2f} s", f"{left:,} KiB")
     spoken, cpu, left = held(lambda n: f"/ws/{n:04}", True)
     row("each topic had a message of 500 bytes", f"{spoken:.0f}", f"{cpu:.2f} s", f"{left:,} KiB")
-    check(short < 450, "a room of one takes at most 400 bytes and its name")
+    check(short < 450, "a topic of one takes at most 400 bytes and its name")
     check(spoken < 2 * short + 100, "an idle topic holds no segment")
 
 

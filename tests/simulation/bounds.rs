@@ -15,7 +15,7 @@ fn events_for_a_connection_that_is_gone_reach_no_other() {
     let heir = script.join("/ws");
     assert_eq!(heir.slot, gone.slot);
     assert_ne!(heir, gone);
-    script.set_room(heir, 0);
+    script.set_space(heir, 0);
     script.say(heir, &message(b"hello"));
     script.turn();
 
@@ -37,13 +37,13 @@ fn events_for_a_connection_that_is_gone_reach_no_other() {
         script.relay.counters().received_bytes,
         before.received_bytes
     );
-    assert_eq!(script.take(heir), b"", "nobody said that it has room");
-    script.give_room(heir, usize::MAX);
+    assert_eq!(script.take(heir), b"", "nobody said that it has space");
+    script.give_space(heir, usize::MAX);
     script.turn();
     assert_eq!(script.take(heir), sent(b"hello"));
 }
 
-/// A ping that waited for its turn, though its socket had room, is awaited from when it left.
+/// A ping that waited for its turn, though its socket had space, is awaited from when it left.
 #[test]
 fn a_ping_that_waits_for_its_turn_is_not_unanswered() {
     let mut script = Script::new(Limits {
@@ -86,7 +86,7 @@ fn no_rest_is_saved_beyond_the_bound_of_private_memory() {
         });
         let sender = script.join("/ws");
         let reader = script.join("/ws");
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
         while script.relay.counters().lapped == 0 {
             script.say(sender, &message(&[7; 8000]));
             script.turn();
@@ -96,9 +96,9 @@ fn no_rest_is_saved_beyond_the_bound_of_private_memory() {
     }
 }
 
-/// What comes from elsewhere waits for room as what a member sends does.
+/// What comes from elsewhere waits for space as what a member sends does.
 #[test]
-fn who_publishes_from_elsewhere_waits_for_room() {
+fn what_is_published_from_elsewhere_waits_for_space() {
     let mut script = Script::new(limits());
     let reader = script.join("/ws");
     let publish = |script: &mut Script, topic| {

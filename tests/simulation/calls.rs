@@ -1,6 +1,6 @@
 //! What the relay is told of a connection, and what has to follow.
 
-use crate::marks::{Outcome, Room, Scene};
+use crate::marks::{Capacity, Outcome, Scene};
 use crate::peer::Stage;
 use crate::world::World;
 use fanfare::metrics::Cause;
@@ -87,7 +87,7 @@ impl World {
         bytes: Option<usize>,
         call: impl FnOnce(&mut Relay) -> R,
     ) -> R {
-        let room = self.room_for(index);
+        let capacity = self.capacity_for(index);
         self.door.leaving = self.dropped_connections(index);
         let before = *self.relay.counters();
         let private_bytes_before = self.relay.private_bytes();
@@ -107,7 +107,7 @@ impl World {
             limits: &self.character.limits,
             history: &mut self.histories[topic],
             door: &mut self.door,
-            room,
+            capacity,
             has_hooks: self.character.has_hooks,
             is_asked: false,
         };
@@ -171,16 +171,16 @@ impl World {
     }
 
     /// Whether a client that asks to join may, and how much of what it sends at once is taken in.
-    fn room_for(&mut self, index: usize) -> Room {
+    fn capacity_for(&mut self, index: usize) -> Capacity {
         let peer = &self.peers[index];
         if !matches!(peer.stage, Stage::Head { .. }) {
-            return Room::default();
+            return Capacity::default();
         }
         let topic = peer.client.topic;
         let limits = &self.character.limits;
         // While all logs are over their bound, nothing is taken in.
         let is_overfull = self.relay.log_bytes() > limits.log_bytes_max;
-        let mut room = Room {
+        let mut capacity = Capacity {
             place: self.shutdown.is_none() && self.open_members() < limits.connections_max,
             topic: (self.relay.topics() < limits.topics_max).then_some(true),
             is_ending: self.shutdown.is_some(),
@@ -200,22 +200,22 @@ impl World {
             let is_forgotten =
                 !self.relay.has_work() && self.departed.get(&topic) != Some(&self.turns);
             if is_forgotten {
-                room.topic.get_or_insert(false);
+                capacity.topic.get_or_insert(false);
             }
-            return room;
+            return capacity;
         };
         let mut members = std::iter::once(first).chain(members);
-        room.bytes = 0;
+        capacity.bytes = 0;
         if let Some(id) =
             members.find_map(|other| self.peers[other].id.filter(|&id| self.relay.is_open(id)))
         {
             // A topic that exists may be joined, however many there are.
-            room.topic = Some(true);
+            capacity.topic = Some(true);
             if let Reading::Now(bytes) = self.relay.reading(id) {
-                room.bytes = bytes;
+                capacity.bytes = bytes;
             }
         }
-        room
+        capacity
     }
 
     /// Whether the relay takes in messages of this member: only then it says how much.

@@ -13,7 +13,7 @@ impl World {
         self.ghosts.insert(0, id);
     }
 
-    /// One of them speaks, ends, breaks, has room, and has its timer fired.
+    /// One of them speaks, ends, breaks, has space, and has its timer fired.
     pub(crate) fn haunt(&mut self) {
         if self.ghosts.is_empty() || !self.random.once_in(self.character.often.ghost) {
             return;

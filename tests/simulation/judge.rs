@@ -68,7 +68,7 @@ impl World {
                     let (next, end) = (reader.next(history), history.len());
                     assert!(
                         next == end || reader.may_have_skipped_to(history, end),
-                        "client {index} has room, and got {next} of {end} messages"
+                        "client {index} has space, and got {next} of {end} messages"
                     );
                     assert!(peer.pings.is_empty(), "client {index} awaits a pong");
                     assert!(

@@ -13,7 +13,7 @@ use fanfare::wheel::Tick;
 
 /// What the relay can take in when a request comes.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     /// Another WebSocket, and another member of the topic, unless that can't be known.
     pub(crate) place: bool,
     pub(crate) topic: Option<bool>,
@@ -31,7 +31,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) history: &'a mut History,
     pub(crate) door: &'a mut Door,
-    pub(crate) room: Room,
+    pub(crate) capacity: Capacity,
     /// There are hooks; they were to be asked.
     pub(crate) has_hooks: bool,
     pub(crate) is_asked: bool,
@@ -150,9 +150,9 @@ impl Peer {
             Answer::Upgrade => return self.follow_upgrade(scene, outcome),
             Answer::Page { keep_alive, body } => {
                 self.respond(200, !keep_alive);
-                self.body = body.map(|page| page.body(scene.room.site));
+                self.body = body.map(|page| page.body(scene.capacity.site));
             }
-            Answer::Readiness { .. } if scene.room.is_ending => self.respond(503, true),
+            Answer::Readiness { .. } if scene.capacity.is_ending => self.respond(503, true),
             Answer::Readiness { keep_alive } => self.respond(200, !keep_alive),
             Answer::Error(status) => self.respond(status, true),
         }
@@ -169,7 +169,7 @@ impl Peer {
         scene: &mut Scene<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
-        let Room { place, topic, .. } = scene.room;
+        let Capacity { place, topic, .. } = scene.capacity;
         let is_opened = std::mem::take(&mut outcome.opened);
         let mut due = (!place).then_some(503);
         if due.is_none() && self.identity.is_awaited {
@@ -193,7 +193,9 @@ impl Peer {
         match (is_opened, due) {
             (true, None) => self.join(scene, outcome),
             (true, Some(due)) => Err(format!("it joined, and {due} was due")),
-            (false, None) if !is_vague => Err("an upgrade was refused though there is room".into()),
+            (false, None) if !is_vague => {
+                Err("an upgrade was refused though there is space".into())
+            }
             (false, due) => {
                 self.respond(due.unwrap_or(503), true);
                 Ok(())
@@ -230,8 +232,8 @@ impl Peer {
         let is_nothing_heard =
             outcome.published == 0 && outcome.pings == 0 && outcome.cause.is_none();
         self.put_off = has_frames && is_nothing_heard;
-        if self.put_off && rest_bytes <= scene.room.bytes {
-            return Err("there was room for what came with the request".into());
+        if self.put_off && rest_bytes <= scene.capacity.bytes {
+            return Err("there was space for what came with the request".into());
         }
         Ok(())
     }

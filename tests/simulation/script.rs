@@ -26,7 +26,7 @@ pub(crate) struct Script {
 #[derive(Default)]
 struct Socket {
     /// Bytes that it will take.
-    room: usize,
+    space: usize,
     taken: Vec<u8>,
     readiness: Readiness,
     is_shut: bool,
@@ -98,7 +98,7 @@ impl Script {
     pub(crate) fn connect(&mut self) -> ConnId {
         let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         self.sockets.insert(id, Socket::default());
-        self.give_room(id, usize::MAX);
+        self.give_space(id, usize::MAX);
         id
     }
 
@@ -120,13 +120,13 @@ impl Script {
     }
 
     /// Its socket will take so much.
-    pub(crate) fn set_room(&mut self, id: ConnId, room: usize) {
-        self.sockets.get_mut(&id).expect("a connection").room = room;
+    pub(crate) fn set_space(&mut self, id: ConnId, space: usize) {
+        self.sockets.get_mut(&id).expect("a connection").space = space;
     }
 
     /// Its socket takes so much from now on, and says so.
-    pub(crate) fn give_room(&mut self, id: ConnId, room: usize) {
-        self.set_room(id, room);
+    pub(crate) fn give_space(&mut self, id: ConnId, space: usize) {
+        self.set_space(id, space);
         self.relay.handle_writable(id);
     }
 
@@ -192,8 +192,8 @@ impl Driver for Script {
     fn write(&mut self, id: ConnId) -> WriteOutcome {
         let output = self.relay.transmit(id);
         let socket = self.sockets.get_mut(&id).expect("a connection");
-        let bytes = output.bytes().min(socket.room);
-        socket.room -= bytes;
+        let bytes = output.bytes().min(socket.space);
+        socket.space -= bytes;
         let offered = output.pieces().iter().flat_map(|piece| piece.bytes);
         socket.taken.extend(offered.take(bytes));
         let full = bytes < output.bytes();

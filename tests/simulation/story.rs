@@ -55,8 +55,10 @@ impl World {
     /// One thing happens.
     fn happen(&mut self) {
         let is_client = |&&index: &&usize| !self.peers[index].is_operator;
-        let is_room = self.live.iter().filter(is_client).count() < self.character.clients_at_once;
-        let comes = is_room && self.peers.len() < self.character.clients && self.shutdown.is_none();
+        let is_place_free =
+            self.live.iter().filter(is_client).count() < self.character.clients_at_once;
+        let comes =
+            is_place_free && self.peers.len() < self.character.clients && self.shutdown.is_none();
         if self.live.is_empty() || (comes && self.random.once_in(3)) {
             if comes {
                 self.connect();
@@ -137,7 +139,7 @@ impl World {
         let mut socket = Socket::default();
         socket.send_capacity = send_capacity;
         socket.receive_capacity = receive_capacity;
-        socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
+        socket.writable_space = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
         let mut tap = Tap::default();
         tap.session = character.differential.then(|| Session::new(Role::Client));
         let mut peer = Peer::new(client, socket, tap, origin);

@@ -86,7 +86,7 @@ impl World {
         let peer = &mut self.peers[index];
         assert!(
             !peer.is_evicted,
-            "client {index} has to make room, and stays"
+            "client {index} has to make way, and stays"
         );
         let now = self.now;
         if peer.readiness.is_listed {

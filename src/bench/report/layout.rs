@@ -58,18 +58,18 @@ impl Page {
     /// A line, and its continuations behind so many spaces.
     pub(super) fn paragraph(&mut self, indent: usize, line: &str) {
         let mut rest = line;
-        let mut room = self.columns;
+        let mut space = self.columns;
         // What is before the indent is a name, which is not taken apart.
         let mut from = indent;
         loop {
-            let (head, tail) = split(rest, room, from);
+            let (head, tail) = split(rest, space, from);
             self.text.push_str(&head.replace(NO_BREAK, " "));
             self.blank();
             if tail.is_empty() {
                 return;
             }
             self.text.push_str(&" ".repeat(indent));
-            (rest, room, from) = (tail, self.columns - indent, 0);
+            (rest, space, from) = (tail, self.columns - indent, 0);
         }
     }
 }

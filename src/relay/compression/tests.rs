@@ -503,7 +503,7 @@ fn only_what_is_small_is_inflated_without_memory_to_keep_it() {
 }
 
 #[test]
-fn who_is_not_heard_for_want_of_room_is_not_dead() {
+fn a_connection_that_waits_for_space_is_not_dead() {
     let mut world = World::limited(|limits| limits.pace.inflated_bytes_per_turn = 1);
     let floods: Vec<Slot> = (0..20)
         .map(|_| world.join(Reads::Window(15), "/ws/flood"))

@@ -2,7 +2,7 @@
 //!
 //! A raw socket has no place where it could be told of a gap. So it is for the slow policy to say, as when a reader is
 //! lapped: they are sent what is before the gap and closed with 1013, or go on behind it. To close them may take more
-//! than a turn has time for; until the last of them is closed the topic has no room, so that none sees what is behind
+//! than a turn has time for; until the last of them is closed the topic has no space, so that none sees what is behind
 //! the gap. Members that join meanwhile miss nothing.
 
 use super::super::Relay;

@@ -1,4 +1,4 @@
-//! The door itself: what is offered is checked for room, and has its place at once, or travels.
+//! The door itself: what is offered is checked for space, and has its place at once, or travels.
 
 use super::super::Relay;
 use super::super::hooks::Published;
@@ -44,16 +44,16 @@ impl Relay {
 
     /// A message that is offered for this topic is not put off.
     #[must_use]
-    pub fn has_room(&self, topic: &str) -> bool {
+    pub fn has_space(&self, topic: &str) -> bool {
         self.takes_another(self.hub.find(topic))
     }
 
     fn takes_another(&self, topic: Option<TopicKey>) -> bool {
-        let has_room = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
-        self.takes_offers() && topic.is_none_or(has_room)
+        let has_space = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
+        self.takes_offers() && topic.is_none_or(has_space)
     }
 
-    /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
+    /// A connection publishes a message into its topic. There is space for it: its bytes were read only as
     /// far as there was.
     pub(in super::super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
         let sender = &mut self.peers[slot];

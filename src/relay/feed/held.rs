@@ -1,14 +1,14 @@
 //! Publishers that are not read while as much is unsettled as may be.
 //!
-//! A topic without room gets it within turns, and its publishers wait for it on the ready list. An engine may be away
+//! A topic without space gets it within turns, and its publishers wait for it on the ready list. An engine may be away
 //! for as long as it likes: so publishers that wait for one stand in no list of the loop's, and no turn is taken for
 //! them. What they say stays in their sockets, and may be a pong: so they are not taken for dead or idle meanwhile.
 
 use super::super::ids::{ConnId, Slot};
 use std::collections::BTreeSet;
 
-/// Room that is taken to suffice for one of them: not all are to be read for the sake of one message's.
-const ROOM_BYTES: usize = 16 << 10;
+/// Space that is taken to suffice for one of them: not all are to be read for the sake of one message's.
+const SPACE_BYTES: usize = 16 << 10;
 
 /// Connections that wait, and are let go round robin by their generations.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Held {
     waiting: BTreeSet<(u64, Slot)>,
     /// Generation of the last one that was let go.
     last: u64,
-    /// Room that those may take up that were let go in this turn.
+    /// Space that those may take up that were let go in this turn.
     promised_bytes: usize,
 }
 
@@ -32,13 +32,13 @@ impl Held {
         self.waiting.remove(&(id.generation, id.slot))
     }
 
-    /// The next that is let go, as far as there is room.
-    pub(super) fn poll(&mut self, room_bytes: usize) -> Option<ConnId> {
-        if self.promised_bytes >= room_bytes {
+    /// The next that is let go, as far as there is space.
+    pub(super) fn poll(&mut self, space_bytes: usize) -> Option<ConnId> {
+        if self.promised_bytes >= space_bytes {
             return None;
         }
         let id = self.pop()?;
-        self.promised_bytes += ROOM_BYTES;
+        self.promised_bytes += SPACE_BYTES;
         Some(id)
     }
 

@@ -5,12 +5,12 @@
 //!   WebSocket ─┐                       ┌─────────────────────────────────────────────► append
 //!              ├─► offer ─► checks ─►──┤                                                  ▲
 //!   program  ──┘          size, UTF-8, │   poll_offer                     commit          │ in order,
-//!                         rate, room   └─► unsettled ────► an engine ─────────────────────┘ once
+//!                         rate, space  └─► unsettled ────► an engine ─────────────────────┘ once
 //!                                          elsewhere        between machines
 //! ```
 //!
 //! What is *offered* was checked by its bringer: its size, and that text is UTF-8. The relay looks whether its topic
-//! has room. What is *committed* is appended; nothing else ever is.
+//! has space. What is *committed* is appended; nothing else ever is.
 //!
 //! **Where this relay orders its messages itself**, which is the default, both are one step, with no copy in
 //! between. What follows has no part in it.
@@ -36,7 +36,7 @@
 //! - A publisher's messages travel in its order, and none is lost: while more is unsettled than
 //!   [`unsettled_bytes_max`](super::Limits::unsettled_bytes_max), publishers are not read, and wait without a turn
 //!   being taken for them.
-//! - A topic that has no room says [`Committed::Later`], and holds up no other.
+//! - A topic that has no space says [`Committed::Later`], and holds up no other.
 
 mod commit;
 mod discontinuity;
@@ -46,7 +46,7 @@ mod held;
 mod interest;
 mod offer;
 mod offers;
-mod room;
+mod space;
 
 pub use interest::Interest;
 pub use offer::{Committed, Offer, Offered, Settled};

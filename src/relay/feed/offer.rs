@@ -10,8 +10,8 @@ pub enum Offered {
     Committed(MessageId),
     /// There is no such topic: nobody is in it. The message has come to everybody who is.
     Nobody,
-    /// There is no room before the topic's members were served, or what travels is settled: offer it again once the
-    /// topic [has room](super::super::Relay::has_room), and what follows it in that topic after it.
+    /// There is no space before the topic's members were served, or what travels is settled: offer it again once the
+    /// topic [has space](super::super::Relay::has_space), and what follows it in that topic after it.
     Later,
     /// It gets its number elsewhere: [`Relay::poll_settled`](super::super::Relay::poll_settled) tells of it by this one.
     Travels(u64),
@@ -42,7 +42,7 @@ pub enum Committed {
     Nobody,
     /// The topic's readers are past it. It was committed before, or said to be missing.
     Repeated,
-    /// The topic has no room before its members were served: commit it again in the next turn, and what follows it in
+    /// The topic has no space before its members were served: commit it again in the next turn, and what follows it in
     /// that topic after it, discontinuities too. Other topics go on.
     Later,
     /// It is not the one after the topic's last, which is this. Nothing has changed: commit what is missing, or say with

@@ -411,7 +411,7 @@ fn a_publisher_that_waits_to_be_read_is_not_taken_for_dead() {
 }
 
 #[test]
-fn a_topic_without_room_holds_up_no_other() {
+fn a_full_topic_holds_up_no_other() {
     let mut node = Node::new(|_| {});
     let [a, b] = ["/ws/a", "/ws/b"].map(|target| node.join(target));
     let large = foreign("a", &[b'x'; 60_000]);

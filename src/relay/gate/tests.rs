@@ -34,7 +34,7 @@ fn id(slot: u32) -> ConnId {
 }
 
 #[test]
-fn an_address_has_so_many_connections_and_one_that_goes_makes_room() {
+fn an_address_has_so_many_connections_and_one_that_goes_makes_way() {
     let mut gate = bounded(2, |_| {});
     let enter = |gate: &mut Gate, slot, n| gate.enter(Slot(slot), peer(n), NOW);
     assert_eq!(enter(&mut gate, 0, 1), Ok(()));

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_poll_with_room_has_reported_everything() {
+    fn a_poll_with_space_left_has_reported_everything() {
         let mut reported = Reported::new(Tick(5));
         reported.on_poll(Tick(7), 9, false, 100);
         assert_eq!(reported.until(), Tick(7));

@@ -1,4 +1,4 @@
-//! What lies between a relay and the sequencer: it delays, loses, repeats, and keeps what has no room.
+//! What lies between a relay and the sequencer: it delays, loses, repeats, and keeps what has no space.
 
 use super::Often;
 use super::node::Node;

@@ -49,7 +49,7 @@ impl Member {
     ) -> Self {
         let mut socket = Socket::default();
         (socket.send_capacity, socket.receive_capacity) = (1 << 20, 1 << 20);
-        socket.writable_room = 1;
+        socket.writable_space = 1;
         let mut tap = Tap::default();
         tap.expect_response(false);
         tap.offered_bits = deflate.then_some(9);

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Links are cut and silent for as long as they like, offer again what may be lost, bring what was brought, and keep
-//! what a topic has no room for. What must hold: one order for all, in which a publisher's messages stand in its
+//! what a topic has no space for. What must hold: one order for all, in which a publisher's messages stand in its
 //! order and each once; every member hears a contiguous run of what was committed at its relay, and nothing before
 //! that; a gap is dealt with at its place; nothing is lost for good; what is unsettled is bounded; and a relay whose
 //! engine is silent comes to rest.

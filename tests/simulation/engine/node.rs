@@ -258,7 +258,7 @@ impl Node {
             || self.members.iter().any(|member| member.socket.has_edge())
     }
 
-    /// It sleeps: everybody has heard what was committed, and has been heard, if there is room.
+    /// It sleeps: everybody has heard what was committed, and has been heard, if there is space.
     pub(super) fn check_rest(&mut self) {
         let takes_offers = self.relay.takes_offers();
         for member in &mut self.members {
@@ -275,7 +275,7 @@ impl Node {
             let owed = member.owed(entries, self.limits.slow_policy);
             assert!(owed.is_none(), "{publisher} has not heard everything");
             let is_read = !takes_offers || member.socket.backlog() == 0;
-            assert!(is_read, "{publisher} is not read, and there is room");
+            assert!(is_read, "{publisher} is not read, and there is space");
         }
     }
 

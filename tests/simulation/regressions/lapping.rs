@@ -16,7 +16,7 @@ fn who_leaves_gets_what_it_is_owed() {
     let stalled = script.join("/ws");
     let leaver = script.join("/ws");
     let sender = script.join("/ws");
-    script.set_room(stalled, 0);
+    script.set_space(stalled, 0);
     script.say(sender, &message(&[1; 10_000]).repeat(5));
     script.turn();
     script.take(leaver);
@@ -37,7 +37,7 @@ fn who_has_room_is_served_until_it_is_at_the_tail() {
     let mut script = Script::new(limits());
     let reader = script.join("/ws?echo=0");
     let other = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     let mut expected = Vec::new();
     for _ in 0..50 {
         script.say(other, &message(b"other"));
@@ -45,7 +45,7 @@ fn who_has_room_is_served_until_it_is_at_the_tail() {
         script.turn();
         expected.extend(sent(b"other"));
     }
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     assert_eq!(script.take(reader), expected);
 }
@@ -57,7 +57,7 @@ fn a_pong_behind_ones_own_messages_loses_nothing() {
     let mut script = Script::new(limits());
     let silent = script.join("/ws?echo=0");
     let other = script.join("/ws");
-    script.set_room(silent, 0);
+    script.set_space(silent, 0);
     script.say(silent, &frame(true, OpCode::Ping, b"?"));
     script.turn();
     for _ in 0..3 {
@@ -68,7 +68,7 @@ fn a_pong_behind_ones_own_messages_loses_nothing() {
         script.say(other, &message(text));
         script.turn();
     }
-    script.give_room(silent, usize::MAX);
+    script.give_space(silent, usize::MAX);
     script.turn();
     let expected = [b"\x8A\x01?".to_vec(), sent(b"one"), sent(b"two")].concat();
     assert_eq!(script.take(silent), expected);
@@ -80,14 +80,14 @@ fn ones_own_messages_are_not_kept_for_oneself() {
     let mut script = Script::new(limits());
     let silent = script.join("/ws?echo=0");
     let other = script.join("/ws");
-    script.set_room(silent, 1);
+    script.set_space(silent, 1);
     script.say(other, &message(b"hello"));
     script.turn();
     for _ in 0..100 {
         script.say(silent, &frame(true, OpCode::Ping, b"?"));
         script.say(silent, &message(&[7; 4000]));
         // It reads little by little: always what it is owed of "hello" and the pongs, never all.
-        script.give_room(silent, 3);
+        script.give_space(silent, 3);
         script.turn();
         let log_bytes = script.relay.log_bytes();
         assert!(
@@ -112,7 +112,7 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     let sender = script.join("/ws");
     let stalled: Vec<_> = (0..18).map(|_| script.join("/ws")).collect();
     for &reader in &stalled {
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
     }
     while script.relay.counters().lapped == 0 {
         script.say(sender, &message(&[7; 8000]));
@@ -147,7 +147,7 @@ fn what_a_lap_takes_counts() {
     let senders = [(); 2].map(|()| script.join("/ws?echo=0"));
     let stalled: Vec<_> = (0..12).map(|_| script.join("/ws?echo=0")).collect();
     for &reader in &stalled {
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
     }
     let mut lapped = 0;
     while lapped < 12 {
@@ -169,13 +169,13 @@ fn who_has_room_again_is_served_and_not_lapped() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let reader = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     let payload = [7; 15_000];
     for _ in 0..3 {
         script.say(sender, &message(&payload));
         script.turn();
     }
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.say(sender, &message(&payload));
     script.say(sender, &message(&payload));
     script.turn();
@@ -190,7 +190,7 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let reader = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     for _ in 0..3 {
         script.say(sender, &message(&[7; 1000]));
         script.turn();
@@ -202,7 +202,7 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
     }
     let counters = script.relay.counters();
     assert_eq!((counters.lapped, counters.messages_lost), (1, 3));
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     script.turn();
     assert_eq!(script.take(reader), b"\x88\x00");
@@ -221,7 +221,7 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
         limits.rates.messages_per_second_max = Some(1);
         let mut script = Script::new(limits);
         let reader = script.join("/ws");
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
         // What it is owed when it closes is gone from the log before its socket has space.
         for text in [b"one", b"two"] {
             let sender = script.join("/ws?echo=0");
@@ -235,7 +235,7 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
             script.turn();
             script.relay.handle_reset(sender);
         }
-        script.give_room(reader, usize::MAX);
+        script.give_space(reader, usize::MAX);
         script.turn();
         script.turn();
         let heard = script.take(reader);
@@ -265,7 +265,7 @@ fn ones_own_messages_are_not_missed() {
     });
     let reader = script.join("/ws?echo=0");
     let sender = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     let mut sent = 0;
     while script.relay.counters().skips == 0 {
         script.say(sender, &message(&[7; 4000]));
@@ -287,7 +287,7 @@ fn who_is_dropped_without_a_close_frame_is_counted_so() {
     });
     let sender = script.join("/ws");
     let reader = script.join("/ws");
-    script.set_room(reader, 1);
+    script.set_space(reader, 1);
     while !script.is_closed(reader) {
         script.say(sender, &message(&[7; 8000]));
         script.turn();

@@ -15,11 +15,11 @@ fn a_ping_that_has_not_left_is_not_unanswered() {
         ..limits()
     });
     let reader = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     script.pass(10);
     script.turn();
     script.pass(50);
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     assert!(!script.is_closed(reader));
     assert_eq!(script.take(reader), b"\x89\x00");
@@ -64,7 +64,7 @@ fn who_has_nothing_pending_is_not_stalled() {
     });
     let reader = script.join("/ws");
     let sender = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     while script.relay.counters().skips == 0 {
         script.say(sender, &message(&[1; 16_000]));
         script.turn();
@@ -90,12 +90,12 @@ fn who_hears_the_end_of_a_message_is_not_idle() {
     });
     let reader = script.join("/ws");
     let sender = script.join("/ws");
-    script.set_room(reader, 3);
+    script.set_space(reader, 3);
     script.say(sender, &message(b"hello"));
     script.turn();
     script.say(reader, &frame(true, OpCode::Ping, b"?"));
     script.pass(10);
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     let heard = script.take(reader);
     assert_eq!(heard, [sent(b"hello"), b"\x8A\x01?".to_vec()].concat());
@@ -220,7 +220,7 @@ fn who_waits_for_its_turn_is_not_stalled() {
     script.turn();
     let last = many[many.len() - 1];
     assert_eq!(script.take(last), b"");
-    script.set_room(last, 0);
+    script.set_space(last, 0);
     script.pass(timeout);
     script.turn();
     assert!(!script.is_closed(last), "it was not asked");

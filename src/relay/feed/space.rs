@@ -1,14 +1,14 @@
-//! Room for what travels: as long as there is none, publishers are [held](super::held).
+//! Space for what travels: as long as there is none, publishers are [held](super::held).
 
 use super::super::Relay;
 use super::super::ids::ConnId;
 
 impl Relay {
-    /// Whether there is room for another message that is ordered elsewhere. There always is where they are ordered
+    /// Whether there is space for another message that is ordered elsewhere. There always is where they are ordered
     /// here.
     #[must_use]
     pub fn takes_offers(&self) -> bool {
-        self.room_for_offers() > 0
+        self.space_for_offers() > 0
     }
 
     /// Memory of messages that are ordered elsewhere and are not settled.
@@ -19,7 +19,7 @@ impl Relay {
     }
 
     /// Bytes that may be offered until as much is unsettled as may be.
-    pub(in super::super) fn room_for_offers(&self) -> usize {
+    pub(in super::super) fn space_for_offers(&self) -> usize {
         match &self.feed.elsewhere {
             None => usize::MAX,
             Some(elsewhere) => {
@@ -45,13 +45,13 @@ impl Relay {
         self.peers.poll_resume().or_else(|| self.poll_held())
     }
 
-    /// The next of those that waited for room, as far as there is some.
+    /// The next of those that waited for space, as far as there is some.
     fn poll_held(&mut self) -> Option<ConnId> {
-        let room_bytes = self.room_for_offers();
-        self.feed.elsewhere.as_mut()?.held.poll(room_bytes)
+        let space_bytes = self.space_for_offers();
+        self.feed.elsewhere.as_mut()?.held.poll(space_bytes)
     }
 
-    /// A connection waits for room no longer. True if it did.
+    /// A connection waits for space no longer. True if it did.
     pub(in super::super) fn let_go(&mut self, id: ConnId) -> bool {
         let elsewhere = self.feed.elsewhere.as_mut();
         elsewhere.is_some_and(|it| it.held.remove(id))
