@@ -170,10 +170,10 @@ fn a_hook_may_publish_and_count_and_never_waits() {
     client.send(&text("flood"));
     client.expect_text("flood");
     client.send(&[text("hello"), text("again")].concat());
-    let mut heard: Vec<_> = (0..4).map(|_| client.frame().payload).collect();
-    heard.sort();
+    let mut received: Vec<_> = (0..4).map(|_| client.frame().payload).collect();
+    received.sort();
     let expected: [&[u8]; 4] = [b"a had 5", b"a had 5", b"again", b"hello"];
-    assert_eq!(heard, expected);
+    assert_eq!(received, expected);
     drop(client);
     embedded.handle.stop().expect("it runs");
     embedded.ended.recv_timeout(DEADLINE).expect("it ends");

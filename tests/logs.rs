@@ -70,7 +70,7 @@ fn many_refusals_become_one_line() {
 }
 
 #[test]
-fn what_clients_do_wrong_is_not_the_operators_affair_unless_it_is_much() {
+fn clients_mistakes_are_no_warning_unless_there_are_many() {
     let relay = Relay::start(&[]);
     let send = |bytes: &[u8]| {
         let mut client = Client::connect(&relay);

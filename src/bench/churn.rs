@@ -55,7 +55,7 @@ struct Slot {
     gather: Gather,
     message: Vec<u8>,
     since: u64,
-    is_heard: bool,
+    is_echoed: bool,
     is_closed: bool,
 }
 
@@ -96,7 +96,7 @@ impl ChurnRun {
             let slot = &self.slots[link];
             let is_open = links.get(link).is_some_and(|link| link.is_open());
             if is_open && now.saturating_sub(slot.since) > self.timeout {
-                self.on_fault(match (slot.is_heard, slot.is_closed) {
+                self.on_fault(match (slot.is_echoed, slot.is_closed) {
                     (false, _) => "messages that never came back",
                     (_, false) => "close frames that were never answered",
                     _ => "connections that the server never closed",
@@ -115,7 +115,7 @@ impl Slot {
             gather: Gather::default(),
             message: Vec::new(),
             since: 0,
-            is_heard: false,
+            is_echoed: false,
             is_closed: false,
         }
     }
@@ -164,8 +164,8 @@ impl Scenario for ChurnRun {
                         return false;
                     };
                     // Others may be in the same room.
-                    if !slot.is_heard && message.is_some_and(|it| it.payload == slot.message) {
-                        slot.is_heard = true;
+                    if !slot.is_echoed && message.is_some_and(|it| it.payload == slot.message) {
+                        slot.is_echoed = true;
                         self.messages.record(now - slot.since, 1);
                         slot.since = now;
                         let close = CloseFrame {
@@ -188,7 +188,7 @@ impl Scenario for ChurnRun {
 
     fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool) {
         let slot = &self.slots[link];
-        match (slot.is_heard, slot.is_closed, was_reset) {
+        match (slot.is_echoed, slot.is_closed, was_reset) {
             (true, true, false) => self.cycles += 1,
             (false, true, _) => self.on_fault("connections closed before their message came back"),
             (_, _, true) => self.on_fault("connections that were reset"),

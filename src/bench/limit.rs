@@ -111,11 +111,11 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
 /// all of them, until it is given no more.
 pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     ignore_signals()?;
-    let mut door = Door::open()?;
-    print(format!("{}\n", door.listener.local_addr()?.port()).as_bytes())?;
+    let mut acceptor = Acceptor::open()?;
+    print(format!("{}\n", acceptor.listener.local_addr()?.port()).as_bytes())?;
     let mut sockets = Vec::new();
     for _ in 0..options.readers {
-        let Some(mut socket) = door.next()? else {
+        let Some(mut socket) = acceptor.next()? else {
             return Ok(());
         };
         socket.set_nodelay(true)?;
@@ -139,15 +139,15 @@ pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     }
 }
 
-/// Where connections come in, until standard input has something to say: before all connections are
-/// there, that is its end.
-struct Door {
+/// Accepts connections, unless standard input becomes readable first: before all of them have come, it can only
+/// have ended.
+struct Acceptor {
     listener: TcpListener,
     poll: Poll,
     events: Events,
 }
 
-impl Door {
+impl Acceptor {
     fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -161,7 +161,7 @@ impl Door {
             poll.registry()
                 .register(&mut source, token, Interest::READABLE)?;
         }
-        Ok(Door {
+        Ok(Acceptor {
             listener,
             poll,
             events: Events::with_capacity(2),

@@ -105,12 +105,12 @@ fn read_on(run: &mut Run, count: usize) -> Result<(), Failure> {
     (0..count).for_each(|reader| run.driver.resume(reader));
     let deadline = clock::now() + run.timeout;
     let mut quiet_since = clock::now();
-    let heard = |run: &Run| (run.rooms.delivered(), run.driver.links.open_count());
-    let mut last = heard(run);
+    let progress = |run: &Run| (run.rooms.delivered(), run.driver.links.open_count());
+    let mut last = progress(run);
     while clock::now() < deadline.min(quiet_since + QUIET) && !run.watch.is_interrupted() {
         run.driver.turn(&mut run.rooms, clock::now() + REST / 10)?;
-        if heard(run) != last {
-            last = heard(run);
+        if progress(run) != last {
+            last = progress(run);
             quiet_since = clock::now();
         }
     }

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_affairs_are_summed_up_from_the_second_on() {
+    fn warnings_for_the_operator_are_summed_up_from_the_second_on() {
         let mut summary = LogSummary::default();
         notice(&mut summary, &refusal(Reason::Origin), 1);
         assert_eq!(summary.summary(Tick(107)), None);

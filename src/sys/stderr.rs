@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_pipe_that_is_not_read_and_what_is_missing_is_said_in_its_place() {
+    fn a_pipe_that_is_not_read_holds_nothing_up_and_a_line_says_what_is_missing() {
         for never_blocks in [false, true] {
             let (backlog, mut reader) = backlog(never_blocks);
             let count = 100_000;
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_nobody_reads_any_more_has_nothing_to_wait_for() {
+    fn a_pipe_without_a_reader_is_not_waited_for() {
         let (backlog, reader) = backlog(false);
         drop(reader);
         backlog.push(b"line\n");

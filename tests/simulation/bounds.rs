@@ -37,7 +37,11 @@ fn events_for_a_connection_that_is_gone_reach_no_other() {
         script.relay.counters().received_bytes,
         before.received_bytes
     );
-    assert_eq!(script.take(heir), b"", "nobody said that it has space");
+    assert_eq!(
+        script.take(heir),
+        b"",
+        "its socket was not said to have space"
+    );
     script.give_space(heir, usize::MAX);
     script.turn();
     assert_eq!(script.take(heir), sent(b"hello"));
@@ -105,7 +109,7 @@ fn what_is_published_from_elsewhere_waits_for_space() {
         let kind = MessageKind::Binary;
         script.relay.offer(topic, kind, &[7; 10_000]) != Offered::Later
     };
-    assert!((0..100).all(|_| publish(&mut script, "nobody")));
+    assert!((0..100).all(|_| publish(&mut script, "empty")));
     // A quarter of what the topic retains; the first one that is over it is taken in whole.
     let taken = (0..100)
         .take_while(|_| publish(&mut script, "lobby"))
@@ -162,9 +166,9 @@ fn no_topic_takes_all_visits() {
         },
         ..limits()
     });
-    let crowd: Vec<_> = (0..10).map(|_| script.join("/ws")).collect();
+    let large: Vec<_> = (0..10).map(|_| script.join("/ws")).collect();
     let others: Vec<_> = (0..2).map(|_| script.join("/ws/other")).collect();
-    for first in [crowd[0], others[0]] {
+    for first in [large[0], others[0]] {
         script.say(first, &message(b"hello"));
     }
     let mut served = Vec::new();
@@ -175,9 +179,9 @@ fn no_topic_takes_all_visits() {
                 .filter(|&&id| !script.take(id).is_empty())
                 .count()
         };
-        served.push((count(&crowd), count(&others)));
+        served.push((count(&large), count(&others)));
     }
     assert_eq!(served[..2], [(3, 2), (3, 0)]);
     let in_all = served.iter().map(|served| served.0).sum::<usize>();
-    assert_eq!(in_all, crowd.len());
+    assert_eq!(in_all, large.len());
 }

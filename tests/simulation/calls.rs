@@ -88,7 +88,7 @@ impl World {
         call: impl FnOnce(&mut Relay) -> R,
     ) -> R {
         let capacity = self.capacity_for(index);
-        self.door.leaving = self.dropped_connections(index);
+        self.admission.leaving = self.dropped_connections(index);
         let before = *self.relay.counters();
         let private_bytes_before = self.relay.private_bytes();
         let was_open = self.peers[index].ending.is_none();
@@ -106,7 +106,7 @@ impl World {
             now: self.now,
             limits: &self.character.limits,
             history: &mut self.histories[topic],
-            door: &mut self.door,
+            admission: &mut self.admission,
             capacity,
             has_hooks: self.character.has_hooks,
             is_asked: false,
@@ -147,7 +147,7 @@ impl World {
         let counted = self.counted(&before);
         let outcome = Outcome::of(&counted);
         let changes = (counted.opened, counted.messages, counted.pings_received);
-        assert_eq!(changes, (0, 0, 0), "client {index} was not heard");
+        assert_eq!(changes, (0, 0, 0), "client {index} was read meanwhile");
         if counted.stalled > 0 {
             self.peers[index].dropped = Some(Cause::Stalled);
         }

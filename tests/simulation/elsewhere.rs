@@ -73,7 +73,10 @@ impl World {
         }
         // A topic that was over its bound when the last one left is forgotten in a later turn.
         let is_forgotten = !has_members && !self.relay.has_work();
-        assert!(is_taken || !is_forgotten, "no space where nobody is");
+        assert!(
+            is_taken || !is_forgotten,
+            "no space in a topic without members"
+        );
         assert!(is_taken || counted == 0, "refused, and counted");
         if counted > 0 {
             self.histories[topic].push(message);

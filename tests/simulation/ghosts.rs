@@ -33,8 +33,8 @@ impl World {
             5 => relay.handle_reset(ghost),
             _ => relay.handle_loopback(ghost),
         }
-        assert_eq!(*self.relay.counters(), before, "{ghost:?} is heard");
-        assert_eq!(self.relay.levels(), levels, "{ghost:?} is heard");
+        assert_eq!(*self.relay.counters(), before, "{ghost:?} has an effect");
+        assert_eq!(self.relay.levels(), levels, "{ghost:?} has an effect");
         self.follow_leaves();
     }
 }

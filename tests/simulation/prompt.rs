@@ -163,7 +163,7 @@ impl World {
                 let overtaken = peer.waits.overtaken;
                 assert!(
                     overtaken <= OVERTAKEN_MAX,
-                    "client {other} stands in line, and client {index} is heard again: {overtaken} times"
+                    "client {other} stands in line, and client {index} is read again: {overtaken} times"
                 );
             }
         }
@@ -206,7 +206,7 @@ impl World {
             waits.in_line_at.get_or_insert(self.reads);
             match reading {
                 Reading::Now(_) | Reading::Kept => {
-                    let what = || format!("client {index} could be heard");
+                    let what = || format!("client {index} could be read");
                     waits.unread.go_on(pace.read, what);
                 }
                 Reading::NextTurn if is_put_off => {

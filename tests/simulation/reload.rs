@@ -105,7 +105,7 @@ impl World {
         self.moved = true;
 
         if kept_addresses != self.character.keeps_addresses() {
-            self.door.forget_counts();
+            self.admission.forget_counts();
             self.peers
                 .iter_mut()
                 .for_each(|peer| peer.identity.forget());
@@ -115,7 +115,7 @@ impl World {
             .address_connections_per_second_max
             .is_none()
         {
-            self.door.forget_rates();
+            self.admission.forget_rates();
         }
         for peer in &mut self.peers {
             peer.allowance.on_reload(&limits.rates);

@@ -205,7 +205,7 @@ impl Driver for Script {
         match action {
             Action::ShutdownWrite => socket.is_shut = true,
             Action::Close => socket.is_closed = true,
-            Action::Report(_) => panic!("nobody here is an operator"),
+            Action::Report(_) => panic!("no connection here is an operator's"),
         }
     }
 }

@@ -26,7 +26,7 @@ impl World {
 
     /// Some things happen, the relay may get a turn, and time may pass.
     fn round(&mut self) {
-        // In some worlds the shutdown meets the bustle, and best those who wait to be heard.
+        // In some worlds the shutdown comes while much goes on, best while connections wait to be read.
         let is_ripe = self.live.iter().any(|&index| self.peers[index].put_off);
         let once_in = match self.character.often.shutdown {
             often if is_ripe => often.min(4),
@@ -320,6 +320,6 @@ impl World {
             self.pass_time(u32::MAX);
         }
         self.check_nothing_left();
-        self.check_door();
+        self.check_admission();
     }
 }

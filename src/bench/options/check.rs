@@ -131,7 +131,7 @@ impl SlowOptions {
             )));
         }
         let is_anybody_left =
-            self.stalled < self.voices.readers || self.voices.publishers_hear_each_other();
+            self.stalled < self.voices.readers || self.voices.publishers_read_each_other();
         if !is_anybody_left {
             return Err(Failure::usage(
                 "no reader would be left: take a smaller --stalled, or more --readers",
@@ -169,7 +169,7 @@ impl LimitOptions {
 
 impl VoiceOptions {
     fn check(&self) -> Result<(), Failure> {
-        match self.readers > 0 || self.publishers_hear_each_other() {
+        match self.readers > 0 || self.publishers_read_each_other() {
             true => Ok(()),
             false => Err(Failure::usage(
                 "nothing would be delivered: there are no --readers, and the publisher does not \
@@ -178,7 +178,7 @@ impl VoiceOptions {
         }
     }
 
-    fn publishers_hear_each_other(&self) -> bool {
+    fn publishers_read_each_other(&self) -> bool {
         self.publishers > 1 || !self.no_self_echo
     }
 

@@ -424,7 +424,7 @@ fn a_message_of_empty_blocks_is_inflated_in_steps() {
 }
 
 #[test]
-fn who_leaves_while_a_message_is_inflated_leaves_nothing() {
+fn a_sender_that_leaves_while_its_message_is_inflated_leaves_nothing_behind() {
     let mut world = World::new(usize::MAX);
     let [leaver, ender] = [(); 2].map(|()| world.join(Reads::Window(15), "/ws"));
     for slot in [leaver, ender] {

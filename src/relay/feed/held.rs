@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_let_go_in_its_turn() {
+    fn each_is_released_in_its_turn() {
         let mut held = Held::default();
         held.waiting
             .extend([(7, 1), (3, 5), (9, 0)].map(|(generation, slot)| (generation, Slot(slot))));

@@ -49,7 +49,7 @@ fn an_address_has_so_many_connections_and_one_that_goes_makes_way() {
 }
 
 #[test]
-fn new_ones_of_an_address_have_a_rate_besides() {
+fn new_connections_of_an_address_have_a_rate_of_their_own() {
     let mut gate = bounded(100, |admission| {
         admission.address_connections_per_second_max = Some(1);
     });

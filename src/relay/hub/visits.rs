@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn members_who_are_passed_over_have_no_part_in_what_was_gained() {
+    fn members_that_are_passed_over_are_not_counted_as_served() {
         let mut per_write = Histogram::default();
         let mut visits = Visits::from(100);
         visits.count(2, 102);

@@ -93,7 +93,7 @@ fn names_need_not_be_text() {
 }
 
 #[test]
-fn hidden_names_are_left_out_but_the_one_that_is_meant_to_be_seen() {
+fn hidden_names_are_left_out_except_well_known() {
     let tree = Tree::new();
     for path in [
         ".env",

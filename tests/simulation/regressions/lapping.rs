@@ -8,7 +8,7 @@ use fanfare::relay::{Limits, Pace, Reading, SlowPolicy};
 /// A reader that left in the middle of a turn was lapped by what others published later in that turn, though
 /// its socket had space.
 #[test]
-fn who_leaves_gets_what_it_is_owed() {
+fn a_reader_that_leaves_gets_what_it_is_owed() {
     let mut script = Script::new(Limits {
         log_bytes_max: 64 << 10,
         ..limits()
@@ -33,7 +33,7 @@ fn who_leaves_gets_what_it_is_owed() {
 /// More slices than fit into one write left the rest for the next turn, in which a burst could lap
 /// a reader whose socket had space.
 #[test]
-fn who_has_room_is_served_until_it_is_at_the_tail() {
+fn a_reader_with_space_is_served_until_it_is_at_the_tail() {
     let mut script = Script::new(limits());
     let reader = script.join("/ws?echo=0");
     let other = script.join("/ws");
@@ -53,7 +53,7 @@ fn who_has_room_is_served_until_it_is_at_the_tail() {
 /// What waited for a boundary of the log stayed behind when a member passed over its own messages.
 /// Once the log was trimmed there, the next messages were lost to it.
 #[test]
-fn a_pong_behind_ones_own_messages_loses_nothing() {
+fn a_pong_behind_a_senders_own_messages_loses_nothing() {
     let mut script = Script::new(limits());
     let silent = script.join("/ws?echo=0");
     let other = script.join("/ws");
@@ -76,7 +76,7 @@ fn a_pong_behind_ones_own_messages_loses_nothing() {
 
 /// The log was not told that a lagging member had passed over its own messages, and kept them.
 #[test]
-fn ones_own_messages_are_not_kept_for_oneself() {
+fn a_senders_own_messages_are_not_kept_for_it() {
     let mut script = Script::new(limits());
     let silent = script.join("/ws?echo=0");
     let other = script.join("/ws");
@@ -165,7 +165,7 @@ fn what_a_lap_takes_counts() {
 
 /// A reader whose socket had space, but whose turn had not come, was lapped by what came meanwhile.
 #[test]
-fn who_has_room_again_is_served_and_not_lapped() {
+fn a_reader_with_space_again_is_served_and_not_lapped() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let reader = script.join("/ws");
@@ -186,7 +186,7 @@ fn who_has_room_again_is_served_and_not_lapped() {
 /// A reader that was closing, and did not read, was counted as lapped again with each message that came, and
 /// so were messages that it was not owed.
 #[test]
-fn who_closes_is_lapped_once_for_what_it_was_owed() {
+fn a_closing_reader_is_lapped_once_for_what_it_was_owed() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let reader = script.join("/ws");
@@ -210,7 +210,7 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
 
 /// A reader that was lapped while it closed got the code of its close, as if it had missed nothing.
 #[test]
-fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
+fn a_reader_lapped_while_it_closes_is_told_that_it_missed_something() {
     let too_slow = [
         &b"\x03\xF5"[..],
         b"too slow: more was missed than the topic retains",
@@ -238,8 +238,8 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
         script.give_space(reader, usize::MAX);
         script.turn();
         script.turn();
-        let heard = script.take(reader);
-        let rest = heard
+        let received = script.take(reader);
+        let rest = received
             .strip_prefix(&sent(b"one")[..])
             .expect("a whole frame");
         assert_eq!(rest[..2], [0x88, rest.len() as u8 - 2], "a close frame");
@@ -258,7 +258,7 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
 
 /// What one had sent oneself, and did not want back, was counted as missed.
 #[test]
-fn ones_own_messages_are_not_missed() {
+fn a_readers_own_messages_are_not_missed() {
     let mut script = Script::new(Limits {
         slow_policy: SlowPolicy::Skip,
         ..limits()
@@ -280,7 +280,7 @@ fn ones_own_messages_are_not_missed() {
 /// A reader that was lapped in the middle of a frame, and dropped without a close frame, was counted as if
 /// it had got one.
 #[test]
-fn who_is_dropped_without_a_close_frame_is_counted_so() {
+fn a_reader_dropped_without_a_close_frame_is_counted_as_such() {
     let mut script = Script::new(Limits {
         rescue_bytes_max: 0,
         ..limits()

@@ -74,7 +74,7 @@ fn a_flood_to_one_topic_delays_another_by_a_turn() {
 
 /// Nor do connections with output of their own, such as a pong, wait for many that catch up.
 #[test]
-fn a_pong_does_not_wait_for_those_who_lag() {
+fn a_pong_does_not_wait_for_lagging_readers() {
     let mut script = Script::new(Limits {
         pace: Pace {
             output_bytes_per_turn: 10_000,

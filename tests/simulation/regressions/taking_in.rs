@@ -91,24 +91,24 @@ fn unfinished_requests_keep_within_their_bound() {
 /// Bytes that were one too many closed their sender, which went on being served: it was answered,
 /// counted, and looked up in the topic that it had left.
 #[test]
-fn who_is_closed_in_the_middle_of_its_input_is_not_served_any_more() {
+fn a_connection_closed_in_the_middle_of_its_input_is_not_served_any_more() {
     let mut limits = limits();
     limits.rates.messages_per_second_max = Some(1);
     let mut script = Script::new(limits);
     let reader = script.join("/ws");
     let sender = script.join("/ws?echo=0");
-    let heard = message(b"heard").repeat(5);
+    let taken = message(b"taken").repeat(5);
     let deaf = [
-        message(b"unheard"),
+        message(b"not taken"),
         frame(true, OpCode::Ping, b"?"),
         frame(true, OpCode::Pong, b"!"),
         frame(false, OpCode::Text, b"un"),
-        frame(true, OpCode::Continuation, b"heard"),
+        frame(true, OpCode::Continuation, b"taken"),
     ];
-    script.say(sender, &[heard, deaf.concat()].concat());
+    script.say(sender, &[taken, deaf.concat()].concat());
     script.turn();
     script.turn();
-    assert_eq!(script.take(reader), sent(b"heard").repeat(5));
+    assert_eq!(script.take(reader), sent(b"taken").repeat(5));
     let close = script.take(sender);
     assert_eq!(close[2..4], *b"\x03\xF0", "1008, and no pong");
     let counters = script.relay.counters();
