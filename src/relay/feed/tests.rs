@@ -93,7 +93,7 @@ impl Node {
         Role::Client.write_frame(true, opcode, payload, out);
     }
 
-    /// Takes in what a client says.
+    /// Takes in what a client sends.
     fn say(&mut self, from: ConnId, payload: &[u8]) {
         self.send(from, OpCode::Binary, payload);
         self.turn();
@@ -104,7 +104,7 @@ impl Node {
         self.turn();
     }
 
-    /// What came to a client after its response, messages by their payloads and a close frame by its code.
+    /// What a client received after its response: payloads of messages, and the code of a close frame.
     fn received(&mut self, id: ConnId) -> Vec<String> {
         let received = std::mem::take(&mut self.client(id).received);
         let end = received.windows(4).position(|four| four == b"\r\n\r\n");
@@ -137,7 +137,7 @@ impl Node {
         self.turn = Some(turn);
     }
 
-    /// Turns as long as there is a reason for one, none of which is an event; at most so many.
+    /// Runs turns while there is work without an event, `turns_max` at most.
     fn rest(&mut self) {
         for _ in 0..1000 {
             let mut turn = self.turn.take().expect("it is put back");
@@ -264,7 +264,10 @@ fn what_is_committed_is_appended_once_and_without_a_hole() {
     assert_eq!(node.commit(id(7), &message), Committed::Missing(id(5)));
     assert_eq!(node.commit(life(2, 6), &message), Committed::Missing(id(5)));
     assert_eq!(node.commit(id(6), &message), Committed::Appended);
-    assert_eq!(node.commit(id(1), &foreign("u", b"x")), Committed::Nobody);
+    assert_eq!(
+        node.commit(id(1), &foreign("u", b"x")),
+        Committed::NoMembers
+    );
     node.rest();
     assert_eq!(node.received(a), ["x", "x"]);
 }
@@ -324,7 +327,7 @@ fn a_sender_is_excluded_whenever_its_message_comes_back() {
     node.say(quiet, b"2");
     let offers = node.offers();
     node.commit(id(1), &offers[0]);
-    // That it has its place may be known before it comes.
+    // It may be settled before its commit comes.
     node.relay.settle_offer(offers[1].number, Some(id(2)));
     node.commit(id(2), &offers[1]);
     node.rest();
@@ -398,7 +401,7 @@ fn a_publisher_that_waits_to_be_read_is_not_taken_for_dead() {
         node.turn();
     }
     assert!([a, b].iter().all(|&id| node.relay.is_open(id)));
-    // Once it is to be closed, its answer is awaited.
+    // Once a close was sent, its answer is awaited.
     node.relay.handle_shutdown(0);
     node.turn();
     let close = 1012u16.to_be_bytes();
@@ -475,7 +478,7 @@ fn what_the_program_publishes_is_settled_when_it_comes_back() {
     let offers = node.offers();
     assert_ne!(offers[0].origin, offers[1].origin);
     assert_eq!(node.relay.poll_settled(), None);
-    assert_eq!(node.commit(id(9), &offers[1]), Committed::Nobody);
+    assert_eq!(node.commit(id(9), &offers[1]), Committed::NoMembers);
     node.relay.settle_offer(1, None);
     node.relay.settle_offer(2, None);
     let settled = std::array::from_fn(|_| node.relay.poll_settled());

@@ -26,7 +26,7 @@ fn mail(topic: &str, number: u32, bytes: usize) -> Mail {
     }
 }
 
-/// Both halves of a message's way.
+/// Both halves of a message's path.
 struct Pair {
     intake: Intake,
     backlog: Backlog,
@@ -53,7 +53,7 @@ enum Step {
         topic: usize,
         bytes: usize,
     },
-    /// A turn in which topics have space for so many messages each.
+    /// A turn in which topics have space for these numbers of messages.
     Turn {
         space: [usize; 4],
         bytes_max: usize,
@@ -89,8 +89,8 @@ impl Model {
 }
 
 proptest! {
-    /// Each topic's messages come in their order, as many as there is space for, however it is with the
-    /// other topics; and there is never more than may be.
+    /// Each topic's messages come in order, as many as there is space for, whatever the other topics
+    /// do; and the bound holds.
     #[test]
     fn each_topic_is_published_in_order_and_waits_for_itself_alone(steps in vec(step(), 1..200)) {
         let (mut pair, mut model) = (Pair::new(MAX), Model::default());
@@ -110,7 +110,7 @@ proptest! {
             let is_empty = pair.backlog.is_empty() && pair.intake.arrived.is_empty();
             prop_assert_eq!(is_empty, model.volume().messages == 0);
         }
-        // Whatever happened, all that is left leaves within as many turns as its bytes take.
+        // In the end, all that is left is published, in at most one turn per byte.
         for _ in 0..MAX.bytes {
             check_turn(&mut pair, &mut model, [99; 4], 1);
         }
@@ -175,7 +175,7 @@ fn a_turn_offers_the_first_message_alone_of_a_full_topic() {
     assert!(pair.backlog.has_work(|topic| topic == "full"));
 }
 
-/// Otherwise the first would have it each time.
+/// Otherwise the first would get the space each time.
 #[test]
 fn full_topics_are_visited_in_turn() {
     let max = Volume {

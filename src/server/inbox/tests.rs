@@ -21,7 +21,7 @@ fn inbox() -> (Poll, Inbox) {
     (poll, Inbox::new(waker, 1 << 20))
 }
 
-/// Does something on a thread that is not the loop's, and tells what came of it.
+/// Runs this on a thread that is not the loop's; the receiver gets the result.
 fn elsewhere<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (done, outcome) = channel();
     thread::spawn(move || done.send(act()));
@@ -32,7 +32,7 @@ fn publish(handle: &Handle) -> Result<(), PublishError> {
     handle.publish("topic", MessageKind::Text, "x").map(drop)
 }
 
-/// Waits until as many threads wait for space.
+/// Waits until this many threads wait for space.
 fn await_waiting(inbox: &Inbox, threads: usize) {
     let poll = |_: usize| {
         thread::yield_now();
@@ -117,7 +117,8 @@ fn a_server_that_never_ran_and_is_dropped_is_gone() {
     assert_eq!(handle.counters().err(), Some(Gone));
 }
 
-/// An inbox whose messages come from this thread: as a thread's before the loop runs, as a hook's then.
+/// An inbox that takes this thread's messages as a thread's before the loop runs, and as a hook's
+/// afterwards.
 fn inbox_for(max: Volume) -> (Poll, Inbox) {
     let (poll, inbox) = inbox();
     if max == HOOKS_MAX {
@@ -184,7 +185,7 @@ fn what_no_client_could_send_is_refused() {
 fn the_loop_is_woken_by_the_first_message() {
     let (mut poll, mut inbox) = inbox();
     let handle = inbox.handle();
-    // That others wait for space says nothing.
+    // Waiting messages don't count as the first.
     for has_space in [true, false, true] {
         publish(&handle).unwrap();
         publish(&handle).unwrap();
@@ -204,7 +205,7 @@ fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
     let part = vec![0; TURN_BYTES_MAX / 4];
     let publish = || handle.try_publish("topic", MessageKind::Binary, &part);
     let space = || (0..).take_while(|_| publish().is_ok()).count();
-    // A thread's messages, and then a hook's as well, as many of each.
+    // A thread's messages, and then as many of a hook's.
     assert_eq!(space(), 16);
     server.inbox.start().unwrap();
     assert_eq!(space(), 16);
@@ -213,13 +214,13 @@ fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
         server.handle_mail(Tick(0));
         assert_eq!(space(), 4);
         server.handle_mail(Tick(0));
-        assert!(server.inbox.has_work(&server.relay), "nobody would wake it");
+        assert!(server.inbox.has_work(&server.relay), "it would sleep");
         (0..4).for_each(|_| server.handle_mail(Tick(0)));
         assert_eq!(space(), 16);
     }
 }
 
-/// Which messages a turn publishes if there is space for so many.
+/// The messages that a turn publishes if there is space for this many.
 fn published(inbox: &mut Inbox, space: usize) -> Vec<String> {
     let mut published = Vec::new();
     turn(inbox, |mail| {
@@ -246,7 +247,7 @@ fn hooks_and_threads_take_turns_with_the_space_of_a_topic() {
     assert!(!inbox.has_backlog());
 }
 
-/// Its own queue does not let it overtake.
+/// Its later messages, in the hooks' queue, don't overtake.
 #[test]
 fn what_the_loops_thread_published_before_the_loop_ran_comes_first() {
     let (_poll, mut inbox) = inbox();
@@ -321,7 +322,7 @@ fn a_receipt_of_a_message_that_travels_is_settled_when_it_comes_back() {
         payload: b"x",
         origin,
     };
-    assert_eq!(server.relay.commit(id, &message), Committed::Nobody);
+    assert_eq!(server.relay.commit(id, &message), Committed::NoMembers);
     server.settle_receipts();
     assert_eq!(committed.recv_timeout(DEADLINE), Ok(Ok(Some(id))));
     server.inbox.end();

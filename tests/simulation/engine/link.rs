@@ -221,7 +221,7 @@ impl Link {
                         _ => queue.push_front(Bring::Gap(index)),
                     }
                 }
-                Committed::Appended | Committed::Nobody | Committed::Repeated => {
+                Committed::Appended | Committed::NoMembers | Committed::Repeated => {
                     queue.pop_front();
                     self.next[topic] = Some(self.next[topic].unwrap_or(0).max(index + 1));
                     if random.once_in(often.repeat) {

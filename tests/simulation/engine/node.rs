@@ -178,7 +178,7 @@ impl Node {
                     self.awaited.insert(number, message);
                 }
                 Offered::Later => return self.program.push_front((topic, message)),
-                Offered::Committed(_) | Offered::Nobody => panic!("ordered here"),
+                Offered::Committed(_) | Offered::NoMembers => panic!("ordered here"),
             }
         }
     }
@@ -199,7 +199,7 @@ impl Node {
                 Committed::Appended | Committed::Later => is_next,
                 Committed::Repeated => is_past,
                 Committed::Missing(told) => !is_next && !is_past && told == *last,
-                Committed::Nobody => false,
+                Committed::NoMembers => false,
             };
             assert!(
                 is_right,
