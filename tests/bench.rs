@@ -125,7 +125,7 @@ fn messages_of_the_wrong_kind() {
 
 #[test]
 fn messages_that_were_never_sent() {
-    assert_named(Fault::Invents, "messages that nobody here has sent");
+    assert_named(Fault::Invents, "messages that were never sent");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn deflate(payload: &[u8]) -> Vec<u8> {
     out.strip_suffix(&TAIL).expect("it was flushed").to_vec()
 }
 
-/// What a window of so many bits inflates.
+/// What a window of this many bits inflates.
 fn inflate(compressed: &[u8], window_bits: u8, bytes: usize) -> Vec<u8> {
     let mut inflater = Decompress::new_with_window_bits(false, window_bits);
     let mut out = Vec::with_capacity(bytes + 1);
@@ -305,7 +305,7 @@ fn a_final_block_ends_a_message_and_nothing_else() {
     }
 }
 
-/// So many MiB of zeros, compressed as far as it goes.
+/// This many MiB of zeros, compressed as far as it goes.
 fn bomb(mebibytes: usize) -> Vec<u8> {
     let mut mebibyte = Vec::with_capacity(1 << 20);
     Compress::new(Compression::best(), false)

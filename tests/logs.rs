@@ -245,7 +245,7 @@ fn the_level_changes_with_a_reload() {
     line_saying(&log, "refused a request");
 }
 
-/// Has so many requests refused by a relay whose log is not read, each with a line of some 400 bytes.
+/// Has this many requests refused by a relay whose log is not read, each with a line of some 400 bytes.
 fn refuse_unread(requests: usize) -> (Relay, PipeReader) {
     let mut command = command();
     command.args(["--listen", "127.0.0.1:0", "--log-level", "debug"]);

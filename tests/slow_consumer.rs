@@ -223,7 +223,7 @@ fn cost_of_stalled(
     after.saturating_sub(before)
 }
 
-/// So much do allocator and connections take besides.
+/// What allocator and connections take besides.
 const SLACK_KIB: u64 = 3 * 1024;
 
 #[test]

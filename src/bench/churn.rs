@@ -1,5 +1,5 @@
-//! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
-//! again. How fast that goes, and whether the server leaks any memory or descriptors.
+//! Connections come and go: connect, opening handshake, a message and its echo, closing handshake, and
+//! again. How fast that is, and whether the server leaks memory or descriptors.
 
 use super::clock::{self, REST, nanos};
 use super::codec::Codec;
@@ -21,11 +21,12 @@ use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
 use std::collections::BTreeMap;
 use std::io;
 
-/// Memory is sampled so many times.
+/// Memory is sampled this often in a run.
 const STEPS: u64 = 10;
-/// A server that has accepted others may refuse so many in a row before it is given up.
+/// A server that has accepted connections before may refuse this many in a row before the run is given
+/// up.
 const REFUSALS_MIN: u64 = 100;
-/// Longer messages than this are not our own.
+/// Longer messages than this are not this run's.
 const SPARE_BYTES: usize = 1 << 20;
 
 const BROKEN: &str = "connections on which the server broke RFC 6455";
@@ -44,12 +45,12 @@ struct ChurnRun {
     handshakes: Histogram,
     messages: Histogram,
     failed: BTreeMap<String, u64>,
-    /// So many did not open since one did.
+    /// Failed attempts since the last one that succeeded.
     failed_in_a_row: u64,
     faults: BTreeMap<String, u64>,
 }
 
-/// What one connection is at.
+/// The state of one connection.
 struct Slot {
     session: Session,
     gather: Gather,
@@ -60,7 +61,7 @@ struct Slot {
 }
 
 impl ChurnRun {
-    /// Has the next connection opened.
+    /// Begins the next connection.
     fn next(&mut self, links: &mut Links) {
         if !self.goes_on || self.begun == self.cycles_max {
             return;
@@ -76,7 +77,7 @@ impl ChurnRun {
         }
     }
 
-    /// Whether the server refuses all connections, of which so many come at a time.
+    /// Whether the server refuses all connections, of which this many are attempted at a time.
     fn are_refused(&self, connections: u64) -> bool {
         let enough = match self.handshakes.count() {
             0 => connections.min(self.cycles_max),
@@ -281,7 +282,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     }
     let after = match document.outcome {
         Outcome::Complete => wait_for_descriptors(&probe, &before, &watch, timeout)?,
-        // Those still connected would be waited for in vain.
+        // Waiting for those still connected would be in vain.
         Outcome::Interrupted | Outcome::GivenUp(_) => probe.look()?,
     };
     document.connections = Connections {

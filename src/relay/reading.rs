@@ -7,7 +7,7 @@ use super::peer::{Flag, Peer, Phase};
 /// Whether a connection's socket is to be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// Yes, at most so many bytes.
+    /// Yes, at most this many bytes.
     Now(usize),
     /// Its topic takes no more in this turn: ask in the next one, before connections that were read in this.
     NextTurn,

@@ -15,7 +15,7 @@ use std::fmt::{self, Display, Write};
 /// What is counted before it is summed up: 10 s.
 const WINDOW_TICKS: u32 = 100;
 
-/// So many in a window are many.
+/// As many in a window count as many.
 const MANY: u64 = 100;
 
 /// Counts what happened in the window that is open.

@@ -1,4 +1,4 @@
-//! Standard error, for lines that nobody waits for.
+//! Standard error, written without waiting for it.
 //!
 //! Its reader may fall behind: a pipe that is not emptied, a terminal that was stopped, a disk. So
 //! lines wait in memory, and a thread writes them. What there is no memory for is dropped, and how much
@@ -115,7 +115,7 @@ impl Backlog {
     }
 }
 
-/// Writes it all, however long that takes. If it can't be written, there is nobody to be told.
+/// Writes it all, however long that takes. If it can't be written, there is no way left to say so.
 fn write(out: &OwnedFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {

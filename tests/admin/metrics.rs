@@ -38,7 +38,7 @@ impl Watch {
         Watch { admin, before }
     }
 
-    /// Waits until each series has grown by just so much since the last time.
+    /// Waits until each series has grown by just this much since the last time.
     #[track_caller]
     fn expect(&mut self, growth: &[(&str, f64)]) {
         let mut now = scrape(self.admin);

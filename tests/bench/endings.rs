@@ -1,5 +1,5 @@
 //! How runs end before their time, and what is left of them: by signals, by servers that die or never
-//! answer, and by outputs that nobody reads.
+//! answer, and by outputs that are not read.
 
 use super::common::{self, Client, Relay, eventually};
 use super::server::{Fault, Server};

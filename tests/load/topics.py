@@ -18,7 +18,7 @@ def held(path, say_something):
         if say_something:
             for member in members:
                 swarm.send(member, text(b"x" * 500))
-            swarm.run_until(lambda: all(member.messages for member in members), "everybody hears it")
+            swarm.run_until(lambda: all(member.messages for member in members), "every member gets it")
         swarm.run_for(1)
         per_topic = (relay.resident_kib() - half_kib) * 1024 / (TOPICS // 2)
         cpu = relay.cpu_s()

@@ -155,7 +155,7 @@ fn a_drain_closes_evenly() {
     );
 }
 
-/// A topic visits so many of its members in a turn, and leaves the others' visits to other topics.
+/// A topic visits this many of its members in a turn, and leaves the others' visits to other topics.
 #[test]
 fn no_topic_takes_all_visits() {
     let mut script = Script::new(Limits {

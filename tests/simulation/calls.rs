@@ -10,7 +10,7 @@ use fanfare::relay::{Reading, Relay};
 const GATHER_BYTES_FREE: usize = 16 * 1024;
 
 impl World {
-    /// So many bytes are handed over.
+    /// This many bytes are handed over.
     fn follow_input(&mut self, index: usize, bytes: usize) {
         self.moved = true;
         let limits = &self.character.limits;
@@ -79,8 +79,8 @@ impl World {
         told
     }
 
-    /// Hands over so many bytes, or those that were kept, and draws conclusions from what the relay's
-    /// counters say then.
+    /// Hands over this many bytes, or those that were kept, and draws conclusions from what the
+    /// relay's counters say then.
     pub(crate) fn hand_over<R>(
         &mut self,
         index: usize,

@@ -95,7 +95,7 @@ impl World {
     }
 
     /// As long as a topic lives, its numbers count its messages, from any publisher; this is the name
-    /// of the last of so many in its history.
+    /// of the last of this many in its history.
     pub(crate) fn follow_number(&mut self, topic: usize, id: MessageId, length: usize) {
         assert!((1..=length as u64).contains(&id.number), "{id} of {length}");
         let life = self.lives.entry(topic).or_default();

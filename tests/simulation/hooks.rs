@@ -139,7 +139,7 @@ impl HookModel {
 
 impl World {
     /// Something was done for one connection: whatever the hooks were told is about that one. It has
-    /// published its topic's last messages, so many, and asked to join if it is said so.
+    /// published its topic's last messages, this many, and asked to join if it is said so.
     pub(crate) fn follow_hooks(&mut self, index: usize, published: usize, mut asked: bool) {
         let Some(hook_model) = &self.hook_model else {
             return;

@@ -91,7 +91,7 @@ impl World {
         let members_max = members.values().max().map_or(1, |&members| members);
         let walks = (members.len() * self.encodings()).clamp(1, connections);
 
-        // What one connection is owed at once, at most: so many does a turn's part in bytes serve at least.
+        // What one connection is owed at once, at most: a turn's part in bytes serves at least this many.
         let owed_bytes_max = 2 * (self.held.topic_log_bytes_max).max(limits.topic_log_bytes_max)
             + limits.message_bytes_max
             + limits.head_bytes_max

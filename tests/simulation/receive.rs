@@ -89,7 +89,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Every ping is answered until so much waits, from then on the latest.
+    /// Every ping is answered until the bound on what waits, from then on only the latest.
     fn receive_pong(&mut self, payload: &[u8], limits: &Limits) -> Result<(), String> {
         let number = payload
             .first_chunk()

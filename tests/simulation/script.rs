@@ -119,12 +119,12 @@ impl Script {
         self.relay.handle_input(id, &mut bytes.to_vec());
     }
 
-    /// Its socket will take so much.
+    /// Its socket will take this much.
     pub(crate) fn set_space(&mut self, id: ConnId, space: usize) {
         self.sockets.get_mut(&id).expect("a connection").space = space;
     }
 
-    /// Its socket takes so much from now on, and says so.
+    /// Its socket takes this much from now on, and says so.
     pub(crate) fn give_space(&mut self, id: ConnId, space: usize) {
         self.set_space(id, space);
         self.relay.handle_writable(id);

@@ -32,7 +32,7 @@ struct File {
     names: BTreeMap<String, Path>,
 }
 
-/// Who knows whom, with the first place that shows it.
+/// Which file names which, with the first place that shows it.
 type Edges = BTreeMap<(Path, Path), String>;
 
 impl Files {

@@ -206,7 +206,7 @@ fn each_fault_is_named() {
     let (delivered, faults) = receive(&[foreign, frame(0), frame(1), frame(2), &rest]);
     assert_eq!(
         (delivered, faults),
-        (6, fault("messages that nobody here has sent", 1))
+        (6, fault("messages that were never sent", 1))
     );
 }
 
@@ -396,7 +396,7 @@ fn no_publisher_is_as_far_ahead_as_a_damaged_number_says() {
     world.receive(0, &frame).0.unwrap();
     assert_eq!(
         world.faults(),
-        [("messages that nobody here has sent".into(), 1)]
+        [("messages that were never sent".into(), 1)]
     );
     assert!(world.audience.kept_bytes() < 10_000);
 }

@@ -1,5 +1,5 @@
-//! What is wrong with a command line as a whole: settings that don't go together, or that ask for
-//! more than a typing error should get.
+//! What is wrong with a command line as a whole: options that don't go together, or that ask for more
+//! than a typing error should cause.
 
 use super::value::CONNECTIONS_MAX;
 use super::{
@@ -203,7 +203,7 @@ impl TargetOptions {
         }
     }
 
-    /// For scenarios that can share a room among processes, if they have only that one.
+    /// For scenarios that can share their room among processes, if they have only one.
     fn check_shared(&self, rooms: usize) -> Result<(), Failure> {
         match rooms {
             1 => Ok(()),
@@ -237,7 +237,7 @@ mod tests {
     use crate::bench::options::Command;
     use clap::{Args, FromArgMatches};
 
-    /// What is said about a command line; nothing if it is in order.
+    /// The message about a command line; empty if it is in order.
     fn complaint(line: &str) -> Option<String> {
         let command = Options::augment_args(clap::Command::new("bench"));
         let words = std::iter::once("bench").chain(line.split_whitespace());

@@ -339,7 +339,7 @@ fn a_turn_inflates_its_part_and_no_more() {
     }
 }
 
-/// A compressed message of so many bytes that stands for none.
+/// A compressed message of this many bytes that stands for none.
 fn nothing_at_length(bytes: usize) -> Vec<u8> {
     // Stored blocks of no bytes, and the beginning of the next one, which the tail completes.
     let mut nothing = [0, 0, 0, 0xff, 0xff].repeat(bytes / 5);
@@ -380,7 +380,7 @@ fn say_compressed(world: &mut World, slot: Slot, compressed: &[u8]) {
     world.client(slot).sent.extend(frame);
 }
 
-/// So many empty blocks and something, compressed.
+/// This many empty blocks and something, compressed.
 fn something_late(blocks: usize, payload: &[u8]) -> Vec<u8> {
     let mut compressed = [0, 0, 0, 0xff, 0xff].repeat(blocks);
     let mut deflater = Deflater::new(Window::Bits15, 6);

@@ -137,7 +137,7 @@ impl Node {
         self.turn = Some(turn);
     }
 
-    /// Runs turns while there is work without an event, `turns_max` at most.
+    /// Runs turns while there is work without an event, 1,000 at most.
     fn rest(&mut self) {
         for _ in 0..1000 {
             let mut turn = self.turn.take().expect("it is put back");

@@ -10,7 +10,7 @@ fn peer(n: u8) -> PeerAddress {
     PeerAddress::Tcp(([192, 0, 2, n], 80).into())
 }
 
-/// A gate that lets in so many connections of an address.
+/// A gate that lets in this many connections of an address.
 fn bounded(address_connections_max: u16, change: impl FnOnce(&mut Admission)) -> Gate {
     let mut admission = Admission {
         address_connections_max: Some(address_connections_max),

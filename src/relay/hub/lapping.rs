@@ -234,5 +234,5 @@ fn lap(
     (fate, rest_bytes)
 }
 
-/// What takes as long as to lap a reader otherwise: to look at so many runs of frames for its own.
+/// What takes as long as to lap a reader otherwise: to look at this many runs of frames for its own.
 const RUNS_PER_LAP: usize = 1024;

@@ -37,7 +37,7 @@ impl Visits {
         self.gained += visits * (message - self.from);
     }
 
-    /// A round is over, in which so many more visits than were counted brought everything before that
+    /// A round is over, in which this many more visits than were counted brought everything before that
     /// message; if it `is_last`, all members stand there.
     #[inline]
     pub(super) fn end_round(

@@ -46,7 +46,7 @@ impl Reported {
         self.until
     }
 
-    /// A poll that began then brought so many events, of one for each of so many sockets at most.
+    /// A poll that began then brought this many events, of one for each of this many sockets at most.
     pub(super) fn on_poll(&mut self, began: Tick, events: usize, is_full: bool, sockets: usize) {
         if !is_full {
             (self.until, self.round) = (began.max(self.until), None);

@@ -43,7 +43,7 @@ pub(crate) struct World {
     trace: bool,
 }
 
-/// Once in so many chances; 0 for never.
+/// Once in this many chances; 0 for never.
 #[derive(Debug)]
 struct Often {
     cut: u32,

@@ -99,7 +99,7 @@ fn a_senders_own_messages_are_not_kept_for_it() {
 }
 
 /// All readers that lagged too far were lapped at once, in the middle of a client's input, and that turn took as
-/// long as it took. Now a turn laps so many, and the topic takes nothing in until all are.
+/// long as it took. Now a turn laps a bounded number, and the topic takes nothing in until all are.
 #[test]
 fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     let mut script = Script::new(Limits {
@@ -131,8 +131,8 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     assert_eq!(script.relay.log_bytes(), 0);
 }
 
-/// To know what a reader missed, all that its log knows of senders without echo was gone
-/// through for each one that doesn't either: so many laps took a turn a tenth of a second.
+/// To know what a reader missed, all that its log knows of senders without echo was gone through for each one
+/// that doesn't either: as many laps took a turn a tenth of a second.
 #[test]
 fn what_a_lap_takes_counts() {
     let mut script = Script::new(Limits {

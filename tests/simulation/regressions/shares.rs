@@ -42,8 +42,8 @@ fn messages_that_never_cease_keep_no_walk_from_its_end() {
     }
 }
 
-/// A turn wrote to so many members whatever that took: a flood to one topic kept the others from what they
-/// were owed.
+/// A turn wrote to a fixed number of members however long that took: a flood to one topic kept the others
+/// from what they were owed.
 #[test]
 fn a_flood_to_one_topic_delays_another_by_a_turn() {
     let mut script = Script::new(Limits {
