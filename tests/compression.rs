@@ -359,8 +359,8 @@ fn a_flood_of_compressed_messages_leaves_others_their_turn() {
 
 #[test]
 fn messages_that_swell_lap_no_reader_whose_socket_has_space() {
-    // 48 messages of 1 MiB in a few KiB: more than a topic retains, in one read. To whoever reads
-    // them compressed they are no more than that.
+    // 48 messages of 1 MiB in a few KiB: more than a topic retains, in one read. To a reader of them
+    // compressed they are no more than that.
     let relay = Relay::start(&["--topic-log-bytes-max", "4MiB"]);
     let mut hearer = reader(&relay, "/ws");
     let mut sender = reader(&relay, "/ws?echo=0");

@@ -142,7 +142,10 @@ impl Hooks for Busybody {
     fn on_message(&mut self, _: ConnId, message: &Published<'_>) {
         let Published { topic, kind, .. } = *message;
         let payload = message.payload;
-        let handle = self.0.get().expect("it was set before anybody came");
+        let handle = self
+            .0
+            .get()
+            .expect("it was set before the first connection");
         assert!(handle.counters().expect("it runs").opened > 0);
         match payload {
             b"flood" => {
@@ -191,12 +194,12 @@ fn published(handle: &Handle, topic: &'static str) -> Result<Option<MessageId>, 
 fn a_receipt_says_which_message_it_was() {
     let embedded = run(NoHooks);
     let handle = &embedded.handle;
-    assert_eq!(published(handle, "a"), Ok(None), "nobody is there");
+    assert_eq!(published(handle, "a"), Ok(None), "no member is there");
     let mut client = join(embedded.address, "/ws/a");
     let id = |handle| {
         published(handle, "a")
             .expect("it runs")
-            .expect("somebody is there")
+            .expect("a member is there")
     };
     let first = id(handle);
     client.expect_text("x");
@@ -352,7 +355,10 @@ struct Chatterbox(Arc<OnceLock<Handle>>);
 
 impl Hooks for Chatterbox {
     fn on_message(&mut self, _: ConnId, _: &Published<'_>) {
-        let handle = self.0.get().expect("it was set before anybody came");
+        let handle = self
+            .0
+            .get()
+            .expect("it was set before the first connection");
         while handle.try_publish("flood", MessageKind::Text, "x").is_ok() {}
     }
 }

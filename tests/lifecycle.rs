@@ -494,7 +494,7 @@ mod vanishing {
         });
         relay.assert_others_exchange();
         let grown = relay.resident_kib().saturating_sub(resident);
-        assert!(grown < 1024, "{grown} KiB for those who are gone");
+        assert!(grown < 1024, "{grown} KiB for clients that are gone");
         // No connection is left for the shutdown to wait for.
         assert_eq!(relay.terminated().code, Some(0));
     }

@@ -50,7 +50,7 @@ impl Config {
         out
     }
 
-    /// Whether somebody set it.
+    /// Whether it was set.
     pub(super) fn is_set(&self, name: &str) -> bool {
         settings::find(name).is_some_and(|index| self.sources[index] != Source::Default)
     }

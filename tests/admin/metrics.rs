@@ -196,7 +196,7 @@ fn closes_by_cause_and_code() {
         .filter(|(name, _)| name.starts_with("fanfare_websockets_closed"));
     let closes: f64 = closes.map(|(_, count)| count).sum();
     assert_eq!(closes, page["fanfare_websockets_opened_total"]);
-    eventually("nobody is left", || {
+    eventually("no connection is left", || {
         let page = scrape(admin);
         let states = ["handshake", "open", "closing", "lingering"];
         states

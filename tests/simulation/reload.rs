@@ -1,9 +1,9 @@
 //! Reloads: other limits and files in mid-run. What is expected changes with them, at once or as the
 //! relay's contract says: armed timers find out when they fire, and a log is cut by its next message.
 //!
-//! What can't be told from outside any more once it has changed stays: the size of messages and heads,
-//! which clients choose theirs by; that of outboxes and rescues, which tells whether a pong may be
-//! missing; who is trusted, and in which way; the pace, which no setting changes.
+//! What can't be told from outside any more once it has changed stays: the size of messages and heads, which
+//! clients choose theirs by; that of outboxes and rescues, which tells whether a pong may be missing; which
+//! proxies are trusted, and in which way; the pace, which no setting changes.
 
 use crate::character::Character;
 use crate::random::Random;

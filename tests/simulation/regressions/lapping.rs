@@ -92,7 +92,7 @@ fn a_senders_own_messages_are_not_kept_for_it() {
         let log_bytes = script.relay.log_bytes();
         assert!(
             log_bytes <= 16 << 10,
-            "{log_bytes} bytes are kept for nobody"
+            "{log_bytes} bytes are kept for no reader"
         );
     }
     assert_eq!(script.relay.counters().lapped, 0);
