@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use fanfare::config::Origin;
+use fanfare::config::OriginRule;
 use fanfare::proto::http1::check_origin;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -291,7 +291,7 @@ fn every_origin_that_loads_lets_a_page_in() {
             "ws://host:81/ws?x=1",
         ),
     ] {
-        let origin: Origin = text.parse().expect(text);
+        let origin: OriginRule = text.parse().expect(text);
         assert_eq!(origin.to_string(), written);
         assert_eq!(written.parse(), Ok(origin), "{written}");
         let checked = check_origin(Some(sent), "relay.example", [written]);

@@ -1,17 +1,17 @@
 //! Connections come and go: connect, opening handshake, a message and its echo, closing handshake, and
 //! again. How fast that is, and whether the server leaks memory or descriptors.
 
+use super::client_loop::{ClientLoop, Scenario};
 use super::clock::{self, REST, nanos};
 use super::codec::Codec;
-use super::driver::{Driver, Scenario};
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
 use super::options::ChurnOptions;
 use super::payload::Fields;
-use super::probe::{Moment, Probe, slope};
-use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
+use super::probe::{Probe, ProbeSample, slope};
+use super::report::{Churn, ConnectionFigures, Document, Outcome, ServerFigures, count_of};
 use super::route::Route;
 use super::script::{Script, run_tag};
 use super::target::open_options;
@@ -35,7 +35,7 @@ struct ChurnRun {
     script: Script,
     codec: Codec,
     routes: Vec<Route>,
-    slots: Vec<Slot>,
+    slots: Vec<CycleState>,
     timeout: u64,
     /// Whether a connection that has ended is followed by another.
     goes_on: bool,
@@ -51,7 +51,7 @@ struct ChurnRun {
 }
 
 /// The state of one connection.
-struct Slot {
+struct CycleState {
     session: Session,
     gather: Gather,
     message: Vec<u8>,
@@ -70,7 +70,7 @@ impl ChurnRun {
         self.begun += 1;
         let route = self.routes[number % self.routes.len()].numbered(number);
         let link = links.open(route);
-        let slot = Slot::new(self.script.is_deflated);
+        let slot = CycleState::new(self.script.is_deflated);
         match self.slots.get_mut(link) {
             Some(place) => *place = slot,
             None => self.slots.push(slot),
@@ -109,9 +109,9 @@ impl ChurnRun {
     }
 }
 
-impl Slot {
+impl CycleState {
     fn new(is_deflated: bool) -> Self {
-        Slot {
+        CycleState {
             session: Session::new(Role::Client).with_compression(is_deflated),
             gather: Gather::default(),
             message: Vec::new(),
@@ -204,7 +204,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     options.check()?;
     let routes = resolve(&options.target)?;
     let script = Script::of(&options.message, options.target.deflate, run_tag());
-    let mut driver = Driver::new(open_options(&options.target))?;
+    let mut client_loop = ClientLoop::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = format!(
         "{} at a time come and go, {}",
@@ -235,7 +235,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let duration = nanos(options.duration.0);
     let mut steps = vec![(0, before.clone())];
     let mut next_look = 0;
-    (0..options.connections).for_each(|_| churn.next(&mut driver.links));
+    (0..options.connections).for_each(|_| churn.next(&mut client_loop.links));
     watch.phase("churning", duration);
     loop {
         let now = clock::now();
@@ -250,7 +250,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             document.outcome = Outcome::GivenUp("no more connections opened");
             break;
         }
-        if driver.links.open_count() + driver.links.opening_count() == 0 {
+        if client_loop.links.open_count() + client_loop.links.opening_count() == 0 {
             break;
         }
         if churn.cycles == 0 && now > began + 2 * timeout {
@@ -260,7 +260,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         }
         if now >= next_look {
             next_look = now + REST / 10;
-            churn.expire(&mut driver.links);
+            churn.expire(&mut client_loop.links);
             if now - began > duration / STEPS * steps.len() as u64 {
                 let moment = probe.look()?;
                 if probe.is_gone(&moment) {
@@ -271,7 +271,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             }
             watch.tick_rate(now - began, now, churn.cycles, "cycles");
         }
-        driver.turn(&mut churn, next_look)?;
+        client_loop.turn(&mut churn, next_look)?;
     }
     let took = clock::now() - began;
     watch.end();
@@ -285,7 +285,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         // Waiting for those still connected would be in vain.
         Outcome::Interrupted | Outcome::GivenUp(_) => probe.look()?,
     };
-    document.connections = Connections {
+    document.connections = ConnectionFigures {
         addresses: addresses(&churn.routes),
         opened: churn.handshakes.count(),
         failed: churn.failed,
@@ -299,8 +299,8 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         document.faults.insert(name, *count);
     }
     let is_probed = !probe.pids.is_empty() && !probe.is_gone(&after);
-    document.server = is_probed.then(Server::default);
-    let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors) as i64;
+    document.server = is_probed.then(ServerFigures::default);
+    let descriptors = |moment: &ProbeSample| moment.sum(|sample| sample.descriptors) as i64;
     document.churn = Some(Churn {
         duration_ns: took,
         cycles: churn.cycles,
@@ -318,12 +318,12 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
 /// A server may need a moment to let go of the last connections.
 fn wait_for_descriptors(
     probe: &Probe,
-    before: &Moment,
+    before: &ProbeSample,
     watch: &Watch,
     timeout: u64,
-) -> io::Result<Moment> {
+) -> io::Result<ProbeSample> {
     let deadline = clock::now() + timeout;
-    let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors);
+    let descriptors = |moment: &ProbeSample| moment.sum(|sample| sample.descriptors);
     loop {
         let after = probe.look()?;
         let is_over = clock::now() >= deadline || watch.is_interrupted();

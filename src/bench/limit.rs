@@ -6,8 +6,8 @@
 //! input, a length ahead, as a relay reads what is published; the next round comes when every
 //! reader has this one.
 
+use super::client_loop::ClientLoop;
 use super::clock;
-use super::driver::Driver;
 use super::failure::Failure;
 use super::link::RequestOptions;
 use super::links::OpenOptions;
@@ -73,14 +73,14 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
         (Ipv4Addr::LOCALHOST, port).into(),
     );
     let script = Script::of(&options.message, false, run_tag());
-    let mut driver = Driver::new(OpenOptions {
+    let mut client_loop = ClientLoop::new(OpenOptions {
         sources: options.source.clone(),
         in_flight_max: IN_FLIGHT_MAX,
         timeout: TIMEOUT,
         request: RequestOptions::default(),
     })?;
     for _ in 0..options.readers {
-        driver.links.open(route.clone());
+        client_loop.links.open(route.clone());
     }
     let rooms = Rooms::new(
         script,
@@ -102,7 +102,7 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
         workers: Vec::new(),
     };
     let watch = Watch::new(options.report.quiet)?;
-    let run = Run::new(driver, rooms, probe, watch, options.window, TIMEOUT);
+    let run = Run::new(client_loop, rooms, probe, watch, options.window, TIMEOUT);
     let document = Document::begin(&options.report, "limit", title, options);
     run.closed_loop(document, &options.length)
 }
@@ -111,11 +111,11 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
 /// standard input to all of them, until that ends.
 pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     ignore_signals()?;
-    let mut acceptor = Acceptor::open()?;
-    print(format!("{}\n", acceptor.listener.local_addr()?.port()).as_bytes())?;
+    let mut incoming = Incoming::open()?;
+    print(format!("{}\n", incoming.listener.local_addr()?.port()).as_bytes())?;
     let mut sockets = Vec::new();
     for _ in 0..options.readers {
-        let Some(mut socket) = acceptor.next()? else {
+        let Some(mut socket) = incoming.next()? else {
             return Ok(());
         };
         socket.set_nodelay(true)?;
@@ -141,13 +141,13 @@ pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
 
 /// Accepts connections, unless standard input becomes readable first: before all of them have come, it can only
 /// have ended.
-struct Acceptor {
+struct Incoming {
     listener: TcpListener,
     poll: Poll,
     events: Events,
 }
 
-impl Acceptor {
+impl Incoming {
     fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -161,7 +161,7 @@ impl Acceptor {
             poll.registry()
                 .register(&mut source, token, Interest::READABLE)?;
         }
-        Ok(Acceptor {
+        Ok(Incoming {
             listener,
             poll,
             events: Events::with_capacity(2),

@@ -4,7 +4,7 @@ use super::route::Route;
 use crate::proto::ResponseHead;
 use crate::proto::handshake::{self, Request};
 use crate::proto::{HeadError, HeadScanner};
-use crate::sys::socket::{self, Received};
+use crate::sys::socket::{self, SocketRead};
 use mio::net::TcpStream;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -260,7 +260,7 @@ impl Link {
     /// Reads once. A socket that only reads acknowledges each read, which is half of what a read costs; on a
     /// loopback, that includes the work of the server's socket.
     #[inline]
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Received {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> SocketRead {
         self.reads = self.reads.wrapping_add(1);
         if self.reads % READS_PER_DELAY == 1 {
             socket::delay_acknowledgements(&self.stream);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `url`, `route`, `target`, `attempts` | where to connect to, and which of its addresses answers |
-//! | `driver`, `links`, `link` | the loop, its connections, and one of them |
+//! | `client_loop`, `links`, `link` | the loop, its connections, and one of them |
 //! | `payload`, `script`, `codec` | what publishers send: each byte that must arrive |
 //! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
 //! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
@@ -23,10 +23,10 @@ mod alarm;
 mod attempts;
 mod audience;
 mod churn;
+mod client_loop;
 mod clock;
 mod codec;
 mod crew;
-mod driver;
 mod failure;
 mod fanout;
 mod hints;

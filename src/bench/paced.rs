@@ -48,7 +48,7 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
         options.voices.readers,
         options.voices.publishers,
     )?;
-    run.driver.use_alarm()?;
+    run.client_loop.use_alarm()?;
     run.open()?;
 
     let length = &options.load.length;
@@ -97,7 +97,7 @@ fn pace(
             let room = next as usize % run.rooms.plan().rooms;
             late.record(now - due(next), 1);
             run.rooms
-                .publish(&mut run.driver.links, room, 1, due(next))?;
+                .publish(&mut run.client_loop.links, room, 1, due(next))?;
             next += 1;
         }
         run.rooms.settle_all();

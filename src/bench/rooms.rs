@@ -2,9 +2,9 @@
 //! echo is many rooms of one connection, which gets its own messages back.
 
 use super::audience::{Audience, LastWord, Shared};
+use super::client_loop::Scenario;
 use super::clock;
 use super::codec::Codec;
-use super::driver::Scenario;
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;

@@ -49,7 +49,7 @@ struct Shape {
 
 /// What was found in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct Checked {
     pub(super) fields: Fields,
     /// What is wrong with it, if anything is.
     pub(super) fault: Option<Fault>,
@@ -163,7 +163,7 @@ impl Script {
     }
 
     /// Checks each byte of a message; `None` if it is not of this run.
-    pub(super) fn read(&self, kind: MessageKind, payload: &[u8]) -> Option<Reading> {
+    pub(super) fn read(&self, kind: MessageKind, payload: &[u8]) -> Option<Checked> {
         let fields = Fields::read(self.tag, payload)?;
         let mut expected = Vec::new();
         self.write_payload(fields, &mut expected);
@@ -176,7 +176,7 @@ impl Script {
         } else {
             None
         };
-        Some(Reading { fields, fault })
+        Some(Checked { fields, fault })
     }
 
     /// The publisher of a frame, from its first bytes; none if they are too few, or of something

@@ -11,7 +11,7 @@ use super::report::{Document, Outcome, Stalled, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::{Script, run_tag};
-use super::span::Span;
+use super::span::MeasuredSpan;
 use super::watch::Watch;
 
 /// Readers that read again have got everything if nothing has come for this long.
@@ -57,7 +57,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     run.watch.phase("stalled", 0);
     for reader in 0..count {
         run.rooms.excuse(reader);
-        run.driver.stall(reader);
+        run.client_loop.stall(reader);
     }
     run.resident_max = 0;
     let messages = options.load.length.messages.unwrap_or(u64::MAX);
@@ -92,7 +92,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
 
 /// Counts messages, not deliveries, of which there are fewer with fewer receivers. A phase in which
 /// nothing was published has no rate.
-fn rate_ratio(before: &Span, meanwhile: &Span) -> Option<f64> {
+fn rate_ratio(before: &MeasuredSpan, meanwhile: &MeasuredSpan) -> Option<f64> {
     let were_both = before.published > 0 && meanwhile.published > 0;
     were_both.then(|| meanwhile.rate() / before.rate())
 }
@@ -102,13 +102,14 @@ fn read_on(run: &mut Run, count: usize) -> Result<(), Failure> {
     if run.outcome != Outcome::Complete {
         return Ok(());
     }
-    (0..count).for_each(|reader| run.driver.resume(reader));
+    (0..count).for_each(|reader| run.client_loop.resume(reader));
     let deadline = clock::now() + run.timeout;
     let mut quiet_since = clock::now();
-    let progress = |run: &Run| (run.rooms.delivered(), run.driver.links.open_count());
+    let progress = |run: &Run| (run.rooms.delivered(), run.client_loop.links.open_count());
     let mut last = progress(run);
     while clock::now() < deadline.min(quiet_since + QUIET) && !run.watch.is_interrupted() {
-        run.driver.turn(&mut run.rooms, clock::now() + REST / 10)?;
+        run.client_loop
+            .turn(&mut run.rooms, clock::now() + REST / 10)?;
         if progress(run) != last {
             last = progress(run);
             quiet_since = clock::now();
@@ -131,7 +132,7 @@ mod tests {
             after.at += clock::SECOND;
             let mut tally = Tally::default();
             tally.delivered = published * receivers;
-            Span {
+            MeasuredSpan {
                 before,
                 after,
                 published,

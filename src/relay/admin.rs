@@ -93,7 +93,7 @@ impl Relay {
 
     /// Some of the topics, in the order of their slots: as many as a turn has time for.
     fn topics_page(&self, query: &TopicsQuery) -> Vec<u8> {
-        let mut page = Page {
+        let mut page = TopicsPage {
             total: self.hub.topics(),
             topics: Vec::new(),
             next: None,
@@ -121,7 +121,7 @@ impl Relay {
 
 /// A part of the list of topics.
 #[derive(Serialize)]
-struct Page<'a> {
+struct TopicsPage<'a> {
     /// How many exist.
     total: usize,
     topics: Vec<TopicFigures<'a>>,

@@ -72,7 +72,7 @@ pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 pub use notice::Notice;
-pub use piece::{Output, Piece, Source};
+pub use piece::{Output, Piece, PieceSource};
 pub use reading::Reading;
 pub use side::Side;
 pub use wall_clock::WallClock;

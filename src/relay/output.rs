@@ -4,7 +4,7 @@
 use super::Relay;
 use super::ids::{ConnId, Slot};
 use super::peer::{Flag, Pending, Phase};
-use super::piece::{Output, Piece, Source};
+use super::piece::{Output, Piece, PieceSource};
 use crate::log::Position;
 use crate::metrics::Cause;
 use arrayvec::ArrayVec;
@@ -51,7 +51,7 @@ impl Relay {
             && seat.echo()
             && let Some(bytes) = self.hub.slice(seat)
         {
-            let source = Source::Log(seat.variant, seat.cursor());
+            let source = PieceSource::Log(seat.variant, seat.cursor());
             return Output::One(Piece { source, bytes });
         }
         Output::Many(self.pieces(id))

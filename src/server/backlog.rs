@@ -14,7 +14,7 @@
 //! The bound is on all that is not published yet, wherever it stands. A message moves at most twice, and a
 //! turn looks only at the first message of a topic without space.
 
-use super::outcome::Unsettled;
+use super::settlement::Unsettled;
 use crate::proto::MessageKind;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

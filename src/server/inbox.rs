@@ -4,7 +4,7 @@
 use super::backlog::{Backlog, Mail, Volume};
 use super::handle::Handle;
 use super::mailbox::{Each, Mailbox, Requests};
-use super::outcome::Unsettled;
+use super::settlement::Unsettled;
 use crate::relay::{Counters, Relay};
 use crate::turn::Shares;
 use mio::Waker;

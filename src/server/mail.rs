@@ -3,7 +3,7 @@
 use super::Server;
 use super::backlog::Mail;
 use super::inbox::Travelling;
-use super::outcome::Unsettled;
+use super::settlement::Unsettled;
 use crate::relay::{MessageId, Offered, Relay};
 use crate::wheel::Tick;
 use std::mem;

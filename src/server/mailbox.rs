@@ -51,7 +51,7 @@ pub(super) struct Mailbox {
 
 #[derive(Debug)]
 struct State {
-    phase: Phase,
+    phase: LoopPhase,
     /// The thread that runs the loop; before it runs, the thread that made it, which is most often the
     /// same.
     thread: ThreadId,
@@ -69,7 +69,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum LoopPhase {
     Bound,
     Running,
     Ended,
@@ -90,7 +90,7 @@ impl State {
     /// Where the messages of this thread go. Before the loop runs there are no hooks, and what was
     /// published then must not be overtaken by what the same thread publishes later.
     fn intake(&mut self) -> &mut Intake {
-        match self.phase == Phase::Running && self.is_loops_thread() {
+        match self.phase == LoopPhase::Running && self.is_loops_thread() {
             true => &mut self.messages.hooks,
             false => &mut self.messages.threads,
         }
@@ -98,7 +98,7 @@ impl State {
 
     /// A message of that size can be neither taken nor refused now.
     fn must_wait(&mut self, payload_bytes: usize) -> bool {
-        self.phase != Phase::Ended
+        self.phase != LoopPhase::Ended
             && !self.is_loops_thread()
             && !self.intake().has_space_for(payload_bytes)
     }
@@ -107,7 +107,7 @@ impl State {
 impl Mailbox {
     pub(super) fn new(waker: Waker, message_bytes_max: usize) -> Self {
         let state = State {
-            phase: Phase::Bound,
+            phase: LoopPhase::Bound,
             thread: thread::current().id(),
             messages: Each {
                 hooks: Intake::new(HOOKS_MAX),
@@ -159,7 +159,7 @@ impl Mailbox {
     }
 
     fn push(&self, mut state: MutexGuard<State>, mail: Mail) -> Result<(), PublishError> {
-        if state.phase == Phase::Ended {
+        if state.phase == LoopPhase::Ended {
             return Err(PublishError::Gone);
         }
         let intake = state.intake();
@@ -177,17 +177,17 @@ impl Mailbox {
 
     pub(super) fn counters(&self) -> Result<Counters, Gone> {
         let mut state = self.lock();
-        if state.phase == Phase::Running && !state.is_loops_thread() {
+        if state.phase == LoopPhase::Running && !state.is_loops_thread() {
             state.asked += 1;
             let number = state.asked;
             self.wake();
-            while state.phase != Phase::Ended && state.answered < number {
+            while state.phase != LoopPhase::Ended && state.answered < number {
                 state = wait(&self.counted, state);
             }
         }
         match state.phase {
-            Phase::Ended => Err(Gone),
-            Phase::Bound | Phase::Running => Ok(*state.counters),
+            LoopPhase::Ended => Err(Gone),
+            LoopPhase::Bound | LoopPhase::Running => Ok(*state.counters),
         }
     }
 
@@ -197,7 +197,7 @@ impl Mailbox {
 
     fn ask(&self, ask: impl FnOnce(&mut State)) -> Result<(), Gone> {
         let mut state = self.lock();
-        if state.phase == Phase::Ended {
+        if state.phase == LoopPhase::Ended {
             return Err(Gone);
         }
         ask(&mut state);
@@ -227,10 +227,10 @@ impl Mailbox {
     /// The loop begins, on this thread. It does so once.
     pub(super) fn start(&self) -> io::Result<()> {
         let mut state = self.lock();
-        if state.phase != Phase::Bound {
+        if state.phase != LoopPhase::Bound {
             return Err(io::Error::other("a server runs once, and this one did"));
         }
-        state.phase = Phase::Running;
+        state.phase = LoopPhase::Running;
         state.thread = thread::current().id();
         Ok(())
     }
@@ -276,7 +276,7 @@ impl Mailbox {
 
     pub(super) fn end(&self) {
         let mut state = self.lock();
-        state.phase = Phase::Ended;
+        state.phase = LoopPhase::Ended;
         let unpublished = (state.messages.hooks.end(), state.messages.threads.end());
         drop(state);
         // Each settles its receipt, under a lock of its own.

@@ -2,7 +2,7 @@
 //! is wrong with a message, if anything is.
 
 use super::super::payload::Fields;
-use super::super::script::{Reading, Script};
+use super::super::script::{Checked, Script};
 use super::super::tally::{Fault, Tally};
 use super::{Audience, DEAF, Detour, LastWord, NO_PUBLISHER, Shared};
 use crate::proto::{Event, Gather, Message, OpCode, ProtocolError, Role, Session};
@@ -156,7 +156,7 @@ impl Audience {
         shared: &mut Shared,
         receiver: usize,
         publisher: usize,
-        Reading { fields, fault }: Reading,
+        Checked { fields, fault }: Checked,
         now: u64,
     ) {
         let position = self.positions[self.index(receiver, publisher)];

@@ -1,6 +1,6 @@
 //! One end of the socket between coordinator and worker: values as lines of JSON.
 
-use super::super::driver::Driver;
+use super::super::client_loop::ClientLoop;
 use super::super::failure::Failure;
 use mio::net::UnixStream;
 use mio::{Interest, Token};
@@ -22,16 +22,16 @@ pub(in super::super) struct Control {
 }
 
 impl Control {
-    /// A control socket that wakes up the driver.
+    /// A control socket that wakes up the loop.
     pub(in super::super) fn new(
         stream: Blocking,
-        driver: &Driver,
+        client_loop: &ClientLoop,
         number: usize,
     ) -> Result<Self, Failure> {
         stream.set_nonblocking(true)?;
         let mut stream = UnixStream::from_std(stream);
         let token = Token(FIRST_TOKEN - number);
-        let registry = driver.links.registry();
+        let registry = client_loop.links.registry();
         registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Control {
             stream,

@@ -12,10 +12,10 @@ mod control;
 mod protocol;
 
 pub(super) use control::Control;
-pub(super) use protocol::{Answer, Job, Order, Task, WorkerResult};
+pub(super) use protocol::{Job, Order, Task, WorkerAnswer, WorkerResult};
 
+use super::client_loop::ClientLoop;
 use super::clock;
-use super::driver::Driver;
 use super::failure::Failure;
 use super::probe::Pid;
 use std::os::fd::OwnedFd;
@@ -42,7 +42,7 @@ impl Crew {
     /// Starts this many workers.
     pub(super) fn start(
         count: usize,
-        driver: &Driver,
+        client_loop: &ClientLoop,
         task: impl Fn(usize) -> Task,
     ) -> Result<Self, Failure> {
         let mut crew = Crew::default();
@@ -53,7 +53,7 @@ impl Crew {
                 .stdin(OwnedFd::from(theirs))
                 .stdout(Stdio::null())
                 .spawn()?;
-            let mut control = Control::new(ours, driver, number)?;
+            let mut control = Control::new(ours, client_loop, number)?;
             control.send(&task(number))?;
             crew.workers.push(Worker {
                 child,
@@ -107,12 +107,14 @@ impl Crew {
             {
                 is_any = true;
                 match answer {
-                    Answer::Opened(count) => worker.opened = Some(count),
-                    Answer::Done { done, delivered } => {
+                    WorkerAnswer::Opened(count) => worker.opened = Some(count),
+                    WorkerAnswer::Done { done, delivered } => {
                         (worker.done, worker.delivered) = (done, delivered);
                     }
-                    Answer::Result(result) => worker.result = Some(*result),
-                    Answer::Failed(why) => return Err(Failure::new(format!("a worker: {why}"))),
+                    WorkerAnswer::Result(result) => worker.result = Some(*result),
+                    WorkerAnswer::Failed(why) => {
+                        return Err(Failure::new(format!("a worker: {why}")));
+                    }
                 }
             }
         }

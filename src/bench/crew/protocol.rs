@@ -50,7 +50,7 @@ pub(in super::super) enum Order {
 
 /// What a worker sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in super::super) enum Answer {
+pub(in super::super) enum WorkerAnswer {
     /// This many connections are open; others could not be opened.
     Opened(usize),
     /// All its readers have this many messages, and it received this many in all.

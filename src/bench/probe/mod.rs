@@ -23,7 +23,7 @@ pub(super) struct Probe {
 
 /// Everything at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Moment {
+pub(super) struct ProbeSample {
     pub(super) at: u64,
     /// CPU nanoseconds of this process.
     own_cpu: u64,
@@ -34,7 +34,7 @@ pub(super) struct Moment {
 
 impl Probe {
     /// Samples everything. A process that was named and is not there is an error.
-    pub(super) fn moment(&self) -> io::Result<Moment> {
+    pub(super) fn moment(&self) -> io::Result<ProbeSample> {
         // CPU times first: what follows takes some itself.
         let (at, own_cpu) = (clock::now(), clock::own_cpu());
         let mut processes = BTreeMap::new();
@@ -55,7 +55,7 @@ impl Probe {
         let workers = workers.filter_map(|&pid| Some((pid, pid.sample().ok()?)));
         let workers = workers.collect();
         let system = System::now(processes.keys().copied());
-        Ok(Moment {
+        Ok(ProbeSample {
             at,
             own_cpu,
             workers,
@@ -65,7 +65,7 @@ impl Probe {
     }
 
     /// Samples everything, or, once the server is gone, everything else.
-    pub(super) fn look(&self) -> io::Result<Moment> {
+    pub(super) fn look(&self) -> io::Result<ProbeSample> {
         self.moment().or_else(|_| {
             let rest = Probe {
                 pids: Vec::new(),
@@ -76,7 +76,7 @@ impl Probe {
     }
 
     /// Whether the server is gone by this moment.
-    pub(super) fn is_gone(&self, moment: &Moment) -> bool {
+    pub(super) fn is_gone(&self, moment: &ProbeSample) -> bool {
         !self.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
     }
 
@@ -110,14 +110,14 @@ impl Probe {
     }
 }
 
-impl Moment {
+impl ProbeSample {
     /// A sum over all processes.
     pub(super) fn sum(&self, what: impl Fn(&Sample) -> u64) -> u64 {
         self.processes.values().map(what).sum()
     }
 
     /// CPU nanoseconds of each process of this program since an earlier moment.
-    pub(super) fn client_cpu_since(&self, earlier: &Moment) -> Vec<u64> {
+    pub(super) fn client_cpu_since(&self, earlier: &ProbeSample) -> Vec<u64> {
         let mut cpu = vec![self.own_cpu - earlier.own_cpu];
         let none = Sample::default();
         cpu.extend(
@@ -129,7 +129,7 @@ impl Moment {
     }
 
     /// CPU nanoseconds of all processes since an earlier moment.
-    pub(super) fn cpu_since(&self, earlier: &Moment) -> u64 {
+    pub(super) fn cpu_since(&self, earlier: &ProbeSample) -> u64 {
         let none = Sample::default();
         let cpu = self
             .processes
@@ -141,7 +141,10 @@ impl Moment {
 
 /// Bytes for each further connection: the slope of the line through the upper two thirds. What a
 /// server takes once, whatever the number of connections, is not in it.
-pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> Option<f64> {
+pub(super) fn slope(
+    steps: &[(u64, ProbeSample)],
+    bytes: impl Fn(&ProbeSample) -> u64,
+) -> Option<f64> {
     let points: Vec<(f64, f64)> = steps
         .iter()
         .skip(steps.len() / 3)

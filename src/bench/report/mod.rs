@@ -9,16 +9,16 @@ mod secrets;
 mod text;
 
 pub(super) use compare::compare;
-pub(super) use document::{Churn, Connections, Document, Outcome, Server, Stalled};
+pub(super) use document::{Churn, ConnectionFigures, Document, Outcome, ServerFigures, Stalled};
 pub(super) use text::{count_of, grouped};
 
 use super::clock::SECOND;
 use super::failure::Failure;
 use super::options::ReportOptions;
 use super::output::print;
-use super::probe::{Machine, Moment};
-use super::span::Span;
-use document::{Client, Kernel, Memory, Messages, SCHEMA};
+use super::probe::{Machine, ProbeSample};
+use super::span::MeasuredSpan;
+use document::{ClientFigures, Kernel, Memory, MessageFigures, SCHEMA};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::File;
@@ -62,10 +62,10 @@ impl Document {
             outcome: Outcome::Complete,
             outcome_reason: None,
             correct: true,
-            connections: Connections::default(),
+            connections: ConnectionFigures::default(),
             messages: None,
             server: None,
-            client: Client::default(),
+            client: ClientFigures::default(),
             kernel: Kernel::default(),
             stalled: None,
             churn: None,
@@ -75,9 +75,9 @@ impl Document {
     }
 
     /// Fills in what was delivered in a span of time.
-    pub(super) fn measured(&mut self, span: &Span, payload_bytes_mean: f64) {
+    pub(super) fn measured(&mut self, span: &MeasuredSpan, payload_bytes_mean: f64) {
         let per_second = |count: u64| count as f64 * SECOND as f64 / span.nanos().max(1) as f64;
-        self.messages = Some(Messages {
+        self.messages = Some(MessageFigures {
             duration_ns: span.nanos(),
             published: span.published,
             delivered: span.tally.delivered,
@@ -90,7 +90,7 @@ impl Document {
 
     /// Fills in what processes and kernel took between two moments, and the doubts. Everything else
     /// has to be there already.
-    pub(super) fn finish(&mut self, before: &Moment, after: &Moment) {
+    pub(super) fn finish(&mut self, before: &ProbeSample, after: &ProbeSample) {
         let delivered = self
             .messages
             .as_ref()
@@ -100,7 +100,7 @@ impl Document {
         let clients = after.client_cpu_since(before);
         let client_cpu: u64 = clients.iter().sum();
         let busiest = clients.iter().copied().max().unwrap_or_default();
-        self.client = Client {
+        self.client = ClientFigures {
             processes: clients.len(),
             cpu_ns: client_cpu,
             cpu_ns_per_delivery: each(client_cpu),
@@ -110,7 +110,7 @@ impl Document {
         let server_cpu = after.cpu_since(before);
         if !after.processes.is_empty() {
             let sums = self.server.take().unwrap_or_default();
-            self.server = Some(Server {
+            self.server = Some(ServerFigures {
                 processes: after.processes.len(),
                 cpu_ns: server_cpu,
                 cpu_user_ns: since(before, after, |sample| sample.user),
@@ -126,8 +126,8 @@ impl Document {
         // Without a descriptor left, the system tells nothing.
         let busy = after.system.busy.saturating_sub(before.system.busy);
         let others = busy.saturating_sub(client_cpu).saturating_sub(server_cpu);
-        let is_told = |moment: &Moment| moment.system.slab_bytes > 0;
-        let told = |moment: &Moment, bytes: u64| is_told(moment).then_some(bytes);
+        let is_told = |moment: &ProbeSample| moment.system.slab_bytes > 0;
+        let told = |moment: &ProbeSample, bytes: u64| is_told(moment).then_some(bytes);
         self.kernel = Kernel {
             tcp_bytes_before: told(before, before.system.tcp_bytes),
             tcp_bytes_after: told(after, after.system.tcp_bytes),
@@ -240,7 +240,7 @@ fn replace(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-fn memory(moment: &Moment) -> Memory {
+fn memory(moment: &ProbeSample) -> Memory {
     Memory {
         resident_bytes: moment.sum(|sample| sample.resident),
         proportional_bytes: moment.sum(|sample| sample.proportional),
@@ -249,8 +249,8 @@ fn memory(moment: &Moment) -> Memory {
 }
 
 fn since(
-    before: &Moment,
-    after: &Moment,
+    before: &ProbeSample,
+    after: &ProbeSample,
     what: impl Fn(&super::probe::Sample) -> u64 + Copy,
 ) -> u64 {
     after.sum(what).saturating_sub(before.sum(what))
@@ -280,16 +280,16 @@ mod tests {
         let settings = serde_json::json!({ "given": { "here": 1, "not": null } });
         let mut document = Document::begin(&options, "fanout", String::new(), &settings);
         document.outcome = outcome;
-        document.messages = Some(Messages {
+        document.messages = Some(MessageFigures {
             published,
             delivered,
-            ..Messages::default()
+            ..MessageFigures::default()
         });
         document.kernel.bytes_per_connection = Some(4096.0);
-        document.server = Some(Server {
+        document.server = Some(ServerFigures {
             resident_bytes_per_connection: Some(-12.0),
             proportional_bytes_per_connection: Some(12.0),
-            ..Server::default()
+            ..ServerFigures::default()
         });
         let moment = Probe {
             pids: vec![super::super::probe::Pid(std::process::id())],

@@ -175,7 +175,7 @@ fn a_file_that_is_replaced_while_it_is_read() {
     tree.write("page", "old");
     tree.write("next", "new");
     let root = OwnedFd::from(File::open(tree.root()).expect("it is ours"));
-    let mut reader = Reader::new(&root, Path::new(""), 1 << 20);
+    let mut reader = FolderReader::new(&root, Path::new(""), 1 << 20);
     let (page, next) = (tree.root().join("page"), tree.root().join("next"));
     let file = File::open(&page).expect("it is ours");
     let before = file.metadata().expect("it is ours");
@@ -184,7 +184,7 @@ fn a_file_that_is_replaced_while_it_is_read() {
     read.expect("it is the same as before");
     assert_eq!(reader.folder.files[0].bytes, b"old");
     let gone = reader.open(&root, c"next", Path::new("next"));
-    assert!(matches!(gone, Ok(Found::Skipped(_))));
+    assert!(matches!(gone, Ok(Opened::Skipped(_))));
     assert_eq!(tree.read().files[0].bytes, b"new");
 }
 
@@ -193,7 +193,7 @@ fn a_file_that_is_written_while_it_is_read_is_an_error() {
     let tree = Tree::new();
     tree.write("page", "old");
     let root = OwnedFd::from(File::open(tree.root()).expect("it is ours"));
-    let mut reader = Reader::new(&root, Path::new(""), 1 << 20);
+    let mut reader = FolderReader::new(&root, Path::new(""), 1 << 20);
     let file = File::open(tree.root().join("page")).expect("it is ours");
     let before = file.metadata().expect("it is ours");
     tree.write("page", "longer");

@@ -8,7 +8,7 @@ use super::alarm::Alarm;
 use super::clock;
 use super::link::{OpenError, State};
 use super::links::{Links, Loss, OpenOptions};
-use crate::sys::socket::Received;
+use crate::sys::socket::SocketRead;
 use mio::Events;
 use mio::event::Event;
 use std::io;
@@ -37,7 +37,7 @@ pub(super) trait Scenario {
 }
 
 /// Links and a loop over them.
-pub(super) struct Driver {
+pub(super) struct ClientLoop {
     pub(super) links: Links,
     events: Events,
     buffer: Vec<u8>,
@@ -46,9 +46,9 @@ pub(super) struct Driver {
     alarm: Option<Alarm>,
 }
 
-impl Driver {
+impl ClientLoop {
     pub(super) fn new(options: OpenOptions) -> io::Result<Self> {
-        Ok(Driver {
+        Ok(ClientLoop {
             links: Links::new(options)?,
             events: Events::with_capacity(EVENTS_MAX),
             buffer: vec![0; READ_BYTES_MAX],
@@ -177,16 +177,16 @@ impl Driver {
             return;
         }
         match link.read(&mut self.buffer) {
-            Received::Bytes(count) => {
+            SocketRead::Bytes(count) => {
                 link.is_readable = count == self.buffer.len() || link.read_to_end;
                 if link.is_readable {
                     self.ready.push(index);
                 }
                 self.on_bytes(scenario, index, count);
             }
-            Received::Empty => link.is_readable = false,
-            Received::Ended => self.end(scenario, index, false),
-            Received::Broken => self.end(scenario, index, true),
+            SocketRead::Empty => link.is_readable = false,
+            SocketRead::Ended => self.end(scenario, index, false),
+            SocketRead::Broken => self.end(scenario, index, true),
         }
     }
 
@@ -243,13 +243,13 @@ mod tests {
             in_flight_max: 1,
             ..OpenOptions::default()
         };
-        let mut driver = Driver::new(options).unwrap();
+        let mut client_loop = ClientLoop::new(options).unwrap();
         let url = "ws://127.0.0.1:1/".parse().unwrap();
         let route = Route::new(url, (Ipv4Addr::LOCALHOST, 1).into());
         let mut idle = Idle::default();
-        idle.open(&mut driver, route);
+        idle.open(&mut client_loop, route);
         // It would wait for ever.
-        driver.turn(&mut idle, NEVER).unwrap();
-        assert_eq!(driver.links.opening_count(), 0);
+        client_loop.turn(&mut idle, NEVER).unwrap();
+        assert_eq!(client_loop.links.opening_count(), 0);
     }
 }
