@@ -60,7 +60,7 @@ const ROOMS: &[Room] = &[
 const RELAY_ROOMS: &[&str] = &["gate", "hub", "peer"];
 
 /// What they may name besides themselves, of all that lies beneath `relay`: words that they share.
-const RELAY_WORDS: &[&str] = &["action", "ids", "limits", "seat"];
+const RELAY_WORDS: &[&str] = &["action", "ids", "limits", "policy", "seat"];
 
 /// What reaches the kernel, or reads its clock.
 const KERNEL: &[&str] = &[

@@ -1,15 +1,10 @@
 //! The bounds that the relay keeps, and what each one protects.
 
-use crate::proxy::{ClientAddress, Trusted};
+pub(super) use super::policy::SlowPolicy;
 
-/// What becomes of a reader that lags by more than its topic retains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlowPolicy {
-    /// It is closed with 1013 at the next frame boundary: it knows that it missed something.
-    Close,
-    /// It goes on at the live end; what it missed is counted.
-    Skip,
-}
+use super::policy::Policies;
+use crate::proxy::{ClientAddress, Trusted};
+use std::sync::Arc;
 
 /// How messages are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +42,8 @@ pub struct Limits {
     pub unsettled_bytes_max: usize,
     /// What becomes of a lapped reader.
     pub slow_policy: SlowPolicy,
+    /// What holds for a topic, by its name.
+    pub policies: Arc<Policies>,
     /// Which connections are let in, by address.
     pub admission: Admission,
     /// What one client may send.
@@ -203,6 +200,7 @@ impl Limits {
             unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: 64 << 20,
             slow_policy: SlowPolicy::Close,
+            policies: Arc::default(),
             compression: None,
             admission: Admission::default(),
             rates: Rates::default(),

@@ -7,6 +7,7 @@ use crate::random::Random;
 use fanfare::proxy::ClientAddress;
 use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 use fanfare::turn::Shares;
+use std::sync::Arc;
 
 /// The character of a world.
 #[derive(Debug)]
@@ -221,6 +222,7 @@ impl Character {
             unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
             slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+            policies: Arc::default(),
             admission: Admission::default(),
             rates: Rates::default(),
             compression: (!random.once_in(4)).then(|| Compression {

@@ -13,6 +13,7 @@ use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Shares, Turn};
 use fanfare::wheel::Tick;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub(crate) struct Script {
     pub(crate) relay: Relay,
@@ -47,6 +48,7 @@ pub(crate) fn limits() -> Limits {
         unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: 1 << 20,
         slow_policy: SlowPolicy::Close,
+        policies: Arc::default(),
         admission: Admission::default(),
         rates: Rates::default(),
         compression: None,
