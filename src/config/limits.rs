@@ -99,7 +99,6 @@ impl Config {
             outbox_bytes_max: self.outbox_bytes_max.as_usize(),
             rescue_bytes_max: self.rescue_bytes_max.as_usize(),
             private_bytes_max: self.private_bytes_max.as_usize(),
-            slow_policy: self.slow_policy,
             policies: Arc::new(Policies::new(everywhere, [])),
             topics_max: self.topics_max.map_or(usize::MAX, |count| count.0),
             subprotocols: self.subprotocol.iter().map(ToString::to_string).collect(),

@@ -6,9 +6,7 @@ use fanfare::http::Site;
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{OpCode, Role};
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::{
-    Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side, SlowPolicy,
-};
+use fanfare::relay::{Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Shares, Turn};
 use fanfare::wheel::Tick;
@@ -47,7 +45,6 @@ pub(crate) fn limits() -> Limits {
         rescue_bytes_max: 64 << 10,
         unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: 1 << 20,
-        slow_policy: SlowPolicy::Close,
         policies: Arc::default(),
         admission: Admission::default(),
         rates: Rates::default(),
