@@ -38,7 +38,7 @@ fn assert_refused(mut client: Client, first_line: &str, host: &str) {
 }
 
 #[test]
-fn a_strangers_name_is_refused_on_loopback_whatever_is_asked_for() {
+fn a_foreign_name_is_refused_on_loopback_whatever_is_asked_for() {
     let mut relay = Relay::start(&[]);
     for first_line in [
         "GET / HTTP/1.1",

@@ -22,7 +22,7 @@ struct Room {
     kernel: &'static [&'static str],
 }
 
-/// The house from its door down to its foundation; an arrow upward means that something lives in
+/// The crate from its entry down to its foundation; an arrow upward means that something stands in
 /// the wrong room. `lib.rs` and `main.rs` are the house itself and may name every room.
 #[rustfmt::skip]
 const ROOMS: &[Room] = &[

@@ -1,5 +1,5 @@
-//! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
-//! again. How fast that goes, and whether the server leaks any memory or descriptors.
+//! Connections come and go: connect, opening handshake, a message and its echo, closing handshake, and
+//! again. How fast that is, and whether the server leaks memory or descriptors.
 
 use super::clock::{self, REST, nanos};
 use super::codec::Codec;
@@ -21,11 +21,12 @@ use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
 use std::collections::BTreeMap;
 use std::io;
 
-/// Memory is sampled so many times.
+/// Memory is sampled this often in a run.
 const STEPS: u64 = 10;
-/// A server that has accepted others may refuse so many in a row before it is given up.
+/// A server that has accepted connections before may refuse this many in a row before the run is given
+/// up.
 const REFUSALS_MIN: u64 = 100;
-/// Longer messages than this are not our own.
+/// Longer messages than this are not this run's.
 const SPARE_BYTES: usize = 1 << 20;
 
 const BROKEN: &str = "connections on which the server broke RFC 6455";
@@ -44,23 +45,23 @@ struct ChurnRun {
     handshakes: Histogram,
     messages: Histogram,
     failed: BTreeMap<String, u64>,
-    /// So many did not open since one did.
+    /// Failed attempts since the last one that succeeded.
     failed_in_a_row: u64,
     faults: BTreeMap<String, u64>,
 }
 
-/// What one connection is at.
+/// The state of one connection.
 struct Slot {
     session: Session,
     gather: Gather,
     message: Vec<u8>,
     since: u64,
-    is_heard: bool,
+    is_echoed: bool,
     is_closed: bool,
 }
 
 impl ChurnRun {
-    /// Has the next connection opened.
+    /// Begins the next connection.
     fn next(&mut self, links: &mut Links) {
         if !self.goes_on || self.begun == self.cycles_max {
             return;
@@ -76,7 +77,7 @@ impl ChurnRun {
         }
     }
 
-    /// Whether the server refuses all connections, of which so many come at a time.
+    /// Whether the server refuses all connections, of which this many are attempted at a time.
     fn are_refused(&self, connections: u64) -> bool {
         let enough = match self.handshakes.count() {
             0 => connections.min(self.cycles_max),
@@ -96,7 +97,7 @@ impl ChurnRun {
             let slot = &self.slots[link];
             let is_open = links.get(link).is_some_and(|link| link.is_open());
             if is_open && now.saturating_sub(slot.since) > self.timeout {
-                self.on_fault(match (slot.is_heard, slot.is_closed) {
+                self.on_fault(match (slot.is_echoed, slot.is_closed) {
                     (false, _) => "messages that never came back",
                     (_, false) => "close frames that were never answered",
                     _ => "connections that the server never closed",
@@ -115,7 +116,7 @@ impl Slot {
             gather: Gather::default(),
             message: Vec::new(),
             since: 0,
-            is_heard: false,
+            is_echoed: false,
             is_closed: false,
         }
     }
@@ -164,8 +165,8 @@ impl Scenario for ChurnRun {
                         return false;
                     };
                     // Others may be in the same room.
-                    if !slot.is_heard && message.is_some_and(|it| it.payload == slot.message) {
-                        slot.is_heard = true;
+                    if !slot.is_echoed && message.is_some_and(|it| it.payload == slot.message) {
+                        slot.is_echoed = true;
                         self.messages.record(now - slot.since, 1);
                         slot.since = now;
                         let close = CloseFrame {
@@ -188,7 +189,7 @@ impl Scenario for ChurnRun {
 
     fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool) {
         let slot = &self.slots[link];
-        match (slot.is_heard, slot.is_closed, was_reset) {
+        match (slot.is_echoed, slot.is_closed, was_reset) {
             (true, true, false) => self.cycles += 1,
             (false, true, _) => self.on_fault("connections closed before their message came back"),
             (_, _, true) => self.on_fault("connections that were reset"),
@@ -281,7 +282,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     }
     let after = match document.outcome {
         Outcome::Complete => wait_for_descriptors(&probe, &before, &watch, timeout)?,
-        // Those still connected would be waited for in vain.
+        // Waiting for those still connected would be in vain.
         Outcome::Interrupted | Outcome::GivenUp(_) => probe.look()?,
     };
     document.connections = Connections {

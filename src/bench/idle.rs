@@ -18,7 +18,7 @@ use super::watch::Watch;
 use crate::proto::{Event, OpCode, Role, Session};
 use std::collections::BTreeMap;
 
-/// Memory is sampled at each so many-th part of the connections.
+/// Memory is sampled this many times, after equal parts of the connections.
 const STEPS: usize = 10;
 
 /// Connections that do nothing but answer.
@@ -71,13 +71,13 @@ impl Scenario for Idle {
 }
 
 impl Idle {
-    /// Has one more connection opened.
+    /// Begins one more connection.
     pub(super) fn open(&mut self, driver: &mut Driver, route: Route) {
         self.sessions.push(Session::new(Role::Client));
         driver.links.open(route);
     }
 
-    /// Whether none has opened of the first so many.
+    /// Whether none has opened, though at least `first` were attempted.
     fn is_refused(&self, first: usize) -> bool {
         self.handshakes.count() == 0 && self.failed.values().sum::<u64>() >= first as u64
     }

@@ -1,6 +1,6 @@
-//! No server at all: a child process holds the sockets, and only hands the bytes of the frames to
-//! `send()`, one call for each socket. The client reads them like those of a server. That
-//! is what a delivery costs before a relay has done anything, and what every relay is held against.
+//! No server at all: a child process holds the sockets, and only hands the bytes of the frames to `send()`, one
+//! call for each socket. The client reads them like those of a server. That is what a delivery costs before a
+//! relay has done anything, and what every relay is compared with.
 //!
 //! A round is as many frames as are to be outstanding. Their bytes come to the child by its standard
 //! input, a length ahead, as a relay reads what is published; the next round comes when every
@@ -28,7 +28,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 
-/// A request head of ours is far shorter.
+/// This program's request heads are far shorter.
 const HEAD_BYTES_MAX: usize = 4096;
 /// Opening handshakes at a time; the sender answers one after the other.
 const IN_FLIGHT_MAX: usize = 64;
@@ -38,12 +38,12 @@ const INPUT: Token = Token(1);
 /// The sender never takes so long.
 const TIMEOUT: u64 = 10 * clock::SECOND;
 
-/// The child, which must not outlive us.
+/// The child, which must not outlive this process.
 struct Sender(Child);
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // It may have ended by itself, which is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -107,15 +107,15 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
     run.closed_loop(document, &options.length)
 }
 
-/// `fanfare bench sender`: accepts so many connections, says where, and sends what it is given to
-/// all of them, until it is given no more.
+/// `fanfare bench sender`: accepts this many connections, prints its port, and sends what it reads from
+/// standard input to all of them, until that ends.
 pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     ignore_signals()?;
-    let mut door = Door::open()?;
-    print(format!("{}\n", door.listener.local_addr()?.port()).as_bytes())?;
+    let mut acceptor = Acceptor::open()?;
+    print(format!("{}\n", acceptor.listener.local_addr()?.port()).as_bytes())?;
     let mut sockets = Vec::new();
     for _ in 0..options.readers {
-        let Some(mut socket) = door.next()? else {
+        let Some(mut socket) = acceptor.next()? else {
             return Ok(());
         };
         socket.set_nodelay(true)?;
@@ -139,15 +139,15 @@ pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     }
 }
 
-/// Where connections come in, until standard input has something to say: before all connections are
-/// there, that is its end.
-struct Door {
+/// Accepts connections, unless standard input becomes readable first: before all of them have come, it can only
+/// have ended.
+struct Acceptor {
     listener: TcpListener,
     poll: Poll,
     events: Events,
 }
 
-impl Door {
+impl Acceptor {
     fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -161,7 +161,7 @@ impl Door {
             poll.registry()
                 .register(&mut source, token, Interest::READABLE)?;
         }
-        Ok(Door {
+        Ok(Acceptor {
             listener,
             poll,
             events: Events::with_capacity(2),

@@ -9,13 +9,12 @@
 //! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
 //! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
-//! | `crew`, `worker` | further processes of one run, as they are seen by the first one, and by themselves |
+//! | `crew`, `worker` | further processes of one run, as the first one sees them, and as they see themselves |
 //! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system says; time |
 //! | `watch`, `report`, `hints`, `failure`, `output` | what the user sees, meanwhile and at the end |
 //!
-//! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and
-//! neither of those knows what it is used for. Links return what became of them, and options are plain
-//! values.
+//! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and these
+//! know neither. Links return how they ended, and options are plain values.
 //!
 //! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which has to
 //! be so cheap for each frame that the server is measured and not the client.

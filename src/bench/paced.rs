@@ -1,7 +1,7 @@
 //! The open loop: messages are due at a fixed rate, whatever the server does, and a latency counts
-//! from when the message was *due*. A server that stalls for a second thereby spoils the latencies
-//! of all messages of that second, and not of the one only that a closed loop would have had
-//! outstanding (coordinated omission).
+//! from when the message was *due*. So a server that stalls for a second spoils the latencies of all
+//! messages of that second, not only of the one that a closed loop would have had outstanding
+//! (coordinated omission).
 
 use super::clock::{self, NEVER, REST, nanos};
 use super::crew::share;
@@ -15,7 +15,7 @@ use super::script::{Script, run_tag};
 use super::watch::Watch;
 use std::time::Duration;
 
-/// What is kept for receivers that are behind. A server that is further behind can't keep up.
+/// What is kept for receivers that lag. A server that lags more can't keep up.
 const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// `fanfare bench paced`

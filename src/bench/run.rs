@@ -17,12 +17,13 @@ use super::watch::Watch;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Some servers answer the handshake before the connection has joined: the wait until it has.
+/// Some servers answer the handshake before the connection has joined: this long is waited for that.
 const SETTLE: u64 = 100_000_000;
-/// When publishers have ended, others may be about to, and messages on their way: the wait for both.
+/// When publishers have ended, others may be about to end, and messages may be on their way: this long
+/// is waited for both.
 const MUTE: u64 = clock::SECOND;
 
-/// Rooms, and all that it takes to run them.
+/// Rooms, and everything that runs them.
 pub(super) struct Run {
     pub(super) driver: Driver,
     pub(super) rooms: Rooms,
@@ -38,7 +39,7 @@ pub(super) struct Run {
     addresses: Vec<SocketAddr>,
     /// Whether all rooms have URLs of their own.
     has_own_urls: bool,
-    /// What may be the matter.
+    /// What may be wrong.
     hints: Vec<&'static str>,
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
@@ -97,7 +98,7 @@ impl Run {
         })
     }
 
-    /// Shares so many readers among further processes.
+    /// Distributes this many readers over further processes.
     pub(super) fn engage(
         &mut self,
         target: &TargetOptions,
@@ -166,7 +167,7 @@ impl Run {
         Ok(())
     }
 
-    /// Opens, warms up, measures and writes down.
+    /// Opens, warms up, measures and reports.
     pub(super) fn closed_loop(
         mut self,
         mut document: Document,
@@ -200,12 +201,12 @@ impl Run {
         }
     }
 
-    /// Measures so many messages, or for so long.
+    /// Measures this many messages, or for this long.
     pub(super) fn span(&mut self, messages: u64, duration: Duration) -> Result<Span, Failure> {
         self.between(|run| run.pump(messages, duration))
     }
 
-    /// Measures while something is done.
+    /// Measures while `work` runs.
     pub(super) fn between(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
@@ -247,7 +248,7 @@ impl Run {
         }
     }
 
-    /// Publishes so many messages or for so long, and waits until they are done.
+    /// Publishes this many messages or for this long, and waits until they are done.
     pub(super) fn pump(&mut self, messages: u64, duration: Duration) -> Result<(), Failure> {
         let began = clock::now();
         let deadline = began + nanos(duration);
@@ -282,7 +283,7 @@ impl Run {
         }
     }
 
-    /// Shows how far it is; and looks at the server's memory as often.
+    /// Shows the progress, and looks at the server's memory each time.
     pub(super) fn watch_pump(&mut self, began: u64, now: u64) {
         let (delivered, elapsed) = (self.delivered(), now - began);
         if self.watch.tick_rate(elapsed, now, delivered, "deliveries") {
@@ -290,9 +291,9 @@ impl Run {
         }
     }
 
-    /// Puts what is known of the connections into a document; that ends the workers' work.
+    /// Puts what is known of the connections into a document, and ends the workers.
     pub(super) fn document_connections(&mut self, document: &mut Document) -> Result<(), Failure> {
-        // What is on its way when a user ends the run is not missed.
+        // What is on its way when a user ends the run does not count as missed.
         let due = match self.outcome {
             Outcome::Interrupted => 0,
             _ => self.rooms.published(),
@@ -329,7 +330,7 @@ impl Run {
     }
 }
 
-/// Waits for deliveries, but not for ever.
+/// Waits for deliveries, with a limit.
 pub(super) struct Patience {
     timeout: u64,
     delivered: u64,
@@ -347,7 +348,7 @@ impl Patience {
         }
     }
 
-    /// Why there is nothing left to wait for, if there is not.
+    /// Why there is nothing left to wait for, if so.
     pub(super) fn lost(&mut self, run: &Run, now: u64) -> Option<&'static str> {
         if run.rooms.is_empty() {
             return Some("all connections have ended");

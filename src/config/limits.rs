@@ -66,7 +66,7 @@ impl Config {
         }
         if self.head_bytes_max.0 < HEAD_BYTES_LEAST {
             return Err(format!(
-                "{} lets nobody in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes",
+                "{} lets no client in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes",
                 self.cite("head_bytes_max")
             )
             .into());
@@ -165,8 +165,8 @@ impl Config {
         })
     }
 
-    /// Whether what depends on the clients' addresses can depend on them: by a Unix domain socket,
-    /// nobody has one.
+    /// Checks that settings which need client addresses can have them: there are none by a Unix domain
+    /// socket.
     fn check_client_addresses(&self) -> Result<(), ConfigError> {
         let listens = |is: fn(&Address) -> bool| self.listen.iter().any(is);
         let is_unix =
@@ -180,7 +180,7 @@ impl Config {
         let proxies = &self.trusted_proxy;
         if !proxies.is_empty() && !proxies.iter().any(trusts) {
             let why = match may_be_tcp {
-                true => "nobody connects by a Unix domain socket: name the proxies' addresses",
+                true => "no listener is a Unix domain socket: name the proxies' addresses",
                 false => "all connect by Unix domain sockets: that is --trusted-proxy unix",
             };
             return Err(format!("{} has no effect: {why}", self.cite("trusted_proxy")).into());

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_let_nobody_in() {
+    fn what_would_let_no_page_in() {
         for (text, says) in [
             ("", "such as"),
             ("null", "only * lets it in"),

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// How long the end of the process waits for lines to be written that nobody reads.
+/// How long the end of the process waits for lines to be written if standard error is not read.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 static BACKLOG: OnceLock<Arc<Backlog>> = OnceLock::new();
@@ -46,7 +46,7 @@ impl LogFormat {
     fn missing(self, lines: u64) -> Vec<u8> {
         let mut record = Record::builder();
         record.level(Level::Warn);
-        let why = "nobody read standard error in time";
+        let why = "standard error was not read in time";
         self.line(
             &record
                 .args(format_args!("{lines} lines are missing here: {why}"))

@@ -169,7 +169,7 @@ fn cut_keeps_within_the_bound() {
 }
 
 #[test]
-fn the_list_of_those_who_pass_over_frames_counts() {
+fn the_list_of_readers_that_pass_over_frames_counts() {
     let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     for n in 0..1000 {
         append(&mut log, &mut pool, 0, Some(n % 2));

@@ -4,7 +4,7 @@
 //!   v1   PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\n
 //!
 //!   v2   0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A │ 21 │ 11 │ 00 0C │ addresses, ports │ TLVs
-//!        signature                            │    │    │       └ so many bytes follow
+//!        signature                            │    │    │       └ this many bytes follow
 //!                                             │    │    └ family and transport
 //!                                             │    └ version 2, and PROXY or LOCAL
 //! ```

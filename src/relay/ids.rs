@@ -103,7 +103,7 @@ impl Epoch {
 }
 
 impl Party {
-    /// A random party: nobody can guess it.
+    /// A random party, which cannot be guessed.
     pub(super) fn draw() -> Self {
         Party(RandomState::new().hash_one(0))
     }

@@ -206,7 +206,7 @@ impl Relay {
         }
     }
 
-    /// So many of them were of the log, up to that position.
+    /// This many of them were of the log, up to that position.
     fn advance_in_log(&mut self, slot: Slot, to: Position, bytes: usize) {
         self.hub.advance(&mut self.peers, slot, to, bytes);
         if bytes > 0 {
@@ -214,7 +214,7 @@ impl Relay {
         }
     }
 
-    /// At most so many of them were of the outbox. Returns how many.
+    /// At most this many of them were of the outbox. Returns how many.
     fn advance_outbox(&mut self, slot: Slot, bytes_max: usize) -> usize {
         let connection = &mut self.peers[slot];
         let outbox = &mut connection.extra().outbox;

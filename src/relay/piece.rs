@@ -37,7 +37,7 @@ pub enum Source {
 }
 
 impl Output<'_> {
-    /// Pieces of one write. Most often there is one. A socket that takes all of so many is written to
+    /// Pieces of one write. Most often there is one. A socket that takes all of this many is written to
     /// again at once.
     pub const PIECES_MAX: usize = 16;
 

@@ -38,7 +38,7 @@ impl Server {
 fn offer(relay: &mut Relay, travelling: &mut Travelling, mail: &mut Mail) -> bool {
     match relay.offer(&mail.topic, mail.kind, &mail.payload) {
         Offered::Committed(id) => settle(mail.receipt.take(), Some(id)),
-        Offered::Nobody => settle(mail.receipt.take(), None),
+        Offered::NoMembers => settle(mail.receipt.take(), None),
         Offered::Travels(number) => {
             let receipt = mail.receipt.take();
             travelling.extend(receipt.map(|receipt| (number, receipt)));

@@ -5,7 +5,7 @@
 //! the kernel alone, which does not leave the folder for it (`RESOLVE_BENEATH` of `openat2(2)`). A
 //! check of paths before they are opened could be outrun.
 //!
-//! What begins with a dot is left out: `.git`, `.env` and `.htpasswd` are nobody's business. The one
+//! What begins with a dot is left out: `.git`, `.env` and `.htpasswd` must not be served. The one
 //! exception is `.well-known` (RFC 8615).
 
 use super::clock;

@@ -56,7 +56,7 @@ impl Source for Stream {
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
     /// Nothing at the moment.
     Empty,

@@ -1,4 +1,4 @@
-//! Standard error, for lines that nobody waits for.
+//! Standard error, written without waiting for it.
 //!
 //! Its reader may fall behind: a pipe that is not emptied, a terminal that was stopped, a disk. So
 //! lines wait in memory, and a thread writes them. What there is no memory for is dropped, and how much
@@ -115,7 +115,7 @@ impl Backlog {
     }
 }
 
-/// Writes it all, however long that takes. If it can't be written, there is nobody to be told.
+/// Writes it all, however long that takes. If it can't be written, there is no way left to say so.
 fn write(out: &OwnedFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_pipe_that_is_not_read_and_what_is_missing_is_said_in_its_place() {
+    fn a_pipe_that_is_not_read_holds_nothing_up_and_a_line_says_what_is_missing() {
         for never_blocks in [false, true] {
             let (backlog, mut reader) = backlog(never_blocks);
             let count = 100_000;
@@ -190,14 +190,14 @@ mod tests {
                 }
             }
             drop(lines);
-            backlog.push(b"there is room\n");
-            assert_eq!(read_until(&mut reader, "room\n"), "there is room\n");
+            backlog.push(b"there is space\n");
+            assert_eq!(read_until(&mut reader, "space\n"), "there is space\n");
             assert!(backlog.flush(DEADLINE));
         }
     }
 
     #[test]
-    fn whom_nobody_reads_any_more_has_nothing_to_wait_for() {
+    fn a_pipe_without_a_reader_is_not_waited_for() {
         let (backlog, reader) = backlog(false);
         drop(reader);
         backlog.push(b"line\n");

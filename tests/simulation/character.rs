@@ -30,7 +30,7 @@ pub(crate) struct Character {
     pub(crate) rounds: u32,
     /// Things that happen between two turns, at most.
     pub(crate) bustle: u32,
-    /// Time passes after one round in so many.
+    /// Time passes after one round in this many.
     pub(crate) pace: u32,
     /// The loop's own bounds.
     pub(crate) shares: Shares,
@@ -47,7 +47,7 @@ pub(crate) struct Character {
     pub(crate) batch_max: usize,
     /// Messages are all small in some worlds, though they could be larger.
     pub(crate) message_bytes_max: usize,
-    /// How frequent a thing is: once in so many chances, 0 for never.
+    /// How frequent a thing is: once in this many chances, 0 for never.
     pub(crate) often: Often,
     /// The library's session listens along.
     pub(crate) differential: bool,
@@ -65,7 +65,7 @@ enum Grain {
     Coarse,
 }
 
-/// Frequencies: once in so many chances, 0 for never.
+/// Frequencies: once in this many chances, 0 for never.
 #[derive(Debug)]
 pub(crate) struct Often {
     // Of clients:

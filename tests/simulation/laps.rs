@@ -41,7 +41,7 @@ impl World {
             let peer = &mut self.peers[index];
             if !peer.blocked {
                 let is_fine = is_open || peer.stage == Stage::Closing;
-                assert!(is_fine, "client {index} had room, and was lapped");
+                assert!(is_fine, "client {index} had space, and was lapped");
                 continue;
             }
             peer.lapped_in = self.turns;

@@ -68,8 +68,8 @@ fn storm(random: &mut Random) {
         let index = random.below(clients.len());
         let (id, unread) = &mut clients[index];
         match random.below(8) {
-            0 => script.set_room(*id, random.size(1000)),
-            1 => script.give_room(*id, usize::MAX),
+            0 => script.set_space(*id, random.size(1000)),
+            1 => script.give_space(*id, usize::MAX),
             2 if random.once_in(5) => script.relay.handle_end(*id),
             2 if random.once_in(5) => script.relay.handle_reset(*id),
             3 => {
@@ -91,7 +91,7 @@ fn storm(random: &mut Random) {
             break;
         }
         for (id, unread) in &mut clients {
-            script.give_room(*id, usize::MAX);
+            script.give_space(*id, usize::MAX);
             read(&mut script, *id, unread, random);
             if unread.is_empty() && !script.is_closed(*id) {
                 script.relay.handle_end(*id);

@@ -1,5 +1,5 @@
-//! What the system says of the server's processes, of the kernel's own memory, and of the load that
-//! other programs were.
+//! What the system says of the server's processes, of the kernel's own memory, and of the load of
+//! other programs.
 
 mod process;
 mod system;
@@ -11,7 +11,7 @@ use super::clock;
 use std::collections::BTreeMap;
 use std::{fs, io};
 
-/// The processes that are to be looked at.
+/// The processes to sample.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe {
     pub(super) pids: Vec<Pid>,
@@ -33,7 +33,7 @@ pub(super) struct Moment {
 }
 
 impl Probe {
-    /// Looks at everything. A process that was named and is not there is an error.
+    /// Samples everything. A process that was named and is not there is an error.
     pub(super) fn moment(&self) -> io::Result<Moment> {
         // CPU times first: what follows takes some itself.
         let (at, own_cpu) = (clock::now(), clock::own_cpu());
@@ -47,7 +47,7 @@ impl Probe {
                     let why = format!("can't look at process {}: {error}", pid.0);
                     return Err(io::Error::new(error.kind(), why));
                 }
-                // A descendant may end while we look.
+                // A descendant may end meanwhile.
                 Err(_) => {}
             }
         }
@@ -64,8 +64,7 @@ impl Probe {
         })
     }
 
-    /// Looks at everything; once the server is gone, and with it all that there was to see of it, at
-    /// the rest.
+    /// Samples everything, or, once the server is gone, everything else.
     pub(super) fn look(&self) -> io::Result<Moment> {
         self.moment().or_else(|_| {
             let rest = Probe {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// Rises when a field changes its meaning or goes.
+/// Rises when a field changes its meaning or is removed.
 pub(in super::super) const SCHEMA: u32 = 1;
 
 /// Everything about one run.
@@ -56,7 +56,7 @@ pub(in super::super) enum Outcome {
     /// As it was meant to.
     #[default]
     Complete,
-    /// By a signal: the figures cover what there was.
+    /// By a signal: the figures cover what was measured until then.
     Interrupted,
     /// It could not go on, and why.
     GivenUp(&'static str),
@@ -172,7 +172,7 @@ pub(in super::super) struct Kernel {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Stalled {
     pub(in super::super) readers: u64,
-    /// Messages a second that all the others got while they stood, over those before.
+    /// Messages per second that all the others got while these were stalled, over those before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) rate_ratio: Option<f64>,
     pub(in super::super) latency_before: Latency,
@@ -182,7 +182,7 @@ pub(in super::super) struct Stalled {
     pub(in super::super) resident_bytes_growth: Option<u64>,
     /// How they ended, and how many.
     pub(in super::super) endings: BTreeMap<String, u64>,
-    /// Messages that were skipped for those that went on.
+    /// Messages that readers which went on had missed.
     pub(in super::super) skipped: u64,
 }
 

@@ -6,24 +6,24 @@ use super::document::{Document, Outcome};
 use super::text::{bytes, grouped};
 use serde_json::Value;
 
-/// Of a core: from here on the client may be what is measured.
+/// Share of a core: from here on the client itself may be what is measured.
 const CLIENT_PERCENT_MAX: f64 = 90.0;
-/// Of a core: what other programs may take without being mentioned.
+/// Share of a core that other programs may take without being mentioned.
 const OTHERS_PERCENT_MAX: f64 = 15.0;
-/// A percentile needs so many values beyond it.
+/// A percentile needs this many values beyond it.
 const BEYOND_MIN: f64 = 10.0;
-/// Less CPU time than this is mostly the noise of beginning and end.
+/// Less CPU time than this is mostly the noise of start and end.
 const CPU_NS_MIN: u64 = 50_000_000;
 /// Messages that make an average.
 const MESSAGES_MIN: u64 = 100;
-/// Of a run that ended before its time: a shorter one says nothing of shares and averages.
+/// Of a run that ended early: a shorter one has no meaningful shares and averages.
 const SPAN_MIN: u64 = SECOND / 100;
-/// Memory comes in pieces of up to some hundred kilobytes: less growth than this is chance.
+/// Memory is allocated in pieces of up to some hundred kilobytes: less growth than this is chance.
 const GROWTH_MIN: f64 = 1048576.0;
-/// An open loop that is later than this is not one any more.
+/// An open loop that is later than this is no longer one.
 const LATE_NS_MAX: u64 = 1_000_000;
 
-/// All that there are.
+/// All doubts.
 pub(super) fn doubts(document: &Document, before: &Moment, after: &Moment) -> Vec<String> {
     let mut doubts = Doubts::default();
     doubts.of_the_run(document, before, after);
@@ -106,7 +106,7 @@ impl Doubts {
         );
     }
 
-    /// Whether there was enough to take percentiles and averages of.
+    /// Whether there was enough for percentiles and averages.
     fn of_averages(&mut self, document: &Document) {
         let Some(messages) = &document.messages else {
             return;
@@ -185,7 +185,7 @@ fn relief(document: &Document) -> &'static str {
     }
 }
 
-/// What has more messages measured: a run ends by their number, or by time.
+/// The option that has more messages measured: a run ends by their number, or by time.
 fn longer(document: &Document, published: u64) -> &'static str {
     let messages = document.settings.pointer("/length/messages");
     match messages.and_then(Value::as_u64) {
@@ -261,7 +261,7 @@ mod tests {
         assert_doubted("only 99 messages were measured", |it, _| {
             it.messages.as_mut().unwrap().published = 99;
         });
-        // However many heard them.
+        // However many received them.
         assert_doubted(
             "p99.9 rests on 5,000 messages, of which 5 are beyond it: take a longer --duration",
             |it, _| {

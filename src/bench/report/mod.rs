@@ -1,4 +1,4 @@
-//! What a run has to say: as a document for programs, and as a table for people. Measured first,
+//! The result of a run: as a document for programs, and as a table for people. Measured first,
 //! formatted later.
 
 mod compare;
@@ -74,7 +74,7 @@ impl Document {
         }
     }
 
-    /// Puts in what was delivered in a span of time.
+    /// Fills in what was delivered in a span of time.
     pub(super) fn measured(&mut self, span: &Span, payload_bytes_mean: f64) {
         let per_second = |count: u64| count as f64 * SECOND as f64 / span.nanos().max(1) as f64;
         self.messages = Some(Messages {
@@ -88,8 +88,8 @@ impl Document {
         });
     }
 
-    /// Puts in what processes and kernel took between two moments, and what there is to doubt.
-    /// Everything else has to be there already.
+    /// Fills in what processes and kernel took between two moments, and the doubts. Everything else
+    /// has to be there already.
     pub(super) fn finish(&mut self, before: &Moment, after: &Moment) {
         let delivered = self
             .messages
@@ -156,15 +156,15 @@ impl Document {
         self.messages.as_ref().map_or(0, |it| it.published)
     }
 
-    /// There was neither a message nor a cycle: nothing is known of the server.
+    /// There was neither a message nor a cycle, so nothing is known of the server.
     fn is_blank(&self) -> bool {
         let cycles = self.churn.as_ref().map(|churn| churn.cycles);
         let messages = self.messages.as_ref().map(|it| it.published);
         self.faults.is_empty() && messages.or(cycles) == Some(0)
     }
 
-    /// Writes it where it was asked for, and shows it. What programs read goes first: nobody may be
-    /// there any more to look at the table.
+    /// Writes it where it was asked for, and shows it. The JSON goes first: standard error may be
+    /// closed by then.
     pub(super) fn publish(&self, json: Option<JsonOutput>) -> Result<(), Failure> {
         let columns = match &json {
             Some(JsonOutput::Standard) => layout::columns_of(io::stderr()),
@@ -200,8 +200,8 @@ pub(super) enum JsonOutput {
 }
 
 impl JsonOutput {
-    /// Opens what the report is to be written to, before anything is measured in vain. What the file
-    /// holds stays until there is a report.
+    /// Opens what the report is to be written to before anything is measured, so that nothing is
+    /// measured in vain. The file keeps its content until there is a report.
     pub(super) fn open(path: Option<&Path>) -> Result<Option<Self>, Failure> {
         let Some(path) = path else {
             return Ok(None);
@@ -219,7 +219,7 @@ impl JsonOutput {
     }
 }
 
-/// What grew. A figure by which connections give memory back says nothing of them.
+/// Growth per connection. Where memory shrank, the figure says nothing about connections.
 fn grown(bytes: Option<f64>) -> Option<f64> {
     bytes.filter(|&bytes| bytes >= 0.0)
 }
@@ -232,7 +232,7 @@ fn drop_nulls(settings: &mut Value) {
     }
 }
 
-/// Writes a file anew. A device or a pipe has nothing to be replaced.
+/// Overwrites a file. A device or a pipe has nothing to be replaced.
 fn replace(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;
@@ -270,7 +270,7 @@ mod tests {
     use super::super::probe::Probe;
     use super::*;
 
-    /// A run that ended like this, with so many messages published and delivered.
+    /// A run that ended like this, with this many messages published and delivered.
     fn run(outcome: Outcome, published: u64, delivered: u64) -> Document {
         let options = ReportOptions {
             json: None,

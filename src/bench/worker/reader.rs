@@ -66,7 +66,7 @@ pub(super) fn read(
             control.send(&Answer::Opened(driver.links.open_count()))?;
         }
         rooms.settle_all();
-        // No message waits for a worker without any reader left.
+        // No message waits for a worker that has no reader left.
         let done = match rooms.is_empty() {
             true => u64::MAX,
             false => rooms.done(),

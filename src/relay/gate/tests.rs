@@ -10,7 +10,7 @@ fn peer(n: u8) -> PeerAddress {
     PeerAddress::Tcp(([192, 0, 2, n], 80).into())
 }
 
-/// A gate that lets in so many connections of an address.
+/// A gate that lets in this many connections of an address.
 fn bounded(address_connections_max: u16, change: impl FnOnce(&mut Admission)) -> Gate {
     let mut admission = Admission {
         address_connections_max: Some(address_connections_max),
@@ -34,7 +34,7 @@ fn id(slot: u32) -> ConnId {
 }
 
 #[test]
-fn an_address_has_so_many_connections_and_one_that_goes_makes_room() {
+fn an_address_has_so_many_connections_and_one_that_goes_makes_way() {
     let mut gate = bounded(2, |_| {});
     let enter = |gate: &mut Gate, slot, n| gate.enter(Slot(slot), peer(n), NOW);
     assert_eq!(enter(&mut gate, 0, 1), Ok(()));
@@ -49,7 +49,7 @@ fn an_address_has_so_many_connections_and_one_that_goes_makes_room() {
 }
 
 #[test]
-fn new_ones_of_an_address_have_a_rate_besides() {
+fn new_connections_of_an_address_have_a_rate_of_their_own() {
     let mut gate = bounded(100, |admission| {
         admission.address_connections_per_second_max = Some(1);
     });

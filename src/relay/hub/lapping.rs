@@ -293,5 +293,5 @@ fn lap_place(logs: &mut Logs, seats: &impl Seats, slot: Slot, counters: &mut Cou
     true
 }
 
-/// What takes as long as to lap a reader otherwise: to look at so many runs of frames for its own.
+/// What takes as long as to lap a reader otherwise: to look at this many runs of frames for its own.
 const RUNS_PER_LAP: usize = 1024;

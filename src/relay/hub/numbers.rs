@@ -1,8 +1,8 @@
 //! Which message of its topic comes next.
 //!
-//! A topic counts what it takes in anyway, and its numbers are that count and a constant. Where this relay orders,
-//! the constant is 0. Where an engine does, it follows from what was committed first, and changes with a
-//! discontinuity only: in between, numbers can't but be dense.
+//! A topic counts what it takes in anyway, and a message's number is that count plus a constant. Where this relay
+//! orders, the constant is 0. Where an engine does, it follows from the first commit, and changes only with a
+//! discontinuity: in between, numbers have no holes by construction.
 
 use super::super::ids::{Epoch, MessageId};
 
@@ -16,12 +16,12 @@ pub(super) struct Numbers {
     is_known: bool,
 }
 
-/// Where a message stands that comes from elsewhere.
+/// Where a message that comes from elsewhere stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::relay) enum Place {
     /// It is the next.
     Next,
-    /// It, or that it is missing, was told before.
+    /// It was committed, or declared missing, before.
     Past,
     /// Messages are missing before it.
     Beyond,
@@ -96,8 +96,8 @@ impl Numbers {
         };
     }
 
-    /// The next message is the one after that, and after `count` that were taken in. `None` if it is so without any
-    /// missing; which those are that nobody knew of, nobody misses.
+    /// After `count` that were taken in, the next message is the one after `id`. `None` if none are missing: of a
+    /// topic whose last message was not known, readers miss nothing.
     pub(super) fn go_on_after(&mut self, count: u64, id: MessageId) -> Option<Missing> {
         let last = self.last(count);
         let was_known = self.is_known;

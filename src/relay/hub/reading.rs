@@ -49,7 +49,7 @@ impl Logs {
         cursor
     }
 
-    /// The socket took so many bytes of what a member was offered of its log up to `to`.
+    /// The socket took this many bytes of what a member was offered of its log up to `to`.
     pub(super) fn advance(
         &mut self,
         seats: &mut impl Seats,

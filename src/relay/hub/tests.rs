@@ -145,8 +145,8 @@ impl World {
         }
     }
 
-    /// Laps, lagging members whose sockets are not full, the walk, and the end of the turn. Writes take so many
-    /// bytes, one after the other; one that takes less than it was offered leaves the socket full.
+    /// Laps, lagging members whose sockets are not full, the walk, and the end of the turn. Writes take this
+    /// many bytes, one after the other; one that takes less than it was offered leaves the socket full.
     fn turn(&mut self, writes: &mut impl FnMut() -> usize) {
         self.lap();
         let lagging: Vec<Slot> = self.readers.keys().copied().collect();
