@@ -6,8 +6,11 @@ use super::error::ConfigError;
 use super::settings::Config;
 use super::value::{Count, Switch};
 use crate::proxy::{ClientAddress, Network};
-use crate::relay::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
+use crate::relay::{
+    ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Policies, Policy, Rates,
+};
 use crate::sys::clock::ticks;
+use std::sync::Arc;
 
 /// Descriptors that are not sockets of clients: standard streams, poller, signals, listeners, and
 /// some to spare for files.
@@ -83,6 +86,10 @@ impl Config {
             )
             .into());
         }
+        let everywhere = Policy {
+            slow_policy: self.slow_policy,
+            ..Policy::default()
+        };
         Ok(Limits {
             connections_max: self.connections_max.map_or(usize::MAX, |count| count.0),
             head_bytes_max: self.head_bytes_max.as_usize(),
@@ -92,7 +99,7 @@ impl Config {
             outbox_bytes_max: self.outbox_bytes_max.as_usize(),
             rescue_bytes_max: self.rescue_bytes_max.as_usize(),
             private_bytes_max: self.private_bytes_max.as_usize(),
-            slow_policy: self.slow_policy,
+            policies: Arc::new(Policies::new(everywhere, [])),
             topics_max: self.topics_max.map_or(usize::MAX, |count| count.0),
             subprotocols: self.subprotocol.iter().map(ToString::to_string).collect(),
             admission,

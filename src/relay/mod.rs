@@ -57,6 +57,7 @@ mod noting;
 mod output;
 mod peer;
 mod piece;
+mod policy;
 mod reading;
 mod requests;
 mod seat;
@@ -70,9 +71,10 @@ pub use action::{Action, Scrape};
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
 pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
-pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
 pub use notice::Notice;
 pub use piece::{Output, Piece, PieceSource};
+pub use policy::{Pattern, Policies, Policy, Publish, Retention, SlowPolicy};
 pub use reading::Reading;
 pub use side::Side;
 pub use wall_clock::WallClock;
@@ -114,7 +116,7 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         let mut relay = Relay {
-            hub: Hub::new(&limits),
+            hub: Hub::new(&limits, now),
             limits,
             site,
             now,
@@ -164,6 +166,7 @@ impl Relay {
         self.inflation.begin_turn();
         self.notices.clear();
         self.peers.begin_turn(&self.limits);
+        self.hub.begin_turn(self.now);
         self.step_shutdown();
     }
 
@@ -198,8 +201,9 @@ impl Relay {
             self.gate.shrink();
         }
         let feed = &mut self.feed;
-        self.hub
-            .end_turn(&self.peers, |key, topic| feed.on_topic_end(key, topic));
+        self.hub.end_turn(&self.peers, self.now, |key, topic| {
+            feed.on_topic_end(key, topic);
+        });
         self.feed.end_turn();
         self.inflation.end_turn();
     }
@@ -213,7 +217,11 @@ impl Relay {
     /// When the next turn is due, though nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let due = [self.peers.next_due(), self.shutdown_due()];
+        let due = [
+            self.peers.next_due(),
+            self.hub.next_due(),
+            self.shutdown_due(),
+        ];
         due.into_iter().flatten().min()
     }
 

@@ -7,6 +7,7 @@ use crate::random::Random;
 use fanfare::proxy::ClientAddress;
 use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
 use fanfare::turn::Shares;
+use std::sync::Arc;
 
 /// The character of a world.
 #[derive(Debug)]
@@ -161,7 +162,8 @@ impl Character {
         if has_bounds_by_address {
             limits.admission = Character::draw_admission(random);
         }
-        let may_skip = limits.slow_policy == SlowPolicy::Skip || often.reload > 0;
+        let may_skip =
+            limits.policies.everywhere().slow_policy == SlowPolicy::Skip || often.reload > 0;
         Character {
             limits,
             has_hooks: random.once_in(3),
@@ -220,7 +222,7 @@ impl Character {
             rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
             unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
-            slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+            policies: Arc::new(random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]).into()),
             admission: Admission::default(),
             rates: Rates::default(),
             compression: (!random.once_in(4)).then(|| Compression {
@@ -250,6 +252,7 @@ impl Character {
                 inflated_bytes_per_step_min: 1,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
+                ..Pace::default()
             },
         }
     }

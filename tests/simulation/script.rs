@@ -6,13 +6,12 @@ use fanfare::http::Site;
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{OpCode, Role};
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::{
-    Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side, SlowPolicy,
-};
+use fanfare::relay::{Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Shares, Turn};
 use fanfare::wheel::Tick;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub(crate) struct Script {
     pub(crate) relay: Relay,
@@ -46,7 +45,7 @@ pub(crate) fn limits() -> Limits {
         rescue_bytes_max: 64 << 10,
         unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: 1 << 20,
-        slow_policy: SlowPolicy::Close,
+        policies: Arc::default(),
         admission: Admission::default(),
         rates: Rates::default(),
         compression: None,

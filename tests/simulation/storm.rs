@@ -9,6 +9,7 @@ use fanfare::proto::deflate::{Deflater, Window};
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{MessageKind, OpCode, Role};
 use fanfare::relay::{Compression, ConnId, Limits, Rates, Reading, SlowPolicy};
+use std::sync::Arc;
 
 const SEEDS: u64 = 500;
 const STEPS: usize = 200;
@@ -33,7 +34,7 @@ fn tight(random: &mut Random) -> Limits {
         rescue_bytes_max: random.pick(&[0, 1000, 64 << 10]),
         unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: random.pick(&[0, 20_000, 1 << 20]),
-        slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+        policies: Arc::new(random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]).into()),
         rates: Rates {
             messages_per_second_max: random.pick(&[None, Some(1), Some(10)]),
             bytes_per_second_max: random.pick(&[None, Some(1), Some(20_000)]),

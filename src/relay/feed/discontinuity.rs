@@ -8,7 +8,7 @@
 use super::super::Relay;
 use super::super::hub::Missing;
 use super::super::ids::{MessageId, Slot};
-use super::super::limits::SlowPolicy;
+use super::super::policy::SlowPolicy;
 use super::gap::Gap;
 use crate::metrics::Cause;
 
@@ -29,7 +29,7 @@ impl Relay {
             return;
         };
         let messages = messages.unwrap_or(0);
-        if self.limits.slow_policy == SlowPolicy::Skip {
+        if self.hub.policy(topic).slow_policy == SlowPolicy::Skip {
             let members = self.hub.open_members(&self.peers, topic) as u64;
             self.counters.skips += members;
             self.counters.messages_skipped += messages * members;

@@ -61,7 +61,9 @@ impl Relay {
         let key = self.hub.topic_of(&sender.seat);
         let generation = sender.generation;
         let id = ConnId { slot, generation };
-        let own = sender.excluded().map(|own| (sender.seat.variant, own));
+        let own = sender
+            .excluded()
+            .map(|own| (self.hub.reads(&sender.seat), own));
         if self.feed.elsewhere.is_some() {
             let topic = self.hub.name(key);
             self.feed.send(topic, kind, payload, Some(id));

@@ -298,7 +298,7 @@ fn members_are_closed_at_a_gap() {
 
 #[test]
 fn members_that_may_skip_go_on_behind_a_gap() {
-    let mut node = Node::new(|limits| limits.slow_policy = SlowPolicy::Skip);
+    let mut node = Node::new(|limits| limits.policies = Arc::new(SlowPolicy::Skip.into()));
     let a = node.join("/ws/t");
     for (gap, next) in [
         (id(4), id(5)),

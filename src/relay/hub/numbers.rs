@@ -52,6 +52,27 @@ impl Numbers {
         }
     }
 
+    /// Where a reader goes on that has had everything up to a message, where `count` messages were taken in, and
+    /// the first `oldest` of them are not there any more: after how many, and what it misses.
+    pub(super) fn first_after(
+        &self,
+        count: u64,
+        id: MessageId,
+        oldest: u64,
+    ) -> (u64, Option<Missing>) {
+        let (last, before) = (self.last(count), self.last(oldest));
+        if id.epoch != last.epoch || id.number > last.number {
+            return (oldest, Some(Missing { messages: None }));
+        }
+        match id.number.checked_sub(before.number) {
+            Some(had) => (oldest + had, None),
+            None => {
+                let messages = Some(before.number - id.number);
+                (oldest, Some(Missing { messages }))
+            }
+        }
+    }
+
     /// Where a message stands, after `count` that were taken in.
     pub(super) fn place(&self, count: u64, id: MessageId) -> Place {
         let last = self.last(count);
@@ -121,6 +142,36 @@ mod tests {
             assert_eq!(numbers.place(7, id(2, number + 7)), place, "{number}");
         }
         assert_eq!(numbers.place(0, id(1, 40)), Place::Beyond);
+    }
+
+    #[test]
+    fn a_reader_goes_on_where_it_was_or_is_told_what_it_misses() {
+        let mut numbers = Numbers::begin(id(1, 0).epoch);
+        let missing = |messages| Some(Missing { messages });
+        for (number, expected) in [
+            (0, (4, missing(Some(4)))),
+            (3, (4, missing(Some(1)))),
+            (4, (4, None)),
+            (9, (9, None)),
+            (10, (10, None)),
+            (11, (4, missing(None))),
+            (u64::MAX, (4, missing(None))),
+        ] {
+            assert_eq!(
+                numbers.first_after(10, id(1, number), 4),
+                expected,
+                "{number}"
+            );
+        }
+        assert_eq!(numbers.first_after(10, id(2, 7), 4), (4, missing(None)));
+        // The engine was there before: what it counted is known, and not here.
+        numbers.go_on_after(0, id(2, 100));
+        assert_eq!(
+            numbers.first_after(10, id(2, 90), 4),
+            (4, missing(Some(14)))
+        );
+        assert_eq!(numbers.first_after(10, id(2, 105), 4), (5, None));
+        assert_eq!(numbers.first_after(10, id(2, 111), 4), (4, missing(None)));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use fanfare::wheel::Tick;
 use link::Link;
 use node::Node;
 use sequencer::Sequencer;
+use std::sync::Arc;
 
 /// The largest message, far less than a topic's quarter: so no reader is lapped but by a gap.
 const MESSAGE_BYTES_MAX: usize = 400;
@@ -90,7 +91,7 @@ impl World {
             message_bytes_max: MESSAGE_BYTES_MAX,
             topic_log_bytes_max: random.pick(&[16 << 10, 64 << 10]),
             log_bytes_max: 1 << 20,
-            slow_policy: policy,
+            policies: Arc::new(policy.into()),
             compression: Some(Compression {
                 level: 1,
                 bytes_min: random.pick(&[0, 100]),

@@ -272,7 +272,7 @@ impl Node {
                 self.relay.is_open(member.id),
                 "{publisher} is closed for no reason"
             );
-            let owed = member.owed(entries, self.limits.slow_policy);
+            let owed = member.owed(entries, self.limits.policies.everywhere().slow_policy);
             assert!(owed.is_none(), "{publisher} has not received everything");
             let is_read = !takes_offers || member.socket.backlog() == 0;
             assert!(is_read, "{publisher} is not read, and there is space");
@@ -355,7 +355,11 @@ impl Driver for Node {
         for piece in output.pieces() {
             let bytes = &piece.bytes[..left.min(piece.bytes.len())];
             left -= bytes.len();
-            if let Err(fault) = member.receive(bytes, entries, self.limits.slow_policy) {
+            if let Err(fault) = member.receive(
+                bytes,
+                entries,
+                self.limits.policies.everywhere().slow_policy,
+            ) {
                 panic!("publisher {} {fault}", member.publisher);
             }
         }

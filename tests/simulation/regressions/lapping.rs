@@ -4,6 +4,7 @@ use crate::script::{Script, frame, limits, message, sent};
 use fanfare::metrics::{Cause, close_code_index};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, Pace, Reading, SlowPolicy};
+use std::sync::Arc;
 
 /// A reader that left in the middle of a turn was lapped by what others published later in that turn, though
 /// its socket had space.
@@ -215,9 +216,9 @@ fn a_reader_lapped_while_it_closes_is_told_that_it_missed_something() {
         &b"\x03\xF5"[..],
         b"too slow: more was missed than the topic retains",
     ];
-    let reason = |slow_policy, bytes: &[u8]| {
+    let reason = |slow_policy: SlowPolicy, bytes: &[u8]| {
         let mut limits = limits();
-        limits.slow_policy = slow_policy;
+        limits.policies = Arc::new(slow_policy.into());
         limits.rates.messages_per_second_max = Some(1);
         let mut script = Script::new(limits);
         let reader = script.join("/ws");
@@ -260,7 +261,7 @@ fn a_reader_lapped_while_it_closes_is_told_that_it_missed_something() {
 #[test]
 fn a_readers_own_messages_are_not_missed() {
     let mut script = Script::new(Limits {
-        slow_policy: SlowPolicy::Skip,
+        policies: Arc::new(SlowPolicy::Skip.into()),
         ..limits()
     });
     let reader = script.join("/ws?echo=0");

@@ -3,6 +3,7 @@
 use crate::script::{Script, frame, limits, message, sent};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, SlowPolicy};
+use std::sync::Arc;
 
 /// The ping waited behind a full socket, and the time for its answer was counted all the same, if
 /// the socket was writable again in the very turn in which a timer was due.
@@ -58,7 +59,7 @@ fn the_time_for_a_close_is_counted_once() {
 #[test]
 fn a_reader_with_nothing_pending_is_not_stalled() {
     let mut script = Script::new(Limits {
-        slow_policy: SlowPolicy::Skip,
+        policies: Arc::new(SlowPolicy::Skip.into()),
         stalled_write_timeout: 50,
         ..limits()
     });
