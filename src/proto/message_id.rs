@@ -6,6 +6,7 @@
 //! has no colon, for a browser that sends one back in `Last-Event-ID` would have to ask for permission first
 //! (CORS).
 
+use serde::{Serialize, Serializer};
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
@@ -83,6 +84,12 @@ impl FromStr for MessageId {
             epoch: epoch.parse()?,
             number: digits.parse().map_err(|_| InvalidId)?,
         })
+    }
+}
+
+impl Serialize for MessageId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
