@@ -1,10 +1,10 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::hub::Encoding;
+use super::hub::{self, Encoding};
 use super::ids::Slot;
 use super::peer::{Flag, Phase};
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, check_topic};
+use crate::http::{Join, Reason, Response, Since, check_topic};
 use crate::proto::Head;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
@@ -74,7 +74,7 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let since = None;
+        let since = join.since.and_then(since);
         let joined = self.hub.join(
             &mut self.peers,
             slot,
@@ -111,3 +111,19 @@ impl Relay {
         }
     }
 }
+
+/// Where a reader begins that asks so; `None` if with what comes.
+fn since(asked: Since) -> Option<hub::Since> {
+    Some(match asked {
+        Since::None => return None,
+        Since::All => hub::Since::All,
+        Since::Age(age) => {
+            let ticks = age.as_millis().div_ceil(TICK_MILLISECONDS);
+            hub::Since::Age(u32::try_from(ticks).unwrap_or(u32::MAX))
+        }
+        Since::Last(count) => hub::Since::Last(count),
+        Since::After(id) => hub::Since::After(id),
+    })
+}
+
+const TICK_MILLISECONDS: u128 = 100;

@@ -138,7 +138,7 @@ impl Relay {
     /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
     /// is cut by the next message that meets it.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.hub.set_limits(&limits);
+        self.hub.set_limits(&limits, self.now);
         self.limits = limits;
         self.set_gate();
     }

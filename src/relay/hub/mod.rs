@@ -83,8 +83,9 @@ impl Hub {
     }
 
     /// Other bounds are in force.
-    pub(super) fn set_limits(&mut self, limits: &Limits) {
+    pub(super) fn set_limits(&mut self, limits: &Limits, now: Tick) {
         self.logs.set_limits(limits);
+        self.logs.follow_rules(now);
         self.compressors.forget_level();
     }
 

@@ -264,6 +264,14 @@ impl Logs {
         }
     }
 
+    /// Messages that a reader is owed from its place in another log on, but for those that it passes over as its own.
+    pub(super) fn owed_at_place(&self, next: Next, own: Option<u64>) -> u64 {
+        let variant = &self.topics[next.key];
+        let end = next.end.unwrap_or(variant.log.tail());
+        let own = own.map_or(0, |own| variant.log.own_messages(next.from, end, own));
+        variant.boundary(end).message - variant.boundary(next.from).message - own
+    }
+
     /// A place is not needed any more.
     pub(super) fn give_back(&mut self, next: Next) {
         self.topics[next.key].places.give_back(next.from);
