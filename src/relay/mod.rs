@@ -64,6 +64,7 @@ mod seat;
 mod shutdown;
 mod side;
 mod timers;
+mod v1;
 mod wall_clock;
 
 pub use crate::metrics::{Counters, Stopwatch};
@@ -80,6 +81,7 @@ pub use side::Side;
 pub use wall_clock::WallClock;
 
 use crate::http::Site;
+use crate::proto::fanfare_v1::Secret;
 use crate::proxy::PeerAddress;
 use crate::wheel::Tick;
 use drain::Drain;
@@ -109,6 +111,8 @@ pub struct Relay {
     serves_queues: bool,
     shutdown: Option<Drain>,
     hooks: Hooked,
+    /// What connections are told apart by that speak `fanfare.v1`.
+    secret: Secret,
 }
 
 impl Relay {
@@ -130,6 +134,7 @@ impl Relay {
             serves_queues: false,
             shutdown: None,
             hooks: Hooked::default(),
+            secret: Secret::draw(),
         };
         relay.set_gate();
         relay

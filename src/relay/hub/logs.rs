@@ -91,7 +91,7 @@ impl Logs {
 
     /// What holds for a topic.
     #[inline]
-    pub(super) fn policy(&self, topic: TopicKey) -> Policy {
+    pub(super) fn policy(&self, topic: TopicKey) -> &Policy {
         self.rules.get(self.topics[topic].policy)
     }
 

@@ -183,7 +183,7 @@ impl Hub {
 
     /// What holds for a topic.
     #[inline]
-    pub(super) fn policy(&self, topic: TopicKey) -> Policy {
+    pub(super) fn policy(&self, topic: TopicKey) -> &Policy {
         self.logs.policy(topic)
     }
 
