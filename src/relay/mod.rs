@@ -66,6 +66,7 @@ mod side;
 mod timers;
 mod wall_clock;
 
+pub use crate::http::check_topic;
 pub use crate::metrics::{Counters, Stopwatch};
 pub use action::{Action, Scrape};
 pub use feed::{Committed, Interest, Offer, Offered, Settled};
