@@ -5,6 +5,7 @@
 
 mod deflate;
 mod extension;
+mod fanfare_v1;
 mod head;
 mod log;
 mod path;
@@ -15,6 +16,7 @@ mod wire;
 
 pub use deflate::inflate;
 pub use extension::extension;
+pub use fanfare_v1::fanfare_v1;
 pub use head::head;
 pub use log::log_ops;
 pub use path::path;
@@ -62,6 +64,7 @@ mod tests {
     #[test]
     fn seeds_hold() {
         replay("extension", super::extension);
+        replay("fanfare_v1", super::fanfare_v1);
         replay("frame", super::frame);
         replay("head", super::head);
         replay("inflate", super::inflate);

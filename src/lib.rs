@@ -4,18 +4,18 @@
 //! The modules, and which of them names which:
 //!
 //! ```text
-//!   main ─► cli ─► server ─► turn ─► transport ─► relay ─► metrics ─► http ─► proto
+//!   main ─► cli ─► server ─► turn ─► transport ─► relay ─► metrics ─► http ─► proto, period
 //!            │                           │          ├────► proxy ────────────► proto
 //!            │                           │          ├────► log
 //!            │                           └─► sys ───┴────► wheel
-//!            ├► config ─► relay, journal, proxy, sys
+//!            ├► config ─► relay, journal, proxy, sys, period
 //!            ├► journal ─► sys
 //!            └► bench ─► config, proto, sys
 //! ```
 //!
 //! - [`proto`] is RFC 6455, RFC 7692 and the heads of RFC 9112 as a library, for both roles; [`log`] is what
-//!   makes a broadcast cost nothing per reader; [`wheel`] counts time. None of them does I/O or knows a
-//!   clock.
+//!   makes a broadcast cost nothing per reader; [`wheel`] counts time; [`period`] is a span of it as people
+//!   write it. None of them does I/O or knows a clock.
 //! - [`http`] says what a request is for; [`metrics`] counts; [`proxy`] reads the client's address from what
 //!   proxies state; [`relay`] decides what is sent to which connection, and which one is closed. They do no
 //!   I/O either.
@@ -46,6 +46,7 @@ pub mod http;
 pub mod journal;
 pub mod log;
 pub mod metrics;
+pub mod period;
 pub mod proto;
 pub mod proxy;
 pub mod relay;

@@ -124,8 +124,8 @@ fn messages_of_the_wrong_kind() {
 }
 
 #[test]
-fn messages_of_somebody_else() {
-    assert_named(Fault::Invents, "messages that nobody here has sent");
+fn messages_that_were_never_sent() {
+    assert_named(Fault::Invents, "messages that were never sent");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_server_that_hangs_up() {
 }
 
 #[test]
-fn nobody_listens() {
+fn a_port_without_a_listener() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     drop(listener);
@@ -355,7 +355,7 @@ fn compressed_messages_in_several_processes() {
 }
 
 #[test]
-fn compressed_messages_of_those_who_come_and_go() {
+fn compressed_messages_of_connections_that_come_and_go() {
     let options = ["--deflate", "--content=json", "--size=2000", "--cycles=50"];
     let report = assert_relay_is_correct("churn", "/ws/{i}", &options);
     report.assert_says("cycles                   50 ");
@@ -382,7 +382,7 @@ fn rooms_that_are_one_are_told() {
 }
 
 #[test]
-fn publishers_that_do_not_hear_themselves() {
+fn publishers_without_their_own_messages() {
     let options = ["--readers=3", "--publishers=2", "--no-self-echo"];
     let report = assert_relay_is_correct("fanout", "/ws?echo=0", &[&options, SHORT].concat());
     report.assert_correct();
@@ -435,7 +435,7 @@ fn connections_are_held() {
 }
 
 #[test]
-fn several_processes_hear_as_one() {
+fn several_processes_receive_as_one() {
     let options = [
         "--readers=20",
         "--publishers=2",

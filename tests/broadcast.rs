@@ -390,9 +390,9 @@ fn frames_may_be_cut_at_any_byte() {
         // Pongs come on their own way, messages in order.
         let mut frames: Vec<_> = (0..6).map(|_| client.frame()).collect();
         frames.sort_by_key(|frame| frame.first == FIN | PONG);
-        let heard: Vec<&[u8]> = frames.iter().map(|frame| &*frame.payload).collect();
+        let received: Vec<&[u8]> = frames.iter().map(|frame| &*frame.payload).collect();
         assert_eq!(
-            heard,
+            received,
             [
                 "ünï".as_bytes(),
                 "🎺".as_bytes(),
@@ -510,35 +510,35 @@ fn all_readers_get_the_same_order() {
     const EACH: usize = 500;
     let relay = Relay::start(&[]);
     let mut clients: Vec<Client> = (0..6).map(|_| Client::join(&relay, "/ws/order")).collect();
-    let heard: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
+    let received: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
         let threads: Vec<_> = clients
             .iter_mut()
             .enumerate()
             .map(|(number, client)| {
                 scope.spawn(move || {
-                    let mut heard = Vec::new();
+                    let mut received = Vec::new();
                     for n in 0..EACH {
                         client.send(&text(&format!("{number} {n}")));
-                        heard.push(client.frame().payload);
+                        received.push(client.frame().payload);
                     }
-                    while heard.len() < 6 * EACH {
-                        heard.push(client.frame().payload);
+                    while received.len() < 6 * EACH {
+                        received.push(client.frame().payload);
                     }
-                    heard
+                    received
                 })
             })
             .collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().expect("it heard everything"))
+            .map(|thread| thread.join().expect("it received everything"))
             .collect()
     });
     assert!(
-        heard.iter().all(|other| *other == heard[0]),
+        received.iter().all(|other| *other == received[0]),
         "the orders differ"
     );
     for number in 0..6 {
-        let from: Vec<&Vec<u8>> = heard[0]
+        let from: Vec<&Vec<u8>> = received[0]
             .iter()
             .filter(|said| said[0] == b'0' + number)
             .collect();
@@ -553,7 +553,7 @@ fn all_readers_get_the_same_order() {
 }
 
 #[test]
-fn without_echo_one_hears_all_but_oneself() {
+fn without_echo_a_member_gets_all_but_its_own_messages() {
     let relay = Relay::start(&[]);
     let mut quiet: Vec<Client> = (0..2).map(|_| Client::join(&relay, "/ws?echo=0")).collect();
     let mut other = Client::join(&relay, "/ws");
@@ -570,8 +570,8 @@ fn without_echo_one_hears_all_but_oneself() {
         other.expect_text(&said[4]);
         quiet[0].expect_text(&said[2]);
         quiet[0].expect_text(&said[4]);
-        for heard in [0, 1, 3, 4] {
-            quiet[1].expect_text(&said[heard]);
+        for received in [0, 1, 3, 4] {
+            quiet[1].expect_text(&said[received]);
         }
     }
 }
@@ -603,7 +603,7 @@ fn topics_are_apart_and_names_are_decoded() {
 }
 
 #[test]
-fn a_newcomer_hears_what_is_said_from_then_on() {
+fn a_newcomer_gets_what_is_sent_from_then_on() {
     let relay = Relay::start(&[]);
     let mut first = Client::join(&relay, "/ws");
     for n in 0..20 {

@@ -347,7 +347,7 @@ fn the_log_level_is_heeded() {
 
 /// Standard error may be a pipe whose reader is gone.
 #[test]
-fn a_log_that_nobody_reads_any_more_does_no_harm() {
+fn a_log_without_a_reader_does_no_harm() {
     let mut relay = Relay::start_after("exec 2> >(exec true)", &["--log-level", "debug"]);
     for _ in 0..20 {
         let mut client = Client::connect(&relay);

@@ -48,7 +48,7 @@ fn deflate(payload: &[u8]) -> Vec<u8> {
     out.strip_suffix(&TAIL).expect("it was flushed").to_vec()
 }
 
-/// What a window of so many bits inflates.
+/// What a window of this many bits inflates.
 fn inflate(compressed: &[u8], window_bits: u8, bytes: usize) -> Vec<u8> {
     let mut inflater = Decompress::new_with_window_bits(false, window_bits);
     let mut out = Vec::with_capacity(bytes + 1);
@@ -305,7 +305,7 @@ fn a_final_block_ends_a_message_and_nothing_else() {
     }
 }
 
-/// So many MiB of zeros, compressed as far as it goes.
+/// This many MiB of zeros, compressed as far as it goes.
 fn bomb(mebibytes: usize) -> Vec<u8> {
     let mut mebibyte = Vec::with_capacity(1 << 20);
     Compress::new(Compression::best(), false)
@@ -359,8 +359,8 @@ fn a_flood_of_compressed_messages_leaves_others_their_turn() {
 
 #[test]
 fn messages_that_swell_lap_no_reader_whose_socket_has_space() {
-    // 48 messages of 1 MiB in a few KiB: more than a topic retains, in one read. To whoever reads
-    // them compressed they are no more than that.
+    // 48 messages of 1 MiB in a few KiB: more than a topic retains, in one read. To a reader of them
+    // compressed they are no more than that.
     let relay = Relay::start(&["--topic-log-bytes-max", "4MiB"]);
     let mut hearer = reader(&relay, "/ws");
     let mut sender = reader(&relay, "/ws?echo=0");

@@ -376,7 +376,7 @@ fn bad_flags() {
 #[test]
 fn settings_without_effect() {
     for (flags, expected) in [
-        (&["--head-bytes-max", "128"][..], "lets nobody in"),
+        (&["--head-bytes-max", "128"][..], "lets no client in"),
         (&["--send-buffer-bytes", "4GiB"], "1 GiB at most"),
         (&["--private-bytes-max", "64KiB"], "--message-bytes-max"),
         (
@@ -397,7 +397,7 @@ fn settings_without_effect() {
         ),
         (
             &["--client-address=forwarded-for", "--trusted-proxy=unix"],
-            "nobody connects by a Unix domain socket",
+            "no listener is a Unix domain socket",
         ),
     ] {
         let said = refused(fanfare(flags));

@@ -264,7 +264,7 @@ fn parts_of_a_file() {
 }
 
 #[test]
-fn who_goes_on_with_a_download_gets_the_rest_of_the_same_file_or_all_of_another() {
+fn a_resumed_download_gets_the_rest_of_the_same_file_or_all_of_another() {
     let folder = Folder::new("resumed");
     let (old, new) = (noise(13, 100_000), noise(14, 100_000));
     folder.write("file", &old);
@@ -584,7 +584,7 @@ fn links_inside_are_followed() {
 }
 
 #[test]
-fn who_is_slow_to_download_costs_a_position() {
+fn a_slow_download_costs_a_position() {
     const BYTES: usize = 20 << 20;
     const DOWNLOADERS: usize = 50;
     let folder = Folder::new("slow");
@@ -625,7 +625,7 @@ fn who_is_slow_to_download_costs_a_position() {
 }
 
 #[test]
-fn who_takes_nothing_is_dropped() {
+fn a_peer_that_takes_nothing_is_dropped() {
     let folder = Folder::new("stalled");
     folder.write("large", noise(6, 8 << 20));
     let mut relay = folder.serve(&["--stalled-write-timeout", "1s"]);

@@ -142,7 +142,10 @@ impl Hooks for Busybody {
     fn on_message(&mut self, _: ConnId, message: &Published<'_>) {
         let Published { topic, kind, .. } = *message;
         let payload = message.payload;
-        let handle = self.0.get().expect("it was set before anybody came");
+        let handle = self
+            .0
+            .get()
+            .expect("it was set before the first connection");
         assert!(handle.counters().expect("it runs").opened > 0);
         match payload {
             b"flood" => {
@@ -154,7 +157,7 @@ impl Hooks for Busybody {
             _ => {
                 // Into its own topic as well: no hook is told of it, or this would not end.
                 let answer = format!("{topic} had {}", payload.len());
-                let receipt = handle.publish(topic, kind, answer).expect("there is room");
+                let receipt = handle.publish(topic, kind, answer).expect("there is space");
                 assert_eq!(receipt.wait(), Err(ReceiptError::OnLoop));
             }
         }
@@ -170,10 +173,10 @@ fn a_hook_may_publish_and_count_and_never_waits() {
     client.send(&text("flood"));
     client.expect_text("flood");
     client.send(&[text("hello"), text("again")].concat());
-    let mut heard: Vec<_> = (0..4).map(|_| client.frame().payload).collect();
-    heard.sort();
+    let mut received: Vec<_> = (0..4).map(|_| client.frame().payload).collect();
+    received.sort();
     let expected: [&[u8]; 4] = [b"a had 5", b"a had 5", b"again", b"hello"];
-    assert_eq!(heard, expected);
+    assert_eq!(received, expected);
     drop(client);
     embedded.handle.stop().expect("it runs");
     embedded.ended.recv_timeout(DEADLINE).expect("it ends");
@@ -191,12 +194,12 @@ fn published(handle: &Handle, topic: &'static str) -> Result<Option<MessageId>, 
 fn a_receipt_says_which_message_it_was() {
     let embedded = run(NoHooks);
     let handle = &embedded.handle;
-    assert_eq!(published(handle, "a"), Ok(None), "nobody is there");
+    assert_eq!(published(handle, "a"), Ok(None), "no member is there");
     let mut client = join(embedded.address, "/ws/a");
     let id = |handle| {
         published(handle, "a")
             .expect("it runs")
-            .expect("somebody is there")
+            .expect("a member is there")
     };
     let first = id(handle);
     client.expect_text("x");
@@ -274,7 +277,7 @@ impl Gatekeeper {
 }
 
 /// A message as large as its topic takes in a turn.
-const WHOLE_ROOM: [u8; 4096] = [b'x'; 4096];
+const LARGEST: [u8; 4096] = [b'x'; 4096];
 
 fn small_logs(config: &mut Config) {
     config.message_bytes_max = "4KiB".parse().expect("a size");
@@ -284,7 +287,7 @@ fn small_logs(config: &mut Config) {
 }
 
 #[test]
-fn a_topic_without_room_holds_up_itself_alone() {
+fn a_full_topic_holds_up_itself_alone() {
     let (embedded, mut gate) = Gatekeeper::run(small_logs);
     let handle = &embedded.handle;
     let _silent = join(embedded.address, "/ws/full");
@@ -293,10 +296,10 @@ fn a_topic_without_room_holds_up_itself_alone() {
     gate.hold();
     let publish = |topic, payload: &[u8]| {
         let receipt = handle.publish(topic, MessageKind::Text, payload);
-        receipt.expect("the queue has room")
+        receipt.expect("the queue has space")
     };
     // Each takes a turn.
-    let mut full: Vec<Receipt> = (0..900).map(|_| publish("full", &WHOLE_ROOM)).collect();
+    let mut full: Vec<Receipt> = (0..900).map(|_| publish("full", &LARGEST)).collect();
     let free = publish("free", b"first");
     let last = full.pop().expect("it was published");
     gate.approach();
@@ -305,7 +308,7 @@ fn a_topic_without_room_holds_up_itself_alone() {
     let (free, last) = gate.release(|| (free.wait(), last.wait()));
     let free = free.expect("it waited for another topic");
     assert_eq!(free.map(|id| id.number), Some(1));
-    assert_eq!(last, Err(ReceiptError::OnLoop), "there was room after all");
+    assert_eq!(last, Err(ReceiptError::OnLoop), "there was space after all");
     reader.expect_text("first");
     let numbers = in_time(|| {
         let ids = full.into_iter().map(|receipt| receipt.wait());
@@ -352,7 +355,10 @@ struct Chatterbox(Arc<OnceLock<Handle>>);
 
 impl Hooks for Chatterbox {
     fn on_message(&mut self, _: ConnId, _: &Published<'_>) {
-        let handle = self.0.get().expect("it was set before anybody came");
+        let handle = self
+            .0
+            .get()
+            .expect("it was set before the first connection");
         while handle.try_publish("flood", MessageKind::Text, "x").is_ok() {}
     }
 }

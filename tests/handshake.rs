@@ -25,7 +25,7 @@ fn assert_refused(flags: &[&str], cases: &[Refused]) {
     let mut relay = Relay::start(flags);
     for case in cases {
         for bytewise in [false, true] {
-            // Where the fault is seen before the end, the rest may meet a closed door.
+            // Where the fault is seen before the end, the rest may come to a closed connection.
             if bytewise && case.request.len() > 1000 {
                 continue;
             }
@@ -748,12 +748,12 @@ fn first_frames_in_the_segment_of_the_upgrade() {
     // The last frame is cut.
     client.send(&first[..first.len() - 1]);
     client.expect_upgraded();
-    let mut heard = [client.frame(), client.frame(), client.frame()];
-    heard.sort_by_key(|frame| frame.first);
-    assert_eq!(heard[0].payload, b"first");
-    assert_eq!(heard[1].payload, b"in pieces");
+    let mut received = [client.frame(), client.frame(), client.frame()];
+    received.sort_by_key(|frame| frame.first);
+    assert_eq!(received[0].payload, b"first");
+    assert_eq!(received[1].payload, b"in pieces");
     assert_eq!(
-        (heard[2].first, &*heard[2].payload),
+        (received[2].first, &*received[2].payload),
         (FIN | PONG, &b"!"[..])
     );
     client.send(&first[first.len() - 1..]);

@@ -16,7 +16,7 @@ struct Witness(Sender<String>);
 
 impl Witness {
     fn note(&self, what: String) {
-        // The test may have heard enough.
+        // The test may have ended.
         let _ = self.0.send(what);
     }
 }
@@ -65,7 +65,7 @@ fn run(change: impl FnOnce(&mut Config)) -> (SocketAddr, Handle, Receiver<String
 }
 
 #[test]
-fn hooks_decide_on_upgrades_and_hear_what_happens() {
+fn hooks_decide_on_upgrades_and_are_told_what_happens() {
     let (address, handle, notes) = run(|_| {});
     let next = || notes.recv_timeout(DEADLINE).expect("a note");
     let mut client = Client::connect_to(address);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use fanfare::config::Origin;
+use fanfare::config::OriginRule;
 use fanfare::proto::http1::check_origin;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn assert_refused(mut client: Client, first_line: &str, host: &str) {
 }
 
 #[test]
-fn a_strangers_name_is_refused_on_loopback_whatever_is_asked_for() {
+fn a_foreign_name_is_refused_on_loopback_whatever_is_asked_for() {
     let mut relay = Relay::start(&[]);
     for first_line in [
         "GET / HTTP/1.1",
@@ -291,7 +291,7 @@ fn every_origin_that_loads_lets_a_page_in() {
             "ws://host:81/ws?x=1",
         ),
     ] {
-        let origin: Origin = text.parse().expect(text);
+        let origin: OriginRule = text.parse().expect(text);
         assert_eq!(origin.to_string(), written);
         assert_eq!(written.parse(), Ok(origin), "{written}");
         let checked = check_origin(Some(sent), "relay.example", [written]);

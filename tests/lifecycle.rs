@@ -92,7 +92,7 @@ mod timers {
     }
 
     #[test]
-    fn who_is_silent_is_pinged_and_who_answers_stays() {
+    fn a_silent_peer_is_pinged_and_stays_if_it_answers() {
         let relay = impatient(&["--heartbeat-interval", "200ms", "--pong-timeout", "300ms"]);
         let mut client = Client::join(&relay, "/ws");
         for _ in 0..5 {
@@ -112,7 +112,7 @@ mod timers {
     }
 
     #[test]
-    fn who_speaks_is_not_pinged() {
+    fn a_peer_that_sends_is_not_pinged() {
         let relay = impatient(&["--heartbeat-interval", "1s", "--pong-timeout", "1s"]);
         let mut client = Client::join(&relay, "/ws");
         let mut silent = Client::join(&relay, "/ws/silent");
@@ -152,7 +152,7 @@ mod timers {
     }
 
     #[test]
-    fn to_hear_and_to_speak_are_both_not_idle() {
+    fn receiving_and_sending_are_both_not_idle() {
         let relay = impatient(&["--idle-timeout", "600ms"]);
         let mut speaker = Client::join(&relay, "/ws?echo=0");
         let mut listener = Client::join(&relay, "/ws");
@@ -167,7 +167,7 @@ mod timers {
     }
 
     #[test]
-    fn who_takes_nothing_is_dropped() {
+    fn a_peer_that_takes_nothing_is_dropped() {
         let mut relay = impatient(&[
             "--stalled-write-timeout",
             "300ms",
@@ -192,7 +192,7 @@ mod timers {
     }
 
     #[test]
-    fn who_does_not_answer_a_close_is_dropped() {
+    fn a_peer_that_does_not_answer_a_close_is_dropped() {
         let mut relay = impatient(&["--close-timeout", "300ms", "--idle-timeout", "100ms"]);
         let mut client = Client::join(&relay, "/ws");
         client.expect_close(1001);
@@ -203,7 +203,7 @@ mod timers {
     }
 
     #[test]
-    fn a_page_that_nobody_takes() {
+    fn a_page_that_is_not_read() {
         let relay = impatient(&[
             "--stalled-write-timeout",
             "300ms",
@@ -286,7 +286,7 @@ mod shutting_down {
     }
 
     #[test]
-    fn who_waits_for_a_request_is_let_go_at_once() {
+    fn an_idle_http_connection_is_closed_at_once() {
         let relay = impatient(&[]);
         let mut silent = Client::connect(&relay);
         let mut served = Client::connect(&relay);
@@ -315,7 +315,7 @@ mod shutting_down {
     }
 
     #[test]
-    fn who_never_answers_holds_nothing_up() {
+    fn a_peer_that_never_answers_holds_nothing_up() {
         let relay = impatient(&["--close-timeout", "400ms"]);
         let mut deaf = Client::join(&relay, "/ws");
         let mut half = Client::connect(&relay);
@@ -494,7 +494,7 @@ mod vanishing {
         });
         relay.assert_others_exchange();
         let grown = relay.resident_kib().saturating_sub(resident);
-        assert!(grown < 1024, "{grown} KiB for those who are gone");
+        assert!(grown < 1024, "{grown} KiB for clients that are gone");
         // No connection is left for the shutdown to wait for.
         assert_eq!(relay.terminated().code, Some(0));
     }

@@ -72,7 +72,7 @@ fn topics_are_bounded() {
     // Existing topics may be joined, and one that has ended makes way for another.
     let mut another = Client::join(&relay, "/ws/one");
     drop(second);
-    eventually("there is room for another topic", || third().status == 101);
+    eventually("there is space for another topic", || third().status == 101);
     first.send(&text("hello"));
     another.expect_text("hello");
     eventually("the refusal is logged", || {
@@ -115,7 +115,7 @@ fn connections_of_an_address_are_bounded() {
     // Each one that leaves, however it does, makes way for one.
     second.reset();
     let mut fourth = None;
-    eventually("there is room for another", || {
+    eventually("there is space for another", || {
         let (client, response) = knock(&relay, "127.0.0.2");
         fourth = Some(client);
         response.status == 101
@@ -130,7 +130,7 @@ fn connections_of_an_address_are_bounded() {
 }
 
 #[test]
-fn who_sends_nothing_is_counted_from_the_accept_on() {
+fn a_client_that_sends_nothing_is_counted_from_the_accept_on() {
     let mut relay = Relay::start(&["--address-connections-max", "3"]);
     let silent: Vec<Client> = (0..3)
         .map(|_| Client::connect_from(&relay, "127.0.0.2"))
@@ -243,17 +243,17 @@ fn bounds_change_at_a_reload() {
     }
 }
 
-/// Sends this again and again until the relay has enough of it; how often it was heard, and the
+/// Sends this again and again until the relay has enough of it; how often it was taken, and the
 /// reason of the close.
 fn send_until_closed(relay: &Relay, bytes: &[u8]) -> (usize, String) {
     let mut client = Client::join(relay, "/ws/rates");
-    for heard in 0..10_000 {
+    for received in 0..10_000 {
         client.try_send(bytes);
         let frame = client.frame();
         if frame.first == FIN | CLOSE {
             assert_eq!(frame.payload[..2], 1008u16.to_be_bytes());
             let reason = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
-            return (heard, reason);
+            return (received, reason);
         }
     }
     panic!("it is never too much");
@@ -263,9 +263,9 @@ fn send_until_closed(relay: &Relay, bytes: &[u8]) -> (usize, String) {
 fn messages_and_pings_in_a_second_are_bounded() {
     let mut relay = Relay::start(&["--messages-per-second-max", "2", "--log-level", "debug"]);
     for bytes in [text("hello"), ping(b"?")] {
-        let (heard, reason) = send_until_closed(&relay, &bytes);
+        let (received, reason) = send_until_closed(&relay, &bytes);
         // A burst of ten, and what time has given back.
-        assert!(heard >= 10, "{heard}");
+        assert!(received >= 10, "{received}");
         assert!(
             reason.starts_with("over 2 messages a second: send less"),
             "{reason}"

@@ -171,7 +171,10 @@ fn what_a_killed_relay_left_is_replaced() {
     let relay = start(&path, &[]);
     relay.signal(Signal::KILL);
     relay.ended();
-    assert!(path.exists(), "nobody was there to remove it");
+    assert!(
+        path.exists(),
+        "the relay was killed before it could remove it"
+    );
     let _relay = start(&path, &[]);
     join(&path);
 }

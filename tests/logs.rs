@@ -70,7 +70,7 @@ fn many_refusals_become_one_line() {
 }
 
 #[test]
-fn what_clients_do_wrong_is_not_the_operators_affair_unless_it_is_much() {
+fn clients_mistakes_are_no_warning_unless_there_are_many() {
     let relay = Relay::start(&[]);
     let send = |bytes: &[u8]| {
         let mut client = Client::connect(&relay);
@@ -245,7 +245,7 @@ fn the_level_changes_with_a_reload() {
     line_saying(&log, "refused a request");
 }
 
-/// Has so many requests refused by a relay whose log is not read, each with a line of some 400 bytes.
+/// Has this many requests refused by a relay whose log is not read, each with a line of some 400 bytes.
 fn refuse_unread(requests: usize) -> (Relay, PipeReader) {
     let mut command = command();
     command.args(["--listen", "127.0.0.1:0", "--log-level", "debug"]);

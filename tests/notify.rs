@@ -103,7 +103,7 @@ fn it_says_when_it_reloads_and_when_it_has() {
 }
 
 #[test]
-fn the_watchdog_hears_that_the_loop_turns_though_nothing_happens() {
+fn the_watchdog_is_told_that_the_loop_turns_though_nothing_happens() {
     let manager = Manager::unnamed("watchdog");
     let mut command = manager.command();
     command.env("WATCHDOG_USEC", "400000");

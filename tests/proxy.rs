@@ -169,7 +169,7 @@ fn a_header_that_never_comes_whole_is_timed_out() {
 }
 
 #[test]
-fn who_is_not_trusted_can_not_say_who_they_are() {
+fn an_untrusted_peer_cannot_name_its_client() {
     let mut relay = Relay::start(&PROXY_PROTOCOL);
     let mut client = Client::connect_from(&relay, "127.0.0.2");
     client.send(&line("203.0.113.7"));
@@ -252,7 +252,7 @@ fn the_client_is_the_last_address_that_is_no_proxys() {
 }
 
 #[test]
-fn x_forwarded_for_of_who_is_not_trusted_is_ignored() {
+fn x_forwarded_for_of_an_untrusted_peer_is_ignored() {
     let mut relay = Relay::start(&FORWARDED);
     let stranger = "127.0.0.2";
     let (_first, status) = join_for(&relay, stranger, &["X-Forwarded-For: 203.0.113.7"]);

@@ -150,7 +150,7 @@ fn a_client_over_its_rate_with_its_request_ends_no_other() {
 /// After a pause, timers fired before what had come meanwhile was read: of very many, all those were
 /// timed out, or taken for dead, whose bytes did not fit into one turn.
 #[test]
-fn after_a_pause_what_has_come_is_heard_first() {
+fn after_a_pause_what_has_come_is_read_first() {
     // A poll brings 1,024 events.
     const CLIENTS: usize = 1500;
     let maximum = getrlimit(Resource::Nofile).maximum;

@@ -34,7 +34,7 @@ fn reload(relay: &mut Relay) {
     eventually("the settings are loaded, or not", || count(relay) > before);
 }
 
-/// Whether a message of so many bytes comes back.
+/// Whether a message of this many bytes comes back.
 fn passes(relay: &Relay, bytes: usize) -> bool {
     let mut client = Client::join(relay, "/ws/probe");
     client.send(&text(&"x".repeat(bytes)));

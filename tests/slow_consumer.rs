@@ -105,15 +105,18 @@ fn under_skip_a_lapped_reader_goes_on_at_the_live_end() {
     let mut sender = Client::join(&relay, "/ws?echo=0");
     publish(&mut sender, &mut healthy, 0..MESSAGES, 1000);
     relay.assert_others_exchange();
-    let mut heard = Vec::new();
-    while heard.last() != Some(&(MESSAGES - 1)) {
+    let mut received = Vec::new();
+    while received.last() != Some(&(MESSAGES - 1)) {
         let frame = stalled.frame();
         assert_eq!(frame.first, FIN | TEXT);
-        heard.push(number(&frame.payload, 1000));
+        received.push(number(&frame.payload, 1000));
     }
-    assert!(heard.is_sorted_by(|a, b| a < b), "out of order: {heard:?}");
-    assert_eq!(heard[0], 0);
-    let skipped = MESSAGES - heard.len();
+    assert!(
+        received.is_sorted_by(|a, b| a < b),
+        "out of order: {received:?}"
+    );
+    assert_eq!(received[0], 0);
+    let skipped = MESSAGES - received.len();
     assert!(skipped > 1000, "{skipped} messages skipped");
     // It is a reader like any other again.
     publish(&mut sender, &mut healthy, MESSAGES..MESSAGES + 50, 1000);
@@ -220,7 +223,7 @@ fn cost_of_stalled(
     after.saturating_sub(before)
 }
 
-/// So much do allocator and connections take besides.
+/// What allocator and connections take besides.
 const SLACK_KIB: u64 = 3 * 1024;
 
 #[test]
@@ -266,7 +269,7 @@ fn all_topics_together_keep_within_their_bound() {
 }
 
 #[test]
-fn pongs_that_nobody_reads_cost_nothing() {
+fn unread_pongs_cost_nothing() {
     let mut relay = Relay::start(&["--send-buffer-bytes", "16KiB"]);
     relay.assert_others_exchange();
     let before = relay.resident_kib();
@@ -284,7 +287,7 @@ fn pongs_that_nobody_reads_cost_nothing() {
 }
 
 #[test]
-fn an_echo_that_nobody_reads_costs_no_more_than_the_log() {
+fn an_unread_echo_costs_no_more_than_the_log() {
     for policy in ["close", "skip"] {
         let flags = [
             "--slow-policy",

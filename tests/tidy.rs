@@ -22,7 +22,7 @@ struct Room {
     kernel: &'static [&'static str],
 }
 
-/// The house from its door down to its foundation; an arrow upward means that something lives in
+/// The crate from its entry down to its foundation; an arrow upward means that something stands in
 /// the wrong room. `lib.rs` and `main.rs` are the house itself and may name every room.
 #[rustfmt::skip]
 const ROOMS: &[Room] = &[
@@ -38,7 +38,7 @@ const ROOMS: &[Room] = &[
     Room { name: "bench", knows: &["config", "proto", "sys"], kernel: KERNEL },
     // What settings mean is the relay's to say, and durations become ticks at once. The name that a
     // user listens on is resolved at the start, when nothing runs that could wait for it.
-    Room { name: "config", knows: &["relay", "journal", "proxy", "sys"], kernel: &["std::net::ToSocketAddrs"] },
+    Room { name: "config", knows: &["relay", "journal", "proxy", "sys", "period"], kernel: &["std::net::ToSocketAddrs"] },
     // Lines have a time, which is kept as the system says it.
     Room { name: "journal", knows: &["sys"], kernel: &["std::time::SystemTime"] },
     // The clock of `sys` yields the wheel's ticks.
@@ -48,12 +48,14 @@ const ROOMS: &[Room] = &[
     Room { name: "relay", knows: &["metrics", "http", "proto", "proxy", "log", "wheel"], kernel: &["std::time::SystemTime"] },
     // Refusals are counted by reason, and closes by code.
     Room { name: "metrics", knows: &["http", "proto"], kernel: &[] },
-    Room { name: "http", knows: &["proto"], kernel: &["std::time::SystemTime"] },
+    // A request may name a span of time.
+    Room { name: "http", knows: &["proto", "period"], kernel: &["std::time::SystemTime"] },
     // A proxy may name its client in a header.
     Room { name: "proxy", knows: &["proto"], kernel: &[] },
     Room { name: "proto", knows: &[], kernel: &[] },
     Room { name: "log", knows: &[], kernel: &[] },
     Room { name: "wheel", knows: &[], kernel: &[] },
+    Room { name: "period", knows: &[], kernel: &[] },
 ];
 
 /// The relay's own rooms. None of them knows another, nor the facade that composes them.

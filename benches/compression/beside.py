@@ -30,7 +30,7 @@ Servers that agree on permessage-deflate without context takeover on either side
 compressed on its own, as here. Each is told to compress as an experienced user of it would
 ([the servers](../../benches/peers/servers)), passes the same probe, and every message of every run is
 inflated and compared. *On the wire* is the frame of one message, counted by one more reader on a plain
-socket, who also sees that it comes compressed. 1,000 readers, one publisher, who compresses what it sends.
+socket, which also checks that it comes compressed. 1,000 readers, one publisher, which compresses what it sends.
 """
 
 UNFAIR = """\
@@ -38,7 +38,7 @@ What is unfair:
 
 - Levels differ, and with them bytes and time: each has its default, or what its documentation proposes. This
   relay's is 2; with 6, which it would pay for once a message, it sends as little as most of them.
-- Here nobody keeps a context. This relay never does, and the load generator asks for that; but for those who
+- Here no server keeps a context. This relay never does, and the load generator asks for that; but for clients that
   compress for each reader, contexts are what they may get in return: fewer bytes, for more memory. uWebSockets'
   dedicated compressors keep theirs whatever a client asks for, so that they can't be measured, and its
   shared one is.
@@ -47,7 +47,7 @@ What is unfair:
   [RESULTS.md](../../benches/peers/RESULTS.md).
 - `ws` compresses on the four threads of Node's pool, beside its own: it may use more than one core, and the
   CPU time counts them all. Everybody else compresses on the one thread that sends.
-- nchan keeps messages for a minute, for those who come later; the others keep none.
+- nchan keeps messages for a minute, for clients that come later; the others keep none.
 - The client inflates what it has not seen, and compares the rest. Where it takes about as much of a core
   as it can get, latencies are its own rather than the server's, and the fastest servers look alike.
 """
@@ -100,7 +100,7 @@ def rounds(count, servers, commands):
     samples = {(server.name, row): [] for server in servers for row in load.ROWS}
     for number in range(count):
         for row in load.ROWS:
-            # The other way round each second time: nobody always comes after the same.
+            # The other way round each second time: no server always comes after the same one.
             for server in servers[:: -1 if number % 2 else 1]:
                 one = attempt(f"round {number + 1}, {named(row)}", server, commands, load.fanout, row, True)
                 samples[server.name, row].append(one)

@@ -1,5 +1,5 @@
 """What one message is on the wire, counted from outside and alike for every server: by one more reader in
-the room, on a plain socket, who offers what `fanfare bench --deflate` offers.
+the room, on a plain socket, which offers what `fanfare bench --deflate` offers.
 """
 
 import concurrent.futures
@@ -39,7 +39,7 @@ def bytes_of_one(reader, size):
 
 
 def joined(reader):
-    """Some servers answer the handshake before the connection has joined: whoever hears itself has."""
+    """Some servers answer the handshake before the connection has joined: one that gets its own message has."""
     reader.send(frame(BINARY, b"joined"))
     check(message(reader)[2] == b"joined", "a short message comes back as another")
 

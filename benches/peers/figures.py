@@ -16,7 +16,7 @@ class Results:
         self.servers = [server for server in SERVERS if server.name in measured]
         self.has_limit = LIMIT in measured
         self.is_quick = results["quick"]
-        # Who hears a message of a small room.
+        # Connections that get a message of a small room.
         self.room = 51 if self.is_quick else 2
 
     def of(self, scenario, server, figure):

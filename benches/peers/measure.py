@@ -1,4 +1,4 @@
-"""Starts servers and measures them, each time a fresh process, everybody in turn."""
+"""Starts servers and measures them, each time a fresh process, in turn."""
 
 import contextlib
 import json

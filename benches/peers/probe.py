@@ -75,7 +75,7 @@ class Client:
             if first & 128:
                 return kind, payload
 
-    def hears(self, opcode, payload):
+    def gets(self, opcode, payload):
         kind, data = self.message()
         check(data == payload, f"{len(payload)} bytes came back as {len(data)} others: {data[:20]!r}")
         check(kind == opcode, f"opcode {opcode} came back as {kind}")
@@ -102,13 +102,13 @@ def frame(opcode, payload=b"", fin=True):
     return head + key + masked.to_bytes(size, "big")
 
 
-def everybody_hears_it(port):
+def every_member_gets_it(port):
     with Client(port, "/ws") as one, Client(port, "/ws") as two, Client(port, "/ws") as three:
         settle(one, two, three)
         for opcode, payload in [(TEXT, "grüße".encode()), (BINARY, bytes(range(256)))]:
             two.send(frame(opcode, payload))
             for client in (one, two, three):
-                client.hears(opcode, payload)
+                client.gets(opcode, payload)
 
 
 def in_order_from_one_segment(port):
@@ -118,14 +118,14 @@ def in_order_from_one_segment(port):
         one.send(*(frame(BINARY, payload) for payload in payloads))
         for client in (one, two):
             for payload in payloads:
-                client.hears(BINARY, payload)
+                client.gets(BINARY, payload)
 
 
 def fragments_come_whole(port):
     with Client(port, "/ws/fragments") as one, Client(port, "/ws/fragments") as two:
         settle(one, two)
         one.send(frame(TEXT, b"one ", fin=False), frame(PING, b"between"), frame(0, b"message"))
-        two.hears(TEXT, b"one message")
+        two.gets(TEXT, b"one message")
 
 
 def any_size(port):
@@ -134,17 +134,17 @@ def any_size(port):
         for size in (0, 1, 125, 126, 65535, 65536, 200_000):
             payload = os.urandom(size)
             one.send(frame(BINARY, payload))
-            two.hears(BINARY, payload)
+            two.gets(BINARY, payload)
 
 
-def other_topics_hear_nothing(port):
+def other_topics_get_nothing(port):
     with Client(port, "/ws/here") as here, Client(port, "/ws/there") as there:
         settle(here)
         settle(there)
         here.send(frame(BINARY, b"of here"))
-        here.hears(BINARY, b"of here")
+        here.gets(BINARY, b"of here")
         there.send(frame(BINARY, b"of there"))
-        there.hears(BINARY, b"of there")
+        there.gets(BINARY, b"of there")
 
 
 def pings_are_answered(port):
@@ -161,7 +161,7 @@ def closing_is_answered(port):
 
 
 def settle(*clients):
-    """Some servers answer the handshake before the connection has joined: whoever hears itself has."""
+    """Some servers answer the handshake before the connection has joined: one that gets its own message has."""
     for number, client in enumerate(clients):
         client.send(frame(BINARY, b"joined %d" % number))
         while client.message() != (BINARY, b"joined %d" % number):
@@ -173,11 +173,11 @@ def settle(*clients):
 
 
 CHECKS = [
-    ("messages reach everybody verbatim, with their opcode", everybody_hears_it),
+    ("messages reach every member verbatim, with their opcode", every_member_gets_it),
     ("200 in one segment arrive in order", in_order_from_one_segment),
     ("a fragmented message arrives whole", fragments_come_whole),
     ("0 to 200,000 bytes", any_size),
-    ("topics are apart", other_topics_hear_nothing),
+    ("topics are apart", other_topics_get_nothing),
     ("a ping is answered", pings_are_answered),
     ("a close is answered", closing_is_answered),
 ]

@@ -10,7 +10,7 @@ from scenarios import ECHO, FANOUT, IDLE, PACED, ROOMS, SLOW
 UNFAIR = """\
 ## What is unfair about this
 
-- **We wrote all of it:** the client, our server and everybody else's. Each peer's
+- **We wrote all of it:** the client, our server and all others. Each peer's
   [server](servers) is short and written to be fast, with the library's own broadcast where it has
   one, but its authors might know better. Corrections are welcome.
 - **fanfare does one thing.** The others are libraries, and what is measured is the smallest server
@@ -24,10 +24,10 @@ UNFAIR = """\
 - **`limit` is no server,** and not quite a bound: it sends whole rounds to sockets in a fixed order
   and reads nothing. Figures below 1.0 of it are within the noise, or come from a client that read
   in larger pieces.
-- **The closed loop suits whoever batches.** With many messages outstanding they come in one read, and
+- **The closed loop suits servers that batch.** With many messages outstanding they come in one read, and
   a server that writes once per turn sends them in one call; fanfare and uWebSockets are built for
   that. With one outstanding, all have to make one call for each delivery.
-- **Slow readers are treated alike as far as possible:** whoever is 8 MiB behind is disconnected (1,024
+- **Slow readers are treated alike as far as possible:** a reader that lags by 8 MiB is disconnected (1,024
   or 256 messages where a library counts those). The hub of gorilla's that waits does what its name says.
 - **One instance, one port, one thread each,** except where it says otherwise. uWebSockets, Bun and
   Node scale by further processes or threads that don't share topics by themselves; that is not
@@ -120,7 +120,7 @@ def fanout(found):
         [
             "## Fan-out\n",
             f"One publisher, {readers}, messages of 64 bytes (or as it says); so many are",
-            "outstanding, and one is done when everybody has it. µs of the server's CPU time per delivery:\n",
+            "outstanding, and one is done when every reader has it. µs of the server's CPU time per delivery:\n",
             table(["", *titles], limit + rows(found, present, lambda server: costs(server.name))),
             "The same as a multiple of *limit*, which sends the same bytes with no server at all:\n",
             table(["", *titles], rows(found, present, over(LIMIT))),

@@ -23,7 +23,7 @@ class Scenario:
     aim: float | None = None
     # At most so many rounds: it does not vary.
     rounds_max: int = 100
-    # Those who are not close do it once: it takes them long.
+    # Servers that are not close do it once, since they take long.
     is_long: bool = False
     # The title of a smoke run, whose load is another one.
     quick_title: str | None = None
@@ -79,8 +79,8 @@ PACED = Scenario(
 # As many sockets as in the rooms: what a system call takes depends on how many there are.
 ECHO = Scenario(
     name="echo",
-    title="2,000 connections, each hears itself alone",
-    quick_title="50 connections, each hears itself alone",
+    title="2,000 connections, each gets only its own messages",
+    quick_title="50 connections, each gets only its own messages",
     bench="echo",
     arguments=("--connections", "2000"),
     figures={**COST, "p50": ("messages.latency.p50_ns", 1e6)},
@@ -89,7 +89,7 @@ ECHO = Scenario(
 
 ROOMS = Scenario(
     name="rooms",
-    title="1,000 rooms of 2, one message outstanding in each, which both hear",
+    title="1,000 rooms of 2, one message outstanding in each, which both get",
     quick_title="20 rooms of 51, one message outstanding in each",
     bench="fanout",
     arguments=("--rooms", "1000", "--readers", "1", "--window", "1"),

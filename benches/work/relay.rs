@@ -24,7 +24,7 @@ pub(super) fn all() -> Vec<Work> {
 
 const PAYLOAD_BYTES: usize = 64;
 
-/// A turn in which one member of each room publishes, and what follows until everybody has it.
+/// A turn in which one member of each room publishes, and what follows until every member has it.
 fn turn(name: &'static str, rooms: usize, members: usize, messages: usize) -> Work {
     let deliveries = (rooms * members * messages) as u64;
     Work::new(name, "delivery", deliveries, move || {
@@ -44,7 +44,7 @@ fn turn(name: &'static str, rooms: usize, members: usize, messages: usize) -> Wo
             while world.sent < expected {
                 world.turn();
             }
-            assert_eq!(world.sent, expected, "everybody got everything, once");
+            assert_eq!(world.sent, expected, "every member got every message once");
         })
     })
 }
@@ -59,7 +59,7 @@ pub(crate) fn hold(members: usize) {
     process::exit(0);
 }
 
-/// What a client sends: so many masked messages.
+/// What a client sends: this many masked messages.
 fn frames(messages: usize) -> Vec<u8> {
     let key = [1, 2, 3, 4];
     let header = FrameHeader {
@@ -74,7 +74,7 @@ fn frames(messages: usize) -> Vec<u8> {
     [&header.encode()[..], &payload].concat().repeat(messages)
 }
 
-/// A relay whose network takes whatever it is offered, and brings the same to everybody.
+/// A relay whose network takes whatever it is offered, and brings the same to every member.
 struct World {
     relay: Relay,
     turn: Option<Turn>,
@@ -152,6 +152,6 @@ impl Driver for World {
     }
 
     fn act(&mut self, id: ConnId, action: Action) {
-        panic!("{action:?} for {id:?}, where nobody is closed");
+        panic!("{action:?} for {id:?}, where none is closed");
     }
 }

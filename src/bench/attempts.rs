@@ -1,9 +1,9 @@
-//! Which of several addresses answers, as RFC 8305 §5 finds it out: they are tried in turn, each a
-//! moment after the one before it or as soon as that has failed, and the first that takes a connection
-//! is it.
+//! Which of several addresses answers, found out as in RFC 8305 §5: they are tried in turn, each a
+//! moment after the one before it or as soon as that one has failed, and the first that takes a
+//! connection is chosen.
 //!
-//! It is done once, before a run begins, and may block. That connection is closed again: it was for
-//! finding the way, and nothing is measured by it.
+//! This is done once, before a run begins, and may block. The connection is closed again: nothing is
+//! measured with it.
 
 use super::clock;
 use super::link::{OpenError, is_connected};
@@ -17,8 +17,8 @@ use std::time::Duration;
 /// Nanoseconds that an address has for itself: the delay that RFC 8305 §8 recommends.
 const DELAY: u64 = 250_000_000;
 
-/// The first of these addresses to take a connection, in so many nanoseconds, from one of these local
-/// addresses if there are any.
+/// The first of these addresses to take a connection within this many nanoseconds, from one of these
+/// local addresses if there are any.
 pub(super) fn settle(
     addresses: &[SocketAddr],
     sources: &[IpAddr],
@@ -50,7 +50,7 @@ pub(super) fn settle(
     }
 }
 
-/// Those under way, and why the others failed.
+/// Attempts under way, and why the others failed.
 struct Attempts {
     poll: Poll,
     events: Events,
@@ -74,7 +74,7 @@ impl Attempts {
     }
 
     fn begin(&mut self, address: SocketAddr, sources: &[IpAddr]) {
-        // A local address leads to its own family only.
+        // A local address can reach its own family only.
         let is_akin = |source: &&IpAddr| source.is_ipv4() == address.is_ipv4();
         let source = sources.iter().find(is_akin).or(sources.first()).copied();
         let token = Token(self.streams.len());
@@ -87,7 +87,7 @@ impl Attempts {
         self.streams.push((address, stream.ok()));
     }
 
-    /// Waits for so many nanoseconds for one to succeed, or for one to fail.
+    /// Waits for this many nanoseconds for one to succeed, or for one to fail.
     fn wait(&mut self, nanos: u64) -> Result<Option<SocketAddr>, OpenError> {
         let timeout = Some(Duration::from_nanos(nanos));
         match self.poll.poll(&mut self.events, timeout) {
@@ -110,7 +110,7 @@ impl Attempts {
         Ok(None)
     }
 
-    /// Why none has succeeded: of all, with the first one's advice.
+    /// Why none has succeeded: the reason for each address, with the advice for the first one.
     fn failure(&self) -> OpenError {
         let words = self.failures.iter();
         let words: Vec<String> = words

@@ -33,14 +33,14 @@ const NO_PUBLISHER: u32 = u32::MAX;
 /// In place of a position: this receiver must not get this publisher's messages.
 const DEAF: u64 = u64::MAX;
 
-/// What all rooms share: what is said, and what is known of how it arrived.
+/// What all rooms share: what is published, and what is known of its arrival.
 pub(super) struct Shared {
     pub(super) script: Script,
     pub(super) tally: Tally,
     pub(super) codec: Codec,
 }
 
-/// The publishers and receivers of one room, and how far each of these is with each of those.
+/// The publishers and receivers of one room, and how far each receiver is with each publisher.
 pub(super) struct Audience {
     /// The number of the first of its publishers, of all that there are in all rooms.
     first: usize,
@@ -50,8 +50,8 @@ pub(super) struct Audience {
     receivers: Vec<Receiver>,
     /// Where each receiver is in each publisher's frames: receiver × publishers + publisher.
     positions: Vec<u64>,
-    /// Messages that did not come to a receiver so far, though later ones did. Few receivers have any;
-    /// so they stand apart from the receivers, which stay small.
+    /// Messages that a receiver has not got so far, though later ones came. Few receivers have any, so
+    /// they are kept apart, and receivers stay small.
     missing: BTreeMap<usize, VecDeque<Fields>>,
     /// The publishers are in another process: how much they have sent is not known, but what they
     /// send is.
@@ -68,13 +68,13 @@ struct Receiver {
     detour: Option<Box<Detour>>,
 }
 
-/// What reads on when the bytes are not just what was published.
+/// Reads on when the bytes are not exactly what was published.
 struct Detour {
     session: Session,
     gather: Gather,
 }
 
-/// The peer has said its last word.
+/// The peer has ended the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LastWord {
     /// A close frame, with this code if it had one.
@@ -97,12 +97,13 @@ impl Audience {
         }
     }
 
-    /// From now on takes what comes as published, if it is what must come next.
+    /// From now on what comes counts as published, if it is what must come next.
     pub(super) fn follow(&mut self) {
         self.is_remote = true;
     }
 
-    /// No more messages are to come: of so many, those that a receiver does not have are missed.
+    /// No more messages are to come: of this many, those that a receiver does not have count as
+    /// missed.
     pub(super) fn end_at(&mut self, shared: &mut Shared, published: u64) {
         for receiver in 0..self.receivers.len() {
             let done = |publisher| {
@@ -138,8 +139,8 @@ impl Audience {
         });
     }
 
-    /// A receiver has ended, and no message waits for it any more. What it does not have is missed,
-    /// unless it was excused.
+    /// A receiver has ended, and messages no longer wait for it. What it does not have counts as
+    /// missed, unless it was excused.
     pub(super) fn leave(&mut self, shared: &mut Shared, receiver: usize) {
         let missed = self.stop_waiting(&shared.script, receiver);
         self.receivers[receiver].detour = None;
@@ -177,7 +178,7 @@ impl Audience {
         missing
     }
 
-    /// Publishes so many more messages of one publisher; what it is to write is appended to `out`.
+    /// Publishes this many more messages of one publisher; what it is to write is appended to `out`.
     pub(super) fn publish(
         &mut self,
         shared: &mut Shared,
@@ -191,7 +192,7 @@ impl Audience {
         self.tracks[publisher].publish(script, codec, number, count, at, out);
     }
 
-    /// Takes so many more messages as published; returns their frames, for another process to send.
+    /// Takes this many more messages as published; returns their frames, for another process to send.
     pub(super) fn publish_elsewhere(
         &mut self,
         script: &Script,
@@ -238,8 +239,8 @@ impl Audience {
         (0..self.receivers.len()).filter(is_waiting).count()
     }
 
-    /// Whether all that is awaited are publishers' own messages; as receivers, they come last, after
-    /// so many readers.
+    /// Whether only publishers' own messages are awaited. As receivers, publishers are numbered after
+    /// this many readers.
     pub(super) fn awaits_echoes_only(&self, script: &Script, readers: usize) -> bool {
         (0..self.receivers.len()).all(|receiver| {
             (0..self.tracks.len()).all(|publisher| {
@@ -270,7 +271,7 @@ impl Audience {
         receiver * self.tracks.len() + publisher
     }
 
-    /// Moves a receiver on, and counts the messages that it got by that.
+    /// Moves a receiver on, and counts the messages that it has got.
     #[inline]
     fn advance(
         &mut self,

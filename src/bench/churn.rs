@@ -1,17 +1,17 @@
-//! Connections come and go: connect, opening handshake, a message and back, closing handshake, and
-//! again. How fast that goes, and whether the server leaks any memory or descriptors.
+//! Connections come and go: connect, opening handshake, a message and its echo, closing handshake, and
+//! again. How fast that is, and whether the server leaks memory or descriptors.
 
+use super::client_loop::{ClientLoop, Scenario};
 use super::clock::{self, REST, nanos};
 use super::codec::Codec;
-use super::driver::{Driver, Scenario};
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
 use super::options::ChurnOptions;
 use super::payload::Fields;
-use super::probe::{Moment, Probe, slope};
-use super::report::{Churn, Connections, Document, Outcome, Server, count_of};
+use super::probe::{Probe, ProbeSample, slope};
+use super::report::{Churn, ConnectionFigures, Document, Outcome, ServerFigures, count_of};
 use super::route::Route;
 use super::script::{Script, run_tag};
 use super::target::open_options;
@@ -21,11 +21,12 @@ use crate::proto::{CloseCode, CloseFrame, Event, Gather, OpCode, Role, Session};
 use std::collections::BTreeMap;
 use std::io;
 
-/// Memory is sampled so many times.
+/// Memory is sampled this often in a run.
 const STEPS: u64 = 10;
-/// A server that has accepted others may refuse so many in a row before it is given up.
+/// A server that has accepted connections before may refuse this many in a row before the run is given
+/// up.
 const REFUSALS_MIN: u64 = 100;
-/// Longer messages than this are not our own.
+/// Longer messages than this are not this run's.
 const SPARE_BYTES: usize = 1 << 20;
 
 const BROKEN: &str = "connections on which the server broke RFC 6455";
@@ -34,7 +35,7 @@ struct ChurnRun {
     script: Script,
     codec: Codec,
     routes: Vec<Route>,
-    slots: Vec<Slot>,
+    slots: Vec<CycleState>,
     timeout: u64,
     /// Whether a connection that has ended is followed by another.
     goes_on: bool,
@@ -44,23 +45,23 @@ struct ChurnRun {
     handshakes: Histogram,
     messages: Histogram,
     failed: BTreeMap<String, u64>,
-    /// So many did not open since one did.
+    /// Failed attempts since the last one that succeeded.
     failed_in_a_row: u64,
     faults: BTreeMap<String, u64>,
 }
 
-/// What one connection is at.
-struct Slot {
+/// The state of one connection.
+struct CycleState {
     session: Session,
     gather: Gather,
     message: Vec<u8>,
     since: u64,
-    is_heard: bool,
+    is_echoed: bool,
     is_closed: bool,
 }
 
 impl ChurnRun {
-    /// Has the next connection opened.
+    /// Begins the next connection.
     fn next(&mut self, links: &mut Links) {
         if !self.goes_on || self.begun == self.cycles_max {
             return;
@@ -69,14 +70,14 @@ impl ChurnRun {
         self.begun += 1;
         let route = self.routes[number % self.routes.len()].numbered(number);
         let link = links.open(route);
-        let slot = Slot::new(self.script.is_deflated);
+        let slot = CycleState::new(self.script.is_deflated);
         match self.slots.get_mut(link) {
             Some(place) => *place = slot,
             None => self.slots.push(slot),
         }
     }
 
-    /// Whether the server refuses all connections, of which so many come at a time.
+    /// Whether the server refuses all connections, of which this many are attempted at a time.
     fn are_refused(&self, connections: u64) -> bool {
         let enough = match self.handshakes.count() {
             0 => connections.min(self.cycles_max),
@@ -96,7 +97,7 @@ impl ChurnRun {
             let slot = &self.slots[link];
             let is_open = links.get(link).is_some_and(|link| link.is_open());
             if is_open && now.saturating_sub(slot.since) > self.timeout {
-                self.on_fault(match (slot.is_heard, slot.is_closed) {
+                self.on_fault(match (slot.is_echoed, slot.is_closed) {
                     (false, _) => "messages that never came back",
                     (_, false) => "close frames that were never answered",
                     _ => "connections that the server never closed",
@@ -108,14 +109,14 @@ impl ChurnRun {
     }
 }
 
-impl Slot {
+impl CycleState {
     fn new(is_deflated: bool) -> Self {
-        Slot {
+        CycleState {
             session: Session::new(Role::Client).with_compression(is_deflated),
             gather: Gather::default(),
             message: Vec::new(),
             since: 0,
-            is_heard: false,
+            is_echoed: false,
             is_closed: false,
         }
     }
@@ -164,8 +165,8 @@ impl Scenario for ChurnRun {
                         return false;
                     };
                     // Others may be in the same room.
-                    if !slot.is_heard && message.is_some_and(|it| it.payload == slot.message) {
-                        slot.is_heard = true;
+                    if !slot.is_echoed && message.is_some_and(|it| it.payload == slot.message) {
+                        slot.is_echoed = true;
                         self.messages.record(now - slot.since, 1);
                         slot.since = now;
                         let close = CloseFrame {
@@ -188,7 +189,7 @@ impl Scenario for ChurnRun {
 
     fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool) {
         let slot = &self.slots[link];
-        match (slot.is_heard, slot.is_closed, was_reset) {
+        match (slot.is_echoed, slot.is_closed, was_reset) {
             (true, true, false) => self.cycles += 1,
             (false, true, _) => self.on_fault("connections closed before their message came back"),
             (_, _, true) => self.on_fault("connections that were reset"),
@@ -203,7 +204,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     options.check()?;
     let routes = resolve(&options.target)?;
     let script = Script::of(&options.message, options.target.deflate, run_tag());
-    let mut driver = Driver::new(open_options(&options.target))?;
+    let mut client_loop = ClientLoop::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = format!(
         "{} at a time come and go, {}",
@@ -234,7 +235,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     let duration = nanos(options.duration.0);
     let mut steps = vec![(0, before.clone())];
     let mut next_look = 0;
-    (0..options.connections).for_each(|_| churn.next(&mut driver.links));
+    (0..options.connections).for_each(|_| churn.next(&mut client_loop.links));
     watch.phase("churning", duration);
     loop {
         let now = clock::now();
@@ -249,7 +250,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             document.outcome = Outcome::GivenUp("no more connections opened");
             break;
         }
-        if driver.links.open_count() + driver.links.opening_count() == 0 {
+        if client_loop.links.open_count() + client_loop.links.opening_count() == 0 {
             break;
         }
         if churn.cycles == 0 && now > began + 2 * timeout {
@@ -259,7 +260,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         }
         if now >= next_look {
             next_look = now + REST / 10;
-            churn.expire(&mut driver.links);
+            churn.expire(&mut client_loop.links);
             if now - began > duration / STEPS * steps.len() as u64 {
                 let moment = probe.look()?;
                 if probe.is_gone(&moment) {
@@ -270,7 +271,7 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
             }
             watch.tick_rate(now - began, now, churn.cycles, "cycles");
         }
-        driver.turn(&mut churn, next_look)?;
+        client_loop.turn(&mut churn, next_look)?;
     }
     let took = clock::now() - began;
     watch.end();
@@ -281,10 +282,10 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
     }
     let after = match document.outcome {
         Outcome::Complete => wait_for_descriptors(&probe, &before, &watch, timeout)?,
-        // Those still connected would be waited for in vain.
+        // Waiting for those still connected would be in vain.
         Outcome::Interrupted | Outcome::GivenUp(_) => probe.look()?,
     };
-    document.connections = Connections {
+    document.connections = ConnectionFigures {
         addresses: addresses(&churn.routes),
         opened: churn.handshakes.count(),
         failed: churn.failed,
@@ -298,8 +299,8 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
         document.faults.insert(name, *count);
     }
     let is_probed = !probe.pids.is_empty() && !probe.is_gone(&after);
-    document.server = is_probed.then(Server::default);
-    let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors) as i64;
+    document.server = is_probed.then(ServerFigures::default);
+    let descriptors = |moment: &ProbeSample| moment.sum(|sample| sample.descriptors) as i64;
     document.churn = Some(Churn {
         duration_ns: took,
         cycles: churn.cycles,
@@ -317,12 +318,12 @@ pub(super) fn run(options: &ChurnOptions) -> Result<Document, Failure> {
 /// A server may need a moment to let go of the last connections.
 fn wait_for_descriptors(
     probe: &Probe,
-    before: &Moment,
+    before: &ProbeSample,
     watch: &Watch,
     timeout: u64,
-) -> io::Result<Moment> {
+) -> io::Result<ProbeSample> {
     let deadline = clock::now() + timeout;
-    let descriptors = |moment: &Moment| moment.sum(|sample| sample.descriptors);
+    let descriptors = |moment: &ProbeSample| moment.sum(|sample| sample.descriptors);
     loop {
         let after = probe.look()?;
         let is_over = clock::now() >= deadline || watch.is_interrupted();

@@ -33,7 +33,7 @@ impl Codec {
         }
     }
 
-    /// A message as its sender meant it.
+    /// A message as its sender sees it.
     pub(super) fn open<'a>(
         &'a mut self,
         message: Message<'a>,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-/// The run did not go through, or not every message arrived as it should.
+/// The run was not completed, or not every message arrived as it should.
 pub(super) const EXIT_FAILED: u8 = 1;
 /// The command line, or what it names, is wrong.
 const EXIT_USAGE: u8 = 2;

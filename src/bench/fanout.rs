@@ -1,5 +1,6 @@
-//! The closed loop: so many messages are outstanding, and a message is done when every receiver in
-//! its room has it. In each turn in which some got done, publishers send as many more, in one write. An echo is the same with rooms of one.
+//! The closed loop: a fixed number of messages is outstanding, and a message is done when every receiver in its room
+//! has it. In each turn in which some are done, publishers send as many more, in one write. An echo is the same with
+//! rooms of one.
 
 use super::crew::share;
 use super::failure::Failure;

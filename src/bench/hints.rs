@@ -1,17 +1,17 @@
-//! What a user may have got wrong, judged by how the server behaved.
+//! What a user may have done wrong, judged by how the server behaved.
 
 use super::tally::Fault;
 use std::collections::BTreeMap;
 
 /// Publishers alone were still waiting, each for its own messages.
-pub(super) const NO_ECHO: &str = "publishers alone still waited, for what they had sent themselves: \
+pub(super) const NO_ECHO: &str = "only publishers still waited, for their own messages: \
                                   a server that does not send it back to them needs --no-self-echo";
 const SAME_ROOM: &str = "rooms got each other's messages, as their URL is the same: put {i} into it, which \
                          becomes the number of the room";
 const TOO_LARGE: &str =
     "the server takes no messages of that size: lower --size, or raise its limit";
 
-/// Hints at what faults, and the ends of connections, come from; by whether each room has a URL of
+/// Hints at the cause of faults and of the ends of connections, given whether each room has a URL of
 /// its own.
 pub(super) fn hints(
     faults: &BTreeMap<String, u64>,

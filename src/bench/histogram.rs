@@ -19,7 +19,7 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
-    /// Counts a value so many times.
+    /// Counts a value this many times.
     #[inline]
     pub(super) fn record(&mut self, value: u64, times: u64) {
         let bucket = bucket(value);

@@ -1,15 +1,15 @@
 //! Connections that are opened and held: how fast they open, and what each takes.
 
+use super::client_loop::{ClientLoop, Scenario};
 use super::clock::{self, REST, nanos};
 use super::crew::{Crew, Job, Task, WorkerResult, share};
-use super::driver::{Driver, Scenario};
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
 use super::options::IdleOptions;
 use super::probe::slope;
-use super::report::{Connections, Document, Outcome, Server, count_of};
+use super::report::{ConnectionFigures, Document, Outcome, ServerFigures, count_of};
 use super::route::Route;
 use super::tally::Tally;
 use super::target::open_options;
@@ -18,7 +18,7 @@ use super::watch::Watch;
 use crate::proto::{Event, OpCode, Role, Session};
 use std::collections::BTreeMap;
 
-/// Memory is sampled at each so many-th part of the connections.
+/// Memory is sampled this many times, after equal parts of the connections.
 const STEPS: usize = 10;
 
 /// Connections that do nothing but answer.
@@ -71,13 +71,13 @@ impl Scenario for Idle {
 }
 
 impl Idle {
-    /// Has one more connection opened.
-    pub(super) fn open(&mut self, driver: &mut Driver, route: Route) {
+    /// Begins one more connection.
+    pub(super) fn open(&mut self, client_loop: &mut ClientLoop, route: Route) {
         self.sessions.push(Session::new(Role::Client));
-        driver.links.open(route);
+        client_loop.links.open(route);
     }
 
-    /// Whether none has opened of the first so many.
+    /// Whether none has opened, though at least `first` were attempted.
     fn is_refused(&self, first: usize) -> bool {
         self.handshakes.count() == 0 && self.failed.values().sum::<u64>() >= first as u64
     }
@@ -112,7 +112,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     options.check()?;
     let routes = resolve(&options.target)?;
     let mut probe = probe_of(&options.target)?;
-    let mut driver = Driver::new(open_options(&options.target))?;
+    let mut client_loop = ClientLoop::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
     let title = count_of(options.connections, "connection");
     let mut document = Document::begin(&options.report, "idle", title, options);
@@ -123,7 +123,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
             .map(|process| share(options.connections, processes, process))
             .sum()
     };
-    let mut crew = Crew::start(processes - 1, &driver, |number| Task {
+    let mut crew = Crew::start(processes - 1, &client_loop, |number| Task {
         target: options.target.clone(),
         addresses: addresses(&routes),
         first: first(number + 1),
@@ -140,22 +140,25 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         let share_of = |number| share(goal, processes, number) - share(before, processes, number);
         crew.open(|number| share_of(number + 1))?;
         for _ in 0..share_of(0) {
-            let index = driver.links.len();
-            idle.open(&mut driver, routes[index % routes.len()].numbered(index));
+            let index = client_loop.links.len();
+            idle.open(
+                &mut client_loop,
+                routes[index % routes.len()].numbered(index),
+            );
         }
-        let is_opening = |driver: &Driver, crew: &Crew| {
-            driver.links.opening_count() > 0 || crew.opened().is_none()
+        let is_opening = |client_loop: &ClientLoop, crew: &Crew| {
+            client_loop.links.opening_count() > 0 || crew.opened().is_none()
         };
-        while is_opening(&driver, &crew)
+        while is_opening(&client_loop, &crew)
             && !watch.is_interrupted()
             && !idle.is_refused(options.target.in_flight)
         {
-            driver.turn(&mut idle, clock::now() + REST)?;
+            client_loop.turn(&mut idle, clock::now() + REST)?;
             crew.receive()?;
-            let open = driver.links.open_count();
+            let open = client_loop.links.open_count();
             watch.tick(open as u64, || count_of(open, "connection"));
         }
-        let open = (driver.links.open_count() + crew.opened().unwrap_or_default()) as u64;
+        let open = (client_loop.links.open_count() + crew.opened().unwrap_or_default()) as u64;
         let moment = probe.look()?;
         if probe.is_gone(&moment) {
             document.outcome = Outcome::GivenUp("the server's process has ended");
@@ -176,10 +179,12 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         && !watch.is_interrupted()
         && document.outcome == Outcome::Complete
     {
-        driver.turn(&mut idle, (opened_at + hold).min(clock::now() + REST))?;
+        client_loop.turn(&mut idle, (opened_at + hold).min(clock::now() + REST))?;
         let held = clock::now() - opened_at;
-        watch.tick(held, || count_of(driver.links.open_count(), "connection"));
-        if processes == 1 && driver.links.open_count() == 0 {
+        watch.tick(held, || {
+            count_of(client_loop.links.open_count(), "connection")
+        });
+        if processes == 1 && client_loop.links.open_count() == 0 {
             document.outcome = Outcome::GivenUp("all connections have ended");
         }
     }
@@ -191,7 +196,7 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     for result in crew.finish(0, nanos(options.target.timeout.0))? {
         idle.add(result);
     }
-    document.connections = Connections {
+    document.connections = ConnectionFigures {
         addresses: addresses(&routes),
         opened: idle.handshakes.count(),
         failed: idle.failed,
@@ -205,10 +210,10 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
             .faults
             .insert(format!("connections not opened: {error}"), *count);
     }
-    document.server = Some(Server {
+    document.server = Some(ServerFigures {
         resident_bytes_per_connection: slope(&steps, |it| it.sum(|sample| sample.resident)),
         proportional_bytes_per_connection: slope(&steps, |it| it.sum(|sample| sample.proportional)),
-        ..Server::default()
+        ..ServerFigures::default()
     })
     .filter(|_| !after.processes.is_empty());
     document.kernel.bytes_per_connection =

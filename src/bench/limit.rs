@@ -1,13 +1,13 @@
-//! No server at all: a child process holds the sockets, and only hands the bytes of the frames to
-//! `send()`, one call for each socket. The client reads them like those of a server. That
-//! is what a delivery costs before a relay has done anything, and what every relay is held against.
+//! No server at all: a child process holds the sockets, and only hands the bytes of the frames to `send()`, one
+//! call for each socket. The client reads them like those of a server. That is what a delivery costs before a
+//! relay has done anything, and what every relay is compared with.
 //!
 //! A round is as many frames as are to be outstanding. Their bytes come to the child by its standard
 //! input, a length ahead, as a relay reads what is published; the next round comes when every
 //! reader has this one.
 
+use super::client_loop::ClientLoop;
 use super::clock;
-use super::driver::Driver;
 use super::failure::Failure;
 use super::link::RequestOptions;
 use super::links::OpenOptions;
@@ -28,7 +28,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 
-/// A request head of ours is far shorter.
+/// This program's request heads are far shorter.
 const HEAD_BYTES_MAX: usize = 4096;
 /// Opening handshakes at a time; the sender answers one after the other.
 const IN_FLIGHT_MAX: usize = 64;
@@ -38,12 +38,12 @@ const INPUT: Token = Token(1);
 /// The sender never takes so long.
 const TIMEOUT: u64 = 10 * clock::SECOND;
 
-/// The child, which must not outlive us.
+/// The child, which must not outlive this process.
 struct Sender(Child);
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // It may have ended by itself, which is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -73,14 +73,14 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
         (Ipv4Addr::LOCALHOST, port).into(),
     );
     let script = Script::of(&options.message, false, run_tag());
-    let mut driver = Driver::new(OpenOptions {
+    let mut client_loop = ClientLoop::new(OpenOptions {
         sources: options.source.clone(),
         in_flight_max: IN_FLIGHT_MAX,
         timeout: TIMEOUT,
         request: RequestOptions::default(),
     })?;
     for _ in 0..options.readers {
-        driver.links.open(route.clone());
+        client_loop.links.open(route.clone());
     }
     let rooms = Rooms::new(
         script,
@@ -102,20 +102,20 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
         workers: Vec::new(),
     };
     let watch = Watch::new(options.report.quiet)?;
-    let run = Run::new(driver, rooms, probe, watch, options.window, TIMEOUT);
+    let run = Run::new(client_loop, rooms, probe, watch, options.window, TIMEOUT);
     let document = Document::begin(&options.report, "limit", title, options);
     run.closed_loop(document, &options.length)
 }
 
-/// `fanfare bench sender`: accepts so many connections, says where, and sends what it is given to
-/// all of them, until it is given no more.
+/// `fanfare bench sender`: accepts this many connections, prints its port, and sends what it reads from
+/// standard input to all of them, until that ends.
 pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     ignore_signals()?;
-    let mut door = Door::open()?;
-    print(format!("{}\n", door.listener.local_addr()?.port()).as_bytes())?;
+    let mut incoming = Incoming::open()?;
+    print(format!("{}\n", incoming.listener.local_addr()?.port()).as_bytes())?;
     let mut sockets = Vec::new();
     for _ in 0..options.readers {
-        let Some(mut socket) = door.next()? else {
+        let Some(mut socket) = incoming.next()? else {
             return Ok(());
         };
         socket.set_nodelay(true)?;
@@ -139,15 +139,15 @@ pub(super) fn run_sender(options: &SenderOptions) -> Result<(), Failure> {
     }
 }
 
-/// Where connections come in, until standard input has something to say: before all connections are
-/// there, that is its end.
-struct Door {
+/// Accepts connections, unless standard input becomes readable first: before all of them have come, it can only
+/// have ended.
+struct Incoming {
     listener: TcpListener,
     poll: Poll,
     events: Events,
 }
 
-impl Door {
+impl Incoming {
     fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -161,7 +161,7 @@ impl Door {
             poll.registry()
                 .register(&mut source, token, Interest::READABLE)?;
         }
-        Ok(Door {
+        Ok(Incoming {
             listener,
             poll,
             events: Events::with_capacity(2),

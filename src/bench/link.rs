@@ -4,7 +4,7 @@ use super::route::Route;
 use crate::proto::ResponseHead;
 use crate::proto::handshake::{self, Request};
 use crate::proto::{HeadError, HeadScanner};
-use crate::sys::socket::{self, Received};
+use crate::sys::socket::{self, SocketRead};
 use mio::net::TcpStream;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 
 /// A response head of a WebSocket server is some hundred bytes long.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// The kernel is reminded of delayed acknowledgements once in so many reads: it forgets them after a
-/// pause, and each reminder is a system call.
+/// Delayed acknowledgements are switched on once in this many reads: the kernel switches them off after a
+/// pause, and each such call is a system call.
 const READS_PER_DELAY: u8 = 32;
 
 /// A connection, from the first packet to the last.
@@ -28,9 +28,9 @@ pub(super) struct Link {
     pub(super) is_readable: bool,
     /// The peer's stream has ended: no further event will come.
     pub(super) read_to_end: bool,
-    /// It is not read from for now.
+    /// It is not being read.
     pub(super) is_stalled: bool,
-    /// So many reads so far, modulo 256.
+    /// Reads so far, modulo 256.
     reads: u8,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Opening {
     scanner: HeadScanner,
 }
 
-/// What is the same in all requests.
+/// What all requests have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestOptions {
     /// What the Host header says, if that is not where the connection leads.
@@ -70,7 +70,7 @@ pub(super) struct RequestOptions {
 /// Why a connection did not open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum OpenError {
-    /// The connection could not be made; where to, and why.
+    /// The connection could not be made: to which address, and why.
     Connect(ErrorKind, String),
     /// The connection was reset.
     Reset,
@@ -150,7 +150,7 @@ impl From<HeadError> for OpenError {
 }
 
 impl Link {
-    /// A connection whose socket is on its way.
+    /// A connection that is being made.
     pub(super) fn new(
         stream: TcpStream,
         route: &Route,
@@ -214,8 +214,8 @@ impl Link {
         self.flush().map_err(|Broken| OpenError::Reset)
     }
 
-    /// Takes what came of the response. Some means that the connection is open: since when it was
-    /// being opened, and how many of these bytes belong to the response.
+    /// Takes bytes of the response. `Some` means that the connection is open: when its opening began, and
+    /// how many of these bytes belong to the response.
     pub(super) fn on_response(&mut self, bytes: &[u8]) -> Result<Option<(u64, usize)>, OpenError> {
         let State::Requested(opening) = &mut self.state else {
             return Ok(None);
@@ -258,9 +258,9 @@ impl Link {
     }
 
     /// Reads once. A socket that only reads acknowledges each read, which is half of what a read costs; on a
-    /// loopback, that includes what the server's socket does about it.
+    /// loopback, that includes the work of the server's socket.
     #[inline]
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Received {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> SocketRead {
         self.reads = self.reads.wrapping_add(1);
         if self.reads % READS_PER_DELAY == 1 {
             socket::delay_acknowledgements(&self.stream);
@@ -279,7 +279,7 @@ impl Link {
         }
         self.written = 0;
         self.out.clear();
-        // What was large once must not stay so on each of ten thousand connections.
+        // A buffer that was large once must not stay large on each of ten thousand connections.
         self.out.shrink_to(OUT_BYTES_KEPT);
         Ok(())
     }

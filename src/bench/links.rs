@@ -1,4 +1,4 @@
-//! The connections of a loop, and their opening, so many at a time.
+//! The connections of a loop, and their opening, a number of them at a time.
 
 use super::clock;
 use super::link::{Link, OpenError, RequestOptions, State};
@@ -12,7 +12,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
-/// Descriptors that connections leave alone, so that processes can still be looked at.
+/// Descriptors that connections leave free, so that processes can still be examined.
 const DESCRIPTORS_SPARED: usize = 8;
 
 /// How connections are opened.
@@ -27,7 +27,7 @@ pub(super) struct OpenOptions {
     pub(super) request: RequestOptions,
 }
 
-/// What became of a connection that is no more.
+/// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Loss {
     /// It did not open.
@@ -36,8 +36,8 @@ pub(super) enum Loss {
     Ended { was_reset: bool },
 }
 
-/// The connections, by number. A number is given again to a later connection only once the turn is
-/// over in which the earlier one ended.
+/// The connections, by number. A number is used again only after the turn in which its connection
+/// ended.
 pub(super) struct Links {
     pub(super) poll: Poll,
     links: Vec<Option<Link>>,
@@ -46,7 +46,7 @@ pub(super) struct Links {
     queue: VecDeque<(usize, Route)>,
     /// Those under way, in the order in which they began; some may be open by now.
     opening: VecDeque<usize>,
-    /// Numbers to be given again: from an earlier turn, and from this one.
+    /// Numbers to be used again: of an earlier turn, and of this one.
     free: Vec<usize>,
     freed: Vec<usize>,
     in_flight: usize,
@@ -56,7 +56,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Has one more connection opened, and returns its number.
+    /// Adds a connection to be opened, and returns its number.
     pub(super) fn open(&mut self, route: Route) -> usize {
         let index = self.free.pop().unwrap_or(self.links.len());
         if index == self.links.len() {
@@ -81,7 +81,7 @@ impl Links {
         })
     }
 
-    /// Where other sources of events are registered; all that such an event does is to end a turn.
+    /// For registering other sources of events; all that such an event does is to end a turn.
     pub(super) fn registry(&self) -> &Registry {
         self.poll.registry()
     }
@@ -125,7 +125,7 @@ impl Links {
         let _ = link.flush();
     }
 
-    /// Closes a connection without further ado.
+    /// Closes a connection at once.
     pub(super) fn close(&mut self, index: usize) {
         if let Some(link) = self.links.get_mut(index).and_then(Option::take) {
             match link.state {
@@ -136,7 +136,7 @@ impl Links {
         }
     }
 
-    /// Events of the last turn can't be mistaken any more for those of later connections.
+    /// The turn is over: events of its connections can no longer be mistaken for those of later ones.
     pub(super) fn reuse_freed(&mut self) {
         self.free.append(&mut self.freed);
     }
@@ -171,7 +171,7 @@ impl Links {
         let sources = &self.options.sources;
         let source = sources.get(index % sources.len().max(1)).copied();
         let mut stream = connect(route.address, source).map_err(|error| {
-            // A reset can't be meant: nothing was sent yet.
+            // This is no reset by the peer: nothing was sent yet.
             OpenError::connect(route.address, &error)
         })?;
         if usize::try_from(stream.as_raw_fd()).is_ok_and(|number| number >= self.descriptors_max) {
@@ -186,7 +186,7 @@ impl Links {
         Link::new(stream, route, &self.options.request, now)
     }
 
-    /// When the oldest opening handshake has had its time.
+    /// When the oldest opening handshake times out.
     pub(super) fn next_deadline(&self) -> u64 {
         let oldest = self.opening.iter().find_map(|&index| {
             let link = self.links[index].as_ref()?;
@@ -195,7 +195,7 @@ impl Links {
         oldest.map_or(u64::MAX, |began| began + self.options.timeout)
     }
 
-    /// Gives up the oldest opening handshake if it has had its time, and returns its number.
+    /// Gives up the oldest opening handshake if it has timed out, and returns its number.
     pub(super) fn expire_opening(&mut self) -> Option<(usize, Loss)> {
         loop {
             let index = *self.opening.front()?;
@@ -228,7 +228,7 @@ impl Links {
     }
 }
 
-/// Sets a connection on its way, from a local address if one is given.
+/// Begins a connection, from a local address if one is given.
 pub(super) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let Some(source) = source else {
         let stream = TcpStream::connect(address)?;
@@ -252,5 +252,5 @@ pub(super) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
 /// Too many open files.
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 
-/// A connection that is being made says so with this error.
+/// The error that says that a connection is being made.
 const EINPROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();

@@ -4,18 +4,17 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `url`, `route`, `target`, `attempts` | where to connect to, and which of its addresses answers |
-//! | `driver`, `links`, `link` | the loop, its connections, and one of them |
+//! | `client_loop`, `links`, `link` | the loop, its connections, and one of them |
 //! | `payload`, `script`, `codec` | what publishers send: each byte that must arrive |
 //! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
 //! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
-//! | `crew`, `worker` | further processes of one run, as they are seen by the first one, and by themselves |
+//! | `crew`, `worker` | further processes of one run, as the first one sees them, and as they see themselves |
 //! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system says; time |
 //! | `watch`, `report`, `hints`, `failure`, `output` | what the user sees, meanwhile and at the end |
 //!
-//! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and
-//! neither of those knows what it is used for. Links return what became of them, and options are plain
-//! values.
+//! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and these
+//! know neither. Links return how they ended, and options are plain values.
 //!
 //! It is a customer of [`proto`](crate::proto) in the client's role, with a loop of its own, which has to
 //! be so cheap for each frame that the server is measured and not the client.
@@ -24,10 +23,10 @@ mod alarm;
 mod attempts;
 mod audience;
 mod churn;
+mod client_loop;
 mod clock;
 mod codec;
 mod crew;
-mod driver;
 mod failure;
 mod fanout;
 mod hints;

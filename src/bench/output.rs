@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use std::io::{self, Write};
 
-/// Writes to standard output. A pipe that was closed has served its purpose (`| head`).
+/// Writes to standard output. A closed pipe is no error (`| head`).
 pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     match output.write_all(bytes).and_then(|()| output.flush()) {

@@ -1,7 +1,7 @@
 //! The open loop: messages are due at a fixed rate, whatever the server does, and a latency counts
-//! from when the message was *due*. A server that stalls for a second thereby spoils the latencies
-//! of all messages of that second, and not of the one only that a closed loop would have had
-//! outstanding (coordinated omission).
+//! from when the message was *due*. So a server that stalls for a second spoils the latencies of all
+//! messages of that second, not only of the one that a closed loop would have had outstanding
+//! (coordinated omission).
 
 use super::clock::{self, NEVER, REST, nanos};
 use super::crew::share;
@@ -15,7 +15,7 @@ use super::script::{Script, run_tag};
 use super::watch::Watch;
 use std::time::Duration;
 
-/// What is kept for receivers that are behind. A server that is further behind can't keep up.
+/// What is kept for receivers that lag. A server that lags more can't keep up.
 const KEPT_BYTES_MAX: usize = 256 << 20;
 
 /// `fanfare bench paced`
@@ -48,7 +48,7 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
         options.voices.readers,
         options.voices.publishers,
     )?;
-    run.driver.use_alarm()?;
+    run.client_loop.use_alarm()?;
     run.open()?;
 
     let length = &options.load.length;
@@ -97,7 +97,7 @@ fn pace(
             let room = next as usize % run.rooms.plan().rooms;
             late.record(now - due(next), 1);
             run.rooms
-                .publish(&mut run.driver.links, room, 1, due(next))?;
+                .publish(&mut run.client_loop.links, room, 1, due(next))?;
             next += 1;
         }
         run.rooms.settle_all();

@@ -1,4 +1,4 @@
-//! How each payload begins: with the numbers that tell which message it is.
+//! How each payload begins: with numbers that identify the message.
 //!
 //! ```text
 //!   payload   |tag 3|publisher 3|sequence 6|filler . . . . . . . . . . . .|
@@ -9,9 +9,9 @@
 
 /// The least payload: tag, publisher and sequence.
 pub(super) const PAYLOAD_BYTES_MIN: usize = TAG_DIGITS + PUBLISHER_DIGITS + SEQUENCE_DIGITS;
-/// As many tags can be told apart.
+/// The number of different tags.
 pub(super) const TAGS: u32 = 1 << (6 * TAG_DIGITS);
-/// As many publishers can be told apart.
+/// The number of different publishers.
 pub(super) const PUBLISHERS_MAX: usize = 1 << (6 * PUBLISHER_DIGITS);
 /// The first of the 64 characters.
 pub(super) const DIGIT_ZERO: u8 = b'0';

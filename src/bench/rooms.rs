@@ -2,9 +2,9 @@
 //! echo is many rooms of one connection, which gets its own messages back.
 
 use super::audience::{Audience, LastWord, Shared};
+use super::client_loop::Scenario;
 use super::clock;
 use super::codec::Codec;
-use super::driver::Scenario;
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::link::OpenError;
@@ -24,9 +24,9 @@ pub(super) struct Plan {
     pub(super) outlet: Outlet,
 }
 
-/// Which way messages go out.
+/// How messages are sent.
 pub(super) enum Outlet {
-    /// By so many connections; `echo` if their own messages come back to them.
+    /// By this many connections; `echo` if their own messages come back to them.
     Publishers { count: usize, echo: bool },
     /// To the standard input of a sender, round by round.
     Pipe(ChildStdin),
@@ -59,7 +59,7 @@ pub(super) struct Rooms {
 
 struct Room {
     audience: Audience,
-    /// As it was counted into the sum of all rooms.
+    /// Its part of the sum over all rooms.
     done: u64,
     is_dirty: bool,
     /// The publisher that sends next.
@@ -199,7 +199,7 @@ impl Rooms {
         self.rooms.iter().map(kept).sum()
     }
 
-    /// Gives up on all receivers: what they do not have is missed.
+    /// Gives up on all receivers: what they do not have counts as missed.
     pub(super) fn give_up(&mut self) {
         for room in &mut self.rooms {
             for receiver in 0..room.audience.receivers() {
@@ -208,15 +208,15 @@ impl Rooms {
         }
     }
 
-    /// Gives up on receivers of publishers elsewhere: what they do not have of so many messages is
-    /// missed.
+    /// Gives up on receivers of publishers elsewhere: what they do not have of this many messages
+    /// counts as missed.
     pub(super) fn give_up_at(&mut self, published: u64) {
         for room in &mut self.rooms {
             room.audience.end_at(&mut self.shared, published);
         }
     }
 
-    /// No message waits for this connection from now on, and it may miss some.
+    /// From now on no message waits for this connection, and it may miss some.
     pub(super) fn excuse(&mut self, link: usize) {
         let (room, receiver) = self.room_and_receiver(link);
         self.rooms[room]
@@ -225,7 +225,7 @@ impl Rooms {
         self.mark_dirty(room);
     }
 
-    /// Has all rooms looked at by the next refill.
+    /// Has the next refill look at all rooms.
     pub(super) fn mark_all_dirty(&mut self) {
         (0..self.rooms.len()).for_each(|room| self.mark_dirty(room));
     }
@@ -238,8 +238,7 @@ impl Rooms {
         }
     }
 
-    /// Fills the windows of the rooms in which something came, but publishes at most so many
-    /// in all.
+    /// Fills the windows of the rooms in which something came, but publishes at most this many in all.
     ///
     /// In other processes, all receivers have `done_elsewhere` messages.
     pub(super) fn refill(
@@ -254,21 +253,21 @@ impl Rooms {
         for room in std::mem::take(&mut self.dirty) {
             let (done, published) = self.settle(room);
             let done = done.min(done_elsewhere);
-            let room_left = (window + done).saturating_sub(published);
-            // A sender has whole rounds only: that is what its calls are to carry.
+            let space_left = (window + done).saturating_sub(published);
+            // A sender gets whole rounds only, which its calls are to carry.
             let is_due = match self.plan.outlet {
-                Outlet::Publishers { .. } => room_left > 0,
+                Outlet::Publishers { .. } => space_left > 0,
                 Outlet::Pipe(_) => done == published,
                 Outlet::Elsewhere { .. } => false,
             };
-            let count = room_left.min(left);
+            let count = space_left.min(left);
             if is_due && count > 0 {
                 left -= count;
                 self.rooms[room].audience.release(&self.shared.script);
                 self.publish(links, room, count, clock::now())?;
             }
-            // A room that got less than it has room for is looked at again.
-            if is_due && count < room_left {
+            // A room that got less than it has space for is looked at again.
+            if is_due && count < space_left {
                 unfilled.push(room);
             }
         }
@@ -294,7 +293,7 @@ impl Rooms {
         }
     }
 
-    /// Publishes so many messages into a room, as of the time `at`.
+    /// Publishes this many messages into a room, as of the time `at`.
     pub(super) fn publish(
         &mut self,
         links: &mut Links,

@@ -1,30 +1,31 @@
 //! The phases of a run: open, warm up, measure; and the closed loop in which messages are
 //! outstanding, and the client publishes as many more as got done.
 
+use super::client_loop::ClientLoop;
 use super::clock::{self, REST, nanos};
 use super::crew::{Crew, Job, Task, share};
-use super::driver::Driver;
 use super::failure::Failure;
 use super::hints::{NO_ECHO, hints};
 use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::Probe;
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
-use super::span::Span;
+use super::span::MeasuredSpan;
 use super::target::{addresses, open_options, probe_of, resolve};
 use super::url::Url;
 use super::watch::Watch;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Some servers answer the handshake before the connection has joined: the wait until it has.
+/// Some servers answer the handshake before the connection has joined: this long is waited for that.
 const SETTLE: u64 = 100_000_000;
-/// When publishers have ended, others may be about to, and messages on their way: the wait for both.
+/// When publishers have ended, others may be about to end, and messages may be on their way: this long
+/// is waited for both.
 const MUTE: u64 = clock::SECOND;
 
-/// Rooms, and all that it takes to run them.
+/// Rooms, and everything that runs them.
 pub(super) struct Run {
-    pub(super) driver: Driver,
+    pub(super) client_loop: ClientLoop,
     pub(super) rooms: Rooms,
     pub(super) probe: Probe,
     pub(super) watch: Watch,
@@ -38,7 +39,7 @@ pub(super) struct Run {
     addresses: Vec<SocketAddr>,
     /// Whether all rooms have URLs of their own.
     has_own_urls: bool,
-    /// What may be the matter.
+    /// What may be wrong.
     hints: Vec<&'static str>,
     /// The most memory that the server was seen to have.
     pub(super) resident_max: u64,
@@ -47,7 +48,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(
-        driver: Driver,
+        client_loop: ClientLoop,
         rooms: Rooms,
         probe: Probe,
         watch: Watch,
@@ -55,7 +56,7 @@ impl Run {
         timeout: u64,
     ) -> Self {
         Run {
-            driver,
+            client_loop,
             rooms,
             probe,
             watch,
@@ -79,12 +80,12 @@ impl Run {
         window: usize,
     ) -> Result<Self, Failure> {
         let (routes, probe) = (resolve(target)?, probe_of(target)?);
-        let mut driver = Driver::new(open_options(target))?;
+        let mut client_loop = ClientLoop::new(open_options(target))?;
         let connections = rooms.plan().connections();
         for room in 0..rooms.plan().rooms {
             let route = &routes[room % routes.len()];
             for _ in 0..connections {
-                driver.links.open(route.numbered(room));
+                client_loop.links.open(route.numbered(room));
             }
         }
         let has_own_urls =
@@ -93,11 +94,11 @@ impl Run {
         Ok(Run {
             addresses: addresses(&routes),
             has_own_urls,
-            ..Run::new(driver, rooms, probe, watch, window, timeout)
+            ..Run::new(client_loop, rooms, probe, watch, window, timeout)
         })
     }
 
-    /// Shares so many readers among further processes.
+    /// Distributes this many readers over further processes.
     pub(super) fn engage(
         &mut self,
         target: &TargetOptions,
@@ -107,7 +108,7 @@ impl Run {
     ) -> Result<(), Failure> {
         let tag = self.rooms.shared.script.tag();
         let processes = target.workers;
-        self.crew = Crew::start(processes - 1, &self.driver, |_| Task {
+        self.crew = Crew::start(processes - 1, &self.client_loop, |_| Task {
             target: target.clone(),
             addresses: self.addresses.clone(),
             first: 0,
@@ -134,7 +135,7 @@ impl Run {
 
     /// One turn of the loop.
     pub(super) fn turn(&mut self, until: u64) -> Result<(), Failure> {
-        self.driver.turn(&mut self.rooms, until)?;
+        self.client_loop.turn(&mut self.rooms, until)?;
         if self.crew.receive()? {
             self.rooms.mark_all_dirty();
         }
@@ -145,11 +146,11 @@ impl Run {
     /// was asked for.
     pub(super) fn open(&mut self) -> Result<(), Failure> {
         self.began = clock::now();
-        let total = self.driver.links.len() as u64;
+        let total = self.client_loop.links.len() as u64;
         self.watch.phase("opening", total);
-        while self.driver.links.opening_count() > 0 || self.crew.opened().is_none() {
+        while self.client_loop.links.opening_count() > 0 || self.crew.opened().is_none() {
             self.turn(clock::now() + REST)?;
-            let open = self.driver.links.open_count();
+            let open = self.client_loop.links.open_count();
             self.watch
                 .tick(open as u64, || count_of(open, "connection"));
             if let Some(failure) = self.rooms.failure() {
@@ -161,12 +162,12 @@ impl Run {
         }
         let settled = clock::now() + SETTLE;
         while clock::now() < settled {
-            self.driver.turn(&mut self.rooms, settled)?;
+            self.client_loop.turn(&mut self.rooms, settled)?;
         }
         Ok(())
     }
 
-    /// Opens, warms up, measures and writes down.
+    /// Opens, warms up, measures and reports.
     pub(super) fn closed_loop(
         mut self,
         mut document: Document,
@@ -182,7 +183,7 @@ impl Run {
     }
 
     /// Warms up and measures, with nothing under way before and after.
-    pub(super) fn measure(&mut self, length: &LengthOptions) -> Result<Span, Failure> {
+    pub(super) fn measure(&mut self, length: &LengthOptions) -> Result<MeasuredSpan, Failure> {
         self.watch.phase("warming up", 0);
         self.pump(u64::MAX, length.warm_up.0)?;
         self.check_warm()?;
@@ -200,16 +201,20 @@ impl Run {
         }
     }
 
-    /// Measures so many messages, or for so long.
-    pub(super) fn span(&mut self, messages: u64, duration: Duration) -> Result<Span, Failure> {
+    /// Measures this many messages, or for this long.
+    pub(super) fn span(
+        &mut self,
+        messages: u64,
+        duration: Duration,
+    ) -> Result<MeasuredSpan, Failure> {
         self.between(|run| run.pump(messages, duration))
     }
 
-    /// Measures while something is done.
+    /// Measures while `work` runs.
     pub(super) fn between(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), Failure>,
-    ) -> Result<Span, Failure> {
+    ) -> Result<MeasuredSpan, Failure> {
         let before = self.probe.look()?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.shared.tally.clone();
@@ -223,7 +228,7 @@ impl Run {
         }
         let mut since = self.rooms.shared.tally.since(&tally);
         since.delivered = self.delivered() - delivered;
-        Ok(Span {
+        Ok(MeasuredSpan {
             before,
             after,
             published: self.rooms.published() - published,
@@ -247,7 +252,7 @@ impl Run {
         }
     }
 
-    /// Publishes so many messages or for so long, and waits until they are done.
+    /// Publishes this many messages or for this long, and waits until they are done.
     pub(super) fn pump(&mut self, messages: u64, duration: Duration) -> Result<(), Failure> {
         let began = clock::now();
         let deadline = began + nanos(duration);
@@ -261,7 +266,7 @@ impl Run {
                 self.rooms.settle_all();
             } else {
                 let most = last - self.rooms.published();
-                let links = &mut self.driver.links;
+                let links = &mut self.client_loop.links;
                 self.rooms
                     .refill(links, self.window, most, self.crew.done())?;
             }
@@ -282,7 +287,7 @@ impl Run {
         }
     }
 
-    /// Shows how far it is; and looks at the server's memory as often.
+    /// Shows the progress, and looks at the server's memory each time.
     pub(super) fn watch_pump(&mut self, began: u64, now: u64) {
         let (delivered, elapsed) = (self.delivered(), now - began);
         if self.watch.tick_rate(elapsed, now, delivered, "deliveries") {
@@ -290,9 +295,9 @@ impl Run {
         }
     }
 
-    /// Puts what is known of the connections into a document; that ends the workers' work.
+    /// Puts what is known of the connections into a document, and ends the workers.
     pub(super) fn document_connections(&mut self, document: &mut Document) -> Result<(), Failure> {
-        // What is on its way when a user ends the run is not missed.
+        // What is on its way when a user ends the run does not count as missed.
         let due = match self.outcome {
             Outcome::Interrupted => 0,
             _ => self.rooms.published(),
@@ -329,7 +334,7 @@ impl Run {
     }
 }
 
-/// Waits for deliveries, but not for ever.
+/// Waits for deliveries, with a limit.
 pub(super) struct Patience {
     timeout: u64,
     delivered: u64,
@@ -347,7 +352,7 @@ impl Patience {
         }
     }
 
-    /// Why there is nothing left to wait for, if there is not.
+    /// Why there is nothing left to wait for, if so.
     pub(super) fn lost(&mut self, run: &Run, now: u64) -> Option<&'static str> {
         if run.rooms.is_empty() {
             return Some("all connections have ended");

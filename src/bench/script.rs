@@ -1,14 +1,14 @@
-//! What the publishers send. It is a function of publisher and sequence number alone, so that every
-//! receiver knows each byte that a message must have, in another process too, and no clock or secret has
-//! to travel along.
+//! What the publishers send: a function of publisher and sequence number alone. So every receiver, in
+//! another process too, knows each byte that a message must have, and no clock or secret has to be sent
+//! along.
 //!
 //! A payload begins with its [`Fields`], so that it is printable, valid as text, and of the same length
-//! whatever they are. What follows is filler: a window into random characters, or JSON, a different one
-//! for each message of a publisher's next 256, so that no message can pass for its neighbour.
+//! whatever they are. What follows is filler: a window into random characters, or JSON, different for
+//! each of a publisher's next 256 messages, so that no message can pass for its neighbour.
 //!
-//! Sizes come from a list, over and over. So where a frame begins in the stream of a publisher is
-//! arithmetic: a *position* counts the bytes of its frames, as a server sends them, from the first
-//! one on.
+//! Sizes come from a list that is repeated. So where a frame begins in the stream of a publisher is
+//! arithmetic: a *position* counts the bytes of its frames, as a server sends them, from the first one
+//! on.
 
 use super::clock;
 use super::options::{Content, MessageOptions};
@@ -30,7 +30,7 @@ const FILLER_STARTS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) kind: MessageKind,
-    /// They go and come compressed, if that makes them smaller.
+    /// They are sent and received compressed, if that makes them smaller.
     pub(super) is_deflated: bool,
     tag: u32,
     cycle: Vec<Shape>,
@@ -47,9 +47,9 @@ struct Shape {
     start: u64,
 }
 
-/// What a message turned out to be.
+/// What was found in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct Checked {
     pub(super) fields: Fields,
     /// What is wrong with it, if anything is.
     pub(super) fault: Option<Fault>,
@@ -133,7 +133,7 @@ impl Script {
         }
     }
 
-    /// The frame that a position lies in, or at the start of; so many frames end before it.
+    /// The frame that a position lies in, or at the start of; this many frames end before it.
     pub(super) fn sequence(&self, position: u64) -> u64 {
         let cycles = position / self.cycle_bytes;
         if self.cycle.len() == 1 {
@@ -162,8 +162,8 @@ impl Script {
         out.extend_from_slice(&self.filler[start..start + bytes]);
     }
 
-    /// Looks at each byte of a message; none if it is not of this run.
-    pub(super) fn read(&self, kind: MessageKind, payload: &[u8]) -> Option<Reading> {
+    /// Checks each byte of a message; `None` if it is not of this run.
+    pub(super) fn read(&self, kind: MessageKind, payload: &[u8]) -> Option<Checked> {
         let fields = Fields::read(self.tag, payload)?;
         let mut expected = Vec::new();
         self.write_payload(fields, &mut expected);
@@ -176,13 +176,13 @@ impl Script {
         } else {
             None
         };
-        Some(Reading { fields, fault })
+        Some(Checked { fields, fault })
     }
 
     /// The publisher of a frame, from its first bytes; none if they are too few, or of something
     /// else than the next frame of that publisher could be.
     pub(super) fn peek_publisher(&self, frame: &[u8]) -> Option<usize> {
-        // All shapes of one header length would do; the length byte tells which one it is.
+        // Several frames have this header length; the length byte tells which one it is.
         let header_bytes = match frame.get(1)? {
             126 => 4,
             127 => 10,

@@ -1,8 +1,8 @@
-//! Some readers stop reading: what becomes of the others, of the server's memory, and of them.
+//! Some readers stop reading: what becomes of them, of the others, and of the server's memory.
 //!
-//! The closed loop runs twice: first all readers read, then some don't, and messages do not wait for
-//! them. At last those read again: they get a close frame, or the end of their connection, or messages,
-//! be it all of them or from some point on.
+//! The closed loop runs twice: first all readers read, then some don't, and messages do not wait for them.
+//! In the end these read again, and get a close frame, the end of their connection, or messages: all of
+//! them or those from some point on.
 
 use super::clock::{self, REST};
 use super::failure::Failure;
@@ -11,10 +11,10 @@ use super::report::{Document, Outcome, Stalled, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::{Script, run_tag};
-use super::span::Span;
+use super::span::MeasuredSpan;
 use super::watch::Watch;
 
-/// Readers that read again have got everything, if nothing has come for so long.
+/// Readers that read again have got everything if nothing has come for this long.
 const QUIET: u64 = clock::SECOND;
 
 /// `fanfare bench slow`
@@ -57,7 +57,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     run.watch.phase("stalled", 0);
     for reader in 0..count {
         run.rooms.excuse(reader);
-        run.driver.stall(reader);
+        run.client_loop.stall(reader);
     }
     run.resident_max = 0;
     let messages = options.load.length.messages.unwrap_or(u64::MAX);
@@ -90,9 +90,9 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     Ok(document)
 }
 
-/// Of messages, not of deliveries, of which there are fewer with fewer receivers. A phase in which nothing
-/// was published has no rate.
-fn rate_ratio(before: &Span, meanwhile: &Span) -> Option<f64> {
+/// Counts messages, not deliveries, of which there are fewer with fewer receivers. A phase in which
+/// nothing was published has no rate.
+fn rate_ratio(before: &MeasuredSpan, meanwhile: &MeasuredSpan) -> Option<f64> {
     let were_both = before.published > 0 && meanwhile.published > 0;
     were_both.then(|| meanwhile.rate() / before.rate())
 }
@@ -102,15 +102,16 @@ fn read_on(run: &mut Run, count: usize) -> Result<(), Failure> {
     if run.outcome != Outcome::Complete {
         return Ok(());
     }
-    (0..count).for_each(|reader| run.driver.resume(reader));
+    (0..count).for_each(|reader| run.client_loop.resume(reader));
     let deadline = clock::now() + run.timeout;
     let mut quiet_since = clock::now();
-    let heard = |run: &Run| (run.rooms.delivered(), run.driver.links.open_count());
-    let mut last = heard(run);
+    let progress = |run: &Run| (run.rooms.delivered(), run.client_loop.links.open_count());
+    let mut last = progress(run);
     while clock::now() < deadline.min(quiet_since + QUIET) && !run.watch.is_interrupted() {
-        run.driver.turn(&mut run.rooms, clock::now() + REST / 10)?;
-        if heard(run) != last {
-            last = heard(run);
+        run.client_loop
+            .turn(&mut run.rooms, clock::now() + REST / 10)?;
+        if progress(run) != last {
+            last = progress(run);
             quiet_since = clock::now();
         }
     }
@@ -131,7 +132,7 @@ mod tests {
             after.at += clock::SECOND;
             let mut tally = Tally::default();
             tally.delivered = published * receivers;
-            Span {
+            MeasuredSpan {
                 before,
                 after,
                 published,

@@ -1,19 +1,19 @@
 //! What was measured between two moments.
 
 use super::clock;
-use super::probe::Moment;
+use super::probe::ProbeSample;
 use super::tally::Tally;
 
 /// See the [module](self).
-pub(super) struct Span {
-    pub(super) before: Moment,
-    pub(super) after: Moment,
+pub(super) struct MeasuredSpan {
+    pub(super) before: ProbeSample,
+    pub(super) after: ProbeSample,
     pub(super) published: u64,
     /// What came in between.
     pub(super) tally: Tally,
 }
 
-impl Span {
+impl MeasuredSpan {
     pub(super) fn nanos(&self) -> u64 {
         self.after.at - self.before.at
     }

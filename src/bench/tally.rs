@@ -1,4 +1,4 @@
-//! What arrived, and what was wrong with what did not.
+//! What arrived as it should, and what was wrong with the rest.
 
 use super::histogram::Histogram;
 use crate::proto::ProtocolError;
@@ -12,7 +12,7 @@ pub(super) struct Tally {
     pub(super) delivered: u64,
     /// Pings of the server that were answered.
     pub(super) pings: u64,
-    /// Messages that never came to a receiver which got later ones.
+    /// Messages that never came to a receiver that got later ones.
     pub(super) lost: u64,
     /// Messages that came after a later one.
     pub(super) reordered: u64,
@@ -22,7 +22,7 @@ pub(super) struct Tally {
     pub(super) skipped: u64,
     /// From when a message was sent, or due, until a receiver had it.
     pub(super) latencies: Histogram,
-    /// All else that was wrong, and how often.
+    /// Everything else that was wrong, and how often.
     faults: BTreeMap<String, u64>,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Fault {
     Foreign,
     /// It was sent into another room.
     OtherRoom,
-    /// It came to its own sender, where that was not to be.
+    /// It came to its own sender, which was not to get it.
     Unwanted,
     /// The server broke RFC 6455.
     Protocol(ProtocolError),
@@ -54,7 +54,7 @@ impl Fault {
             Fault::Corrupted => "corrupted messages".into(),
             Fault::Length => "messages of the wrong length".into(),
             Fault::Kind => "messages of the wrong kind (text or binary)".into(),
-            Fault::Foreign => "messages that nobody here has sent".into(),
+            Fault::Foreign => "messages that were never sent".into(),
             Fault::OtherRoom => "messages of another room".into(),
             Fault::Unwanted => "messages that came back to their sender".into(),
             Fault::Protocol(error) => {
@@ -74,7 +74,7 @@ impl Tally {
         *self.faults.entry(name).or_default() += count;
     }
 
-    /// One that was counted as lost has come after all.
+    /// A message that was counted as lost has come after all.
     pub(super) fn on_late(&mut self) {
         self.lost = self.lost.saturating_sub(1);
         self.reordered += 1;
@@ -98,7 +98,7 @@ impl Tally {
             .filter(|&(_, count)| count > 0)
     }
 
-    /// What came since an earlier state of this tally. Latencies are those that it holds now.
+    /// What was counted since an earlier state of this tally. Latencies are those that it holds now.
     pub(super) fn since(&self, earlier: &Tally) -> Tally {
         Tally {
             delivered: self.delivered - earlier.delivered,

@@ -1,4 +1,5 @@
-//! The server that is measured: where it is, looked up once, and whether it is still there.
+//! The server that is measured: its address, looked up once, and whether its processes are still
+//! there.
 
 use super::attempts::settle;
 use super::clock::nanos;
@@ -11,8 +12,8 @@ use super::route::Route;
 use super::url::Url;
 use std::net::SocketAddr;
 
-/// Looks up where the URLs lead: to the address that answers, of each name that has several. All
-/// connections of a run go there, or it would measure two ways at once.
+/// Looks up where the URLs lead: of a name with several addresses, to the one that answers. All
+/// connections of a run go there; otherwise it would measure two paths at once.
 pub(super) fn resolve(target: &TargetOptions) -> Result<Vec<Route>, Failure> {
     let route = |url: &Url| {
         let addresses = url.resolve().map_err(Failure::usage)?;
@@ -54,7 +55,7 @@ pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
     }
 }
 
-/// What looks at the server's processes, which have to be there.
+/// Samples the server's processes, which have to be there.
 pub(super) fn probe_of(target: &TargetOptions) -> Result<Probe, Failure> {
     let probe = Probe {
         pids: target.pid.clone(),

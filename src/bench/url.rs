@@ -102,8 +102,7 @@ fn split_authority(authority: &str) -> Result<(&str, u16), String> {
 }
 
 impl Url {
-    /// The addresses that the host's name means, in the order in which they are to be tried: there is
-    /// one.
+    /// The addresses of the host's name, in the order in which they are to be tried: at least one.
     pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let addresses = (self.host.as_str(), self.port)
             .to_socket_addrs()
@@ -119,7 +118,7 @@ impl Url {
         &self.authority
     }
 
-    /// Whether each connection's, or room's, is another one.
+    /// Whether each connection, or room, has another one.
     pub(super) fn is_numbered(&self) -> bool {
         self.target.contains(INDEX)
     }
@@ -130,8 +129,9 @@ impl Url {
     }
 }
 
-/// The families take turns (RFC 8305 §4), so that one which leads nowhere costs one attempt, whatever
-/// the number of its addresses. Otherwise the system's order stands: it knows which suit this machine.
+/// The families take turns (RFC 8305 §4), so that an unreachable one costs one attempt, whatever the
+/// number of its addresses. Otherwise the system's order is kept: it knows which addresses suit this
+/// machine.
 fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut turns = [0; 2];
     let mut in_turns: Vec<(usize, SocketAddr)> = Vec::new();

@@ -9,11 +9,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// From one picture to the next.
+/// Time between two updates of the bar.
 const FRAME: u64 = SECOND / 10;
 
-/// Leaves it to another process of this run when to end: signals of a terminal, or of `timeout`,
-/// reach all of them.
+/// Ignores signals, since another process of this run decides when to end: signals of a terminal, or
+/// of `timeout`, reach all of them.
 pub(super) fn ignore_signals() -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         flag::register(signal, Arc::default())?;
@@ -27,7 +27,7 @@ pub(super) struct Watch {
     bar: ProgressBar,
     interrupted: Arc<AtomicBool>,
     next_frame: u64,
-    /// When and how many at the last picture.
+    /// Time and count of the last update.
     last: (u64, u64),
 }
 
@@ -59,12 +59,12 @@ impl Watch {
         }
     }
 
-    /// The user wants it to end.
+    /// The user has asked for the end.
     pub(super) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Something else begins, which takes so much; 0 if that is not known.
+    /// Another phase begins, which takes this much; 0 if that is not known.
     pub(super) fn phase(&mut self, name: &'static str, length: u64) {
         let style = match length {
             0 => ProgressStyle::with_template("{prefix:>10} {spinner} {msg}"),
@@ -81,7 +81,7 @@ impl Watch {
         self.last = (0, 0);
     }
 
-    /// Draws how far it is, if the last picture is old enough.
+    /// Draws the progress, if the last update is old enough.
     pub(super) fn tick(&mut self, position: u64, message: impl FnOnce() -> String) {
         let now = clock::now();
         if now >= self.next_frame {
@@ -91,7 +91,7 @@ impl Watch {
         }
     }
 
-    /// Draws how far it is, and how fast something counts up; true if it was time to.
+    /// Draws the progress and a rate; true if it was time to.
     pub(super) fn tick_rate(&mut self, position: u64, now: u64, count: u64, what: &str) -> bool {
         if now < self.next_frame {
             return false;
@@ -108,7 +108,7 @@ impl Watch {
         true
     }
 
-    /// The bar goes.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

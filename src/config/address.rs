@@ -147,8 +147,8 @@ impl Address {
         })
     }
 
-    /// Whether nobody can listen on both. `[::]` and an address of IPv4 go together: each then has
-    /// its own.
+    /// Whether the two cannot be listened on together. `[::]` and an address of IPv4 go together: each
+    /// then has its own.
     #[must_use]
     pub fn excludes(&self, other: &Address) -> bool {
         self.shares(other, |ours, theirs| {

@@ -7,24 +7,24 @@ use std::str::FromStr;
 
 /// A folder's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder(pub PathBuf);
+pub struct FolderPath(pub PathBuf);
 
-impl Value for Folder {
+impl Value for FolderPath {
     const UNIT: &'static str = "DIR";
 }
 
-impl FromStr for Folder {
+impl FromStr for FolderPath {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "" => Err("expected the path of a folder".into()),
-            text => Ok(Folder(text.into())),
+            text => Ok(FolderPath(text.into())),
         }
     }
 }
 
-impl fmt::Display for Folder {
+impl fmt::Display for FolderPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.display().fmt(f)
     }

@@ -53,7 +53,6 @@ impl Config {
             outbox_bytes_max: self.outbox_bytes_max.as_usize(),
             rescue_bytes_max: self.rescue_bytes_max.as_usize(),
             private_bytes_max: self.private_bytes_max.as_usize(),
-            slow_policy: self.slow_policy,
             policies: Arc::new(policies),
             topics_max: self.topics_max.map_or(usize::MAX, |count| count.0),
             subprotocols: self.subprotocol.iter().map(ToString::to_string).collect(),
@@ -109,7 +108,7 @@ impl Config {
             (self.head_bytes_max.0 < HEAD_BYTES_LEAST).then(|| {
                 let cite = cite("head_bytes_max");
                 format!(
-                    "{cite} lets nobody in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes"
+                    "{cite} lets no client in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes"
                 )
             }),
             (self.send_buffer_bytes.0 > SEND_BUFFER_BYTES_LIMIT).then(|| {
@@ -163,8 +162,8 @@ impl Config {
         })
     }
 
-    /// Whether what depends on the clients' addresses can depend on them: by a Unix domain socket,
-    /// nobody has one.
+    /// Checks that settings which need client addresses can have them: there are none by a Unix domain
+    /// socket.
     fn check_client_addresses(&self) -> Result<(), String> {
         let listens = |is: fn(&Address) -> bool| self.listen.iter().any(is);
         let is_unix =
@@ -178,7 +177,7 @@ impl Config {
         let proxies = &self.trusted_proxy;
         if !proxies.is_empty() && !proxies.iter().any(trusts) {
             let why = match may_be_tcp {
-                true => "nobody connects by a Unix domain socket: name the proxies' addresses",
+                true => "no listener is a Unix domain socket: name the proxies' addresses",
                 false => "all connect by Unix domain sockets: that is --trusted-proxy unix",
             };
             return Err(format!(

@@ -23,9 +23,9 @@ mod value;
 pub use address::{Address, Binding, Host};
 pub use error::ConfigError;
 pub use flags::Flags;
-pub use folder::Folder;
+pub use folder::FolderPath;
 pub use host::HostName;
-pub use origin::Origin;
+pub use origin::OriginRule;
 pub use rule::TopicRule;
 pub use settings::{Config, SETTINGS, Setting};
 pub use show::manual;
@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 
 /// A setting that differs from what is in force, and needs a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct PendingRestart {
     /// The setting.
     pub name: &'static str,
     /// Its value in force.
@@ -105,7 +105,7 @@ impl Config {
 
     /// Takes over from `wanted` what can change while the relay runs. Returns what differs and
     /// can't.
-    pub fn adopt(&mut self, wanted: &Config) -> Vec<Held> {
+    pub fn adopt(&mut self, wanted: &Config) -> Vec<PendingRestart> {
         let mut held = Vec::new();
         for (index, setting) in SETTINGS.iter().enumerate() {
             let values = (setting.values)(wanted);
@@ -116,7 +116,7 @@ impl Config {
                     (setting.assign)(self, &values).expect("a value reads as it is written");
                     self.sources[index] = wanted.sources[index].clone();
                 }
-                TakesEffect::Restart => held.push(Held {
+                TakesEffect::Restart => held.push(PendingRestart {
                     name: setting.name,
                     in_force: in_force.join(","),
                     wanted: values.join(","),

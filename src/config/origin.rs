@@ -9,13 +9,13 @@ use std::str::FromStr;
 /// `*`. What clients say that are no browsers, and is no origin, is kept as it is: `file://`, or with a
 /// path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
+pub struct OriginRule(String);
 
-impl Value for Origin {
+impl Value for OriginRule {
     const UNIT: &'static str = "ORIGIN";
 }
 
-impl FromStr for Origin {
+impl FromStr for OriginRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -27,7 +27,7 @@ impl FromStr for Origin {
             );
         }
         match parse(text) {
-            Ok(origin) => Ok(Origin(origin)),
+            Ok(origin) => Ok(OriginRule(origin)),
             Err(why) => Err(format!(
                 "expected an origin such as https://example.com, example.com, \
                  https://*.example.com or *{why}"
@@ -36,7 +36,7 @@ impl FromStr for Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for OriginRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_let_nobody_in() {
+    fn what_would_let_no_page_in() {
         for (text, says) in [
             ("", "such as"),
             ("null", "only * lets it in"),
@@ -153,7 +153,7 @@ mod tests {
             ("chrome-extension://\u{fc}", "such as"),
             ("file:///\u{fc}", "such as"),
         ] {
-            let why = text.parse::<Origin>().expect_err(text);
+            let why = text.parse::<OriginRule>().expect_err(text);
             assert!(
                 why.starts_with("expected an origin") && why.contains(says),
                 "{text}: {why}"

@@ -17,9 +17,9 @@
 //! the server uses the others, at the start and at a reload.
 
 use super::address::Address;
-use super::folder::Folder;
+use super::folder::FolderPath;
 use super::host::HostName;
-use super::origin::Origin;
+use super::origin::OriginRule;
 use super::table::settings;
 use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch};
 use crate::journal::LogFormat;
@@ -58,7 +58,7 @@ settings! {
         /// `https://example.com`, `example.com` for any scheme, `https://*.example.com` for all names
         /// beneath it, `localhost:*` for any port, or `*` for all. An origin that is no web page's
         /// is named as it is sent (`file://`)
-        origin: Vec<Origin> = "", Live,
+        origin: Vec<OriginRule> = "", Live,
             "a browser lets any page connect, with the user's cookies: those that may are to be named";
 
         /// Name by which the relay is known, besides addresses, `localhost` and names beneath it:
@@ -77,7 +77,7 @@ settings! {
     "Files" {
         /// Folder to serve at `/` in place of the chat page, or `off`. It is read at the start and at
         /// each reload; hidden files are left out, and links that lead out of it
-        public: Option<Folder> = "off", Live,
+        public: Option<FolderPath> = "off", Live,
             "the chat page is for trying the relay, and no folder is served by accident";
 
         /// What the files may take, each 1 KiB besides its bytes; more is an error

@@ -104,7 +104,7 @@ impl Config {
         format!("{} = {}", setting.name, toml(setting, self))
     }
 
-    /// Whether somebody set it.
+    /// Whether it was set.
     pub(super) fn is_set(&self, name: &str) -> bool {
         settings::find(name).is_some_and(|index| self.sources[index] != Source::Default)
     }
@@ -306,8 +306,8 @@ says which table a topic meets, and what is in force for it.
 | `systemd` | all sockets that systemd hands over (`LISTEN_FDS`) |
 
 Port 0 is a free port, which the relay's first line names. The path of a Unix domain socket has at
-most 107 bytes. If there is a socket at that path already, it is replaced when nobody answers there,
-and left alone when somebody does; anything else there is left alone, too. The relay removes its own
+most 107 bytes. If there is a socket at that path already, it is replaced if no process answers there,
+and left alone otherwise; anything else there is left alone, too. The relay removes its own
 at a clean end. Sockets of systemd's are used if `systemd` is among the addresses, and not otherwise:
 [contrib/fanfare.service](../contrib/fanfare.service) says so, and
 [contrib/fanfare.socket](../contrib/fanfare.socket) says which.

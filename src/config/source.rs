@@ -5,7 +5,7 @@ use std::sync::Arc;
 /// Where a setting's value came from, from the weakest to the strongest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody set it.
+    /// It was not set.
     Default,
     /// A line of the file.
     File {

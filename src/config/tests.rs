@@ -323,7 +323,7 @@ fn a_reload_adopts_what_it_can_and_says_what_it_can_t() {
         "f.toml:3: pong_timeout = \"6s\""
     );
     assert_eq!(config.listen, Config::default().listen);
-    let listen = Held {
+    let listen = PendingRestart {
         name: "listen",
         in_force: "127.0.0.1:8080".into(),
         wanted: "9000".into(),

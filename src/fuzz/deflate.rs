@@ -8,7 +8,7 @@ use std::iter;
 /// Whole messages as their sender meant them.
 type Messages = Vec<(MessageKind, Vec<u8>)>;
 
-/// A message as its sender meant it, inflated in steps of so much work.
+/// A message as its sender meant it, inflated in steps of this much work.
 fn open<'a>(
     inflater: &'a mut Inflater,
     message: Message<'a>,
@@ -24,7 +24,7 @@ fn open<'a>(
 }
 
 /// The messages of a client's bytes, which come in reads that end at `cuts` and are inflated in steps
-/// of so much work, and how they ended.
+/// of this much work, and how they ended.
 fn receive(
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,

@@ -116,7 +116,7 @@ fn append(
     model.frames.push((model.bytes.len(), excluded));
 }
 
-/// A socket takes at most so many bytes of what a reader is owed.
+/// A socket takes at most this many bytes of what a reader is owed.
 fn send(
     log: &Log,
     model: &Model,

@@ -3,8 +3,8 @@
 
 use super::accept::accepts_open_metrics;
 use super::reason::Reason;
-use super::response::{PLAIN_TEXT, Response};
-use super::route::{Methods, refused, wants_keep_alive};
+use super::response::{PLAIN_TEXT, Response, refused};
+use super::route::{Methods, wants_keep_alive};
 use crate::proto::{Head, http1};
 use std::borrow::Cow;
 

@@ -8,6 +8,7 @@ mod range;
 mod reason;
 mod response;
 mod route;
+mod since;
 mod status;
 mod validators;
 
@@ -16,5 +17,6 @@ pub use asset::{File, Site};
 pub use reason::Reason;
 pub use response::{Body, Response};
 pub use route::{Answer, Join, check_host, check_topic, is_socket, route};
+pub use since::{InvalidSince, Since};
 pub use status::Status;
 pub use validators::Modified;

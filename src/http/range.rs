@@ -1,8 +1,8 @@
 //! Parts of a file: one range of bytes at a time (RFC 9110 §14).
 //!
-//! Players seek with them, and Safari plays nothing without; other clients resume a download that was cut
-//! off. A request for several ranges at once gets the whole file, which §14.2 leaves to the server: no
-//! player needs it, and several small ranges of a large file cost a server most.
+//! Players seek with them, and Safari plays nothing without them; other clients resume a download that
+//! was cut off. A request for several ranges at once gets the whole file, which §14.2 leaves to the
+//! server: no player needs it, and many small ranges of a large file would be the most expensive request.
 
 use crate::proto::Head;
 use std::ops::Range;
@@ -14,13 +14,12 @@ pub(super) enum Wanted {
     Whole,
     /// These bytes, one at least.
     Part(Range<usize>),
-    /// Bytes that it does not have.
+    /// None of its bytes.
     Nothing,
 }
 
-/// What a request wants of a body of so many bytes. A malformed range is ignored, and so is one
-/// of an empty body: it has no parts, and a client that always asks for the first bytes did nothing
-/// wrong.
+/// What a request wants of a body of this many bytes. A malformed range is ignored, and so is one of an
+/// empty body: it has no parts, and a client that always asks for the first bytes has made no mistake.
 pub(super) fn wanted(head: &Head, body_bytes: usize) -> Wanted {
     if head.method != "GET" || body_bytes == 0 {
         return Wanted::Whole;
@@ -34,7 +33,7 @@ pub(super) fn wanted(head: &Head, body_bytes: usize) -> Wanted {
     }
 }
 
-/// The part of a body that a single range stands for; it is empty if the body ends before it.
+/// The part of a body that a single range names; empty if the body ends before it.
 fn parse(range: &str, body_bytes: usize) -> Option<Range<usize>> {
     let (unit, set) = range.split_once('=')?;
     let mut specs = set.split(',').map(|spec| spec.trim_matches([' ', '\t']));
@@ -44,7 +43,7 @@ fn parse(range: &str, body_bytes: usize) -> Option<Range<usize>> {
         return None;
     }
     let (start, end) = match (first, last) {
-        // The last so many bytes.
+        // A suffix: the last bytes, this many.
         ("", bytes) => (body_bytes.saturating_sub(number(bytes)?), body_bytes),
         (first, "") => (number(first)?, body_bytes),
         (first, last) => {
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What these header lines want of so many bytes.
+    /// What these header lines want of this many bytes.
     fn wanted_by(method: &str, lines: &str, body_bytes: usize) -> Wanted {
         let head = format!("{method} / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         wanted(&Head::parse(head.as_bytes()).expect("a head"), body_bytes)

@@ -33,6 +33,8 @@ pub enum Reason {
     Origin,
     /// It does not name a valid topic.
     Topic,
+    /// What it asks for beyond that topic is malformed, or contradicts itself.
+    Query,
     /// A condition that it states does not hold.
     Precondition,
     /// It asks for a range that a file does not have.
@@ -59,7 +61,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 23] = [
+    pub const ALL: [Reason; 24] = [
         Reason::MalformedHead,
         Reason::HeadTooLarge,
         Reason::Timeout,
@@ -72,6 +74,7 @@ impl Reason {
         Reason::Version,
         Reason::Origin,
         Reason::Topic,
+        Reason::Query,
         Reason::Precondition,
         Reason::Range,
         Reason::Full,
@@ -101,6 +104,7 @@ impl Reason {
             Reason::Version => "version",
             Reason::Origin => "origin",
             Reason::Topic => "topic",
+            Reason::Query => "query",
             Reason::Precondition => "precondition",
             Reason::Range => "range",
             Reason::Full => "full",
@@ -123,6 +127,7 @@ impl Reason {
             | Reason::Body
             | Reason::Header
             | Reason::Topic
+            | Reason::Query
             | Reason::ProxyHeader => Status::BadRequest,
             Reason::AddressFull | Reason::AddressRate => Status::TooManyRequests,
             Reason::Host => Status::MisdirectedRequest,

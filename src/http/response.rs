@@ -2,6 +2,7 @@
 
 use super::reason::Reason;
 use super::status::Status;
+use crate::proto::handshake::Refusal;
 use httpdate::HttpDate;
 use std::borrow::Cow;
 use std::io::Write;
@@ -186,6 +187,12 @@ impl Response {
         let _ = write!(head, "Connection: {connection}\r\n\r\n");
         head
     }
+}
+
+/// The answer to a request that breaks a rule of the protocol.
+pub(super) fn refused(refusal: impl Into<Refusal>) -> Response {
+    let refusal = refusal.into();
+    Response::refusal(refusal.into(), &refusal.to_string(), refusal.headers())
 }
 
 pub(super) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";

@@ -2,9 +2,11 @@
 
 use super::asset::Site;
 use super::reason::Reason;
-use super::response::Response;
+use super::response::{Response, refused};
+use super::since::Since;
 use crate::proto::Head;
-use crate::proto::handshake::{self, Refusal};
+use crate::proto::fanfare_v1;
+use crate::proto::handshake;
 use crate::proto::http1::{self, RequestRefusal, is_percent_encoded};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -15,6 +17,9 @@ const LOBBY: &str = "lobby";
 /// The most bytes that a topic's name may have, after decoding: a name is kept as long as the
 /// topic exists, and any client chooses it.
 const TOPIC_BYTES_MAX: usize = 128;
+
+const V1_WITHOUT_ECHO: &str = "With fanfare.v1, one's own messages can't be left out by echo=0, as clients \
+    count what comes. Publish with a `ref`: its acknowledgement says which message is one's own.";
 
 /// What to do about a request.
 #[derive(Debug)]
@@ -34,6 +39,10 @@ pub struct Join<'a> {
     pub topic: Cow<'a, str>,
     /// Whether the sender gets its own messages back.
     pub echo: bool,
+    /// Which messages of before it wants, if it says so.
+    pub since: Option<Since>,
+    /// Whether it offers [`fanfare_v1`], which is chosen whenever it is offered.
+    pub is_v1: bool,
 }
 
 /// Finds out what a request is for. `origins` are those that may connect besides the page's own.
@@ -106,11 +115,17 @@ fn answer<'a>(head: &Head<'a>, site: &Site, origins: &[String]) -> Result<Answer
             let why = with_hint(why, head.path());
             Response::refusal(Reason::Topic, &why, &[])
         })?;
-        return Ok(Answer::Join(Join {
+        let join = Join {
             upgrade,
             topic,
             echo: wants_echo(head),
-        }));
+            since: Since::of(head)?,
+            is_v1: fanfare_v1::is_offered(head),
+        };
+        if join.is_v1 && !join.echo {
+            return Err(Response::refusal(Reason::Query, V1_WITHOUT_ECHO, &[]));
+        }
+        return Ok(Answer::Join(join));
     }
     // About the server as a whole, or a health check; the latter ask for `/`, too, where a site may have no
     // page.
@@ -214,9 +229,4 @@ fn check_origin(upgrade: &handshake::Upgrade, origins: &[String]) -> Result<(), 
         let why = format!("{refusal} Allow it with --origin.");
         Response::refusal(Reason::Origin, &why, &[])
     })
-}
-
-pub(super) fn refused(refusal: impl Into<Refusal>) -> Response {
-    let refusal = refusal.into();
-    Response::refusal(refusal.into(), &refusal.to_string(), refusal.headers())
 }

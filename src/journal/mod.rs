@@ -7,7 +7,7 @@
 mod line;
 
 use crate::sys::clock;
-use crate::sys::stderr::Backlog;
+use crate::sys::stderr::LineQueue;
 use env_logger::Target;
 use line::Line;
 use log::{Level, LevelFilter, Record};
@@ -15,10 +15,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// How long the end of the process waits for lines to be written that nobody reads.
+/// How long the end of the process waits for lines to be written if standard error is not read.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
-static BACKLOG: OnceLock<Arc<Backlog>> = OnceLock::new();
+static QUEUE: OnceLock<Arc<LineQueue>> = OnceLock::new();
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl LogFormat {
     fn missing(self, lines: u64) -> Vec<u8> {
         let mut record = Record::builder();
         record.level(Level::Warn);
-        let why = "nobody read standard error in time";
+        let why = "standard error was not read in time";
         self.line(
             &record
                 .args(format_args!("{lines} lines are missing here: {why}"))
@@ -77,14 +77,14 @@ pub fn start(level: LevelFilter, format: LogFormat) -> Journal {
         .filter_module(env!("CARGO_CRATE_NAME"), LevelFilter::Trace)
         .format(move |out, record| out.write_all(&format.line(record)));
     // Without a thread, lines are waited for: better late than never.
-    let backlog = Backlog::start(move |lines| format.missing(lines)).ok();
-    if let Some(backlog) = &backlog {
-        builder.target(Target::Pipe(Box::new(Pusher(backlog.clone()))));
+    let queue = LineQueue::start(move |lines| format.missing(lines)).ok();
+    if let Some(queue) = &queue {
+        builder.target(Target::Pipe(Box::new(Pusher(queue.clone()))));
     }
     if builder.try_init().is_ok() {
         set_level(level);
-        if let Some(backlog) = backlog {
-            BACKLOG.get_or_init(|| backlog);
+        if let Some(queue) = queue {
+            QUEUE.get_or_init(|| queue);
         }
     }
     Journal(())
@@ -98,11 +98,11 @@ pub fn set_level(level: LevelFilter) {
 /// Waits until all lines are written, so that what is written to standard error in another way comes
 /// behind them. False if that took too long: then it would have to wait as well.
 pub fn flush() -> bool {
-    BACKLOG.get().is_none_or(|backlog| backlog.flush(FLUSH_MAX))
+    QUEUE.get().is_none_or(|queue| queue.flush(FLUSH_MAX))
 }
 
 /// Takes lines as they are formatted: each comes as a whole.
-struct Pusher(Arc<Backlog>);
+struct Pusher(Arc<LineQueue>);
 
 impl Write for Pusher {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {

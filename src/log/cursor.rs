@@ -89,6 +89,44 @@ impl Log {
         boundary
     }
 
+    /// Where a message begins, which is in the log or the next one. Walks the frames of a part of a segment.
+    /// Of one that is not in the log any more, the head.
+    #[must_use]
+    pub fn locate(&self, message: u64, frame_bytes: impl Fn(&[u8]) -> usize) -> Position {
+        debug_assert!(message <= self.messages);
+        if message == self.messages {
+            return self.tail;
+        }
+        let Some(segment) = self.segment_of(message) else {
+            return self.head();
+        };
+        let mut boundary = segment.boundary_of(message);
+        while boundary.message < message {
+            let frame = segment.bytes_from(boundary.position);
+            boundary.position = boundary.position.after(frame_bytes(frame));
+            boundary.message += 1;
+        }
+        boundary.position
+    }
+
+    /// Where the segment begins that holds a message: trimmed to it, the log keeps that message. The tail for
+    /// the next one.
+    #[must_use]
+    pub fn segment_start(&self, message: u64) -> Position {
+        if message >= self.messages {
+            return self.tail;
+        }
+        let segment = self.segment_of(message);
+        segment.map_or(self.head(), |segment| segment.start)
+    }
+
+    /// The segment that holds a message, or would if it were there; none for those before all.
+    fn segment_of(&self, message: u64) -> Option<&Segment> {
+        let begins = |segment: &Segment| segment.first_message <= message;
+        let ahead = self.segments.partition_point(begins);
+        ahead.checked_sub(1).map(|index| &self.segments[index])
+    }
+
     /// What a reader gets between two positions, in spans that each lie within a segment and pass over
     /// the frames that exclude `reader`.
     pub fn spans(

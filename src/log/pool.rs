@@ -69,13 +69,13 @@ impl Pool {
         block
     }
 
-    /// Counts memory that a log holds beside its blocks.
-    pub(super) fn charge(&mut self, bytes: usize) {
+    /// Counts memory that a log holds beside its blocks, or that stands beside a log.
+    pub fn charge(&mut self, bytes: usize) {
         self.bytes_in_use += bytes;
     }
 
-    /// Counts memory that a log has given back.
-    pub(super) fn discharge(&mut self, bytes: usize) {
+    /// Counts memory that was counted by [`charge`](Pool::charge), and is given back.
+    pub fn discharge(&mut self, bytes: usize) {
         self.bytes_in_use -= bytes;
     }
 

@@ -136,8 +136,19 @@ impl Segment {
     /// A frame boundary at or before `position`, and which message begins there.
     pub(super) fn boundary_before(&self, position: Position) -> Boundary {
         let offset = position.since(self.start);
+        self.last_mark(|mark| u64::from(mark.offset) <= offset)
+    }
+
+    /// The boundary of `message`, or one before it.
+    pub(super) fn boundary_of(&self, message: u64) -> Boundary {
+        let count = message - self.first_message;
+        self.last_mark(|mark| u64::from(mark.message) <= count)
+    }
+
+    /// The last boundary of which it is known which message begins there, and which `is_before` what is looked for.
+    fn last_mark(&self, is_before: impl Fn(&Mark) -> bool) -> Boundary {
         let marks = self.lists.as_deref().map_or(&[][..], |lists| &lists.marks);
-        let ahead = marks.partition_point(|mark| u64::from(mark.offset) <= offset);
+        let ahead = marks.partition_point(is_before);
         let mark = ahead.checked_sub(1).map(|index| &marks[index]);
         Boundary {
             position: self

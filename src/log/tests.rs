@@ -169,7 +169,7 @@ fn cut_keeps_within_the_bound() {
 }
 
 #[test]
-fn the_list_of_those_who_pass_over_frames_counts() {
+fn the_list_of_readers_that_pass_over_frames_counts() {
     let (mut log, mut pool) = (Log::default(), Pool::new(64 << 10, 1 << 30));
     for n in 0..1000 {
         append(&mut log, &mut pool, 0, Some(n % 2));
@@ -316,6 +316,32 @@ proptest! {
         let memory = |segment: &Segment| segment.capacity() + segment.list_bytes();
         let held: usize = log.segments.iter().map(memory).sum();
         prop_assert_eq!((held, held), (log.bytes(), pool.bytes_in_use()));
+    }
+}
+
+proptest! {
+    /// A message is found where it was appended, whatever was trimmed; what is gone, at the head.
+    #[test]
+    fn a_message_is_found_by_its_number(
+        sizes in prop::collection::vec(prop_oneof![0usize..3, 0usize..20_000], 1..60),
+        at in 0.0f64..=1.0,
+    ) {
+        let (mut log, mut pool) = (Log::starting_at(7), Pool::new(64 << 10, 1 << 30));
+        let mut starts = Vec::new();
+        for &size in &sizes {
+            starts.push(log.tail());
+            append(&mut log, &mut pool, size, None);
+        }
+        log.trim(&mut pool, Position((log.tail().0 as f64 * at) as u64));
+        for (index, &start) in starts.iter().enumerate() {
+            let message = 7 + index as u64;
+            prop_assert_eq!(log.locate(message, frame_bytes), start.max(log.head()));
+            let segment_start = log.segment_start(message);
+            prop_assert!(log.head() <= segment_start && segment_start <= start.max(log.head()));
+            prop_assert!(log.segments.iter().any(|it| it.start == segment_start) || log.segments.is_empty());
+        }
+        prop_assert_eq!(log.locate(log.messages(), frame_bytes), log.tail());
+        prop_assert_eq!(log.segment_start(log.messages()), log.tail());
     }
 }
 

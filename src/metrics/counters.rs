@@ -53,7 +53,7 @@ pub struct Counters {
     pub sent_bytes: u64,
     /// WebSockets that agreed on compression.
     pub opened_compressed: u64,
-    /// Messages compressed, once for each window that somebody reads.
+    /// Messages compressed, once for each window that a reader uses.
     pub deflated: Sizes,
     /// Messages left as they are for readers of compressed ones, since they are small.
     pub deflate_small: u64,

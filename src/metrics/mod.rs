@@ -1,9 +1,9 @@
 //! What happened, and how things stand, in numbers; and how Prometheus gets to see them.
 //!
-//! The relay counts in plain integers, [`Counters`], since it has one thread. When somebody asks,
-//! they become a [`Snapshot`], together with how things stand ([`Levels`]) and what the system says
-//! of the process ([`ProcessFigures`]), and [`Snapshot::render`] turns that into a page by the
-//! official client library. No label has values that clients choose.
+//! The relay counts in plain integers, [`Counters`], since it has one thread. For a scrape, they
+//! become a [`Snapshot`], together with the present levels ([`Levels`]) and what the system says of
+//! the process ([`ProcessFigures`]), and [`Snapshot::render`] turns that into a page with the official
+//! client library. No label has values that clients choose.
 
 mod cause;
 mod counters;

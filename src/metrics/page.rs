@@ -11,11 +11,11 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt;
 
 /// The page as it grows.
-pub(super) struct Page<'a>(DescriptorEncoder<'a>);
+pub(super) struct MetricsPage<'a>(DescriptorEncoder<'a>);
 
-impl<'a> Page<'a> {
+impl<'a> MetricsPage<'a> {
     pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
-        Page(encoder)
+        MetricsPage(encoder)
     }
 
     /// A counter.

@@ -7,7 +7,7 @@ use super::Snapshot;
 use super::cause::Cause;
 use super::counters::{CLOSE_CODES, Counters, STATES, Sizes, close_code_index};
 use super::figures::{Levels, ProcessFigures};
-use super::page::Page;
+use super::page::MetricsPage;
 use crate::http::Reason;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
@@ -55,7 +55,7 @@ const PAGE_BYTES: usize = 16 * 1024;
 
 impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut page = Page::new(encoder);
+        let mut page = MetricsPage::new(encoder);
         page.connections(&self.counters, &self.levels)?;
         page.requests(&self.counters)?;
         page.messages(&self.counters)?;
@@ -66,7 +66,7 @@ impl Collector for Snapshot {
     }
 }
 
-impl Page<'_> {
+impl MetricsPage<'_> {
     fn connections(&mut self, counters: &Counters, levels: &Levels) -> fmt::Result {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         self.gauges(

@@ -84,7 +84,7 @@ const PREFACE: &str = "\
 # Metrics
 
 What `/metrics` on the admin listener (`--admin ADDR`) shows, in Prometheus's text format or, for
-who accepts it, in OpenMetrics. Counters count since the start of the process. Label values are
+scrapers that accept it, in OpenMetrics. Counters count since the start of the process. Label values are
 fixed: no client can add one. Histograms have powers of two as bounds.
 
 This page is made from the code, and a test compares the two; write it anew with

@@ -4,7 +4,7 @@
 //!   v1   PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\n
 //!
 //!   v2   0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A │ 21 │ 11 │ 00 0C │ addresses, ports │ TLVs
-//!        signature                            │    │    │       └ so many bytes follow
+//!        signature                            │    │    │       └ this many bytes follow
 //!                                             │    │    └ family and transport
 //!                                             │    └ version 2, and PROXY or LOCAL
 //! ```
@@ -39,14 +39,14 @@ const UNIX_BYTES: usize = 216;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyHeader {
     /// The client that the proxy names.
-    pub client: Client,
+    pub client: NamedClient,
     /// Bytes of the header; what follows is the client's.
     pub bytes: usize,
 }
 
 /// The client that a proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
+pub enum NamedClient {
     /// A client with this address and port.
     Tcp(SocketAddr),
     /// A process of the proxy's machine.
@@ -92,11 +92,11 @@ impl Error for ProxyHeaderError {}
 /// needed. Other input is refused at its first byte that can't belong to a header.
 ///
 /// ```
-/// use fanfare::proxy::header::{Client, parse};
+/// use fanfare::proxy::header::{NamedClient, parse};
 ///
 /// let read = b"PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\nGET / HTTP/1.1\r\n";
 /// let header = parse(read)?.expect("it is whole");
-/// assert_eq!(header.client, Client::Tcp("203.0.113.7:4711".parse().unwrap()));
+/// assert_eq!(header.client, NamedClient::Tcp("203.0.113.7:4711".parse().unwrap()));
 /// assert!(read[header.bytes..].starts_with(b"GET"));
 /// assert_eq!(parse(b"PROXY TCP4 203.0.")?, None);
 /// # Ok::<(), fanfare::proxy::header::ProxyHeaderError>(())
@@ -147,11 +147,11 @@ fn is_visible(byte: u8) -> bool {
 }
 
 /// The words after `PROXY`.
-fn parse_words(line: &str) -> Option<Client> {
+fn parse_words(line: &str) -> Option<NamedClient> {
     let (family, rest) = line.split_once(' ').unwrap_or((line, ""));
     if family == "UNKNOWN" {
         // The rest of the line has to be ignored.
-        return Some(Client::Unsaid);
+        return Some(NamedClient::Unsaid);
     }
     let mut words = rest.split(' ');
     let [source, destination, source_port, destination_port] =
@@ -176,8 +176,8 @@ fn port(word: &str) -> Option<u16> {
     (port.to_string() == word).then_some(port)
 }
 
-fn tcp(client: SocketAddr) -> Client {
-    Client::Tcp(SocketAddr::new(client.ip().to_canonical(), client.port()))
+fn tcp(client: SocketAddr) -> NamedClient {
+    NamedClient::Tcp(SocketAddr::new(client.ip().to_canonical(), client.port()))
 }
 
 /// Version 2.
@@ -219,7 +219,7 @@ fn parse_binary(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
         return Ok(None);
     };
     let client = match family {
-        _ if is_local => Client::Unsaid,
+        _ if is_local => NamedClient::Unsaid,
         1 => {
             let mut ip = [0; 4];
             ip.copy_from_slice(&addresses[..4]);
@@ -230,8 +230,8 @@ fn parse_binary(input: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
             ip.copy_from_slice(&addresses[..16]);
             tcp((ip, port_at(addresses, 32)).into())
         }
-        3 => Client::Unix,
-        _ => Client::Unsaid,
+        3 => NamedClient::Unix,
+        _ => NamedClient::Unsaid,
     };
     Ok(Some(ProxyHeader { client, bytes }))
 }

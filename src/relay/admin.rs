@@ -93,21 +93,21 @@ impl Relay {
 
     /// Some of the topics, in the order of their slots: as many as a turn has time for.
     fn topics_page(&self, query: &TopicsQuery) -> Vec<u8> {
-        let mut page = Page {
-            topics: self.hub.topics(),
-            rooms: Vec::new(),
+        let mut page = TopicsPage {
+            total: self.hub.topics(),
+            topics: Vec::new(),
             next: None,
         };
         if let Some(name) = &query.topic {
             let topic = self.hub.find(name);
             let figures = topic.map(|topic| self.hub.figures(topic, self.now));
-            page.rooms.extend(figures);
+            page.topics.extend(figures);
         } else {
             let end = self.hub.topic_slots();
             let stop = end.min(query.from.saturating_add(TOPIC_SLOTS_PER_PAGE));
             let mut slot = query.from;
-            while slot < stop && page.rooms.len() < query.limit {
-                page.rooms.extend(self.hub.figures_at(slot, self.now));
+            while slot < stop && page.topics.len() < query.limit {
+                page.topics.extend(self.hub.figures_at(slot, self.now));
                 slot += 1;
             }
             page.next = (slot < end).then_some(slot);
@@ -121,10 +121,10 @@ impl Relay {
 
 /// A part of the list of topics.
 #[derive(Serialize)]
-struct Page<'a> {
-    /// All that exist.
-    topics: usize,
-    rooms: Vec<TopicFigures<'a>>,
+struct TopicsPage<'a> {
+    /// How many exist.
+    total: usize,
+    topics: Vec<TopicFigures<'a>>,
     /// Where the next page begins, if there is one.
     next: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! How far a shutdown is: closes that are due, and when whom they hit comes back.
+//! How far a shutdown is: which closes are due, and when the closed clients are to come back.
 
 use super::ids::Slot;
 use crate::wheel::Tick;
@@ -23,12 +23,12 @@ pub(super) struct Drain {
 /// When clients come back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retries {
-    /// The delays until then lie within so many milliseconds.
+    /// The delays until then lie within this many milliseconds.
     spread_ms: u32,
 }
 
 impl Drain {
-    /// It begins now, with so many open WebSockets, and closes so many of them in each tick.
+    /// It begins now, with this many open WebSockets, and closes this many of them in each tick.
     pub(super) fn new(now: Tick, open: usize, per_tick: usize) -> Self {
         Drain {
             began: now,

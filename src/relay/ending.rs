@@ -176,7 +176,7 @@ impl Relay {
     }
 
     pub(super) fn leave_topic(&mut self, slot: Slot) {
-        let Some(topic) = self.hub.leave(&mut self.peers, slot) else {
+        let Some(topic) = self.hub.leave(&mut self.peers, slot, self.now) else {
             return;
         };
         let id = self.peers.id(slot);

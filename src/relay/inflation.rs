@@ -48,7 +48,7 @@ impl Inflation {
         self.bytes
     }
 
-    /// Inflating took so much more.
+    /// Inflating took this much more.
     pub(super) fn count(&mut self, bytes: usize) {
         self.bytes += bytes;
     }

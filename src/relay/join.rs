@@ -53,8 +53,10 @@ impl Relay {
     }
 
     /// Whether a reader may join that topic, which may have to begin.
-    fn has_topic_for(&self, name: &str) -> bool {
-        self.hub.topics() < self.limits.topics_max || self.hub.find(name).is_some()
+    fn has_topic_for(&mut self, name: &str) -> bool {
+        self.hub.topics() < self.limits.topics_max
+            || self.hub.find(name).is_some()
+            || self.hub.make_place(&self.peers, self.now)
     }
 
     /// Whether there may be another WebSocket.
@@ -72,15 +74,21 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let is_new = self
-            .hub
-            .join(&mut self.peers, slot, &join.topic, encoding, self.now);
+        let since = None;
+        let joined = self.hub.join(
+            &mut self.peers,
+            slot,
+            &join.topic,
+            encoding,
+            since,
+            self.now,
+        );
         self.peers.open(slot, self.now);
         let connection = &mut self.peers[slot];
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
-        self.feed.on_join(&join.topic, is_new, id, join.echo);
+        self.feed.on_join(&join.topic, joined.is_new, id, join.echo);
         let cursor = connection.seat.cursor();
         let extra = connection.extra();
         let mut head = Vec::with_capacity(256);

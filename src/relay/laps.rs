@@ -17,7 +17,7 @@ impl Relay {
 
     /// Laps readers that lag by more than may be retained, as many as a turn may.
     fn lap_laggards(&mut self) {
-        self.hub.begin_laps(&self.limits);
+        self.hub.begin_laps(&self.peers, &self.limits, self.now);
         loop {
             let private_bytes_left = self
                 .limits
@@ -46,7 +46,7 @@ impl Relay {
     /// A reader was lapped. What is left of its frame is in its outbox, so that it can be told properly.
     fn on_lapped(&mut self, slot: Slot, fate: Fate) {
         match fate {
-            Fate::GoesOn => {}
+            Fate::GoesOn { missed } => self.on_gap(slot, missed),
             Fate::Closes => {
                 self.close(slot, Cause::Lapped);
             }

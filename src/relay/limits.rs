@@ -1,7 +1,5 @@
 //! The bounds that the relay keeps, and what each one protects.
 
-pub(super) use super::policy::SlowPolicy;
-
 use super::policy::Policies;
 use crate::proxy::{ClientAddress, Trusted};
 use std::sync::Arc;
@@ -40,8 +38,6 @@ pub struct Limits {
     /// Messages that are ordered elsewhere and are not settled, beyond which publishers are not read.
     /// [`UNSETTLED_BYTES_MAX`](Self::UNSETTLED_BYTES_MAX) is the default.
     pub unsettled_bytes_max: usize,
-    /// What becomes of a lapped reader.
-    pub slow_policy: SlowPolicy,
     /// What holds for a topic, by its name.
     pub policies: Arc<Policies>,
     /// Which connections are let in, by address.
@@ -122,6 +118,11 @@ pub struct Pace {
     /// Bytes that a turn sends to connections with output of their own that keep up, such as pongs, and as many
     /// to those that lag; what one of them is owed may exceed it.
     pub output_bytes_per_turn: u64,
+    /// Bytes that a turn sends to readers that missed them before they joined; what one of them is sent at a time
+    /// may exceed it.
+    pub replay_bytes_per_turn: u64,
+    /// Bytes that one of them is sent at a time, so that they share a turn.
+    pub replay_bytes_per_write: usize,
     /// Readers that a turn laps, or fewer where it takes long to know what they missed; while more are to
     /// be, their topics take nothing in.
     pub laps_per_turn: usize,
@@ -148,6 +149,8 @@ impl Default for Pace {
             topic_flush_bytes_per_turn: 4 << 20,
             flush_bytes_per_turn: 16 << 20,
             output_bytes_per_turn: 1 << 20,
+            replay_bytes_per_turn: 1 << 20,
+            replay_bytes_per_write: 64 << 10,
             // Each takes microseconds: a boundary to find, a close frame, a notice.
             laps_per_turn: 256,
             // As much as a turn reads: 4.5 ms, if all is made to take as long as it can.
@@ -199,7 +202,6 @@ impl Limits {
             rescue_bytes_max: 64 << 10,
             unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: 64 << 20,
-            slow_policy: SlowPolicy::Close,
             policies: Arc::default(),
             compression: None,
             admission: Admission::default(),

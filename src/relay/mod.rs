@@ -74,7 +74,7 @@ pub use hooks::{Decision, Hooks, Published, UpgradeRequest};
 pub use ids::{ConnId, Epoch, InvalidId, MessageId, Origin, Party, Slot, VariantKey};
 pub use limits::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
 pub use notice::Notice;
-pub use piece::{Output, Piece, Source};
+pub use piece::{Output, Piece, PieceSource};
 pub use policy::{Pattern, Policies, Policy, Publish, Retention, SlowPolicy};
 pub use reading::Reading;
 pub use side::Side;
@@ -117,7 +117,7 @@ impl Relay {
     #[must_use]
     pub fn new(limits: Limits, site: Site, now: Tick) -> Self {
         let mut relay = Relay {
-            hub: Hub::new(&limits),
+            hub: Hub::new(&limits, now),
             limits,
             site,
             now,
@@ -167,6 +167,7 @@ impl Relay {
         self.inflation.begin_turn();
         self.notices.clear();
         self.peers.begin_turn(&self.limits);
+        self.hub.begin_turn(self.now);
         self.step_shutdown();
     }
 
@@ -201,8 +202,9 @@ impl Relay {
             self.gate.shrink();
         }
         let feed = &mut self.feed;
-        self.hub
-            .end_turn(&self.peers, |key, topic| feed.on_topic_end(key, topic));
+        self.hub.end_turn(&self.peers, self.now, |key, topic| {
+            feed.on_topic_end(key, topic);
+        });
         self.feed.end_turn();
         self.inflation.end_turn();
     }
@@ -216,7 +218,11 @@ impl Relay {
     /// When the next turn is due, though nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let due = [self.peers.next_due(), self.shutdown_due()];
+        let due = [
+            self.peers.next_due(),
+            self.hub.next_due(),
+            self.shutdown_due(),
+        ];
         due.into_iter().flatten().min()
     }
 

@@ -4,7 +4,7 @@
 use super::Relay;
 use super::ids::{ConnId, Slot};
 use super::peer::{Flag, Pending, Phase};
-use super::piece::{Output, Piece, Source};
+use super::piece::{Output, Piece, PieceSource};
 use crate::log::Position;
 use crate::metrics::Cause;
 use arrayvec::ArrayVec;
@@ -21,7 +21,18 @@ impl Relay {
             return Some(id);
         }
         let (pace, counters) = (&self.limits.pace, &mut self.counters);
-        let slot = self.hub.poll_walk(&mut self.peers, pace, counters)?;
+        match self.hub.poll_walk(&mut self.peers, pace, counters) {
+            Some(slot) => Some(self.peers.id(slot)),
+            None => self.next_replay(),
+        }
+    }
+
+    /// The next connection of this turn that is sent what it missed: all others go before those.
+    fn next_replay(&mut self) -> Option<ConnId> {
+        let bytes_max = self.limits.pace.replay_bytes_per_turn;
+        let slot = self
+            .peers
+            .next_replay(self.counters.sent_bytes, bytes_max)?;
         Some(self.peers.id(slot))
     }
 
@@ -48,10 +59,10 @@ impl Relay {
         let seat = &connection.seat;
         if connection.extra.is_none()
             && seat.is_member()
-            && seat.echo()
+            && seat.is_common()
             && let Some(bytes) = self.hub.slice(seat)
         {
-            let source = Source::Log(seat.variant, seat.cursor());
+            let source = PieceSource::Log(seat.variant, seat.cursor());
             return Output::One(Piece { source, bytes });
         }
         Output::Many(self.pieces(id))
@@ -76,7 +87,11 @@ impl Relay {
                 .collect();
         }
         let key = connection.seat.variant;
-        let (cursor, end) = (connection.seat.cursor(), self.hub.end(&connection.seat));
+        let cursor = connection.seat.cursor();
+        let mut end = self.hub.end(&connection.seat);
+        if connection.seat.is_replaying() {
+            end = end.min(cursor.after(self.limits.pace.replay_bytes_per_write));
+        }
         let spans = |from, to| {
             let spans = self.hub.spans(&self.peers, id.slot, from, to);
             spans.map(move |span| Piece::of(key, span))
@@ -85,6 +100,9 @@ impl Relay {
             return spans(cursor, end).take(Output::PIECES_MAX).collect();
         };
         let at = outbox.at(cursor);
+        if at > end {
+            return spans(cursor, end).take(Output::PIECES_MAX).collect();
+        }
         spans(cursor, at)
             .chain([Piece::own(outbox.pending())])
             .chain(spans(at, end))
@@ -120,8 +138,10 @@ impl Relay {
             self.abort(slot, Cause::Stalled);
             return;
         }
-        let seat = &self.peers[slot].seat;
-        self.hub.on_sent(seat, before, &mut self.counters);
+        let (peers, counters) = (&mut self.peers, &mut self.counters);
+        if let Some(missed) = self.hub.on_sent(peers, slot, before, counters) {
+            self.on_gap(slot, missed);
+        }
         if full {
             self.on_blocked(slot);
         } else if self.has_output(slot) {
@@ -186,7 +206,7 @@ impl Relay {
         }
     }
 
-    /// So many of them were of the log, up to that position.
+    /// This many of them were of the log, up to that position.
     fn advance_in_log(&mut self, slot: Slot, to: Position, bytes: usize) {
         self.hub.advance(&mut self.peers, slot, to, bytes);
         if bytes > 0 {
@@ -194,7 +214,7 @@ impl Relay {
         }
     }
 
-    /// At most so many of them were of the outbox. Returns how many.
+    /// At most this many of them were of the outbox. Returns how many.
     fn advance_outbox(&mut self, slot: Slot, bytes_max: usize) -> usize {
         let connection = &mut self.peers[slot];
         let outbox = &mut connection.extra().outbox;
@@ -221,6 +241,15 @@ impl Relay {
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),
             _ => {}
+        }
+    }
+
+    /// A reader goes on at another place, maybe of another log: what waits for it enters there.
+    pub(super) fn on_gap(&mut self, slot: Slot, _missed: u64) {
+        let connection = &mut self.peers[slot];
+        if connection.outbox().is_some() {
+            let at = connection.seat.cursor();
+            connection.extra().outbox.enter_at(at);
         }
     }
 

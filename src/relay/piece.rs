@@ -22,14 +22,14 @@ pub enum Output<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
     /// Where they are from.
-    pub source: Source,
+    pub source: PieceSource,
     /// They themselves; never empty.
     pub bytes: &'a [u8],
 }
 
 /// What bytes are that leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum PieceSource {
     /// A connection's own: a control frame, a response.
     Own,
     /// A part of a log, whose bytes every reader of it gets, and which never change.
@@ -37,7 +37,7 @@ pub enum Source {
 }
 
 impl Output<'_> {
-    /// Pieces of one write. Most often there is one. A socket that takes all of so many is written to
+    /// Pieces of one write. Most often there is one. A socket that takes all of this many is written to
     /// again at once.
     pub const PIECES_MAX: usize = 16;
 
@@ -59,12 +59,12 @@ impl Output<'_> {
 
 impl<'a> Piece<'a> {
     pub(super) fn own(bytes: &'a [u8]) -> Self {
-        let source = Source::Own;
+        let source = PieceSource::Own;
         Piece { source, bytes }
     }
 
     pub(super) fn of(variant: VariantKey, span: Span<'a>) -> Self {
-        let source = Source::Log(variant, span.start);
+        let source = PieceSource::Log(variant, span.start);
         let bytes = span.bytes;
         Piece { source, bytes }
     }

@@ -187,6 +187,18 @@ impl Policies {
             .unwrap_or(Self::DEFAULT)
     }
 
+    /// What holds for topics that meet no rule.
+    #[must_use]
+    pub fn everywhere(&self) -> &Policy {
+        self.get(Self::DEFAULT)
+    }
+
+    /// Those of all rules.
+    #[must_use]
+    pub fn all(&self) -> &[Policy] {
+        &self.policies
+    }
+
     /// What an index that is one of these policies' stands for.
     #[must_use]
     pub fn get(&self, index: u16) -> &Policy {
@@ -196,7 +208,25 @@ impl Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Policies::new(Policy::default(), [])
+        Policy::default().into()
+    }
+}
+
+/// The same for all topics.
+impl From<Policy> for Policies {
+    fn from(policy: Policy) -> Self {
+        Policies::new(policy, [])
+    }
+}
+
+/// The same for all topics, and nothing else that is not the default.
+impl From<SlowPolicy> for Policies {
+    fn from(slow_policy: SlowPolicy) -> Self {
+        let policy = Policy {
+            slow_policy,
+            ..Policy::default()
+        };
+        policy.into()
     }
 }
 

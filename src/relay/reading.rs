@@ -7,7 +7,7 @@ use super::peer::{Flag, Peer, Phase};
 /// Whether a connection's socket is to be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// Yes, at most so many bytes.
+    /// Yes, at most this many bytes.
     Now(usize),
     /// Its topic takes no more in this turn: ask in the next one, before connections that were read in this.
     NextTurn,
@@ -58,7 +58,7 @@ impl Relay {
         }
         let topic = self.hub.topic_of(&connection.seat);
         let free_bytes = self.hub.free_bytes(topic, &self.limits);
-        free_bytes.min(self.room_for_offers())
+        free_bytes.min(self.space_for_offers())
     }
 
     /// Whether what follows a message has to wait: the read may bring more than the topic takes, since it was

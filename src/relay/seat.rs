@@ -2,7 +2,7 @@
 //!
 //! A reader's seat is a part of its connection: the owner of the connections lets the hub reach the seats
 //! in them through [`Seats`], and nothing else of theirs. What stands in a seat is for the hub to say, but
-//! for the two flags, which it is told: whether the reader wants its own messages back, and whether its
+//! for two of the flags, which it is told: whether the reader wants its own messages back, and whether its
 //! socket is full.
 
 use super::ids::{Slot, VariantKey};
@@ -21,7 +21,7 @@ pub(super) struct Seat {
     /// Its index among the variant's lagging members; none while it is at the tail or will be served by
     /// the walk.
     pub(super) lagging: Option<LagIndex>,
-    /// Its index among the variant's members, and above it the two flags.
+    /// Its index among the variant's members, and above it three flags.
     member: u32,
 }
 
@@ -48,8 +48,9 @@ pub(super) trait Seats {
 
 const BLOCKED: u32 = 1 << 31;
 const ECHO: u32 = 1 << 30;
-/// A variant has fewer members than that: a billion.
-const INDEX: u32 = ECHO - 1;
+const REPLAYING: u32 = 1 << 29;
+/// A variant has fewer members than that: half a billion.
+const INDEX: u32 = REPLAYING - 1;
 
 impl Seat {
     /// The seat of a connection that has not joined a topic.
@@ -102,6 +103,21 @@ impl Seat {
 
     pub(super) fn set_echo(&mut self, echo: bool) {
         self.set(ECHO, echo);
+    }
+
+    /// It is being sent what it missed before it joined.
+    pub(super) fn is_replaying(&self) -> bool {
+        self.member & REPLAYING != 0
+    }
+
+    pub(super) fn set_replaying(&mut self, is_replaying: bool) {
+        self.set(REPLAYING, is_replaying);
+    }
+
+    /// It wants its own messages back, and is not being sent what it missed: as almost all.
+    #[inline]
+    pub(super) fn is_common(&self) -> bool {
+        self.member & (ECHO | REPLAYING) == ECHO
     }
 
     fn set(&mut self, flag: u32, is_set: bool) {

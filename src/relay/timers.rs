@@ -9,13 +9,14 @@ use crate::proto::OpCode;
 use crate::wheel::Tick;
 
 impl Relay {
-    /// A poll that began at that time, before the turn did, brought so many events. A full one may
+    /// A poll that began at that time, before the turn did, brought this many events. A full one may
     /// have left some over. One that was interrupted says nothing, and is not to be told of.
     pub fn handle_poll(&mut self, began: Tick, events: usize, is_full: bool) {
         self.peers.on_poll(began, events, is_full);
     }
 
-    /// The next connection for whose [`timer`](Relay::handle_timer) it is time, as far as a turn goes.
+    /// The next connection whose [`timer`](Relay::handle_timer) is due, as long as the turn's bound
+    /// allows.
     pub fn poll_timer(&mut self) -> Option<ConnId> {
         self.peers.poll_timer(&self.limits)
     }

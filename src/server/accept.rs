@@ -22,8 +22,8 @@ const RETRY_TICKS: u32 = 10;
 /// ever.
 const GONE_MAX: usize = 64;
 
-/// The pause after so many: short, since connections that are still there wait for it too. 640 tries a second
-/// cost nothing.
+/// The pause after this many: short, since connections that are still there wait for it too. 640 tries a
+/// second cost nothing.
 const GONE_RETRY_TICKS: u32 = 1;
 
 /// How often that is logged: once a minute. Otherwise clients that come and go would set the pace.

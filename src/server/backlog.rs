@@ -6,15 +6,15 @@
 //!   push ─► arrived ── once ──► arrived: a b a c ─► offered, unless their topic is blocked
 //!                     a turn                        │
 //!           unpublished ◄── what was published ◄────┤
-//!                                                   ▼ no room
-//!                              blocked:  a: 3 4 6   offered first in the next turn, until there is
-//!                                        d: 2       no room again
+//!                                                   ▼ no space
+//!                              blocked:  a: 3 4 6   offered first in the next turn, until there
+//!                                        d: 2       is space again
 //! ```
 //!
-//! What is bounded is all that is not published yet, wherever it stands. A message moves twice at most,
-//! and of a topic that has no room a turn looks at the first one only.
+//! The bound is on all that is not published yet, wherever it stands. A message moves at most twice, and a
+//! turn looks only at the first message of a topic without space.
 
-use super::outcome::Unsettled;
+use super::settlement::Unsettled;
 use crate::proto::MessageKind;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,11 +25,11 @@ pub(super) struct Mail {
     pub(super) topic: Arc<str>,
     pub(super) kind: MessageKind,
     pub(super) payload: Box<[u8]>,
-    /// For those that are to be told what becomes of it.
+    /// To be settled once it is known what became of it.
     pub(super) receipt: Option<Unsettled>,
 }
 
-/// So many messages, with so many bytes of payload together.
+/// A number of messages, and their bytes of payload together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Volume {
     pub(super) messages: usize,
@@ -47,7 +47,7 @@ impl Volume {
 #[derive(Debug)]
 pub(super) struct Intake {
     arrived: VecDeque<Mail>,
-    /// `arrived`, and what the loop took from here and has not published.
+    /// `arrived`, and what the loop took over and has not published yet.
     unpublished: Volume,
     max: Volume,
 }
@@ -61,22 +61,22 @@ impl Intake {
         }
     }
 
-    /// There is room for a message of that size. A single one may be larger than the bound.
-    pub(super) fn has_room_for(&self, payload_bytes: usize) -> bool {
+    /// There is space for a message of that size. A single one may be larger than the bound.
+    pub(super) fn has_space_for(&self, payload_bytes: usize) -> bool {
         let Volume { messages, bytes } = self.unpublished;
         let fits = messages < self.max.messages && bytes + payload_bytes <= self.max.bytes;
         messages == 0 || fits
     }
 
-    /// Takes a message, for which there is room, and says whether it is the first since the loop took
-    /// what had arrived.
+    /// Takes a message that there is space for. True if it is the first since the loop took over what had
+    /// arrived.
     pub(super) fn push(&mut self, mail: Mail) -> bool {
         self.unpublished.add(&mail);
         self.arrived.push_back(mail);
         self.arrived.len() == 1
     }
 
-    /// So much was published, or given up.
+    /// This much was published, or given up.
     pub(super) fn release(&mut self, volume: Volume) {
         self.unpublished.messages -= volume.messages;
         self.unpublished.bytes -= volume.bytes;
@@ -93,7 +93,7 @@ impl Intake {
 pub(super) struct Backlog {
     /// In the order of their arrival.
     arrived: VecDeque<Mail>,
-    /// Of each topic that had no room: its messages from the first that it had no room for. None is empty.
+    /// Of each topic without space: its messages, from the first one that did not fit. No queue is empty.
     blocked: HashMap<Arc<str>, VecDeque<Mail>>,
     /// Their topics, in the order in which they are visited.
     order: VecDeque<Arc<str>>,
@@ -108,8 +108,8 @@ impl Backlog {
         }
     }
 
-    /// Offers messages until `bytes_max` are published, and returns how much was. A message that `offer`
-    /// says false of had no room, and is offered again in the next turn; what follows it in its topic
+    /// Offers messages until `bytes_max` are published, and returns how much was. If `offer` returns false,
+    /// there was no space: the message is offered again in the next turn, and what follows it in its topic
     /// waits behind it.
     pub(super) fn publish(
         &mut self,
@@ -117,14 +117,14 @@ impl Backlog {
         mut offer: impl FnMut(&mut Mail) -> bool,
     ) -> Volume {
         let mut published = Volume::default();
-        // What is blocked arrived before all others of its topic.
+        // Blocked messages arrived before all others of their topic.
         for _ in 0..self.order.len() {
             if published.bytes >= bytes_max {
                 return published;
             }
             self.publish_blocked(bytes_max, &mut published, &mut offer);
         }
-        // If all topics share what room there is, each is the first to be offered it once.
+        // If topics compete for the same space, each comes first once.
         let first = self.order.len().min(1);
         self.order.rotate_left(first);
         while published.bytes < bytes_max
@@ -142,8 +142,8 @@ impl Backlog {
         published
     }
 
-    /// Offers what waits for the topic whose turn it is. One that does not get to its end for want of
-    /// bytes goes on in the next turn; one without room goes behind the others.
+    /// Offers the waiting messages of the next topic. If the turn's bytes run out first, it goes on in the
+    /// next turn; if it has no space, it goes behind the others.
     fn publish_blocked(
         &mut self,
         bytes_max: usize,
@@ -175,9 +175,9 @@ impl Backlog {
         self.arrived.is_empty() && self.order.is_empty()
     }
 
-    /// Something could be published now, given which topics have room.
-    pub(super) fn has_work(&self, has_room: impl FnMut(&str) -> bool) -> bool {
-        !self.arrived.is_empty() || self.order.iter().map(|topic| &**topic).any(has_room)
+    /// Something could be published now, given which topics have space.
+    pub(super) fn has_work(&self, has_space: impl FnMut(&str) -> bool) -> bool {
+        !self.arrived.is_empty() || self.order.iter().map(|topic| &**topic).any(has_space)
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn open_public(config: &Config) -> Result<Vec<Listener>, StartError> 
     let listeners = open(&config.listen, "--listen", config)?;
     if listen::is_handed_over() {
         log::warn!(
-            "systemd handed over sockets, and nobody is accepted there: --listen systemd is missing"
+            "systemd handed over sockets, which are not listened on: --listen systemd is missing"
         );
     }
     Ok(listeners)

@@ -1,10 +1,10 @@
-//! The loop's end of the [`Mailbox`]: what it is asked for from outside is done here, and what it is
-//! given to publish goes to the relay.
+//! The loop's end of the [`Mailbox`]: requests from other threads are done here, and their messages go to
+//! the relay.
 
 use super::backlog::{Backlog, Mail, Volume};
 use super::handle::Handle;
 use super::mailbox::{Each, Mailbox, Requests};
-use super::outcome::Unsettled;
+use super::settlement::Unsettled;
 use crate::relay::{Counters, Relay};
 use crate::turn::Shares;
 use mio::Waker;
@@ -12,22 +12,22 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes that a turn publishes for hooks, and as many for threads: what it reads from clients. However
-/// much others have to say, clients wait for no more than that.
+/// Bytes that a turn publishes for hooks, and as many for threads: as many as it reads from clients.
+/// However much the program publishes, clients wait for no more than that.
 const TURN_BYTES_MAX: usize = Shares::TURN_BYTES_MAX;
 
-/// Receipts that are settled from elsewhere, by the numbers of their offers.
+/// Receipts of messages that are ordered elsewhere, by the numbers of their offers.
 pub(super) type Travelling = HashMap<u64, Unsettled>;
 
-/// See the [module](self). With it, all handles' server is gone.
+/// See the [module](self). Once it is dropped, handles say that their server is gone.
 #[derive(Debug)]
 pub(super) struct Inbox {
     mailbox: Arc<Mailbox>,
     backlogs: Each<Backlog>,
-    /// The threads' messages come before the hooks' in the next turn: the two take turns with the room of
-    /// a topic that both fill.
+    /// In the next turn, threads' messages come before hooks': the two take turns with the space of a
+    /// topic that both fill.
     threads_first: bool,
-    /// Receipts of messages that get their numbers elsewhere, by the numbers of their offers.
+    /// See [`Travelling`].
     pub(super) travelling: Travelling,
     /// Hooks may ask for counters while the relay is busy.
     keeps_counters: bool,
@@ -71,7 +71,7 @@ impl Inbox {
         self.mailbox.start()
     }
 
-    /// The loop has ended: what is not published yet is gone.
+    /// The loop has ended: what is not published yet is lost.
     pub(super) fn end(&mut self) {
         self.mailbox.end();
         self.backlogs = Each::default();
@@ -85,30 +85,30 @@ impl Inbox {
         }
     }
 
-    /// Messages wait for this turn, or for room.
+    /// Messages wait for this turn, or for space.
     pub(super) fn has_backlog(&self) -> bool {
         !self.backlogs.hooks.is_empty() || !self.backlogs.threads.is_empty()
     }
 
-    /// The next turn can publish something. What waits for room does not ask for turns until there is
-    /// some: that comes of the relay's own work, or of an event.
+    /// The next turn can publish something. What waits for space asks for no turn until there is some:
+    /// space comes from the relay's own work, or from an event.
     pub(super) fn has_work(&self, relay: &Relay) -> bool {
-        let has_room = |topic: &str| relay.has_room(topic);
+        let has_space = |topic: &str| relay.has_space(topic);
         let Each { hooks, threads } = &self.backlogs;
-        hooks.has_work(has_room) || threads.has_work(has_room)
+        hooks.has_work(has_space) || threads.has_work(has_space)
     }
 
-    /// What the loop is asked for; the messages that have come meanwhile are in the backlogs from now on.
+    /// Takes the requests, and the messages that have come meanwhile into the backlogs.
     pub(super) fn collect(&mut self) -> Requests {
         self.mailbox.collect(&mut self.backlogs)
     }
 
-    /// Tells those who have asked for counters.
+    /// Answers threads that have asked for counters.
     pub(super) fn answer(&self, counters: &Counters) {
         self.mailbox.answer(counters);
     }
 
-    /// Publishes as much as a turn may, as far as there is room.
+    /// Publishes as much as a turn may, as long as there is space.
     pub(super) fn publish(&mut self, mut offer: impl FnMut(&mut Mail) -> bool) {
         let Each { hooks, threads } = &mut self.backlogs;
         let mut published = Each::<Volume>::default();

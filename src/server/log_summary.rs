@@ -15,7 +15,7 @@ use std::fmt::{self, Display, Write};
 /// What is counted before it is summed up: 10 s.
 const WINDOW_TICKS: u32 = 100;
 
-/// So many in a window are many.
+/// As many in a window count as many.
 const MANY: u64 = 100;
 
 /// Counts what happened in the window that is open.
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_affairs_are_summed_up_from_the_second_on() {
+    fn warnings_for_the_operator_are_summed_up_from_the_second_on() {
         let mut summary = LogSummary::default();
         notice(&mut summary, &refusal(Reason::Origin), 1);
         assert_eq!(summary.summary(Tick(107)), None);

@@ -3,7 +3,7 @@
 use super::Server;
 use super::backlog::Mail;
 use super::inbox::Travelling;
-use super::outcome::Unsettled;
+use super::settlement::Unsettled;
 use crate::relay::{MessageId, Offered, Relay};
 use crate::wheel::Tick;
 use std::mem;
@@ -38,7 +38,7 @@ impl Server {
 fn offer(relay: &mut Relay, travelling: &mut Travelling, mail: &mut Mail) -> bool {
     match relay.offer(&mail.topic, mail.kind, &mail.payload) {
         Offered::Committed(id) => settle(mail.receipt.take(), Some(id)),
-        Offered::Nobody => settle(mail.receipt.take(), None),
+        Offered::NoMembers => settle(mail.receipt.take(), None),
         Offered::Travels(number) => {
             let receipt = mail.receipt.take();
             travelling.extend(receipt.map(|receipt| (number, receipt)));

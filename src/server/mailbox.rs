@@ -1,8 +1,8 @@
-//! What other threads, and hooks, ask of the loop: their end of it.
+//! What other threads and hooks ask of the loop: their end of the queue.
 //!
-//! It stands behind a lock that nobody holds for longer than it takes to move a message: the loop waits
-//! for it, but never for what a thread does. Only messages queue up, so that nothing else has to wait
-//! behind them. Those of threads and those of hooks have an intake each: neither can fill the other's.
+//! It stands behind a lock that is held no longer than it takes to move a message: the loop waits for the
+//! lock, but never for a thread's work. Only messages are queued, so nothing else has to wait behind
+//! them. Threads and hooks have an intake each: neither can fill the other's.
 
 use super::backlog::{Backlog, Intake, Mail, Volume};
 use super::errors::{Gone, PublishError};
@@ -15,15 +15,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// What threads have the loop publish and it has not yet: while it is that much, they wait. One message
-/// is taken, whatever its size.
+/// The most that threads may have waiting to be published; beyond that they wait. A single message is
+/// taken, whatever its size.
 pub(super) const THREADS_MAX: Volume = Volume {
     messages: 1024,
     bytes: 4 << 20,
 };
 
-/// The same for hooks, which can't wait: there is room for an answer to each message that a turn brings,
-/// if these take 64 bytes or more and the answers are no more than four times as long.
+/// The same for hooks, which can't wait: there is space to answer each message that a turn brings, if
+/// messages have 64 bytes or more and answers are at most four times as long.
 pub(super) const HOOKS_MAX: Volume = Volume {
     messages: 16_384,
     bytes: 4 << 20,
@@ -40,8 +40,8 @@ pub(super) struct Each<T> {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
-    /// There is room for a thread's messages again, or the loop has ended.
-    room: Condvar,
+    /// There is space for a thread's messages again, or the loop has ended.
+    space: Condvar,
     /// Counters were read, or the loop has ended.
     counted: Condvar,
     waker: Waker,
@@ -51,30 +51,31 @@ pub(super) struct Mailbox {
 
 #[derive(Debug)]
 struct State {
-    phase: Phase,
-    /// The thread that runs the loop; before it does, the one that made it, which most often will.
+    phase: LoopPhase,
+    /// The thread that runs the loop; before it runs, the thread that made it, which is most often the
+    /// same.
     thread: ThreadId,
     messages: Each<Intake>,
-    /// Threads that wait for room.
+    /// Threads that wait for space.
     waiting: usize,
     stop: bool,
-    /// What a thread of the server's own has read for it.
+    /// What the server's own thread has read for a reload.
     loaded: Option<Box<Loaded>>,
-    /// As they were when the loop wrote them down last.
+    /// As the loop noted them last.
     counters: Box<Counters>,
-    /// How often another thread asked for them, and up to which time that was answered.
+    /// Requests for counters by other threads so far, and how many of them are answered.
     asked: u64,
     answered: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum LoopPhase {
     Bound,
     Running,
     Ended,
 }
 
-/// What the loop is asked for, messages apart.
+/// Requests to the loop, other than messages.
 #[derive(Debug)]
 pub(super) struct Requests {
     pub(super) stop: bool,
@@ -86,27 +87,27 @@ impl State {
         self.thread == thread::current().id()
     }
 
-    /// Where the messages of this thread go. Before the loop runs, there are no hooks, and what was
-    /// published then must not fall behind what the same thread publishes later.
+    /// Where the messages of this thread go. Before the loop runs there are no hooks, and what was
+    /// published then must not be overtaken by what the same thread publishes later.
     fn intake(&mut self) -> &mut Intake {
-        match self.phase == Phase::Running && self.is_loops_thread() {
+        match self.phase == LoopPhase::Running && self.is_loops_thread() {
             true => &mut self.messages.hooks,
             false => &mut self.messages.threads,
         }
     }
 
-    /// A message of that size is neither taken nor refused for good.
+    /// A message of that size can be neither taken nor refused now.
     fn must_wait(&mut self, payload_bytes: usize) -> bool {
-        self.phase != Phase::Ended
+        self.phase != LoopPhase::Ended
             && !self.is_loops_thread()
-            && !self.intake().has_room_for(payload_bytes)
+            && !self.intake().has_space_for(payload_bytes)
     }
 }
 
 impl Mailbox {
     pub(super) fn new(waker: Waker, message_bytes_max: usize) -> Self {
         let state = State {
-            phase: Phase::Bound,
+            phase: LoopPhase::Bound,
             thread: thread::current().id(),
             messages: Each {
                 hooks: Intake::new(HOOKS_MAX),
@@ -121,7 +122,7 @@ impl Mailbox {
         };
         Mailbox {
             state: Mutex::new(state),
-            room: Condvar::new(),
+            space: Condvar::new(),
             counted: Condvar::new(),
             waker,
             message_bytes_max: message_bytes_max.into(),
@@ -141,31 +142,31 @@ impl Mailbox {
         self.message_bytes_max.load(Ordering::Relaxed)
     }
 
-    /// Takes a message once there is room for it.
+    /// Takes a message once there is space for it.
     pub(super) fn deliver(&self, mail: Mail) -> Result<(), PublishError> {
         let mut state = self.lock();
         while state.must_wait(mail.payload.len()) {
             state.waiting += 1;
-            state = wait(&self.room, state);
+            state = wait(&self.space, state);
             state.waiting -= 1;
         }
         self.push(state, mail)
     }
 
-    /// Takes a message if there is room for it.
+    /// Takes a message if there is space for it.
     pub(super) fn try_deliver(&self, mail: Mail) -> Result<(), PublishError> {
         self.push(self.lock(), mail)
     }
 
     fn push(&self, mut state: MutexGuard<State>, mail: Mail) -> Result<(), PublishError> {
-        if state.phase == Phase::Ended {
+        if state.phase == LoopPhase::Ended {
             return Err(PublishError::Gone);
         }
         let intake = state.intake();
-        if !intake.has_room_for(mail.payload.len()) {
+        if !intake.has_space_for(mail.payload.len()) {
             return Err(PublishError::QueueFull);
         }
-        // If there are others, the loop knows.
+        // If there are others, the loop was woken for them.
         let is_first = intake.push(mail);
         drop(state);
         if is_first {
@@ -176,17 +177,17 @@ impl Mailbox {
 
     pub(super) fn counters(&self) -> Result<Counters, Gone> {
         let mut state = self.lock();
-        if state.phase == Phase::Running && !state.is_loops_thread() {
+        if state.phase == LoopPhase::Running && !state.is_loops_thread() {
             state.asked += 1;
             let number = state.asked;
             self.wake();
-            while state.phase != Phase::Ended && state.answered < number {
+            while state.phase != LoopPhase::Ended && state.answered < number {
                 state = wait(&self.counted, state);
             }
         }
         match state.phase {
-            Phase::Ended => Err(Gone),
-            Phase::Bound | Phase::Running => Ok(*state.counters),
+            LoopPhase::Ended => Err(Gone),
+            LoopPhase::Bound | LoopPhase::Running => Ok(*state.counters),
         }
     }
 
@@ -196,7 +197,7 @@ impl Mailbox {
 
     fn ask(&self, ask: impl FnOnce(&mut State)) -> Result<(), Gone> {
         let mut state = self.lock();
-        if state.phase == Phase::Ended {
+        if state.phase == LoopPhase::Ended {
             return Err(Gone);
         }
         ask(&mut state);
@@ -217,7 +218,7 @@ impl Mailbox {
     }
 }
 
-/// What the loop calls.
+/// The loop's side.
 impl Mailbox {
     pub(super) fn set_message_bytes_max(&self, bytes_max: usize) {
         self.message_bytes_max.store(bytes_max, Ordering::Relaxed);
@@ -226,15 +227,15 @@ impl Mailbox {
     /// The loop begins, on this thread. It does so once.
     pub(super) fn start(&self) -> io::Result<()> {
         let mut state = self.lock();
-        if state.phase != Phase::Bound {
+        if state.phase != LoopPhase::Bound {
             return Err(io::Error::other("a server runs once, and this one did"));
         }
-        state.phase = Phase::Running;
+        state.phase = LoopPhase::Running;
         state.thread = thread::current().id();
         Ok(())
     }
 
-    /// What was asked for since the last time; messages go to the backlogs.
+    /// The requests since the last time; messages go to the backlogs.
     pub(super) fn collect(&self, backlogs: &mut Each<Backlog>) -> Requests {
         let mut state = self.lock();
         backlogs.hooks.take_from(&mut state.messages.hooks);
@@ -245,7 +246,7 @@ impl Mailbox {
         }
     }
 
-    /// So much was published: there is room for as much.
+    /// This much was published, and its space is free again.
     pub(super) fn release(&self, published: Each<Volume>) {
         let mut state = self.lock();
         state.messages.hooks.release(published.hooks);
@@ -253,7 +254,7 @@ impl Mailbox {
         let is_awaited = state.waiting > 0 && published.threads.messages > 0;
         drop(state);
         if is_awaited {
-            self.room.notify_all();
+            self.space.notify_all();
         }
     }
 
@@ -262,7 +263,7 @@ impl Mailbox {
         *self.lock().counters = *counters;
     }
 
-    /// Tells the counters to the threads that have asked for them.
+    /// Gives the counters to threads that have asked for them.
     pub(super) fn answer(&self, counters: &Counters) {
         let mut state = self.lock();
         if state.answered < state.asked {
@@ -275,12 +276,12 @@ impl Mailbox {
 
     pub(super) fn end(&self) {
         let mut state = self.lock();
-        state.phase = Phase::Ended;
+        state.phase = LoopPhase::Ended;
         let unpublished = (state.messages.hooks.end(), state.messages.threads.end());
         drop(state);
-        // Each tells those that wait for its receipt, under a lock of its own.
+        // Each settles its receipt, under a lock of its own.
         drop(unpublished);
-        self.room.notify_all();
+        self.space.notify_all();
         self.counted.notify_all();
     }
 

@@ -17,10 +17,10 @@ mod inbox;
 mod log_summary;
 mod mail;
 mod mailbox;
-mod outcome;
 mod public;
 mod receipt;
 mod reload;
+mod settlement;
 mod signals;
 mod table;
 

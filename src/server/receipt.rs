@@ -2,23 +2,29 @@
 
 use super::errors::{Gone, ReceiptError};
 use super::mailbox::Mailbox;
-use super::outcome::{Outcome, Unsettled};
+use super::settlement::{Settlement, Unsettled};
 use crate::relay::MessageId;
 use std::sync::{Arc, PoisonError};
 
 /// Tells what became of a message, once the loop has published it.
 #[derive(Debug)]
 pub struct Receipt {
-    outcome: Arc<Outcome>,
+    settlement: Arc<Settlement>,
     mailbox: Arc<Mailbox>,
 }
 
 impl Receipt {
     /// A receipt, and what settles it.
     pub(super) fn new(mailbox: Arc<Mailbox>) -> (Receipt, Unsettled) {
-        let outcome = Arc::<Outcome>::default();
-        let unsettled = Unsettled::new(outcome.clone());
-        (Receipt { outcome, mailbox }, unsettled)
+        let settlement = Arc::<Settlement>::default();
+        let unsettled = Unsettled::new(settlement.clone());
+        (
+            Receipt {
+                settlement,
+                mailbox,
+            },
+            unsettled,
+        )
     }
 
     /// Waits until the message is published, and returns its id; `None` if its topic had no members: such a
@@ -26,15 +32,15 @@ impl Receipt {
     pub fn wait(self) -> Result<Option<MessageId>, ReceiptError> {
         // Before the lock: a thread that holds one of the two locks takes no other.
         let is_loops_thread = self.mailbox.is_loops_thread();
-        let mut settled = self.outcome.lock();
+        let mut settled = self.settlement.lock();
         loop {
-            if let Some(outcome) = *settled {
-                return outcome.map_err(|Gone| ReceiptError::Gone);
+            if let Some(settlement) = *settled {
+                return settlement.map_err(|Gone| ReceiptError::Gone);
             }
             if is_loops_thread {
                 return Err(ReceiptError::OnLoop);
             }
-            let waited = self.outcome.is_settled.wait(settled);
+            let waited = self.settlement.is_settled.wait(settled);
             settled = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }

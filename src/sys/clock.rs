@@ -26,7 +26,7 @@ impl Clock {
         now().duration_since(self.start)
     }
 
-    /// The tick in which so much time has passed.
+    /// The tick in which this much time has passed.
     #[must_use]
     pub fn tick(elapsed: Duration) -> Tick {
         let ticks = elapsed.as_millis() / TICK.as_millis();

@@ -5,7 +5,7 @@
 //! the kernel alone, which does not leave the folder for it (`RESOLVE_BENEATH` of `openat2(2)`). A
 //! check of paths before they are opened could be outrun.
 //!
-//! What begins with a dot is left out: `.git`, `.env` and `.htpasswd` are nobody's business. The one
+//! What begins with a dot is left out: `.git`, `.env` and `.htpasswd` must not be served. The one
 //! exception is `.well-known` (RFC 8615).
 
 use super::clock;
@@ -70,7 +70,7 @@ pub enum FolderError {
 pub fn read(path: &Path, bytes_max: usize) -> Result<Folder, FolderError> {
     let opened = open(path, FLAGS | OFlags::DIRECTORY, Mode::empty());
     let root = opened.map_err(|error| unreadable(path, error.into()))?;
-    let mut reader = Reader::new(&root, path, bytes_max);
+    let mut reader = FolderReader::new(&root, path, bytes_max);
     reader.read_folder(&root, Path::new(""))?;
     Ok(reader.folder)
 }
@@ -81,7 +81,7 @@ const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
-struct Reader<'a> {
+struct FolderReader<'a> {
     root: &'a OwnedFd,
     root_path: &'a Path,
     bytes_left: usize,
@@ -91,14 +91,14 @@ struct Reader<'a> {
 }
 
 /// What a name stands for.
-enum Found {
+enum Opened {
     Open(File),
     Skipped(&'static str),
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FolderReader<'a> {
     fn new(root: &'a OwnedFd, root_path: &'a Path, bytes_max: usize) -> Self {
-        Reader {
+        FolderReader {
             root,
             root_path,
             bytes_left: bytes_max,
@@ -126,8 +126,8 @@ impl<'a> Reader<'a> {
             let path = path.join(OsStr::from_bytes(name.to_bytes()));
             let fail = |error| unreadable(&self.root_path.join(&path), error);
             let file = match self.open(fd, &name, &path).map_err(fail)? {
-                Found::Open(file) => file,
-                Found::Skipped(why) => {
+                Opened::Open(file) => file,
+                Opened::Skipped(why) => {
                     self.skip(&path, why);
                     continue;
                 }
@@ -164,23 +164,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Opens what has that name in an open folder, and this path beneath the root.
-    fn open(&self, fd: &OwnedFd, name: &CStr, path: &Path) -> io::Result<Found> {
+    fn open(&self, fd: &OwnedFd, name: &CStr, path: &Path) -> io::Result<Opened> {
         match openat(fd, name, FLAGS | OFlags::NOFOLLOW, Mode::empty()) {
-            Ok(fd) => Ok(Found::Open(fd.into())),
+            Ok(fd) => Ok(Opened::Open(fd.into())),
             Err(Errno::LOOP | Errno::MLINK) => match open_beneath(self.root, path) {
-                Ok(fd) => Ok(Found::Open(fd.into())),
+                Ok(fd) => Ok(Opened::Open(fd.into())),
                 Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
-                    Ok(Found::Skipped("a link that leads to nothing inside"))
+                    Ok(Opened::Skipped("a link that leads to nothing inside"))
                 }
-                Err(Errno::NXIO) => Ok(Found::Skipped(NO_FILE)),
-                Err(Errno::NOSYS | Errno::PERM) => Ok(Found::Skipped(
+                Err(Errno::NXIO) => Ok(Opened::Skipped(NO_FILE)),
+                Err(Errno::NOSYS | Errno::PERM) => Ok(Opened::Skipped(
                     "a link, which this system can't follow safely",
                 )),
                 Err(error) => Err(error.into()),
             },
-            Err(Errno::NXIO) => Ok(Found::Skipped(NO_FILE)),
+            Err(Errno::NXIO) => Ok(Opened::Skipped(NO_FILE)),
             // As it does that is renamed to what it is to replace.
-            Err(Errno::NOENT) => Ok(Found::Skipped("it went while the folder was read")),
+            Err(Errno::NOENT) => Ok(Opened::Skipped("it went while the folder was read")),
             Err(error) => Err(error.into()),
         }
     }

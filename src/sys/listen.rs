@@ -120,8 +120,8 @@ fn prepare(socket: SockRef, send_buffer_bytes: usize) -> io::Result<()> {
     socket.set_send_buffer_size(send_buffer_bytes)
 }
 
-/// Listens on a path. What a relay left there that was killed is replaced; what somebody listens
-/// on, or what is no socket, is an error.
+/// Listens on a path. A socket that a killed relay left there is replaced; one that is listened on, or
+/// what is no socket, is an error.
 pub fn unix(path: &Path, mode: u32, send_buffer_bytes: usize) -> io::Result<Listener> {
     let socket = match bind_unix(path, mode) {
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_stale(path)? => {
@@ -177,7 +177,7 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Whether the socket at that path is nobody's any more.
+/// Whether the socket at that path is no longer listened on.
 fn is_stale(path: &Path) -> io::Result<bool> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         let why = "there is something that is no socket";

@@ -22,12 +22,12 @@ pub struct Notifier {
     watchdog: Option<Watchdog>,
 }
 
-/// The service manager kills the process if it hears nothing for a while.
+/// The service manager kills the process if it is told nothing for a while.
 #[derive(Debug)]
 struct Watchdog {
     /// Half of that while, in ticks.
     interval: u32,
-    /// When it is to hear of us.
+    /// When it is to be told of us.
     due: Tick,
 }
 
@@ -71,7 +71,7 @@ impl Notifier {
         self.watchdog.as_ref().map(|watchdog| watchdog.due)
     }
 
-    /// The loop turns: that is what the watchdog wants to hear, now and then.
+    /// The loop turns: the watchdog wants to be told so from time to time.
     pub fn handle_turn(&mut self, now: Tick) {
         if let Some(watchdog) = &mut self.watchdog
             && watchdog.due <= now

@@ -55,8 +55,8 @@ impl Source for Stream {
 
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Received {
-    /// So many bytes.
+pub enum SocketRead {
+    /// This many bytes.
     Bytes(usize),
     /// Nothing at the moment.
     Empty,
@@ -67,12 +67,12 @@ pub enum Received {
 }
 
 /// Reads once.
-pub fn read(stream: impl AsFd, buffer: &mut [u8]) -> Received {
+pub fn read(stream: impl AsFd, buffer: &mut [u8]) -> SocketRead {
     match retry_on_intr(|| recv(&stream, &mut *buffer, RecvFlags::empty())) {
-        Ok((0, _)) => Received::Ended,
-        Ok((bytes, _)) => Received::Bytes(bytes),
-        Err(Errno::AGAIN) => Received::Empty,
-        Err(_) => Received::Broken,
+        Ok((0, _)) => SocketRead::Ended,
+        Ok((bytes, _)) => SocketRead::Bytes(bytes),
+        Err(Errno::AGAIN) => SocketRead::Empty,
+        Err(_) => SocketRead::Broken,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Standard error, for lines that nobody waits for.
+//! Standard error, written without waiting for it.
 //!
 //! Its reader may fall behind: a pipe that is not emptied, a terminal that was stopped, a disk. So
 //! lines wait in memory, and a thread writes them. What there is no memory for is dropped, and how much
@@ -25,7 +25,7 @@ const BACKLOG_BYTES_AT_REST_MAX: usize = 4 * 1024;
 
 /// Lines that wait to be written. See the [module](self).
 #[derive(Debug, Default)]
-pub struct Backlog {
+pub struct LineQueue {
     state: Mutex<State>,
     /// There is something to write.
     filled: Condvar,
@@ -43,21 +43,21 @@ struct State {
     is_writing: bool,
 }
 
-impl Backlog {
+impl LineQueue {
     /// Begins to write to standard error. `missing` says, in a line, how many were dropped.
     pub fn start(missing: impl Fn(u64) -> Vec<u8> + Send + 'static) -> io::Result<Arc<Self>> {
-        Backlog::start_to(io::stderr().as_fd().try_clone_to_owned()?, missing)
+        LineQueue::start_to(io::stderr().as_fd().try_clone_to_owned()?, missing)
     }
 
     fn start_to(
         out: OwnedFd,
         missing: impl Fn(u64) -> Vec<u8> + Send + 'static,
     ) -> io::Result<Arc<Self>> {
-        let backlog = Arc::new(Backlog::default());
-        let writer = backlog.clone();
+        let queue = Arc::new(LineQueue::default());
+        let writer = queue.clone();
         let work = move || writer.work(&out, &missing);
         Builder::new().name("stderr".into()).spawn(work)?;
-        Ok(backlog)
+        Ok(queue)
     }
 
     /// Has a line written, with its end.
@@ -115,7 +115,7 @@ impl Backlog {
     }
 }
 
-/// Writes it all, however long that takes. If it can't be written, there is nobody to be told.
+/// Writes it all, however long that takes. If it can't be written, there is no way left to say so.
 fn write(out: &OwnedFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {
@@ -136,12 +136,12 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    fn backlog(never_blocks: bool) -> (Arc<Backlog>, PipeReader) {
+    fn queue(never_blocks: bool) -> (Arc<LineQueue>, PipeReader) {
         let (reader, writer) = pipe().unwrap();
         let writer = OwnedFd::from(writer);
         ioctl_fionbio(&writer, never_blocks).unwrap();
         let missing = |count| format!("{count} missing\n").into_bytes();
-        (Backlog::start_to(writer, missing).unwrap(), reader)
+        (LineQueue::start_to(writer, missing).unwrap(), reader)
     }
 
     fn read_until(reader: &mut PipeReader, end: &str) -> String {
@@ -156,26 +156,26 @@ mod tests {
 
     #[test]
     fn lines_are_written_in_their_order_and_flushed() {
-        let (backlog, mut reader) = backlog(false);
+        let (queue, mut reader) = queue(false);
         let mut expected = String::new();
         for number in 0..100 {
             let line = format!("line {number}\n");
-            backlog.push(line.as_bytes());
+            queue.push(line.as_bytes());
             expected += &line;
         }
-        assert!(backlog.flush(DEADLINE));
+        assert!(queue.flush(DEADLINE));
         assert_eq!(read_until(&mut reader, "line 99\n"), expected);
     }
 
     #[test]
-    fn nobody_waits_for_a_pipe_that_is_not_read_and_what_is_missing_is_said_in_its_place() {
+    fn a_pipe_that_is_not_read_holds_nothing_up_and_a_line_says_what_is_missing() {
         for never_blocks in [false, true] {
-            let (backlog, mut reader) = backlog(never_blocks);
+            let (queue, mut reader) = queue(never_blocks);
             let count = 100_000;
             for number in 0..count {
-                backlog.push(format!("line {number}\n").as_bytes());
+                queue.push(format!("line {number}\n").as_bytes());
             }
-            assert!(!backlog.flush(Duration::ZERO));
+            assert!(!queue.flush(Duration::ZERO));
             // All of them are there, or are counted where they are missing.
             let mut next = 0;
             let mut lines = BufReader::new(&mut reader).lines();
@@ -190,17 +190,17 @@ mod tests {
                 }
             }
             drop(lines);
-            backlog.push(b"there is room\n");
-            assert_eq!(read_until(&mut reader, "room\n"), "there is room\n");
-            assert!(backlog.flush(DEADLINE));
+            queue.push(b"there is space\n");
+            assert_eq!(read_until(&mut reader, "space\n"), "there is space\n");
+            assert!(queue.flush(DEADLINE));
         }
     }
 
     #[test]
-    fn whom_nobody_reads_any_more_has_nothing_to_wait_for() {
-        let (backlog, reader) = backlog(false);
+    fn a_pipe_without_a_reader_is_not_waited_for() {
+        let (queue, reader) = queue(false);
         drop(reader);
-        backlog.push(b"line\n");
-        assert!(backlog.flush(DEADLINE));
+        queue.push(b"line\n");
+        assert!(queue.flush(DEADLINE));
     }
 }

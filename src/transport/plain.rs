@@ -2,7 +2,7 @@
 
 use super::{ReadOutcome, WriteOutcome};
 use crate::relay::Output;
-use crate::sys::socket::{self, Received};
+use crate::sys::socket::{self, SocketRead};
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::os::fd::AsFd;
@@ -11,13 +11,13 @@ use std::os::fd::AsFd;
 pub fn read(stream: impl AsFd, buffer: &mut [u8]) -> ReadOutcome {
     let bytes_max = buffer.len();
     match socket::read(stream, buffer) {
-        Received::Bytes(bytes) => ReadOutcome::Bytes {
+        SocketRead::Bytes(bytes) => ReadOutcome::Bytes {
             bytes,
             drained: bytes < bytes_max,
         },
-        Received::Empty => ReadOutcome::Empty,
-        Received::Ended => ReadOutcome::Ended,
-        Received::Broken => ReadOutcome::Broken,
+        SocketRead::Empty => ReadOutcome::Empty,
+        SocketRead::Ended => ReadOutcome::Ended,
+        SocketRead::Broken => ReadOutcome::Broken,
     }
 }
 

@@ -61,7 +61,7 @@ pub trait Driver {
 pub enum Told {
     /// What it kept of a connection's input is to be taken in.
     Kept(ConnId),
-    /// So many bytes came.
+    /// This many bytes came.
     Input(ConnId, usize),
     /// A connection's stream has ended.
     End(ConnId),

@@ -34,7 +34,7 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Bytes that each of so many connections may bring in this turn.
+    /// Bytes that each of this many connections may bring in this turn.
     pub(super) fn of(&self, connections: usize) -> usize {
         (self.turn_bytes_max / connections.max(1)).max(self.read_bytes_min)
     }

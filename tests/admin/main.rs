@@ -42,7 +42,7 @@ fn each_page_is_what_it_says() {
         ("/", "text/plain; charset=utf-8", "/metrics"),
         ("/healthz", "text/plain; charset=utf-8", "ok\n"),
         ("/readyz", "text/plain; charset=utf-8", "ready\n"),
-        ("/topics", "application/json", "\"rooms\":[]"),
+        ("/topics", "application/json", "\"topics\":[]"),
         (
             "/metrics",
             "text/plain; version=0.0.4; charset=utf-8",
@@ -66,7 +66,7 @@ fn each_page_is_what_it_says() {
 }
 
 #[test]
-fn open_metrics_is_for_those_who_accept_it() {
+fn open_metrics_is_for_scrapers_that_accept_it() {
     let (_relay, admin) = start(&[]);
     let prometheus = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,\
                       text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
@@ -247,7 +247,7 @@ fn hoarding_connections_keeps_no_operator_out() {
     }
 }
 
-/// The public has used up all descriptors that it may have, and more wait at its door.
+/// The public has used up all descriptors that it may have, and more connections wait to be accepted.
 #[test]
 fn the_operator_gets_in_when_the_public_does_not() {
     let mut relay = Relay::start_after("ulimit -n 100", &ADMIN);

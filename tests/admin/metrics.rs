@@ -38,7 +38,7 @@ impl Watch {
         Watch { admin, before }
     }
 
-    /// Waits until each series has grown by just so much since the last time.
+    /// Waits until each series has grown by just this much since the last time.
     #[track_caller]
     fn expect(&mut self, growth: &[(&str, f64)]) {
         let mut now = scrape(self.admin);
@@ -196,7 +196,7 @@ fn closes_by_cause_and_code() {
         .filter(|(name, _)| name.starts_with("fanfare_websockets_closed"));
     let closes: f64 = closes.map(|(_, count)| count).sum();
     assert_eq!(closes, page["fanfare_websockets_opened_total"]);
-    eventually("nobody is left", || {
+    eventually("no connection is left", || {
         let page = scrape(admin);
         let states = ["handshake", "open", "closing", "lingering"];
         states

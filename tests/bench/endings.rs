@@ -1,5 +1,5 @@
 //! How runs end before their time, and what is left of them: by signals, by servers that die or never
-//! answer, and by outputs that nobody reads.
+//! answer, and by outputs that are not read.
 
 use super::common::{self, Client, Relay, eventually};
 use super::server::{Fault, Server};
@@ -67,7 +67,7 @@ fn limit_into(output: impl Into<Stdio>, name: &str) -> (Report, String) {
 }
 
 #[test]
-fn nobody_reads_the_table() {
+fn a_table_that_is_not_read() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let (report, json) = limit_into(writer, "unread.json");
@@ -77,7 +77,7 @@ fn nobody_reads_the_table() {
 }
 
 #[test]
-fn no_room_for_the_table() {
+fn no_space_for_the_table() {
     let full = || {
         File::options()
             .write(true)
@@ -263,7 +263,7 @@ fn a_server_that_refuses_all_is_not_asked_again_and_again() {
 }
 
 #[test]
-fn an_interrupted_churn_waits_for_nobody() {
+fn an_interrupted_churn_ends_at_once() {
     let server = Server::start(Fault::NeverAnswers);
     let child = start(&["churn", &server.url(), "--timeout=10m", "--duration=10m"]);
     eventually("it connects", || server.accepted() > 0);

@@ -6,7 +6,7 @@ use super::{Report, SHORT, bench};
 use std::net::{TcpListener, ToSocketAddrs};
 
 #[test]
-fn a_second_url_that_nobody_would_use() {
+fn a_second_url_that_would_go_unused() {
     let report = bench(&["fanout", "ws://127.0.0.1:1/", "ws://127.0.0.1:1/"]);
     report.assert_says("2 URLs are more than there are rooms (1)");
     assert_eq!(report.code, 2);

@@ -161,7 +161,7 @@ def half_messages(relay, keep):
 
 
 def own_echo(path):
-    """Many rooms of one, in which nobody reads the echo."""
+    """Many topics of one, in which the echo is not read."""
 
     def attack(relay, keep):
         unit = text(b"x" * 1000) * 100
@@ -177,7 +177,7 @@ def own_echo(path):
 
 
 def quiet_pairs(relay, keep):
-    """Rooms with one stalled reader, and two without echo who take turns with empty messages."""
+    """Topics with one stalled reader, and two publishers without echo that take turns with empty messages."""
     unit = text(b"") * 50
     sent = 0
     for n in range(4):
@@ -193,17 +193,17 @@ def quiet_pairs(relay, keep):
     return sent
 
 
-def a_crowd_hears(relay, keep):
+def a_readers_hears(relay, keep):
     """What broadcasting is for, seen as an attack: tiny messages to 1,000 readers, one segment each."""
-    crowd = Swarm(relay)
-    keep.append(crowd)
-    crowd.join(["/ws/crowd"] * 1000)
-    sock = join(relay, "/ws/crowd?echo=0")
+    readers = Swarm(relay)
+    keep.append(readers)
+    readers.join(["/ws/readers"] * 1000)
+    sock = join(relay, "/ws/readers?echo=0")
     keep.append(sock)
     unit = text(b"")
     for n in range(300):
         sock.sendall(unit)
-        crowd.run_until(lambda: crowd.messages >= 1000 * (n + 1), "the crowd hears it")
+        readers.run_until(lambda: readers.messages >= 1000 * (n + 1), "the readers get it")
     return len(unit) * 300
 
 
@@ -227,9 +227,9 @@ ATTACKS = {
     "2,000 heads of 16,000 bytes, unfinished": half_heads,
     "3,000 heads of 100 headers": many_headers,
     "600 messages of 1 MiB, unfinished": half_messages,
-    "100 rooms of one, 6 MiB of echo each unread": own_echo("/ws/{}"),
-    "4 rooms, two without echo take turns with empty messages": quiet_pairs,
-    "empty messages to 1,000 readers, a segment each": a_crowd_hears,
+    "100 topics of one, 6 MiB of echo each unread": own_echo("/ws/{}"),
+    "4 topics, two without echo take turns with empty messages": quiet_pairs,
+    "empty messages to 1,000 readers, a segment each": a_readers_hears,
 }
 
 

@@ -1,5 +1,5 @@
 """100,000 connections come and go in every way there is; then descriptors, slots and memory are back
-to where they were, and those who stayed have heard everything."""
+to where they were, and the connections that stayed have got everything."""
 
 import random
 import socket
@@ -11,7 +11,7 @@ from swarm import Relay, Swarm, check, frame, from_address, row, text, upgrade, 
 
 CONNECTIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 # So many are there at a time.
-CROWD = 400
+OPEN = 400
 SEED = 20_260_101
 
 
@@ -48,7 +48,7 @@ def half_close(sock):
 def main():
     rng = random.Random(SEED)
     counts = {"reset": 0, "end": 0, "half-close": 0, "silence": 0, "clean": 0}
-    # Timers so short that those who fall silent are found out during the run.
+    # Timers so short that silent connections are found out during the run.
     flags = ["--handshake-timeout", "2s", "--keep-alive-timeout", "2s", "--heartbeat-interval", "2s",
              "--pong-timeout", "2s", "--close-timeout", "2s"]
     with Relay(*flags) as relay:
@@ -56,7 +56,7 @@ def main():
         stay = stayers.join(["/ws/0"] * 2 + ["/ws/stay"] * 2)
         empty_kib, descriptors = relay.resident_kib(), relay.descriptors()
         said = 0
-        crowd, silent = [], []
+        coming, silent = [], []
         began, cpu = time.monotonic(), relay.cpu_s()
         for n in range(CONNECTIONS):
             sock = socket.socket()
@@ -64,11 +64,11 @@ def main():
             sock.connect(("127.0.0.1", relay.port))
             what, sent = rng.choice(list(states(n % 50).items()))
             sock.sendall(sent)
-            crowd.append((sock, what))
-            if len(crowd) >= CROWD:
-                # Somebody in the crowd goes, most often one of those who just came.
-                index = len(crowd) - 1 - min(int(rng.expovariate(1 / 100)), len(crowd) - 1)
-                sock, what = crowd.pop(index)
+            coming.append((sock, what))
+            if len(coming) >= OPEN:
+                # One of the open connections ends, most often a new one.
+                index = len(coming) - 1 - min(int(rng.expovariate(1 / 100)), len(coming) - 1)
+                sock, what = coming.pop(index)
                 way = rng.choice(["reset", "end", "half-close", "silence", "clean"])
                 counts[way] += 1
                 if way == "reset":
@@ -88,33 +88,33 @@ def main():
                     except OSError:
                         pass
                     sock.close()
-            # Those who are silent are forgotten by us long after the relay has dropped them.
+            # This side forgets silent connections long after the relay has dropped them.
             while len(silent) > 5000:
                 silent.pop(0).close()
             if n % 500 == 0:
                 stayers.send(stay[2], text(b"still here %d" % n))
                 said += 1
-                stayers.run_until(lambda: stay[3].messages == said, "those who stay hear each other")
+                stayers.run_until(lambda: stay[3].messages == said, "members that stay get each other's messages")
         seconds, cpu = time.monotonic() - began, relay.cpu_s() - cpu
-        for sock, _ in crowd:
+        for sock, _ in coming:
             reset(sock)
-        # The relay finds those out who are silent, and nobody helps it.
+        # The relay finds silent connections by itself.
         stayers.run_until(lambda: relay.descriptors() == descriptors, "every descriptor is given back")
         for sock in silent:
             sock.close()
         stayers.send(stay[2], text(b"after it all"))
-        stayers.run_until(lambda: stay[3].messages == said + 1, "those who stay hear each other")
-        check(stay[0].messages == stay[1].messages, "both members of a topic heard the same")
+        stayers.run_until(lambda: stay[3].messages == said + 1, "members that stay get each other's messages")
+        check(stay[0].messages == stay[1].messages, "both members of a topic got the same")
         stayers.run_for(1)
         left_kib = relay.resident_kib()
         row("what", "figure")
         row("---", "---")
-        row("connections", f"{CONNECTIONS:,}, about {CROWD} at a time, in {seconds:.0f} s")
+        row("connections", f"{CONNECTIONS:,}, about {OPEN} at a time, in {seconds:.0f} s")
         row("how they went", ", ".join(f"{way}: {count:,}" for way, count in counts.items()))
         row("relay CPU", f"{cpu:.1f} s, {cpu / CONNECTIONS * 1e6:.0f} us a connection")
         row("descriptors before and after", f"{descriptors}, {relay.descriptors()}")
         row("resident before and after", f"{empty_kib:,} KiB, {left_kib:,} KiB")
-        row("those who stayed", f"heard {stay[0].messages:,} messages of the churn, the same both")
+        row("connections that stayed", f"got {stay[0].messages:,} messages of the churn, the same both")
         check(left_kib - empty_kib < 4 * 1024, "memory comes back within a few MB")
         stayers.leave()
         summary = relay.stop()

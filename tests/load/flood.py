@@ -14,7 +14,7 @@ SECONDS = 5
 FLOODS = [
     ("empty messages, a topic each", text(b"") * 40_000, "/ws/{}"),
     ("messages of 1,000 bytes, a topic each", text(b"x" * 1000) * 250, "/ws/{}"),
-    ("messages of 100 bytes, all in one topic", text(b"x" * 100) * 2500, "/ws/crowd"),
+    ("messages of 100 bytes, all in one topic", text(b"x" * 100) * 2500, "/ws/flood"),
     ("empty pings", frame(0x89) * 40_000, "/ws/{}"),
 ]
 
@@ -65,7 +65,7 @@ def flood(relay, unit, path):
             except BlockingIOError:
                 pass
             except OSError:
-                # Who reads too slowly in so wild a crowd is closed, as the policy has it.
+                # A reader that is too slow for this flood is closed, as the policy says.
                 poll.unregister(descriptor)
     for sock, _ in progress.values():
         sock.close()
@@ -88,7 +88,7 @@ def main():
             other.join()
         median, p99, longest = (waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.99, 1))
         row(what, sent >> 20, read >> 20, f"{cpu:.1f} s", len(waits), *(f"{wait:.1f} ms" for wait in (median, p99, longest)))
-        check(longest < 2000, "nobody is kept waiting for long")
+        check(longest < 2000, "no connection waits long")
 
 
 main()

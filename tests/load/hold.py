@@ -36,7 +36,7 @@ def main():
             expected = (turn + 1) * CONNECTIONS
             swarm.run_until(lambda: swarm.messages >= expected, f"{expected} deliveries")
         seconds, cpu = time.monotonic() - began, relay.cpu_s() - cpu
-        check(all(member.messages == ROUNDS for member in members), "everybody hears everything once")
+        check(all(member.messages == ROUNDS for member in members), "every member gets every message once")
         deliveries = ROUNDS * CONNECTIONS
         row("messages", f"{ROUNDS * TOPICS:,} to {CONNECTIONS // TOPICS} each: {deliveries:,} deliveries")
         row("relay CPU", f"{cpu:.2f} s, {cpu / deliveries * 1e6:.2f} us a delivery (run took {seconds:.1f} s)")
@@ -47,8 +47,8 @@ def main():
             member.pings = 0
         swarm.run_until(lambda: all(member.pings >= 2 for member in members), "two pings each", 60)
         pings, cpu = swarm.pings - before, relay.cpu_s() - cpu
-        check(len(swarm.members) == CONNECTIONS, "nobody who answers is dropped")
-        row("pings", f"{pings:,} answered, {cpu / pings * 1e6:.1f} us of relay CPU each, nobody dropped")
+        check(len(swarm.members) == CONNECTIONS, "no connection that answers is dropped")
+        row("pings", f"{pings:,} answered, {cpu / pings * 1e6:.1f} us of relay CPU each, none dropped")
         row("resident, after it", f"{relay.resident_kib():,} KiB")
 
         began = time.monotonic()

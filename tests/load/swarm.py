@@ -151,7 +151,7 @@ class Member:
 
 
 class Swarm:
-    """Connections that join, answer pings, and count what they hear."""
+    """Connections that join, answer pings, and count what they get."""
 
     # As many handshakes are under way at a time.
     OPENING_MAX = 500

@@ -18,7 +18,7 @@ def held(path, say_something):
         if say_something:
             for member in members:
                 swarm.send(member, text(b"x" * 500))
-            swarm.run_until(lambda: all(member.messages for member in members), "everybody hears it")
+            swarm.run_until(lambda: all(member.messages for member in members), "every member gets it")
         swarm.run_for(1)
         per_topic = (relay.resident_kib() - half_kib) * 1024 / (TOPICS // 2)
         cpu = relay.cpu_s()
@@ -41,7 +41,7 @@ def main():
     row("names of 128 bytes", f"{long:.0f}", f"{cpu:.2f} s", f"{left:,} KiB")
     spoken, cpu, left = held(lambda n: f"/ws/{n:04}", True)
     row("each topic had a message of 500 bytes", f"{spoken:.0f}", f"{cpu:.2f} s", f"{left:,} KiB")
-    check(short < 450, "a room of one takes at most 400 bytes and its name")
+    check(short < 450, "a topic of one takes at most 400 bytes and its name")
     check(spoken < 2 * short + 100, "an idle topic holds no segment")
 
 

@@ -15,7 +15,7 @@ fn events_for_a_connection_that_is_gone_reach_no_other() {
     let heir = script.join("/ws");
     assert_eq!(heir.slot, gone.slot);
     assert_ne!(heir, gone);
-    script.set_room(heir, 0);
+    script.set_space(heir, 0);
     script.say(heir, &message(b"hello"));
     script.turn();
 
@@ -37,13 +37,17 @@ fn events_for_a_connection_that_is_gone_reach_no_other() {
         script.relay.counters().received_bytes,
         before.received_bytes
     );
-    assert_eq!(script.take(heir), b"", "nobody said that it has room");
-    script.give_room(heir, usize::MAX);
+    assert_eq!(
+        script.take(heir),
+        b"",
+        "its socket was not said to have space"
+    );
+    script.give_space(heir, usize::MAX);
     script.turn();
     assert_eq!(script.take(heir), sent(b"hello"));
 }
 
-/// A ping that waited for its turn, though its socket had room, is awaited from when it left.
+/// A ping that waited for its turn, though its socket had space, is awaited from when it left.
 #[test]
 fn a_ping_that_waits_for_its_turn_is_not_unanswered() {
     let mut script = Script::new(Limits {
@@ -86,7 +90,7 @@ fn no_rest_is_saved_beyond_the_bound_of_private_memory() {
         });
         let sender = script.join("/ws");
         let reader = script.join("/ws");
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
         while script.relay.counters().lapped == 0 {
             script.say(sender, &message(&[7; 8000]));
             script.turn();
@@ -96,16 +100,16 @@ fn no_rest_is_saved_beyond_the_bound_of_private_memory() {
     }
 }
 
-/// What comes from elsewhere waits for room as what a member sends does.
+/// What comes from elsewhere waits for space as what a member sends does.
 #[test]
-fn who_publishes_from_elsewhere_waits_for_room() {
+fn what_is_published_from_elsewhere_waits_for_space() {
     let mut script = Script::new(limits());
     let reader = script.join("/ws");
     let publish = |script: &mut Script, topic| {
         let kind = MessageKind::Binary;
         script.relay.offer(topic, kind, &[7; 10_000]) != Offered::Later
     };
-    assert!((0..100).all(|_| publish(&mut script, "nobody")));
+    assert!((0..100).all(|_| publish(&mut script, "empty")));
     // A quarter of what the topic retains; the first one that is over it is taken in whole.
     let taken = (0..100)
         .take_while(|_| publish(&mut script, "lobby"))
@@ -151,7 +155,7 @@ fn a_drain_closes_evenly() {
     );
 }
 
-/// A topic visits so many of its members in a turn, and leaves the others' visits to other topics.
+/// A topic visits this many of its members in a turn, and leaves the others' visits to other topics.
 #[test]
 fn no_topic_takes_all_visits() {
     let mut script = Script::new(Limits {
@@ -162,9 +166,9 @@ fn no_topic_takes_all_visits() {
         },
         ..limits()
     });
-    let crowd: Vec<_> = (0..10).map(|_| script.join("/ws")).collect();
+    let large: Vec<_> = (0..10).map(|_| script.join("/ws")).collect();
     let others: Vec<_> = (0..2).map(|_| script.join("/ws/other")).collect();
-    for first in [crowd[0], others[0]] {
+    for first in [large[0], others[0]] {
         script.say(first, &message(b"hello"));
     }
     let mut served = Vec::new();
@@ -175,9 +179,9 @@ fn no_topic_takes_all_visits() {
                 .filter(|&&id| !script.take(id).is_empty())
                 .count()
         };
-        served.push((count(&crowd), count(&others)));
+        served.push((count(&large), count(&others)));
     }
     assert_eq!(served[..2], [(3, 2), (3, 0)]);
     let in_all = served.iter().map(|served| served.0).sum::<usize>();
-    assert_eq!(in_all, crowd.len());
+    assert_eq!(in_all, large.len());
 }

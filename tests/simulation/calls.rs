@@ -1,6 +1,6 @@
 //! What the relay is told of a connection, and what has to follow.
 
-use crate::marks::{Outcome, Room, Scene};
+use crate::marks::{Capacity, Outcome, Scene};
 use crate::peer::Stage;
 use crate::world::World;
 use fanfare::metrics::Cause;
@@ -10,7 +10,7 @@ use fanfare::relay::{Reading, Relay};
 const GATHER_BYTES_FREE: usize = 16 * 1024;
 
 impl World {
-    /// So many bytes are handed over.
+    /// This many bytes are handed over.
     fn follow_input(&mut self, index: usize, bytes: usize) {
         self.moved = true;
         let limits = &self.character.limits;
@@ -79,16 +79,16 @@ impl World {
         told
     }
 
-    /// Hands over so many bytes, or those that were kept, and draws conclusions from what the relay's
-    /// counters say then.
+    /// Hands over this many bytes, or those that were kept, and draws conclusions from what the
+    /// relay's counters say then.
     pub(crate) fn hand_over<R>(
         &mut self,
         index: usize,
         bytes: Option<usize>,
         call: impl FnOnce(&mut Relay) -> R,
     ) -> R {
-        let room = self.room_for(index);
-        self.door.leaving = self.dropped_connections(index);
+        let capacity = self.capacity_for(index);
+        self.admission.leaving = self.dropped_connections(index);
         let before = *self.relay.counters();
         let private_bytes_before = self.relay.private_bytes();
         let was_open = self.peers[index].ending.is_none();
@@ -106,8 +106,8 @@ impl World {
             now: self.now,
             limits: &self.character.limits,
             history: &mut self.histories[topic],
-            door: &mut self.door,
-            room,
+            admission: &mut self.admission,
+            capacity,
             has_hooks: self.character.has_hooks,
             is_asked: false,
         };
@@ -147,7 +147,7 @@ impl World {
         let counted = self.counted(&before);
         let outcome = Outcome::of(&counted);
         let changes = (counted.opened, counted.messages, counted.pings_received);
-        assert_eq!(changes, (0, 0, 0), "client {index} was not heard");
+        assert_eq!(changes, (0, 0, 0), "client {index} was read meanwhile");
         if counted.stalled > 0 {
             self.peers[index].dropped = Some(Cause::Stalled);
         }
@@ -171,16 +171,16 @@ impl World {
     }
 
     /// Whether a client that asks to join may, and how much of what it sends at once is taken in.
-    fn room_for(&mut self, index: usize) -> Room {
+    fn capacity_for(&mut self, index: usize) -> Capacity {
         let peer = &self.peers[index];
         if !matches!(peer.stage, Stage::Head { .. }) {
-            return Room::default();
+            return Capacity::default();
         }
         let topic = peer.client.topic;
         let limits = &self.character.limits;
         // While all logs are over their bound, nothing is taken in.
         let is_overfull = self.relay.log_bytes() > limits.log_bytes_max;
-        let mut room = Room {
+        let mut capacity = Capacity {
             place: self.shutdown.is_none() && self.open_members() < limits.connections_max,
             topic: (self.relay.topics() < limits.topics_max).then_some(true),
             is_ending: self.shutdown.is_some(),
@@ -200,22 +200,22 @@ impl World {
             let is_forgotten =
                 !self.relay.has_work() && self.departed.get(&topic) != Some(&self.turns);
             if is_forgotten {
-                room.topic.get_or_insert(false);
+                capacity.topic.get_or_insert(false);
             }
-            return room;
+            return capacity;
         };
         let mut members = std::iter::once(first).chain(members);
-        room.bytes = 0;
+        capacity.bytes = 0;
         if let Some(id) =
             members.find_map(|other| self.peers[other].id.filter(|&id| self.relay.is_open(id)))
         {
             // A topic that exists may be joined, however many there are.
-            room.topic = Some(true);
+            capacity.topic = Some(true);
             if let Reading::Now(bytes) = self.relay.reading(id) {
-                room.bytes = bytes;
+                capacity.bytes = bytes;
             }
         }
-        room
+        capacity
     }
 
     /// Whether the relay takes in messages of this member: only then it says how much.

@@ -30,7 +30,7 @@ pub(crate) struct Character {
     pub(crate) rounds: u32,
     /// Things that happen between two turns, at most.
     pub(crate) bustle: u32,
-    /// Time passes after one round in so many.
+    /// Time passes after one round in this many.
     pub(crate) pace: u32,
     /// The loop's own bounds.
     pub(crate) shares: Shares,
@@ -47,7 +47,7 @@ pub(crate) struct Character {
     pub(crate) batch_max: usize,
     /// Messages are all small in some worlds, though they could be larger.
     pub(crate) message_bytes_max: usize,
-    /// How frequent a thing is: once in so many chances, 0 for never.
+    /// How frequent a thing is: once in this many chances, 0 for never.
     pub(crate) often: Often,
     /// The library's session listens along.
     pub(crate) differential: bool,
@@ -65,7 +65,7 @@ enum Grain {
     Coarse,
 }
 
-/// Frequencies: once in so many chances, 0 for never.
+/// Frequencies: once in this many chances, 0 for never.
 #[derive(Debug)]
 pub(crate) struct Often {
     // Of clients:
@@ -162,7 +162,8 @@ impl Character {
         if has_bounds_by_address {
             limits.admission = Character::draw_admission(random);
         }
-        let may_skip = limits.slow_policy == SlowPolicy::Skip || often.reload > 0;
+        let may_skip =
+            limits.policies.everywhere().slow_policy == SlowPolicy::Skip || often.reload > 0;
         Character {
             limits,
             has_hooks: random.once_in(3),
@@ -221,8 +222,7 @@ impl Character {
             rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
             unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
-            slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
-            policies: Arc::default(),
+            policies: Arc::new(random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]).into()),
             admission: Admission::default(),
             rates: Rates::default(),
             compression: (!random.once_in(4)).then(|| Compression {
@@ -252,6 +252,7 @@ impl Character {
                 inflated_bytes_per_step_min: 1,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
+                ..Pace::default()
             },
         }
     }

@@ -170,7 +170,7 @@ impl Client {
         self.unfinished.is_some() || !self.marks.iter().all(is_ping)
     }
 
-    /// Whether a message of more than so many bytes is on its way to the relay.
+    /// Whether a message of more than this many bytes is on its way to the relay.
     pub(crate) fn has_message_of(&self, bytes: usize) -> bool {
         let is_large = |(_, mark): &(u64, Mark)| match mark {
             Mark::Message(message) => message.bytes > bytes,

@@ -100,8 +100,8 @@ impl World {
             let bytes = &piece.bytes[..left.min(piece.bytes.len())];
             left -= bytes.len();
             let history = &self.histories[peer.client.topic];
-            let heard = peer.hear(self.now, history, &self.character.limits, bytes);
-            if let Err(fault) = heard {
+            let judged = peer.receive(self.now, history, &self.character.limits, bytes);
+            if let Err(fault) = judged {
                 panic!("client {index} was written a fault: {fault}");
             }
         }

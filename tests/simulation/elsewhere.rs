@@ -55,7 +55,7 @@ impl World {
         };
         let has_members = members().next().is_some();
         let mut open = members().filter_map(|peer| peer.id.filter(|&id| self.relay.is_open(id)));
-        let has_room = open
+        let has_space = open
             .next()
             .map(|id| self.relay.reading(id) != Reading::NextTurn);
         let before = self.relay.counters().messages;
@@ -63,8 +63,8 @@ impl World {
         let offered = self.relay.offer(&name, message.kind, &payload);
         let is_taken = offered != Offered::Later;
         let counted = self.relay.counters().messages - before;
-        if let Some(has_room) = has_room {
-            assert_eq!(is_taken, has_room, "a message for topic {topic}");
+        if let Some(has_space) = has_space {
+            assert_eq!(is_taken, has_space, "a message for topic {topic}");
             assert_eq!(
                 counted,
                 u64::from(is_taken),
@@ -73,7 +73,10 @@ impl World {
         }
         // A topic that was over its bound when the last one left is forgotten in a later turn.
         let is_forgotten = !has_members && !self.relay.has_work();
-        assert!(is_taken || !is_forgotten, "no room where nobody is");
+        assert!(
+            is_taken || !is_forgotten,
+            "no space in a topic without members"
+        );
         assert!(is_taken || counted == 0, "refused, and counted");
         if counted > 0 {
             self.histories[topic].push(message);
@@ -84,7 +87,7 @@ impl World {
             self.follow_number(topic, id, self.histories[topic].len());
             // It took the space of connections that stand in line.
             for &index in &self.live {
-                self.peers[index].waits.on_room_taken();
+                self.peers[index].waits.on_space_taken();
             }
         }
         self.note(|| format!("{message:?} for {topic}: {is_taken}, {counted} counted"));
@@ -92,7 +95,7 @@ impl World {
     }
 
     /// As long as a topic lives, its numbers count its messages, from any publisher; this is the name
-    /// of the last of so many in its history.
+    /// of the last of this many in its history.
     pub(crate) fn follow_number(&mut self, topic: usize, id: MessageId, length: usize) {
         assert!((1..=length as u64).contains(&id.number), "{id} of {length}");
         let life = self.lives.entry(topic).or_default();

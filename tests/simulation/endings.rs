@@ -114,7 +114,10 @@ impl World {
             closed == due || left == 0,
             "{due} were due, {left} are left"
         );
-        assert!(closed + left <= shutdown.open, "somebody has come since");
+        assert!(
+            closed + left <= shutdown.open,
+            "a connection was opened since"
+        );
     }
 
     /// The relay closes a socket: there has to be a reason.
@@ -136,13 +139,13 @@ impl World {
         );
         let peer = &mut self.peers[index];
         peer.stage = Stage::Gone;
-        self.door.leave(&mut peer.identity);
+        self.admission.leave(&mut peer.identity);
         let topic = peer.client.topic;
         self.departed.insert(topic, self.turns);
     }
 
     /// Whoever is answered once the relay goes down is not asked for another request.
-    pub(crate) fn check_nobody_is_kept(&self, index: usize) {
+    pub(crate) fn check_none_is_kept(&self, index: usize) {
         let peer = &self.peers[index];
         let is_kept = peer.stage == Stage::Head { served: true };
         let was_answered = |shutdown: &Shutdown| peer.since > shutdown.began;

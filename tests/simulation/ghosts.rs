@@ -13,7 +13,7 @@ impl World {
         self.ghosts.insert(0, id);
     }
 
-    /// One of them speaks, ends, breaks, has room, and has its timer fired.
+    /// One of them speaks, ends, breaks, has space, and has its timer fired.
     pub(crate) fn haunt(&mut self) {
         if self.ghosts.is_empty() || !self.random.once_in(self.character.often.ghost) {
             return;
@@ -33,8 +33,8 @@ impl World {
             5 => relay.handle_reset(ghost),
             _ => relay.handle_loopback(ghost),
         }
-        assert_eq!(*self.relay.counters(), before, "{ghost:?} is heard");
-        assert_eq!(self.relay.levels(), levels, "{ghost:?} is heard");
+        assert_eq!(*self.relay.counters(), before, "{ghost:?} has an effect");
+        assert_eq!(self.relay.levels(), levels, "{ghost:?} has an effect");
         self.follow_leaves();
     }
 }

@@ -52,7 +52,7 @@ impl Reader {
     }
 
     /// Takes in a message that was sent to it.
-    pub(crate) fn hear(
+    pub(crate) fn receive(
         &mut self,
         history: &History,
         kind: MessageKind,
@@ -80,7 +80,7 @@ impl Reader {
         } else if before.iter().any(|message| message.is(kind, payload)) {
             "a message again, or out of order".into()
         } else {
-            "a message that nobody sent".into()
+            "a message that was never sent".into()
         };
         Err(format!(
             "{fault}: at {} of {}, owed {owed:?}, got {} bytes of {kind:?}",

@@ -126,12 +126,12 @@ impl Hooks for Witness {
 
 /// What the hooks are told, and which connections have joined by that.
 #[derive(Default)]
-pub(crate) struct Ears {
+pub(crate) struct HookModel {
     witness: Witness,
     members: HashMap<ConnId, usize>,
 }
 
-impl Ears {
+impl HookModel {
     pub(crate) fn hooks(&self) -> impl Hooks + use<> {
         self.witness.clone()
     }
@@ -139,16 +139,18 @@ impl Ears {
 
 impl World {
     /// Something was done for one connection: whatever the hooks were told is about that one. It has
-    /// published its topic's last messages, so many, and asked to join if it is said so.
+    /// published its topic's last messages, this many, and asked to join if it is said so.
     pub(crate) fn follow_hooks(&mut self, index: usize, published: usize, mut asked: bool) {
-        let Some(ears) = &self.ears else { return };
-        let told = ears.witness.take();
+        let Some(hook_model) = &self.hook_model else {
+            return;
+        };
+        let told = hook_model.witness.take();
         let peer = &self.peers[index];
         let (topic, id) = (peer.client.topic, peer.id);
         let end = self.histories[topic].len();
         let mut next = end - published;
         for told in told {
-            let whose = match &told {
+            let told_of = match &told {
                 Told::Asked(client, path_topic) => {
                     let peer = &self.peers[index];
                     assert!(
@@ -161,7 +163,7 @@ impl World {
                 }
                 Told::Joined(id, ..) | Told::Left(id, ..) | Told::Published(id, ..) => *id,
             };
-            assert_eq!(Some(whose), id, "{told:?} while client {index} is heard");
+            assert_eq!(Some(told_of), id, "{told:?} while client {index} is read");
             if let Told::Published(_, name, topic_told, kind, payload) = told {
                 assert!(next < end, "a message of client {index} is told again");
                 let message: Message = self.histories[topic].message(next);
@@ -173,21 +175,23 @@ impl World {
                 self.follow_membership(told);
             }
         }
-        assert!(!asked, "nobody was asked about client {index}");
+        assert!(!asked, "no hook was asked about client {index}");
         assert_eq!(next, end, "messages of client {index} were not told");
     }
 
     /// Something was done to many connections: those that it ended have left.
     pub(crate) fn follow_leaves(&mut self) {
-        let Some(ears) = &self.ears else { return };
-        for told in ears.witness.take() {
+        let Some(hook_model) = &self.hook_model else {
+            return;
+        };
+        for told in hook_model.witness.take() {
             assert!(matches!(told, Told::Left(..)), "{told:?} out of the blue");
             self.follow_membership(told);
         }
     }
 
     fn follow_membership(&mut self, told: Told) {
-        let ears = self.ears.as_mut().expect("there are hooks");
+        let hook_model = self.hook_model.as_mut().expect("there are hooks");
         let (is_join, id, name) = match &told {
             Told::Joined(id, name) => (true, *id, name),
             Told::Left(id, name) => (false, *id, name),
@@ -196,21 +200,23 @@ impl World {
         let topic = self.peers[self.by_id[&id]].client.topic;
         assert_eq!(*name, topic_name(topic), "{told:?}");
         let before = match is_join {
-            true => ears.members.insert(id, topic),
-            false => ears.members.remove(&id),
+            true => hook_model.members.insert(id, topic),
+            false => hook_model.members.remove(&id),
         };
         assert_eq!(before, (!is_join).then_some(topic), "{told:?}");
-        if !is_join && !ears.members.values().any(|&other| other == topic) {
+        if !is_join && !hook_model.members.values().any(|&other| other == topic) {
             self.lives.entry(topic).or_default().was_empty = true;
         }
     }
 
     /// Each member has joined and not left, and no other connection has.
     pub(crate) fn check_membership(&self) {
-        let Some(ears) = &self.ears else { return };
+        let Some(hook_model) = &self.hook_model else {
+            return;
+        };
         for (id, &index) in &self.by_id {
             let peer = &self.peers[index];
-            let has_joined = ears.members.contains_key(id);
+            let has_joined = hook_model.members.contains_key(id);
             let is_told = match peer.stage {
                 Stage::Open => has_joined,
                 Stage::Closing => !(has_joined && peer.is_close_written),
@@ -219,6 +225,9 @@ impl World {
             assert!(is_told, "client {index} in {:?}: {has_joined}", peer.stage);
         }
         let is_there = |id| self.by_id.contains_key(id);
-        assert!(ears.members.keys().all(is_there), "who is gone has left");
+        assert!(
+            hook_model.members.keys().all(is_there),
+            "a connection that is gone has left"
+        );
     }
 }

@@ -10,7 +10,7 @@ impl World {
         for index in self.live.clone() {
             if self.peers[index].id.is_some() {
                 self.check_peer(index);
-                self.check_nobody_is_kept(index);
+                self.check_none_is_kept(index);
             }
         }
         assert_eq!(self.relay.connections(), self.by_id.len());
@@ -68,14 +68,14 @@ impl World {
                     let (next, end) = (reader.next(history), history.len());
                     assert!(
                         next == end || reader.may_have_skipped_to(history, end),
-                        "client {index} has room, and got {next} of {end} messages"
+                        "client {index} has space, and got {next} of {end} messages"
                     );
                     assert!(peer.pings.is_empty(), "client {index} awaits a pong");
                     assert!(
                         peer.tap.is_at_boundary(),
                         "client {index} awaits the rest of a frame"
                     );
-                    assert!(!peer.put_off, "client {index} awaits to be heard");
+                    assert!(!peer.put_off, "client {index} waits to be read");
                     assert!(!peer.is_end_told, "client {index} has ended, and stays");
                 }
                 Stage::Closing => {
@@ -124,7 +124,7 @@ impl World {
 
     pub(crate) fn check_nothing_left(&self) {
         assert_eq!(self.relay.connections(), 0);
-        assert!(self.door.is_empty(), "somebody is counted still");
+        assert!(self.admission.is_empty(), "an address is still counted");
         assert_eq!(self.relay.topics(), 0, "topics are left");
         assert_eq!(self.relay.log_bytes(), 0, "log bytes are left");
         assert_eq!(self.relay.private_bytes(), 0, "private bytes are left");

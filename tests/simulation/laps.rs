@@ -41,7 +41,7 @@ impl World {
             let peer = &mut self.peers[index];
             if !peer.blocked {
                 let is_fine = is_open || peer.stage == Stage::Closing;
-                assert!(is_fine, "client {index} had room, and was lapped");
+                assert!(is_fine, "client {index} had space, and was lapped");
                 continue;
             }
             peer.lapped_in = self.turns;
@@ -49,7 +49,7 @@ impl World {
             let rest_bytes_max = peer.tap.rest_bytes_max(limits.message_bytes_max);
             peer.may_be_cut = rest_bytes_max > limits.rescue_bytes_max
                 || private_bytes + rest_bytes_max > limits.private_bytes_max;
-            let is_skip = limits.slow_policy == SlowPolicy::Skip;
+            let is_skip = limits.policies.everywhere().slow_policy == SlowPolicy::Skip;
             if peer.stage == Stage::Open && is_skip {
                 may_skip += 1;
                 if let Some(reader) = &mut peer.reader {

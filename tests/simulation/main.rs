@@ -16,12 +16,12 @@
 //!     ▲│
 //!     │▼
 //!   turn.rs, driver.rs ─ the loop, the server's very own
-//!     ▲│                         ┌ tap.rs, hear.rs: what it wrote, parsed by other means, was owed
+//!     ▲│                         ┌ tap.rs, receive.rs: what it wrote, parsed by other means, was owed
 //!     │▼                         ├ calls.rs, marks.rs: what each call did, by the counters that rose in it
 //!   Relay ◄───── judged by ──────┼ history.rs, rates.rs: what each member is owed, and may send
-//!     │                          ├ door.rs: which addresses may come in, and which may not
+//!     │                          ├ admission.rs: which client addresses may connect, and which may not
 //!     ▼                          ├ timers.rs, endings.rs, laps.rs: deadlines, and reasons for an end
-//!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns one is written to, and read
+//!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns a connection is written to, and read
 //!   and are told                 └ judge.rs, memory.rs: bounds, wake-ups, and nothing left
 //! ```
 //!
@@ -32,17 +32,16 @@
 //! engine's worlds it is `FANFARE_SIM_ENGINE_SEED`.
 
 mod addresses;
+mod admission;
 mod bounds;
 mod calls;
 mod character;
 mod client;
-mod door;
 mod driver;
 mod elsewhere;
 mod endings;
 mod engine;
 mod ghosts;
-mod hear;
 mod history;
 mod hooks;
 mod judge;
@@ -55,6 +54,7 @@ mod peer;
 mod prompt;
 mod random;
 mod rates;
+mod receive;
 mod regressions;
 mod reload;
 mod request;
@@ -81,7 +81,7 @@ fn the_relay_keeps_its_promises() {
     });
 }
 
-/// One world in so many is an engine's: it has several relays, and takes as much longer.
+/// One world in this many is an engine's: it has several relays, and takes as much longer.
 const WORLDS_PER_ENGINE: u64 = 10;
 
 #[test]
@@ -100,7 +100,8 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs one seed in so many of those that are asked for, on all processors; or the one that `variable` names.
+/// Runs one seed in this many of those that are asked for, on all processors; or the one that `variable`
+/// names.
 fn run(share: u64, variable: &str, world: impl Fn(u64, bool) + Sync) {
     let (first, seeds) = (number(variable), number("FANFARE_SIM_SEEDS"));
     if let (Some(seed), None) = (first, seeds) {

@@ -1,8 +1,8 @@
 //! What the relay makes of what it was handed: goes on from one of a client's marks to the next, and holds
 //! the relay's counters to each of them.
 
+use crate::admission::{AdmissionModel, refusal};
 use crate::client::Mark;
-use crate::door::{Door, refusal};
 use crate::history::{History, Reader};
 use crate::peer::{Peer, Stage};
 use crate::request::Answer;
@@ -13,7 +13,7 @@ use fanfare::wheel::Tick;
 
 /// What the relay can take in when a request comes.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     /// Another WebSocket, and another member of the topic, unless that can't be known.
     pub(crate) place: bool,
     pub(crate) topic: Option<bool>,
@@ -30,8 +30,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) now: Tick,
     pub(crate) limits: &'a Limits,
     pub(crate) history: &'a mut History,
-    pub(crate) door: &'a mut Door,
-    pub(crate) room: Room,
+    pub(crate) admission: &'a mut AdmissionModel,
+    pub(crate) capacity: Capacity,
     /// There are hooks; they were to be asked.
     pub(crate) has_hooks: bool,
     pub(crate) is_asked: bool,
@@ -130,7 +130,7 @@ impl Peer {
             (false, 0, 0) => Ok(()),
             (true, ..) => Err("it joined without a request".into()),
             _ => Err(format!(
-                "{published} messages and {pings} pings that nobody sent"
+                "{published} messages and {pings} pings that were never sent"
             )),
         }
     }
@@ -150,9 +150,9 @@ impl Peer {
             Answer::Upgrade => return self.follow_upgrade(scene, outcome),
             Answer::Page { keep_alive, body } => {
                 self.respond(200, !keep_alive);
-                self.body = body.map(|page| page.body(scene.room.site));
+                self.body = body.map(|page| page.body(scene.capacity.site));
             }
-            Answer::Readiness { .. } if scene.room.is_ending => self.respond(503, true),
+            Answer::Readiness { .. } if scene.capacity.is_ending => self.respond(503, true),
             Answer::Readiness { keep_alive } => self.respond(200, !keep_alive),
             Answer::Error(status) => self.respond(status, true),
         }
@@ -169,7 +169,7 @@ impl Peer {
         scene: &mut Scene<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
-        let Room { place, topic, .. } = scene.room;
+        let Capacity { place, topic, .. } = scene.capacity;
         let is_opened = std::mem::take(&mut outcome.opened);
         let mut due = (!place).then_some(503);
         if due.is_none() && self.identity.is_awaited {
@@ -193,7 +193,9 @@ impl Peer {
         match (is_opened, due) {
             (true, None) => self.join(scene, outcome),
             (true, Some(due)) => Err(format!("it joined, and {due} was due")),
-            (false, None) if !is_vague => Err("an upgrade was refused though there is room".into()),
+            (false, None) if !is_vague => {
+                Err("an upgrade was refused though there is space".into())
+            }
             (false, due) => {
                 self.respond(due.unwrap_or(503), true);
                 Ok(())
@@ -205,7 +207,8 @@ impl Peer {
     fn admit(&mut self, scene: &mut Scene<'_>, outcome: &mut Outcome) -> Result<bool, String> {
         let told = outcome.refused.take();
         let admission = &scene.limits.admission;
-        let is_admitted = (scene.door).admit(&mut self.identity, admission, scene.now, told)?;
+        let is_admitted =
+            (scene.admission).admit(&mut self.identity, admission, scene.now, told)?;
         if !is_admitted {
             self.since = scene.now;
             self.respond(429, true);
@@ -227,11 +230,11 @@ impl Peer {
         // Frames that come with the request wait if the topic is full: all of them, or none.
         let next = self.client.marks.get(1);
         let has_frames = next.is_some_and(|mark| mark.0 <= self.handed);
-        let is_nothing_heard =
+        let is_nothing_read =
             outcome.published == 0 && outcome.pings == 0 && outcome.cause.is_none();
-        self.put_off = has_frames && is_nothing_heard;
-        if self.put_off && rest_bytes <= scene.room.bytes {
-            return Err("there was room for what came with the request".into());
+        self.put_off = has_frames && is_nothing_read;
+        if self.put_off && rest_bytes <= scene.capacity.bytes {
+            return Err("there was space for what came with the request".into());
         }
         Ok(())
     }
@@ -246,12 +249,12 @@ impl Peer {
         let end = Some(scene.history.len());
         // Memory ends it at a message that the relay could not gather: what went before was taken in.
         let is_short = outcome.cause == Some(Cause::Memory);
-        let is_heard = match mark {
+        let is_taken_in = match mark {
             Mark::Message(_) => outcome.published > 0,
             Mark::Ping(..) => outcome.pings > 0,
             _ => false,
         };
-        if is_short && !is_heard {
+        if is_short && !is_taken_in {
             self.run_short(scene);
             if let (Some(ending), Mark::Close(_) | Mark::Violation(_)) = (&mut self.ending, mark) {
                 ending.is_peer_done = true;
@@ -259,7 +262,7 @@ impl Peer {
             return Ok(());
         }
         match mark {
-            Mark::Ping(..) if !is_heard => return Err("a ping was not heard".into()),
+            Mark::Ping(..) if !is_taken_in => return Err("a ping was not taken in".into()),
             Mark::Message(_) | Mark::Ping(..)
                 if !self.allowance.take_message(now, scene.limits) =>
             {
@@ -267,7 +270,7 @@ impl Peer {
                 outcome.pings -= u64::from(matches!(mark, Mark::Ping(..)));
                 self.begin_closing(now, (Cause::Rate, Some(1008)), end, false);
             }
-            Mark::Message(_) if !is_heard => return Err("a message was not published".into()),
+            Mark::Message(_) if !is_taken_in => return Err("a message was not published".into()),
             Mark::Message(message) => {
                 outcome.published -= 1;
                 scene.history.push(message);

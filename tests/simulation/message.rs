@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 /// A message shorter than this may look like another one.
 pub(crate) const UNIQUE_BYTES: usize = 12;
 
-/// Where a payload may begin in its pattern, which is so much longer than the longest message.
+/// Where a payload may begin in its pattern, which is this much longer than the longest message.
 const OFFSETS: usize = 4096;
 const BYTES_MAX: usize = 256 * 1024;
 

@@ -38,9 +38,9 @@ pub(crate) struct Socket {
     pub(crate) send_capacity: usize,
     pub(crate) receive_capacity: usize,
     /// Free bytes that a full send buffer must have again before the socket is called writable.
-    pub(crate) writable_room: usize,
+    pub(crate) writable_space: usize,
     /// A write came back short, and no event has said since that the socket is writable.
-    awaits_room: bool,
+    awaits_space: bool,
     shut: bool,
     edge: bool,
     /// Nothing moves in this direction before that time.
@@ -115,8 +115,8 @@ impl Socket {
             self.edge = true;
             return true;
         }
-        let room = self.receive_capacity.saturating_sub(self.arrived);
-        let bytes = (self.up.len() - self.arrived).min(room).min(bytes_max);
+        let space = self.receive_capacity.saturating_sub(self.arrived);
+        let bytes = (self.up.len() - self.arrived).min(space).min(bytes_max);
         self.arrived += bytes;
         let is_at_end = self.arrived == self.up.len() && bytes < bytes_max;
         let fin = self.fin == Half::Sent && is_at_end;
@@ -134,8 +134,8 @@ impl Socket {
         }
         let bytes = (self.written - self.delivered).min(bytes_max as u64);
         self.delivered += bytes;
-        if self.awaits_room && self.room() >= self.writable_room {
-            self.awaits_room = false;
+        if self.awaits_space && self.space() >= self.writable_space {
+            self.awaits_space = false;
             self.edge = true;
         }
         bytes > 0
@@ -150,7 +150,7 @@ impl Socket {
         self.edge
     }
 
-    fn room(&self) -> usize {
+    fn space(&self) -> usize {
         self.send_capacity
             .saturating_sub((self.written - self.delivered) as usize)
     }
@@ -166,7 +166,7 @@ impl Socket {
             readable: self.arrived > 0 || reset,
             read_closed: self.fin == Half::Arrived || reset,
             error: reset,
-            writable: reset || (!self.awaits_room && self.room() >= self.writable_room),
+            writable: reset || (!self.awaits_space && self.space() >= self.writable_space),
         }
     }
 
@@ -200,12 +200,12 @@ impl Socket {
         if self.reset == Half::Arrived {
             return None;
         }
-        let mut sent = offered.min(self.room());
+        let mut sent = offered.min(self.space());
         if refuses {
             sent = random.below(sent.max(1));
         }
         self.written += sent as u64;
-        self.awaits_room |= sent < offered;
+        self.awaits_space |= sent < offered;
         Some(sent)
     }
 

@@ -2,8 +2,8 @@
 //! shadow of the state that the relay must be in for it, inferred from outside.
 
 use crate::addresses::Origin;
+use crate::admission::Identity;
 use crate::client::Client;
-use crate::door::Identity;
 use crate::history::Reader;
 use crate::network::Socket;
 use crate::prompt::Waits;
@@ -77,7 +77,7 @@ pub(crate) struct Peer {
     /// When the wait of this stage began.
     pub(crate) since: Tick,
     /// When a byte of it last reached the relay.
-    pub(crate) heard: Tick,
+    pub(crate) last_read: Tick,
     /// When a message last went either way: for sure, and possibly.
     pub(crate) active: Tick,
     pub(crate) perhaps_active: Tick,
@@ -145,7 +145,7 @@ impl Peer {
             news: VecDeque::new(),
             stage: Stage::Head { served: false },
             since: Tick(0),
-            heard: Tick(0),
+            last_read: Tick(0),
             active: Tick(0),
             perhaps_active: Tick(0),
             blocked: false,
@@ -179,7 +179,7 @@ impl Peer {
 
     /// Bytes of it were taken in, or wait to be.
     pub(crate) fn prove_alive(&mut self, now: Tick) {
-        self.heard = now;
+        self.last_read = now;
         self.pong_awaited = None;
     }
 

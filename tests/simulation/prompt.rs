@@ -36,7 +36,7 @@ pub(crate) struct Waits {
 
 impl Waits {
     /// What its topic takes was brought by a connection that does not stand in line.
-    pub(crate) fn on_room_taken(&mut self) {
+    pub(crate) fn on_space_taken(&mut self) {
         self.put_off = Wait::default();
     }
 
@@ -74,7 +74,7 @@ struct Pace {
     /// To be read, while its topic is not full.
     read: usize,
     /// To be read, if the topic is full at first.
-    room: usize,
+    read_when_full: usize,
 }
 
 impl World {
@@ -91,7 +91,7 @@ impl World {
         let members_max = members.values().max().map_or(1, |&members| members);
         let walks = (members.len() * self.encodings()).clamp(1, connections);
 
-        // What one connection is owed at once, at most: so many does a turn's part in bytes serve at least.
+        // What one connection is owed at once, at most: a turn's part in bytes serves at least this many.
         let owed_bytes_max = 2 * (self.held.topic_log_bytes_max).max(limits.topic_log_bytes_max)
             + limits.message_bytes_max
             + limits.head_bytes_max
@@ -118,8 +118,12 @@ impl World {
         let read = connections.div_ceil(reads_per_turn) + SLACK_TURNS;
         // Each time that the topic is not full, the first in line is read.
         let laps = connections.div_ceil(pace.laps_per_turn);
-        let room = connections * (serve + laps);
-        Pace { serve, read, room }
+        let read_when_full = connections * (serve + laps);
+        Pace {
+            serve,
+            read,
+            read_when_full,
+        }
     }
 
     /// Turns that it takes to get rid of what all logs hold too much, once less is allowed: readers whose
@@ -159,7 +163,7 @@ impl World {
                 let overtaken = peer.waits.overtaken;
                 assert!(
                     overtaken <= OVERTAKEN_MAX,
-                    "client {other} stands in line, and client {index} is heard again: {overtaken} times"
+                    "client {other} stands in line, and client {index} is read again: {overtaken} times"
                 );
             }
         }
@@ -202,12 +206,12 @@ impl World {
             waits.in_line_at.get_or_insert(self.reads);
             match reading {
                 Reading::Now(_) | Reading::Kept => {
-                    let what = || format!("client {index} could be heard");
+                    let what = || format!("client {index} could be read");
                     waits.unread.go_on(pace.read, what);
                 }
                 Reading::NextTurn if is_put_off => {
                     let what = || format!("client {index} is put off again and again");
-                    waits.put_off.go_on(pace.room, what);
+                    waits.put_off.go_on(pace.read_when_full, what);
                 }
                 Reading::NextTurn | Reading::Later | Reading::Held => {}
             }
@@ -223,7 +227,7 @@ impl World {
             if !is_owed {
                 waits.unserved = Wait::default();
             } else if waits.written_in != self.turns {
-                let what = || format!("client {index} has room, and is not served");
+                let what = || format!("client {index} has space, and is not served");
                 waits.unserved.go_on(pace.serve, what);
             }
         }

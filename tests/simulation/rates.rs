@@ -36,7 +36,7 @@ impl Allowance {
         self.messages.spend(1)
     }
 
-    /// So many bytes come: whether they are within the rate.
+    /// This many bytes come: whether they are within the rate.
     pub(crate) fn take_bytes(&mut self, now: Tick, limits: &Limits, bytes: usize) -> bool {
         if limits.rates.bytes_per_second_max.is_none() {
             return true;
@@ -67,8 +67,8 @@ impl Allowance {
 }
 
 impl Bucket {
-    /// So many come in each second, and so many at once, at least. Of what was taken by another rate no
-    /// more counts than that.
+    /// This many come in each second, and this many at once, at least. Of what was taken by another rate
+    /// no more counts than that.
     pub(crate) fn set_rate(&mut self, per_second: u64, burst_min: u64) {
         self.per_second = per_second;
         self.tenths_max = (per_second * BURST_SECONDS).max(burst_min) * TICKS_PER_SECOND;

@@ -1,9 +1,9 @@
 //! Reloads: other limits and files in mid-run. What is expected changes with them, at once or as the
 //! relay's contract says: armed timers find out when they fire, and a log is cut by its next message.
 //!
-//! What can't be told from outside any more once it has changed stays: the size of messages and heads,
-//! which clients choose theirs by; that of outboxes and rescues, which tells whether a pong may be
-//! missing; who is trusted, and in which way; the pace, which no setting changes.
+//! What can't be told from outside any more once it has changed stays: the size of messages and heads, which
+//! clients choose theirs by; that of outboxes and rescues, which tells whether a pong may be missing; which
+//! proxies are trusted, and in which way; the pace, which no setting changes.
 
 use crate::character::Character;
 use crate::random::Random;
@@ -105,7 +105,7 @@ impl World {
         self.moved = true;
 
         if kept_addresses != self.character.keeps_addresses() {
-            self.door.forget_counts();
+            self.admission.forget_counts();
             self.peers
                 .iter_mut()
                 .for_each(|peer| peer.identity.forget());
@@ -115,7 +115,7 @@ impl World {
             .address_connections_per_second_max
             .is_none()
         {
-            self.door.forget_rates();
+            self.admission.forget_rates();
         }
         for peer in &mut self.peers {
             peer.allowance.on_reload(&limits.rates);

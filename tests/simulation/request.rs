@@ -26,7 +26,7 @@ pub(crate) enum Answer {
 /// A request as it is sent.
 pub(crate) struct Request {
     pub(crate) bytes: Vec<u8>,
-    /// So many bytes of it suffice to know the answer.
+    /// This many bytes of it suffice to know the answer.
     pub(crate) judged_at: usize,
     pub(crate) answer: Answer,
     pub(crate) head_only: bool,
@@ -72,7 +72,7 @@ impl Page {
     }
 }
 
-/// The files that are served at first, or after so many reloads.
+/// The files that are served at first, or after this many reloads.
 pub(crate) fn site(number: usize) -> Site {
     let pages = (0..PAGES.len()).map(Page);
     Site::new(pages.map(|page| {
@@ -93,7 +93,7 @@ pub(crate) fn topic_name(topic: usize) -> String {
     }
 }
 
-/// Joins a topic, and offers compression with a window of so many bits; a proxy may bring it.
+/// Joins a topic, and offers compression with a window of this many bits; a proxy may bring it.
 pub(crate) fn upgrade(
     (topic, echo, wish): (usize, bool, Option<&str>),
     window_bits: Option<u32>,

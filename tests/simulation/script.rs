@@ -6,9 +6,7 @@ use fanfare::http::Site;
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{OpCode, Role};
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::{
-    Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side, SlowPolicy,
-};
+use fanfare::relay::{Action, Admission, ConnId, Limits, Pace, Rates, Reading, Relay, Side};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Shares, Turn};
 use fanfare::wheel::Tick;
@@ -27,7 +25,7 @@ pub(crate) struct Script {
 #[derive(Default)]
 struct Socket {
     /// Bytes that it will take.
-    room: usize,
+    space: usize,
     taken: Vec<u8>,
     readiness: Readiness,
     is_shut: bool,
@@ -47,7 +45,6 @@ pub(crate) fn limits() -> Limits {
         rescue_bytes_max: 64 << 10,
         unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: 1 << 20,
-        slow_policy: SlowPolicy::Close,
         policies: Arc::default(),
         admission: Admission::default(),
         rates: Rates::default(),
@@ -100,7 +97,7 @@ impl Script {
     pub(crate) fn connect(&mut self) -> ConnId {
         let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         self.sockets.insert(id, Socket::default());
-        self.give_room(id, usize::MAX);
+        self.give_space(id, usize::MAX);
         id
     }
 
@@ -121,14 +118,14 @@ impl Script {
         self.relay.handle_input(id, &mut bytes.to_vec());
     }
 
-    /// Its socket will take so much.
-    pub(crate) fn set_room(&mut self, id: ConnId, room: usize) {
-        self.sockets.get_mut(&id).expect("a connection").room = room;
+    /// Its socket will take this much.
+    pub(crate) fn set_space(&mut self, id: ConnId, space: usize) {
+        self.sockets.get_mut(&id).expect("a connection").space = space;
     }
 
-    /// Its socket takes so much from now on, and says so.
-    pub(crate) fn give_room(&mut self, id: ConnId, room: usize) {
-        self.set_room(id, room);
+    /// Its socket takes this much from now on, and says so.
+    pub(crate) fn give_space(&mut self, id: ConnId, space: usize) {
+        self.set_space(id, space);
         self.relay.handle_writable(id);
     }
 
@@ -194,8 +191,8 @@ impl Driver for Script {
     fn write(&mut self, id: ConnId) -> WriteOutcome {
         let output = self.relay.transmit(id);
         let socket = self.sockets.get_mut(&id).expect("a connection");
-        let bytes = output.bytes().min(socket.room);
-        socket.room -= bytes;
+        let bytes = output.bytes().min(socket.space);
+        socket.space -= bytes;
         let offered = output.pieces().iter().flat_map(|piece| piece.bytes);
         socket.taken.extend(offered.take(bytes));
         let full = bytes < output.bytes();
@@ -207,7 +204,7 @@ impl Driver for Script {
         match action {
             Action::ShutdownWrite => socket.is_shut = true,
             Action::Close => socket.is_closed = true,
-            Action::Report(_) => panic!("nobody here is an operator"),
+            Action::Report(_) => panic!("no connection here is an operator's"),
         }
     }
 }

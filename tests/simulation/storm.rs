@@ -9,6 +9,7 @@ use fanfare::proto::deflate::{Deflater, Window};
 use fanfare::proto::handshake::Request;
 use fanfare::proto::{MessageKind, OpCode, Role};
 use fanfare::relay::{Compression, ConnId, Limits, Rates, Reading, SlowPolicy};
+use std::sync::Arc;
 
 const SEEDS: u64 = 500;
 const STEPS: usize = 200;
@@ -33,7 +34,7 @@ fn tight(random: &mut Random) -> Limits {
         rescue_bytes_max: random.pick(&[0, 1000, 64 << 10]),
         unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
         private_bytes_max: random.pick(&[0, 20_000, 1 << 20]),
-        slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]),
+        policies: Arc::new(random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]).into()),
         rates: Rates {
             messages_per_second_max: random.pick(&[None, Some(1), Some(10)]),
             bytes_per_second_max: random.pick(&[None, Some(1), Some(20_000)]),
@@ -67,8 +68,8 @@ fn storm(random: &mut Random) {
         let index = random.below(clients.len());
         let (id, unread) = &mut clients[index];
         match random.below(8) {
-            0 => script.set_room(*id, random.size(1000)),
-            1 => script.give_room(*id, usize::MAX),
+            0 => script.set_space(*id, random.size(1000)),
+            1 => script.give_space(*id, usize::MAX),
             2 if random.once_in(5) => script.relay.handle_end(*id),
             2 if random.once_in(5) => script.relay.handle_reset(*id),
             3 => {
@@ -90,7 +91,7 @@ fn storm(random: &mut Random) {
             break;
         }
         for (id, unread) in &mut clients {
-            script.give_room(*id, usize::MAX);
+            script.give_space(*id, usize::MAX);
             read(&mut script, *id, unread, random);
             if unread.is_empty() && !script.is_closed(*id) {
                 script.relay.handle_end(*id);

@@ -26,7 +26,7 @@ impl World {
 
     /// Some things happen, the relay may get a turn, and time may pass.
     fn round(&mut self) {
-        // In some worlds the shutdown meets the bustle, and best those who wait to be heard.
+        // In some worlds the shutdown comes while much goes on, best while connections wait to be read.
         let is_ripe = self.live.iter().any(|&index| self.peers[index].put_off);
         let once_in = match self.character.often.shutdown {
             often if is_ripe => often.min(4),
@@ -55,8 +55,10 @@ impl World {
     /// One thing happens.
     fn happen(&mut self) {
         let is_client = |&&index: &&usize| !self.peers[index].is_operator;
-        let is_room = self.live.iter().filter(is_client).count() < self.character.clients_at_once;
-        let comes = is_room && self.peers.len() < self.character.clients && self.shutdown.is_none();
+        let is_place_free =
+            self.live.iter().filter(is_client).count() < self.character.clients_at_once;
+        let comes =
+            is_place_free && self.peers.len() < self.character.clients && self.shutdown.is_none();
         if self.live.is_empty() || (comes && self.random.once_in(3)) {
             if comes {
                 self.connect();
@@ -137,7 +139,7 @@ impl World {
         let mut socket = Socket::default();
         socket.send_capacity = send_capacity;
         socket.receive_capacity = receive_capacity;
-        socket.writable_room = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
+        socket.writable_space = random.pick(&[1, send_capacity / 3, send_capacity]).max(1);
         let mut tap = Tap::default();
         tap.session = character.differential.then(|| Session::new(Role::Client));
         let mut peer = Peer::new(client, socket, tap, origin);
@@ -318,6 +320,6 @@ impl World {
             self.pass_time(u32::MAX);
         }
         self.check_nothing_left();
-        self.check_door();
+        self.check_admission();
     }
 }

@@ -1,5 +1,6 @@
-//! Parses what the relay writes to a connection, byte by byte: responses, then frames. It is a parser of its own, so that relay and library are not judged by their own
-//! rules; some worlds hold the library's session in the client's role against it.
+//! Parses what the relay writes to a connection, byte by byte: responses, then frames. It is a parser of its
+//! own, so that relay and library are not judged by their own rules; some worlds compare it with the library's
+//! session in the client's role.
 
 use fanfare::proto::ResponseHead;
 use fanfare::proto::{CloseFrame, Event, HeadScanner, MessageKind, OpCode, Role, Session};
@@ -15,7 +16,7 @@ const HEAD_BYTES_MAX: usize = 4096;
 const INFLATED_BYTES_MAX: usize = 256 * 1024;
 
 /// What the relay wrote.
-pub(crate) enum Heard<'a> {
+pub(crate) enum Received<'a> {
     /// A response's head.
     Response(u16),
     /// A part of a response's body.
@@ -38,12 +39,12 @@ pub(crate) struct Tap {
     /// Where the bytes so far leave us.
     mode: Mode,
     /// Bytes that were read in all.
-    heard_bytes: u64,
+    received_bytes: u64,
     /// For each request under way, whether it asked for the head only.
     head_only: VecDeque<bool>,
     /// The library's view, in some worlds.
     pub(crate) session: Option<Session>,
-    session_heard: Vec<(OpCode, u64)>,
+    session_received: Vec<(OpCode, u64)>,
     /// The last bytes were a part of a message.
     pub(crate) in_message: bool,
     /// The window that compression was offered with, and what inflates if it was agreed on.
@@ -89,40 +90,40 @@ impl Tap {
         whole.map_or(message_bytes_max + 10, |bytes| bytes - self.partial.len())
     }
 
-    /// Takes in what was written, and tells of everything that became whole, with the number of
+    /// Takes in what was written, and yields everything that it completes, with the number of
     /// bytes up to its end.
-    pub(crate) fn hear(
+    pub(crate) fn receive(
         &mut self,
         mut bytes: &[u8],
-        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+        on: &mut impl FnMut(u64, Received) -> Result<(), String>,
     ) -> Result<(), String> {
         while !bytes.is_empty() {
             let before = bytes.len();
-            let start = self.heard_bytes;
+            let start = self.received_bytes;
             match self.mode {
-                Mode::Head => self.hear_head(&mut bytes, on)?,
-                Mode::Body { .. } => self.hear_body(&mut bytes, on)?,
+                Mode::Head => self.receive_head(&mut bytes, on)?,
+                Mode::Body { .. } => self.receive_body(&mut bytes, on)?,
                 Mode::Frames => {
                     if let Some(session) = &mut self.session {
-                        hear_with(session, bytes, start, &mut self.session_heard)?;
+                        receive_with(session, bytes, start, &mut self.session_received)?;
                     }
-                    self.hear_frames(bytes, on)?;
-                    if let Some(&(opcode, end)) = self.session_heard.first() {
-                        return Err(format!("only the session heard a {opcode:?} at {end}"));
+                    self.receive_frames(bytes, on)?;
+                    if let Some(&(opcode, end)) = self.session_received.first() {
+                        return Err(format!("only the session received a {opcode:?} at {end}"));
                     }
                     return Ok(());
                 }
-                Mode::End => return Err(format!("{before} bytes after the last word")),
+                Mode::End => return Err(format!("{before} bytes after the end")),
             }
-            self.heard_bytes = start + (before - bytes.len()) as u64;
+            self.received_bytes = start + (before - bytes.len()) as u64;
         }
         self.end_body(on)
     }
 
-    fn hear_head(
+    fn receive_head(
         &mut self,
         bytes: &mut &[u8],
-        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+        on: &mut impl FnMut(u64, Received) -> Result<(), String>,
     ) -> Result<(), String> {
         let known = self.partial.len();
         self.partial.extend_from_slice(bytes);
@@ -134,9 +135,9 @@ impl Tap {
         };
         let head = std::mem::take(&mut self.partial);
         *bytes = &bytes[head_bytes - known..];
-        let end = self.heard_bytes + (head_bytes - known) as u64;
+        let end = self.received_bytes + (head_bytes - known) as u64;
         let head = ResponseHead::parse(&head[..head_bytes]).map_err(|error| error.to_string())?;
-        on(end, Heard::Response(head.status))?;
+        on(end, Received::Response(head.status))?;
         let head_only = self.head_only.pop_front().unwrap_or(false);
         if head.status == 101 {
             let request = fanfare::proto::handshake::Request {
@@ -145,7 +146,7 @@ impl Tap {
             };
             let agreed = request.verify(&head).map_err(|error| error.to_string())?;
             if agreed.deflate.is_some() {
-                // There are two windows: the largest, and the smallest for all who want another.
+                // There are two windows: the largest, and the smallest for all clients that ask for another.
                 let bits = match self.offered_bits {
                     Some(15) => 15,
                     _ => 9,
@@ -172,25 +173,25 @@ impl Tap {
         Ok(())
     }
 
-    fn hear_body(
+    fn receive_body(
         &mut self,
         bytes: &mut &[u8],
-        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+        on: &mut impl FnMut(u64, Received) -> Result<(), String>,
     ) -> Result<(), String> {
         if let Mode::Body { left, .. } = &mut self.mode {
             let taken = bytes.len().min(*left);
             *left -= taken;
-            self.heard_bytes += taken as u64;
+            self.received_bytes += taken as u64;
             let (body, rest) = bytes.split_at(taken);
             *bytes = rest;
-            on(self.heard_bytes, Heard::Body(body))?;
+            on(self.received_bytes, Received::Body(body))?;
         }
         self.end_body(on)
     }
 
     fn end_body(
         &mut self,
-        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+        on: &mut impl FnMut(u64, Received) -> Result<(), String>,
     ) -> Result<(), String> {
         if let Mode::Body {
             left: 0,
@@ -198,18 +199,18 @@ impl Tap {
         } = self.mode
         {
             self.mode = if keep_alive { Mode::Head } else { Mode::End };
-            on(self.heard_bytes, Heard::ResponseEnd { keep_alive })?;
+            on(self.received_bytes, Received::ResponseEnd { keep_alive })?;
         }
         Ok(())
     }
 
-    fn hear_frames(
+    fn receive_frames(
         &mut self,
         mut bytes: &[u8],
-        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+        on: &mut impl FnMut(u64, Received) -> Result<(), String>,
     ) -> Result<(), String> {
-        let mut end = self.heard_bytes - self.partial.len() as u64;
-        self.heard_bytes += bytes.len() as u64;
+        let mut end = self.received_bytes - self.partial.len() as u64;
+        self.received_bytes += bytes.len() as u64;
         let mut partial = std::mem::take(&mut self.partial);
         while !bytes.is_empty() {
             if self.mode == Mode::End {
@@ -220,7 +221,7 @@ impl Tap {
                 && frame_bytes <= bytes.len()
             {
                 end += frame_bytes as u64;
-                self.hear_frame(end, &bytes[..frame_bytes], on)?;
+                self.receive_frame(end, &bytes[..frame_bytes], on)?;
                 bytes = &bytes[frame_bytes..];
                 continue;
             }
@@ -231,7 +232,7 @@ impl Tap {
             bytes = &bytes[taken..];
             if frame_bytes(&partial)? == Some(partial.len()) {
                 end += partial.len() as u64;
-                self.hear_frame(end, &partial, on)?;
+                self.receive_frame(end, &partial, on)?;
                 partial.clear();
             }
         }
@@ -241,11 +242,11 @@ impl Tap {
     }
 
     /// A frame as a relay sends it: unfragmented, unmasked, its length in the shortest form.
-    fn hear_frame(
+    fn receive_frame(
         &mut self,
         end: u64,
         frame: &[u8],
-        on: &mut impl FnMut(u64, Heard) -> Result<(), String>,
+        on: &mut impl FnMut(u64, Received) -> Result<(), String>,
     ) -> Result<(), String> {
         let header_bytes = match frame[1] {
             126 => 4,
@@ -259,31 +260,34 @@ impl Tap {
             inflated = inflate_whole(inflate, payload)?;
             (first, payload) = (first & !0x40, &inflated);
         }
-        let (opcode, heard) = match first {
-            0x81 => (OpCode::Text, Heard::Message(MessageKind::Text, payload)),
-            0x82 => (OpCode::Binary, Heard::Message(MessageKind::Binary, payload)),
+        let (opcode, received) = match first {
+            0x81 => (OpCode::Text, Received::Message(MessageKind::Text, payload)),
+            0x82 => (
+                OpCode::Binary,
+                Received::Message(MessageKind::Binary, payload),
+            ),
             0x88 => {
                 self.mode = Mode::End;
                 let close = CloseFrame::decode(payload).map_err(|error| error.to_string())?;
                 (
                     OpCode::Close,
-                    Heard::Close(close.map(|close| close.code.as_u16())),
+                    Received::Close(close.map(|close| close.code.as_u16())),
                 )
             }
-            0x89 => (OpCode::Ping, Heard::Ping),
-            0x8A => (OpCode::Pong, Heard::Pong(payload)),
+            0x89 => (OpCode::Ping, Received::Ping),
+            0x8A => (OpCode::Pong, Received::Pong(payload)),
             first => return Err(format!("a frame that begins with {first:#x}")),
         };
         self.in_message |= matches!(opcode, OpCode::Text | OpCode::Binary);
         if self.session.is_some() {
-            let told = (!self.session_heard.is_empty()).then(|| self.session_heard.remove(0));
+            let told = (!self.session_received.is_empty()).then(|| self.session_received.remove(0));
             if told != Some((opcode, end)) {
                 return Err(format!(
-                    "the session heard {told:?}, not {opcode:?} at {end}"
+                    "the session received {told:?}, not {opcode:?} at {end}"
                 ));
             }
         }
-        on(end, heard)
+        on(end, received)
     }
 }
 
@@ -326,11 +330,11 @@ fn frame_bytes(bytes: &[u8]) -> Result<Option<usize>, String> {
 }
 
 /// What the library's session makes of the same bytes: the opcode and the end of each frame.
-fn hear_with(
+fn receive_with(
     session: &mut Session,
     bytes: &[u8],
     start: u64,
-    heard: &mut Vec<(OpCode, u64)>,
+    frames: &mut Vec<(OpCode, u64)>,
 ) -> Result<(), String> {
     let mut bytes = bytes.to_vec();
     let mut rest = &mut bytes[..];
@@ -343,11 +347,11 @@ fn hear_with(
         end += consumed as u64;
         match received.event {
             Some(Event::Fragment(fragment)) if fragment.last => {
-                heard.push((fragment.kind.opcode(), end));
+                frames.push((fragment.kind.opcode(), end));
             }
-            Some(Event::Ping(_)) => heard.push((OpCode::Ping, end)),
-            Some(Event::Pong(_)) => heard.push((OpCode::Pong, end)),
-            Some(Event::Close(_)) => heard.push((OpCode::Close, end)),
+            Some(Event::Ping(_)) => frames.push((OpCode::Ping, end)),
+            Some(Event::Pong(_)) => frames.push((OpCode::Pong, end)),
+            Some(Event::Close(_)) => frames.push((OpCode::Close, end)),
             Some(Event::Fragment(_)) | None => {}
         }
         rest = &mut rest[consumed..];

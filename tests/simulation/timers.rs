@@ -31,7 +31,7 @@ impl World {
         let is_dead = self.is_dead(&self.peers[index]);
         let peer = &mut self.peers[index];
         // What came after the last poll had been full is not known to be there.
-        let is_heard = peer.socket.unread() == 0 || !self.is_all_reported;
+        let is_read = peer.socket.unread() == 0 || !self.is_all_reported;
         let done = match peer.stage {
             Stage::Head { served } if is_timed_out => {
                 let timeout = match served {
@@ -39,7 +39,7 @@ impl World {
                     false => limits.handshake_timeout,
                 };
                 assert!(peer.since.after(timeout) <= now, "client {index} has time");
-                assert!(is_heard, "client {index} was not read in time");
+                assert!(is_read, "client {index} was not read in time");
                 peer.since = now;
                 peer.respond(408, true);
                 None
@@ -54,7 +54,7 @@ impl World {
             }
             Stage::Open if counted.dead > 0 => {
                 assert!(is_dead, "client {index} is not dead");
-                assert!(is_heard, "client {index} has spoken, and is taken for dead");
+                assert!(is_read, "client {index} has spoken, and is taken for dead");
                 peer.dropped = Some(Cause::Dead);
                 peer.dropped
             }
@@ -86,7 +86,7 @@ impl World {
         let peer = &mut self.peers[index];
         assert!(
             !peer.is_evicted,
-            "client {index} has to make room, and stays"
+            "client {index} has to make way, and stays"
         );
         let now = self.now;
         if peer.readiness.is_listed {
@@ -141,7 +141,7 @@ impl World {
             Stage::Open => match peer.pong_awaited {
                 Some(_) if peer.is_pong_vague => return [idle, None],
                 Some(since) => (since.after(limits.pong_timeout), "dead"),
-                None => (peer.heard.after(limits.heartbeat_interval), "silent"),
+                None => (peer.last_read.after(limits.heartbeat_interval), "silent"),
             },
             Stage::Closing => (since.after(limits.close_timeout), "closing"),
             Stage::Shut => (since.after(LINGER_TICKS), "lingering"),

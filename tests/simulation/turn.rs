@@ -1,6 +1,6 @@
 //! One turn of the loop, as the server takes it, and what each call to the relay tells of it.
 
-use crate::door::{Identity, refusal};
+use crate::admission::{Identity, refusal};
 use crate::world::World;
 use fanfare::http::Reason;
 use fanfare::proxy::{ClientAddress, PeerAddress};
@@ -86,7 +86,7 @@ impl World {
             self.by_id.insert(id, index);
             let peer = &mut self.peers[index];
             peer.id = Some(id);
-            (peer.since, peer.heard) = (self.now, self.now);
+            (peer.since, peer.last_read) = (self.now, self.now);
             peer.socket.stir();
             let refused = refusal(&self.counted(&before));
             self.follow_accept(index, refused);
@@ -125,16 +125,16 @@ impl World {
         });
         let is_awaited = peer.is_proxy && admission.client_address != ClientAddress::Peer;
         if peer.is_operator || is_awaited {
-            assert_eq!(refused, None, "client {index} at the door");
+            assert_eq!(refused, None, "client {index} at its accept");
             peer.identity.is_awaited = is_awaited;
             return;
         }
-        self.door.leaving = 0;
-        let admitted = (self.door).admit(&mut peer.identity, admission, self.now, refused);
+        self.admission.leaving = 0;
+        let admitted = (self.admission).admit(&mut peer.identity, admission, self.now, refused);
         match admitted {
             Ok(true) => {}
             Ok(false) => peer.respond(429, true),
-            Err(fault) => panic!("client {index} at the door: {fault}"),
+            Err(fault) => panic!("client {index} at its accept: {fault}"),
         }
     }
 

@@ -5,7 +5,7 @@ use fanfare::proto::{OpCode, Role};
 
 pub(crate) struct Violation {
     pub(crate) bytes: Vec<u8>,
-    /// So many bytes of it suffice to know.
+    /// This many bytes of it suffice to know.
     pub(crate) judged_at: usize,
     pub(crate) code: u16,
 }

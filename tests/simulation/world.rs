@@ -1,12 +1,12 @@
 //! A world: the real relay, driven the way the server drives it, over a fake network and under a
 //! fake clock, with clients that do all that clients do.
 
+use crate::admission::AdmissionModel;
 use crate::character::Character;
-use crate::door::Door;
 use crate::elsewhere::{Life, Mail};
 use crate::endings::Shutdown;
 use crate::history::History;
-use crate::hooks::Ears;
+use crate::hooks::HookModel;
 use crate::peer::Peer;
 use crate::random::Random;
 use crate::reload::Held;
@@ -35,8 +35,8 @@ pub(crate) struct World {
     /// The turn in which a member last left its topic.
     pub(crate) departed: HashMap<usize, u64>,
     /// What the hooks are told, if there are any.
-    pub(crate) ears: Option<Ears>,
-    pub(crate) door: Door,
+    pub(crate) hook_model: Option<HookModel>,
+    pub(crate) admission: AdmissionModel,
     /// Those that came by the admin listener, the oldest first, and are not known to be gone.
     pub(crate) operators: Vec<usize>,
     /// Connections that are gone, the last one first.
@@ -75,9 +75,9 @@ impl World {
             println!("{character:#?}");
         }
         let mut relay = Relay::new(character.limits.clone(), site(0), now);
-        let ears = character.has_hooks.then(Ears::default);
-        if let Some(ears) = &ears {
-            relay.set_hooks(ears.hooks());
+        let hook_model = character.has_hooks.then(HookModel::default);
+        if let Some(hook_model) = &hook_model {
+            relay.set_hooks(hook_model.hooks());
         }
         World {
             now,
@@ -90,13 +90,13 @@ impl World {
             turn: Some(Turn::new(character.shares)),
             lives: HashMap::new(),
             departed: HashMap::new(),
-            door: Door::default(),
+            admission: AdmissionModel::default(),
             operators: Vec::new(),
             ghosts: Vec::new(),
             is_reload_wanted: false,
             held: Held::default(),
             may_compress: character.limits.compression.is_some(),
-            ears,
+            hook_model,
             relay,
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,

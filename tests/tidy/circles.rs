@@ -32,7 +32,7 @@ struct File {
     names: BTreeMap<String, Path>,
 }
 
-/// Who knows whom, with the first place that shows it.
+/// Which file names which, with the first place that shows it.
 type Edges = BTreeMap<(Path, Path), String>;
 
 impl Files {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_tests_may_know_everybody() {
+    fn unit_tests_may_name_any_module() {
         let tests = "#[cfg(test)]\nmod tests {\n    use super::super::other::Other;\n}";
         let files = [
             ("src/room/one.rs", tests),

@@ -1,4 +1,4 @@
-//! Rust as tokens, and the paths in it: just enough to see who names whom.
+//! Rust as tokens, and the paths in it: just enough to see which module names which.
 
 /// A path in a source, such as `crate::wheel::Tick`. Trees are taken apart: `a::{b, c}` is `a::b` and
 /// `a::c`.

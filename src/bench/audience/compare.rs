@@ -1,4 +1,4 @@
-//! The fast path: what came is compared with what was published.
+//! The fast path: bytes that came are compared with those that were published.
 
 use super::super::script::Script;
 use super::{Audience, DEAF, LastWord, NO_PUBLISHER, Shared};
@@ -34,7 +34,7 @@ impl Audience {
         }
     }
 
-    /// Has so many bytes more to compare with, of each publisher.
+    /// Makes this many bytes more of each publisher available for comparing.
     fn expect(&mut self, script: &Script, receiver: usize, bytes: usize) {
         for publisher in 0..self.tracks.len() {
             let position = self.positions[self.index(receiver, publisher)];
@@ -45,7 +45,7 @@ impl Audience {
         }
     }
 
-    /// Returns how many bytes were as they must be.
+    /// Returns how many bytes were right.
     #[inline]
     fn compare(&mut self, shared: &mut Shared, receiver: usize, input: &[u8], now: u64) -> usize {
         let mut matched = 0;
@@ -65,7 +65,7 @@ impl Audience {
         }
     }
 
-    /// With one publisher its frames are all that there is: they are compared in one go.
+    /// With one publisher there are no frames but its own: they are compared in one go.
     #[inline]
     fn compare_stream(
         &mut self,
@@ -157,7 +157,7 @@ impl Audience {
             let position = self.positions[self.index(receiver, publisher)];
             let sequence = script.sequence(position);
             let frame = self.tracks[publisher].learned(sequence)?;
-            // Not in the middle of a frame that came plain.
+            // Not in the middle of a frame that came uncompressed.
             let is_next = script.position(sequence) == position && input.starts_with(frame);
             is_next.then_some((publisher, frame.len()))
         })

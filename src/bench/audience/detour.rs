@@ -1,21 +1,22 @@
-//! The slow path: a session reads on where the bytes are not just what was published, and says
-//! what is wrong with a message, or that nothing is.
+//! The slow path: a session reads on where the bytes are not exactly what was published, and says what
+//! is wrong with a message, if anything is.
 
 use super::super::payload::Fields;
-use super::super::script::{Reading, Script};
+use super::super::script::{Checked, Script};
 use super::super::tally::{Fault, Tally};
 use super::{Audience, DEAF, Detour, LastWord, NO_PUBLISHER, Shared};
 use crate::proto::{Event, Gather, Message, OpCode, ProtocolError, Role, Session};
 
 /// Messages whose absence is remembered for one receiver, to tell late ones from duplicates.
 const MISSING_MAX: usize = 1024;
-/// A message may be so much longer than any that was sent, and its length still be told.
+/// A message may be this much longer than any that was sent and still have its length reported.
 const SPARE_BYTES: usize = 64 * 1024;
-/// So far ahead of a receiver may a publisher elsewhere be: far more than a server keeps for a reader.
+/// How far a publisher elsewhere may be ahead of a receiver: far more than a server keeps for a
+/// reader.
 const AHEAD_BYTES_MAX: u64 = 64 << 20;
 
 impl Audience {
-    /// Hands over to a session, with what was taken of the frame so far.
+    /// Hands over to a session, with what was read of the frame so far.
     #[cold]
     pub(super) fn begin_detour(&mut self, script: &Script, receiver: usize) {
         let mut detour = Box::new(Detour {
@@ -45,8 +46,8 @@ impl Audience {
         self.receivers[receiver].detour = Some(detour);
     }
 
-    /// Reads frame by frame until the session is at rest after some event; returns how much that
-    /// took.
+    /// Reads frame by frame until the session is at rest after an event; returns how many bytes it
+    /// read.
     pub(super) fn read_detour(
         &mut self,
         shared: &mut Shared,
@@ -132,7 +133,7 @@ impl Audience {
         Ok(())
     }
 
-    /// Has messages to compare with up to this one, unless it is too far ahead to be true.
+    /// Makes messages up to this one available for comparing, unless it is too far ahead to be real.
     fn expect_message(
         &mut self,
         script: &Script,
@@ -155,7 +156,7 @@ impl Audience {
         shared: &mut Shared,
         receiver: usize,
         publisher: usize,
-        Reading { fields, fault }: Reading,
+        Checked { fields, fault }: Checked,
         now: u64,
     ) {
         let position = self.positions[self.index(receiver, publisher)];
@@ -211,7 +212,7 @@ impl Audience {
         self.advance_without(&shared.script, receiver, publisher, reached);
     }
 
-    /// Moves a receiver on over messages that it has not had as they should be.
+    /// Moves a receiver on past messages that it has not got as it should.
     fn advance_without(
         &mut self,
         script: &Script,

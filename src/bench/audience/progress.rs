@@ -1,12 +1,12 @@
-//! How far the receivers of a publisher are, so that what all of them have is known at once: no
-//! walk over receivers, whatever their number.
+//! How far the receivers of a publisher are. What all of them have is known without a walk over
+//! receivers, whatever their number.
 
 use std::collections::VecDeque;
 
 /// How many receivers have how many of a publisher's messages.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Every receiver has so many.
+    /// Every receiver has this many.
     floor: u64,
     /// `at[i]` receivers have `floor + i`.
     at: VecDeque<u32>,
@@ -34,7 +34,7 @@ impl Progress {
         self.leave(before);
     }
 
-    /// Counts one down, and lets the floor rise if none is left there.
+    /// Takes one away, and lets the floor rise if none is left there.
     #[inline]
     pub(super) fn leave(&mut self, done: u64) {
         self.at[(done - self.floor) as usize] -= 1;

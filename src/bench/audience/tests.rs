@@ -51,16 +51,16 @@ impl World {
         frames
     }
 
-    fn hear(&mut self, receiver: usize, bytes: &[u8]) -> (Result<(), LastWord>, Vec<u8>) {
+    fn receive(&mut self, receiver: usize, bytes: &[u8]) -> (Result<(), LastWord>, Vec<u8>) {
         let mut out = Vec::new();
-        let heard = self.audience.receive(
+        let received = self.audience.receive(
             &mut self.shared,
             receiver,
             &mut bytes.to_vec(),
             15,
             &mut out,
         );
-        (heard, out)
+        (received, out)
     }
 
     fn faults(&self) -> Vec<(String, u64)> {
@@ -74,14 +74,14 @@ impl World {
 }
 
 #[test]
-fn a_stream_cut_anywhere_is_heard_whole() {
+fn a_stream_cut_anywhere_is_received_whole() {
     for publishers in [1, 3] {
         for cut in 0..700 {
             let mut world = world(publishers, 1, &[(0, 2), (publishers - 1, 2)]);
             let wire = world.wire.clone();
             let cut = cut.min(wire.len());
             for piece in [&wire[..cut], &wire[cut..]] {
-                assert_eq!(world.hear(0, piece).0, Ok(()));
+                assert_eq!(world.receive(0, piece).0, Ok(()));
             }
             assert_eq!(world.faults(), [], "{publishers} publishers, cut at {cut}");
             assert_eq!(world.delivered(), 4);
@@ -92,15 +92,15 @@ fn a_stream_cut_anywhere_is_heard_whole() {
 }
 
 #[test]
-fn a_message_is_done_when_everybody_has_it() {
+fn a_message_is_done_when_every_receiver_has_it() {
     let mut world = world(P1, 3, &[(0, 5)]);
     let wire = world.wire.clone();
-    world.hear(0, &wire).0.unwrap();
-    world.hear(1, &wire).0.unwrap();
+    world.receive(0, &wire).0.unwrap();
+    world.receive(1, &wire).0.unwrap();
     assert_eq!(world.audience.done(), 0);
     assert_eq!(world.audience.waiting(&world.shared.script), 1);
     let third = world.shared.script.position(3) as usize;
-    world.hear(2, &wire[..third + 5]).0.unwrap();
+    world.receive(2, &wire[..third + 5]).0.unwrap();
     assert_eq!(world.audience.done(), 3);
     world.audience.leave(&mut world.shared, 2);
     assert_eq!(world.audience.done(), 5);
@@ -126,10 +126,10 @@ fn pings_are_answered_wherever_they_stand() {
             bytes.extend_from_slice(&frame);
         }
         for byte in &bytes {
-            world.hear(0, &[*byte]).0.unwrap();
+            world.receive(0, &[*byte]).0.unwrap();
         }
         assert_eq!((world.delivered(), world.shared.tally.pings), (3, 3));
-        let (_, out) = world.hear(0, b"\x89\x02hi");
+        let (_, out) = world.receive(0, b"\x89\x02hi");
         assert_eq!((out[0], out.len()), (0x8a, 8));
         assert_eq!(world.faults(), []);
     }
@@ -144,7 +144,7 @@ fn fragments_are_as_good_as_the_whole() {
         bytes.extend_from_slice(&payload[..5]);
         bytes.extend_from_slice(&[0x80, payload.len() as u8 - 5]);
         bytes.extend_from_slice(&payload[5..]);
-        world.hear(0, &bytes).0.unwrap();
+        world.receive(0, &bytes).0.unwrap();
         assert_eq!((world.delivered(), world.faults()), (1, vec![]));
     }
 }
@@ -152,19 +152,19 @@ fn fragments_are_as_good_as_the_whole() {
 #[test]
 fn each_fault_is_named() {
     let good = world(P1, 1, &[(0, 6)]).frames();
-    let hear = |frames: &[&[u8]]| {
+    let receive = |frames: &[&[u8]]| {
         let mut world = world(P1, 1, &[(0, 6)]);
-        world.hear(0, &frames.concat()).0.unwrap();
+        world.receive(0, &frames.concat()).0.unwrap();
         world.audience.leave(&mut world.shared, 0);
         (world.delivered(), world.faults())
     };
     let frame = |i: usize| good[i].as_slice();
     let fault = |name: &str, count| vec![(name.to_string(), count)];
 
-    let (delivered, faults) = hear(&[frame(0), frame(1), frame(3), frame(4), frame(5)]);
+    let (delivered, faults) = receive(&[frame(0), frame(1), frame(3), frame(4), frame(5)]);
     assert_eq!((delivered, faults), (5, fault("lost messages", 1)));
 
-    let (delivered, faults) = hear(&[
+    let (delivered, faults) = receive(&[
         frame(0),
         frame(1),
         frame(1),
@@ -175,19 +175,20 @@ fn each_fault_is_named() {
     ]);
     assert_eq!((delivered, faults), (6, fault("duplicated messages", 1)));
 
-    let (delivered, faults) = hear(&[frame(1), frame(0), frame(2), frame(3), frame(4), frame(5)]);
+    let (delivered, faults) =
+        receive(&[frame(1), frame(0), frame(2), frame(3), frame(4), frame(5)]);
     assert_eq!((delivered, faults), (6, fault("messages out of order", 1)));
 
     let mut corrupted = good[2].clone();
     *corrupted.last_mut().unwrap() ^= 1;
     let rest = [frame(3), frame(4), frame(5)].concat();
-    let (delivered, faults) = hear(&[frame(0), frame(1), &corrupted, &rest]);
+    let (delivered, faults) = receive(&[frame(0), frame(1), &corrupted, &rest]);
     assert_eq!((delivered, faults), (5, fault("corrupted messages", 1)));
 
     let mut short = good[2].clone();
     short.pop();
     short[1] -= 1;
-    let (delivered, faults) = hear(&[frame(0), frame(1), &short, &rest]);
+    let (delivered, faults) = receive(&[frame(0), frame(1), &short, &rest]);
     assert_eq!(
         (delivered, faults),
         (5, fault("messages of the wrong length", 1))
@@ -195,24 +196,24 @@ fn each_fault_is_named() {
 
     let mut text = good[2].clone();
     text[0] = 0x81;
-    let (delivered, faults) = hear(&[frame(0), frame(1), &text, &rest]);
+    let (delivered, faults) = receive(&[frame(0), frame(1), &text, &rest]);
     assert_eq!(
         (delivered, faults),
         (5, fault("messages of the wrong kind (text or binary)", 1))
     );
 
     let foreign = b"\x82\x05hello";
-    let (delivered, faults) = hear(&[foreign, frame(0), frame(1), frame(2), &rest]);
+    let (delivered, faults) = receive(&[foreign, frame(0), frame(1), frame(2), &rest]);
     assert_eq!(
         (delivered, faults),
-        (6, fault("messages that nobody here has sent", 1))
+        (6, fault("messages that were never sent", 1))
     );
 }
 
 #[test]
 fn a_masked_frame_breaks_the_protocol() {
     let mut world = world(P1, 1, &[(0, 1)]);
-    assert_eq!(world.hear(0, b"\x82\x94abcd").0, Err(LastWord::Broken));
+    assert_eq!(world.receive(0, b"\x82\x94abcd").0, Err(LastWord::Broken));
     let (name, count) = world.faults().remove(0);
     assert!(name.contains("a server must not mask its frames"), "{name}");
     assert_eq!(count, 1);
@@ -222,23 +223,23 @@ fn a_masked_frame_breaks_the_protocol() {
 fn a_close_frame_is_the_last_word() {
     let mut world = world(P1, 1, &[(0, 1)]);
     let wire = world.wire.clone();
-    world.hear(0, &wire).0.unwrap();
-    let (heard, _) = world.hear(0, b"\x88\x02\x03\xf5");
-    assert_eq!(heard, Err(LastWord::Close(Some(1013))));
+    world.receive(0, &wire).0.unwrap();
+    let (received, _) = world.receive(0, b"\x88\x02\x03\xf5");
+    assert_eq!(received, Err(LastWord::Close(Some(1013))));
     assert_eq!(world.faults(), []);
 }
 
 #[test]
-fn a_sender_that_must_not_hear_itself() {
+fn a_sender_that_must_not_get_its_own_messages() {
     let mut world = world(2, 1, &[]);
     world.audience.join(&world.shared.script, Some(0));
     world
         .audience
         .publish(&mut world.shared, 0, 1, 10, &mut Vec::new());
     let frame = world.audience.tracks[0].from(0).to_vec();
-    world.hear(0, &frame).0.unwrap();
+    world.receive(0, &frame).0.unwrap();
     assert_eq!(world.audience.done(), 1);
-    world.hear(1, &frame).0.unwrap();
+    world.receive(1, &frame).0.unwrap();
     assert_eq!(
         world.faults(),
         [("messages that came back to their sender".into(), 1)]
@@ -246,26 +247,26 @@ fn a_sender_that_must_not_hear_itself() {
 }
 
 #[test]
-fn a_message_of_another_room_is_told_from_one_of_nobody() {
+fn a_message_of_another_room_is_told_from_an_unknown_one() {
     let mut world = world(P1, 1, &[]);
     let mut other = Audience::new(41, 1);
     let frame = other
         .publish_elsewhere(&world.shared.script, 0, 1, 10)
         .to_vec();
-    world.hear(0, &frame).0.unwrap();
+    world.receive(0, &frame).0.unwrap();
     assert_eq!(world.faults(), [("messages of another room".into(), 1)]);
 }
 
 #[test]
-fn who_is_excused_may_miss_messages() {
+fn an_excused_receiver_may_miss_messages() {
     let mut world = world(P1, 2, &[(0, 5)]);
     let frames = world.frames();
-    world.hear(0, &frames.concat()).0.unwrap();
+    world.receive(0, &frames.concat()).0.unwrap();
     world.audience.excuse(&world.shared.script, 1);
     assert_eq!(world.audience.done(), 5);
     world.audience.release(&world.shared.script);
     world
-        .hear(1, &[&frames[0][..], &frames[3], &frames[4]].concat())
+        .receive(1, &[&frames[0][..], &frames[3], &frames[4]].concat())
         .0
         .unwrap();
     assert_eq!((world.delivered(), world.shared.tally.skipped), (8, 2));
@@ -297,7 +298,7 @@ fn deflated_world(publishers: usize, receivers: usize) -> (World, Vec<Vec<u8>>) 
 }
 
 #[test]
-fn compressed_messages_are_heard_wherever_they_are_cut() {
+fn compressed_messages_are_received_wherever_they_are_cut() {
     for publishers in [1, 3] {
         let (_, frames) = deflated_world(publishers, 1);
         let wire = frames.concat();
@@ -314,7 +315,7 @@ fn compressed_messages_are_heard_wherever_they_are_cut() {
             .zip(0..)
             {
                 for piece in pieces.0 {
-                    assert_eq!(world.hear(pieces.1, piece).0, Ok(()));
+                    assert_eq!(world.receive(pieces.1, piece).0, Ok(()));
                 }
             }
             assert_eq!(world.faults(), [], "{publishers} publishers, cut at {cut}");
@@ -330,11 +331,11 @@ fn a_compressed_message_is_inflated_for_one_and_compared_for_the_others() {
         let known = |sequence: &u64| world.audience.tracks[0].learned(*sequence).is_some();
         (0..6).filter(known).collect::<Vec<u64>>()
     };
-    world.hear(0, &frames.concat()).0.unwrap();
+    world.receive(0, &frames.concat()).0.unwrap();
     assert_eq!(learned(&world), [0, 2, 3, 5]);
     // A receiver that compares needs no session.
     for frame in &frames {
-        world.hear(1, frame).0.unwrap();
+        world.receive(1, frame).0.unwrap();
         assert!(world.audience.receivers[1].detour.is_none());
     }
     assert_eq!(world.delivered(), 12);
@@ -345,9 +346,9 @@ fn a_compressed_message_is_inflated_for_one_and_compared_for_the_others() {
 #[test]
 fn faults_of_compressed_messages_are_named() {
     let (mut world, frames) = deflated_world(P1, 2);
-    world.hear(0, &frames.concat()).0.unwrap();
+    world.receive(0, &frames.concat()).0.unwrap();
     let damaged = [&frames[1], &frames[0], &frames[2], &frames[2]].map(|frame| &frame[..]);
-    world.hear(1, &damaged.concat()).0.unwrap();
+    world.receive(1, &damaged.concat()).0.unwrap();
     let named = |name: &str| (name.to_string(), 1);
     assert_eq!(
         world.faults(),
@@ -355,7 +356,7 @@ fn faults_of_compressed_messages_are_named() {
     );
     let mut broken = frames[3].clone();
     broken[4..].fill(0xff);
-    assert_eq!(world.hear(1, &broken).0, Err(LastWord::Broken));
+    assert_eq!(world.receive(1, &broken).0, Err(LastWord::Broken));
 }
 
 #[test]
@@ -366,7 +367,7 @@ fn publishers_in_another_process_may_be_ahead() {
     (0..2).for_each(|_| world.audience.join(&world.shared.script, None));
     world.audience.follow();
     for receiver in 0..2 {
-        world.hear(receiver, &frames.concat()).0.unwrap();
+        world.receive(receiver, &frames.concat()).0.unwrap();
     }
     assert_eq!((world.delivered(), world.faults()), (12, vec![]));
     assert_eq!(world.audience.done(), world_there.audience.published());
@@ -379,7 +380,7 @@ fn publishers_in_another_process_may_be_ahead() {
 }
 
 #[test]
-fn nobody_is_so_far_ahead_as_a_damaged_number_says() {
+fn no_publisher_is_as_far_ahead_as_a_damaged_number_says() {
     let (mut world, _) = deflated_world(P1, 0);
     world.audience = Audience::new(40, P1);
     world.audience.join(&world.shared.script, None);
@@ -392,10 +393,10 @@ fn nobody_is_so_far_ahead_as_a_damaged_number_says() {
     world.shared.script.write_payload(fields, &mut payload);
     let mut frame = Vec::new();
     Role::Server.write_frame(true, OpCode::Binary, &payload, &mut frame);
-    world.hear(0, &frame).0.unwrap();
+    world.receive(0, &frame).0.unwrap();
     assert_eq!(
         world.faults(),
-        [("messages that nobody here has sent".into(), 1)]
+        [("messages that were never sent".into(), 1)]
     );
     assert!(world.audience.kept_bytes() < 10_000);
 }

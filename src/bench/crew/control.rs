@@ -1,6 +1,6 @@
 //! One end of the socket between coordinator and worker: values as lines of JSON.
 
-use super::super::driver::Driver;
+use super::super::client_loop::ClientLoop;
 use super::super::failure::Failure;
 use mio::net::UnixStream;
 use mio::{Interest, Token};
@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Blocking;
 
-/// The tokens of control sockets lie below the alarm's, which is the highest; no connection has
-/// such a number. All that an event of theirs has to do is to end a turn.
+/// The tokens of control sockets lie below the alarm's, which is the highest; no connection has such a
+/// number. Their events have nothing to do but to end a turn.
 const FIRST_TOKEN: usize = usize::MAX - 1;
 
 pub(in super::super) struct Control {
@@ -22,16 +22,16 @@ pub(in super::super) struct Control {
 }
 
 impl Control {
-    /// A control socket that wakes up the driver.
+    /// A control socket that wakes up the loop.
     pub(in super::super) fn new(
         stream: Blocking,
-        driver: &Driver,
+        client_loop: &ClientLoop,
         number: usize,
     ) -> Result<Self, Failure> {
         stream.set_nonblocking(true)?;
         let mut stream = UnixStream::from_std(stream);
         let token = Token(FIRST_TOKEN - number);
-        let registry = driver.links.registry();
+        let registry = client_loop.links.registry();
         registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Control {
             stream,
@@ -41,7 +41,7 @@ impl Control {
         })
     }
 
-    /// Says something.
+    /// Sends a value.
     pub(in super::super) fn send(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(value).map_err(Failure::new)?;
         line.push(b'\n');
@@ -49,7 +49,7 @@ impl Control {
         while !rest.is_empty() {
             match self.stream.write(rest) {
                 Ok(count) => rest = &rest[count..],
-                // The other side reads at each of its turns.
+                // The other side reads in each of its turns.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
@@ -58,7 +58,7 @@ impl Control {
         Ok(())
     }
 
-    /// The next thing that the other side has said, if it has. Its end is an error.
+    /// The next value that the other side has sent, if any. The end of the stream is an error.
     pub(in super::super) fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
         loop {
             if let Some(line) = self.line() {

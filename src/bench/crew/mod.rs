@@ -1,4 +1,4 @@
-//! More processes of this program, when one can't keep up or has too few descriptors: as the
+//! More processes of this program, for when one can't keep up or has too few descriptors, as the
 //! coordinator sees them.
 //!
 //! A worker is a child that has a share of the connections. Its standard input is a socket, over which
@@ -12,10 +12,10 @@ mod control;
 mod protocol;
 
 pub(super) use control::Control;
-pub(super) use protocol::{Answer, Job, Order, Task, WorkerResult};
+pub(super) use protocol::{Job, Order, Task, WorkerAnswer, WorkerResult};
 
+use super::client_loop::ClientLoop;
 use super::clock;
-use super::driver::Driver;
 use super::failure::Failure;
 use super::probe::Pid;
 use std::os::fd::OwnedFd;
@@ -39,10 +39,10 @@ struct Worker {
 }
 
 impl Crew {
-    /// Starts so many workers.
+    /// Starts this many workers.
     pub(super) fn start(
         count: usize,
-        driver: &Driver,
+        client_loop: &ClientLoop,
         task: impl Fn(usize) -> Task,
     ) -> Result<Self, Failure> {
         let mut crew = Crew::default();
@@ -53,7 +53,7 @@ impl Crew {
                 .stdin(OwnedFd::from(theirs))
                 .stdout(Stdio::null())
                 .spawn()?;
-            let mut control = Control::new(ours, driver, number)?;
+            let mut control = Control::new(ours, client_loop, number)?;
             control.send(&task(number))?;
             crew.workers.push(Worker {
                 child,
@@ -72,7 +72,7 @@ impl Crew {
         workers.map(|worker| Pid(worker.child.id())).collect()
     }
 
-    /// Has each worker open so many more connections, as `share` says by its number.
+    /// Has each worker open more connections: as many as `share` says of its number.
     pub(super) fn open(&mut self, share: impl Fn(usize) -> usize) -> Result<(), Failure> {
         for (number, worker) in self.workers.iter_mut().enumerate() {
             worker.opened = None;
@@ -97,7 +97,7 @@ impl Crew {
         self.workers.iter().map(|worker| worker.delivered).sum()
     }
 
-    /// Takes in what the workers have answered; true if there was anything.
+    /// Takes in the workers' answers; true if there were any.
     pub(super) fn receive(&mut self) -> Result<bool, Failure> {
         let mut is_any = false;
         for worker in &mut self.workers {
@@ -107,12 +107,14 @@ impl Crew {
             {
                 is_any = true;
                 match answer {
-                    Answer::Opened(count) => worker.opened = Some(count),
-                    Answer::Done { done, delivered } => {
+                    WorkerAnswer::Opened(count) => worker.opened = Some(count),
+                    WorkerAnswer::Done { done, delivered } => {
                         (worker.done, worker.delivered) = (done, delivered);
                     }
-                    Answer::Result(result) => worker.result = Some(*result),
-                    Answer::Failed(why) => return Err(Failure::new(format!("a worker: {why}"))),
+                    WorkerAnswer::Result(result) => worker.result = Some(*result),
+                    WorkerAnswer::Failed(why) => {
+                        return Err(Failure::new(format!("a worker: {why}")));
+                    }
                 }
             }
         }
@@ -145,14 +147,14 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         for worker in &mut self.workers {
-            // One that has ended by itself is as good.
+            // One that has ended by itself is fine.
             let _ = worker.child.kill();
             let _ = worker.child.wait();
         }
     }
 }
 
-/// The share of a worker, or of the coordinator, which comes first: all differ by one at most.
+/// The share of a worker, or of the coordinator, which is the first: all differ by one at most.
 pub(super) fn share(total: usize, processes: usize, number: usize) -> usize {
     total / processes + usize::from(number < total % processes)
 }

@@ -1,8 +1,8 @@
-//! What coordinator and worker tell each other, as lines of JSON.
+//! What coordinator and worker send each other, as lines of JSON.
 //!
 //! ```text
 //!   coordinator ── Task ─────► worker
-//!               ── Open(n) ──►               idle: so many more
+//!               ── Open(n) ──►               idle: this many more
 //!               ◄── Opened ──
 //!               ◄── Done ─────               fan-out: at each turn in which something came
 //!               ── Finish ───►
@@ -31,7 +31,7 @@ pub(in super::super) struct Task {
 pub(in super::super) enum Job {
     /// Hold connections.
     Hold,
-    /// Read what so many publishers send.
+    /// Read what this many publishers send.
     Read {
         message: MessageOptions,
         publishers: usize,
@@ -39,21 +39,21 @@ pub(in super::super) enum Job {
     },
 }
 
-/// What the coordinator says.
+/// What the coordinator sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in super::super) enum Order {
-    /// Open so many more connections.
+    /// Open this many more connections.
     Open(usize),
-    /// End; so many messages were published.
+    /// End; this many messages were published.
     Finish(u64),
 }
 
-/// What a worker says.
+/// What a worker sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in super::super) enum Answer {
-    /// So many connections are open; others could not be opened.
+pub(in super::super) enum WorkerAnswer {
+    /// This many connections are open; others could not be opened.
     Opened(usize),
-    /// All its readers have so many messages, and it received so many in all.
+    /// All its readers have this many messages, and it received this many in all.
     Done { done: u64, delivered: u64 },
     /// What it has to report.
     Result(Box<WorkerResult>),

@@ -1,5 +1,5 @@
-//! What is wrong with a command line as a whole: settings that don't go together, or that ask for
-//! more than a typing error should get.
+//! What is wrong with a command line as a whole: options that don't go together, or that ask for more
+//! than a typing error should cause.
 
 use super::value::CONNECTIONS_MAX;
 use super::{
@@ -131,7 +131,7 @@ impl SlowOptions {
             )));
         }
         let is_anybody_left =
-            self.stalled < self.voices.readers || self.voices.publishers_hear_each_other();
+            self.stalled < self.voices.readers || self.voices.publishers_read_each_other();
         if !is_anybody_left {
             return Err(Failure::usage(
                 "no reader would be left: take a smaller --stalled, or more --readers",
@@ -169,7 +169,7 @@ impl LimitOptions {
 
 impl VoiceOptions {
     fn check(&self) -> Result<(), Failure> {
-        match self.readers > 0 || self.publishers_hear_each_other() {
+        match self.readers > 0 || self.publishers_read_each_other() {
             true => Ok(()),
             false => Err(Failure::usage(
                 "nothing would be delivered: there are no --readers, and the publisher does not \
@@ -178,7 +178,7 @@ impl VoiceOptions {
         }
     }
 
-    fn publishers_hear_each_other(&self) -> bool {
+    fn publishers_read_each_other(&self) -> bool {
         self.publishers > 1 || !self.no_self_echo
     }
 
@@ -203,7 +203,7 @@ impl TargetOptions {
         }
     }
 
-    /// For scenarios that can share a room among processes, if they have only that one.
+    /// For scenarios that can share their room among processes, if they have only one.
     fn check_shared(&self, rooms: usize) -> Result<(), Failure> {
         match rooms {
             1 => Ok(()),
@@ -237,7 +237,7 @@ mod tests {
     use crate::bench::options::Command;
     use clap::{Args, FromArgMatches};
 
-    /// What is said about a command line; nothing if it is in order.
+    /// The message about a command line; empty if it is in order.
     fn complaint(line: &str) -> Option<String> {
         let command = Options::augment_args(clap::Command::new("bench"));
         let words = std::iter::once("bench").chain(line.split_whitespace());

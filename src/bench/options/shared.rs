@@ -67,7 +67,7 @@ pub(in super::super) struct TargetOptions {
     pub(in super::super) source: Vec<IpAddr>,
 
     /// Further header of the request, as in 'Authorization: Bearer x'; repeat it for several. Host
-    /// stands in the place of the URL's
+    /// replaces the URL's
     #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(in super::super) header: Vec<(String, String)>,
 
@@ -101,14 +101,14 @@ pub(in super::super) struct TargetOptions {
 }
 
 impl TargetOptions {
-    /// What the Host header says, if not what the URL does, and the further headers.
+    /// What the Host header says, if it is not the URL's host, and the further headers.
     pub(in super::super) fn host_and_headers(&self) -> (Option<String>, Vec<(String, String)>) {
         let headers = self.header.iter().cloned();
         let (hosts, headers): (Vec<_>, Vec<_>) = headers.partition(is_host);
         (hosts.into_iter().next().map(|(_, host)| host), headers)
     }
 
-    /// So many Host headers are given.
+    /// How many Host headers are given.
     pub(super) fn host_count(&self) -> usize {
         self.header.iter().filter(|header| is_host(header)).count()
     }

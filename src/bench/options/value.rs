@@ -33,7 +33,7 @@ pub(super) mod in_words {
 pub(super) const CONNECTIONS_MAX: usize = 1_000_000;
 /// Processes of a run: far more than a machine has cores.
 const WORKERS_MAX: usize = 256;
-/// A run that takes longer than a day was not meant.
+/// A run of more than a day is taken for a mistake.
 const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
@@ -76,7 +76,7 @@ pub(super) fn parse_time(text: &str) -> Result<Period, String> {
     }
 }
 
-/// A time that may be none at all.
+/// A time that may be zero.
 pub(super) fn parse_pause(text: &str) -> Result<Period, String> {
     match is_zero(text) {
         true => Ok(Period(Duration::ZERO)),

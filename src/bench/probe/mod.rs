@@ -1,5 +1,5 @@
-//! What the system says of the server's processes, of the kernel's own memory, and of the load that
-//! other programs were.
+//! What the system says of the server's processes, of the kernel's own memory, and of the load of
+//! other programs.
 
 mod process;
 mod system;
@@ -11,7 +11,7 @@ use super::clock;
 use std::collections::BTreeMap;
 use std::{fs, io};
 
-/// The processes that are to be looked at.
+/// The processes to sample.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe {
     pub(super) pids: Vec<Pid>,
@@ -23,7 +23,7 @@ pub(super) struct Probe {
 
 /// Everything at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Moment {
+pub(super) struct ProbeSample {
     pub(super) at: u64,
     /// CPU nanoseconds of this process.
     own_cpu: u64,
@@ -33,8 +33,8 @@ pub(super) struct Moment {
 }
 
 impl Probe {
-    /// Looks at everything. A process that was named and is not there is an error.
-    pub(super) fn moment(&self) -> io::Result<Moment> {
+    /// Samples everything. A process that was named and is not there is an error.
+    pub(super) fn moment(&self) -> io::Result<ProbeSample> {
         // CPU times first: what follows takes some itself.
         let (at, own_cpu) = (clock::now(), clock::own_cpu());
         let mut processes = BTreeMap::new();
@@ -47,7 +47,7 @@ impl Probe {
                     let why = format!("can't look at process {}: {error}", pid.0);
                     return Err(io::Error::new(error.kind(), why));
                 }
-                // A descendant may end while we look.
+                // A descendant may end meanwhile.
                 Err(_) => {}
             }
         }
@@ -55,7 +55,7 @@ impl Probe {
         let workers = workers.filter_map(|&pid| Some((pid, pid.sample().ok()?)));
         let workers = workers.collect();
         let system = System::now(processes.keys().copied());
-        Ok(Moment {
+        Ok(ProbeSample {
             at,
             own_cpu,
             workers,
@@ -64,9 +64,8 @@ impl Probe {
         })
     }
 
-    /// Looks at everything; once the server is gone, and with it all that there was to see of it, at
-    /// the rest.
-    pub(super) fn look(&self) -> io::Result<Moment> {
+    /// Samples everything, or, once the server is gone, everything else.
+    pub(super) fn look(&self) -> io::Result<ProbeSample> {
         self.moment().or_else(|_| {
             let rest = Probe {
                 pids: Vec::new(),
@@ -77,7 +76,7 @@ impl Probe {
     }
 
     /// Whether the server is gone by this moment.
-    pub(super) fn is_gone(&self, moment: &Moment) -> bool {
+    pub(super) fn is_gone(&self, moment: &ProbeSample) -> bool {
         !self.pids.is_empty() && moment.sum(|sample| sample.resident) == 0
     }
 
@@ -111,14 +110,14 @@ impl Probe {
     }
 }
 
-impl Moment {
+impl ProbeSample {
     /// A sum over all processes.
     pub(super) fn sum(&self, what: impl Fn(&Sample) -> u64) -> u64 {
         self.processes.values().map(what).sum()
     }
 
     /// CPU nanoseconds of each process of this program since an earlier moment.
-    pub(super) fn client_cpu_since(&self, earlier: &Moment) -> Vec<u64> {
+    pub(super) fn client_cpu_since(&self, earlier: &ProbeSample) -> Vec<u64> {
         let mut cpu = vec![self.own_cpu - earlier.own_cpu];
         let none = Sample::default();
         cpu.extend(
@@ -130,7 +129,7 @@ impl Moment {
     }
 
     /// CPU nanoseconds of all processes since an earlier moment.
-    pub(super) fn cpu_since(&self, earlier: &Moment) -> u64 {
+    pub(super) fn cpu_since(&self, earlier: &ProbeSample) -> u64 {
         let none = Sample::default();
         let cpu = self
             .processes
@@ -142,7 +141,10 @@ impl Moment {
 
 /// Bytes for each further connection: the slope of the line through the upper two thirds. What a
 /// server takes once, whatever the number of connections, is not in it.
-pub(super) fn slope(steps: &[(u64, Moment)], bytes: impl Fn(&Moment) -> u64) -> Option<f64> {
+pub(super) fn slope(
+    steps: &[(u64, ProbeSample)],
+    bytes: impl Fn(&ProbeSample) -> u64,
+) -> Option<f64> {
     let points: Vec<(f64, f64)> = steps
         .iter()
         .skip(steps.len() / 3)

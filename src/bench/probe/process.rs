@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-/// A process to be looked at.
+/// A process to sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in super::super) struct Pid(pub(in super::super) u32);
 
@@ -21,7 +21,7 @@ pub(in super::super) struct Sample {
     pub(in super::super) system: u64,
     /// Bytes of memory in use.
     pub(in super::super) resident: u64,
-    /// The same, with what is shared split among its sharers.
+    /// The same, with shared memory split among the processes that share it.
     pub(in super::super) proportional: u64,
     pub(in super::super) descriptors: u64,
 }
@@ -39,7 +39,7 @@ impl Pid {
             user: ticks(FIELD_USER)?,
             system: ticks(FIELD_SYSTEM)?,
             resident: self.resident()?,
-            // Others' processes may show less of themselves.
+            // Other users' processes may show less.
             proportional: self.kib("smaps_rollup", "Pss:").unwrap_or_default(),
             descriptors: fs::read_dir(self.path("fd")).map_or(0, |files| files.count() as u64),
         })
@@ -64,7 +64,7 @@ impl Pid {
             let Some(id) = parse(thread.file_name().to_str()) else {
                 continue;
             };
-            // A thread may end while we look.
+            // A thread may end meanwhile.
             if let Ok(text) = fs::read_to_string(thread.path().join("schedstat"))
                 && let Some(nanos) = parse(text.split(' ').next())
             {
@@ -95,7 +95,7 @@ const FIELD_PARENT: usize = 1;
 const FIELD_USER: usize = 11;
 const FIELD_SYSTEM: usize = 12;
 
-/// Linux has shown user space this many ticks a second on every machine for twenty years.
+/// Linux has shown user space this many ticks per second on every machine for twenty years.
 const TICKS_PER_SECOND: u64 = 100;
 
 pub(super) fn parse<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
@@ -106,7 +106,7 @@ impl Sample {
     /// CPU nanoseconds since an earlier sample.
     pub(in super::super) fn cpu_since(&self, earlier: &Sample) -> u64 {
         let coarse = (self.user + self.system).saturating_sub(earlier.user + earlier.system);
-        let nobody_ended = earlier
+        let none_ended = earlier
             .threads
             .keys()
             .all(|thread| self.threads.contains_key(thread));
@@ -114,7 +114,7 @@ impl Sample {
             let before = earlier.threads.get(thread).copied().unwrap_or_default();
             nanos.saturating_sub(before)
         });
-        match nobody_ended && !self.threads.is_empty() {
+        match none_ended && !self.threads.is_empty() {
             true => fine.sum(),
             // The system does not count by thread, or what ended ones took is in no thread's count.
             false => coarse,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Counters of the whole machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct System {
-    /// CPU nanoseconds of everybody, to a hundredth of a second.
+    /// CPU nanoseconds of all processes, to a hundredth of a second.
     pub(in super::super) busy: u64,
     /// The same, of what the host of a virtual machine gave to others.
     pub(in super::super) stolen: u64,
@@ -17,7 +17,7 @@ pub(in super::super) struct System {
     pub(in super::super) tcp_bytes: u64,
     /// All of the kernel's own objects: sockets, descriptors, buffers among them.
     pub(in super::super) slab_bytes: u64,
-    /// How often control groups of the server's processes were held back.
+    /// How often control groups of the server's processes were throttled.
     pub(in super::super) throttled: u64,
 }
 
@@ -66,7 +66,7 @@ fn field(text: &str, name: &str) -> u64 {
 /// Where control groups are; the `cpu` controller of version 1 has a tree of its own.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// A limit holds for all beneath it: each group counts that one of these is in, once.
+/// A limit holds for everything beneath it, so each group that one of these is in counts, once.
 fn throttled(server: impl Iterator<Item = Pid>) -> u64 {
     let mut groups = Vec::new();
     for pid in server {
@@ -100,7 +100,7 @@ fn cpu_groups(line: &str) -> Vec<PathBuf> {
     path.ancestors().map(|path| tree.join(path)).collect()
 }
 
-/// What a figure was measured on.
+/// The machine that a figure was measured on.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Machine {
     pub(in super::super) cpu: String,

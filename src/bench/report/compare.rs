@@ -1,8 +1,8 @@
 //! `fanfare bench compare`: figures of several runs beside each other, as ratios to the first.
 //!
 //! Runs of one name are repetitions. Of each figure the median counts. Where two names have equally
-//! many runs, the first of the one was meant to be taken beside the first of the other, and so on:
-//! then the spread is that of the pairs' ratios, so that what moved the whole machine moves neither.
+//! many runs, these are taken as pairs, in order: then the spread is that of the pairs' ratios, so
+//! that a change of the whole machine's speed does not show.
 
 use super::super::clock::SECOND;
 use super::super::failure::Failure;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// A figure: what it is called, where it stands in a report and how it is shown.
+/// A figure: its name, its place in a report and how it is shown.
 struct Metric {
     name: &'static str,
     path: &'static str,
@@ -139,7 +139,7 @@ fn add(groups: &mut Vec<Group>, name: Option<String>, path: &Path, run: Value) {
     }
 }
 
-/// A file is called by its stem, unless something else is called so too.
+/// A file is called by its stem, unless another one has the same.
 fn tell_apart(groups: &mut [Group]) {
     let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
     for group in groups {
@@ -223,7 +223,7 @@ fn all_well(group: &Group) -> &'static str {
 /// Settings that say which server a run was against, and not what it did.
 const TARGET: &[&str] = &["urls", "source", "header", "subprotocol", "pid", "pid_tree"];
 
-/// What two runs did differently, wherever they did it. `limit` stands for a fan-out of its size,
+/// What two runs did differently, whatever they ran against. `limit` stands for a fan-out of its size,
 /// and has fewer settings.
 fn differ<'a>(one: &'a Value, other: &'a Value, names: &mut Vec<&'a str>) {
     let stands_for = |run: &'a Value| match &run["scenario"] {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// Rises when a field changes its meaning or goes.
+/// Rises when a field changes its meaning or is removed.
 pub(in super::super) const SCHEMA: u32 = 1;
 
 /// Everything about one run.
@@ -33,12 +33,12 @@ pub(in super::super) struct Document {
     pub(in super::super) outcome_reason: Option<&'static str>,
     /// Every message arrived as it should.
     pub(in super::super) correct: bool,
-    pub(in super::super) connections: Connections,
+    pub(in super::super) connections: ConnectionFigures,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in super::super) messages: Option<Messages>,
+    pub(in super::super) messages: Option<MessageFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in super::super) server: Option<Server>,
-    pub(in super::super) client: Client,
+    pub(in super::super) server: Option<ServerFigures>,
+    pub(in super::super) client: ClientFigures,
     pub(in super::super) kernel: Kernel,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) stalled: Option<Stalled>,
@@ -56,7 +56,7 @@ pub(in super::super) enum Outcome {
     /// As it was meant to.
     #[default]
     Complete,
-    /// By a signal: the figures cover what there was.
+    /// By a signal: the figures cover what was measured until then.
     Interrupted,
     /// It could not go on, and why.
     GivenUp(&'static str),
@@ -80,7 +80,7 @@ impl Serialize for Outcome {
 
 /// Opening handshakes.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(in super::super) struct Connections {
+pub(in super::super) struct ConnectionFigures {
     /// Where the URLs lead, each to one of its host's addresses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) addresses: Vec<SocketAddr>,
@@ -96,7 +96,7 @@ pub(in super::super) struct Connections {
 
 /// Messages while it was measured.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(in super::super) struct Messages {
+pub(in super::super) struct MessageFigures {
     pub(in super::super) duration_ns: u64,
     pub(in super::super) published: u64,
     /// Each message once for each receiver that had it, whole and in order.
@@ -109,7 +109,7 @@ pub(in super::super) struct Messages {
 
 /// The server's processes together, while it was measured.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(in super::super) struct Server {
+pub(in super::super) struct ServerFigures {
     pub(in super::super) processes: usize,
     pub(in super::super) cpu_ns: u64,
     pub(in super::super) cpu_user_ns: u64,
@@ -137,7 +137,7 @@ pub(in super::super) struct Memory {
 
 /// This program, while it was measured.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(in super::super) struct Client {
+pub(in super::super) struct ClientFigures {
     pub(in super::super) processes: usize,
     pub(in super::super) cpu_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +172,7 @@ pub(in super::super) struct Kernel {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct Stalled {
     pub(in super::super) readers: u64,
-    /// Messages a second that all the others got while they stood, over those before.
+    /// Messages per second that all the others got while these were stalled, over those before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) rate_ratio: Option<f64>,
     pub(in super::super) latency_before: Latency,
@@ -182,7 +182,7 @@ pub(in super::super) struct Stalled {
     pub(in super::super) resident_bytes_growth: Option<u64>,
     /// How they ended, and how many.
     pub(in super::super) endings: BTreeMap<String, u64>,
-    /// Messages that were skipped for those that went on.
+    /// Messages that readers which went on had missed.
     pub(in super::super) skipped: u64,
 }
 

@@ -1,30 +1,34 @@
 //! What puts a report's figures in doubt, each with what can be done about it.
 
 use super::super::clock::SECOND;
-use super::super::probe::Moment;
+use super::super::probe::ProbeSample;
 use super::document::{Document, Outcome};
 use super::text::{bytes, grouped};
 use serde_json::Value;
 
-/// Of a core: from here on the client may be what is measured.
+/// Share of a core: from here on the client itself may be what is measured.
 const CLIENT_PERCENT_MAX: f64 = 90.0;
-/// Of a core: what other programs may take without being mentioned.
+/// Share of a core that other programs may take without being mentioned.
 const OTHERS_PERCENT_MAX: f64 = 15.0;
-/// A percentile needs so many values beyond it.
+/// A percentile needs this many values beyond it.
 const BEYOND_MIN: f64 = 10.0;
-/// Less CPU time than this is mostly the noise of beginning and end.
+/// Less CPU time than this is mostly the noise of start and end.
 const CPU_NS_MIN: u64 = 50_000_000;
 /// Messages that make an average.
 const MESSAGES_MIN: u64 = 100;
-/// Of a run that ended before its time: a shorter one says nothing of shares and averages.
+/// Of a run that ended early: a shorter one has no meaningful shares and averages.
 const SPAN_MIN: u64 = SECOND / 100;
-/// Memory comes in pieces of up to some hundred kilobytes: less growth than this is chance.
+/// Memory is allocated in pieces of up to some hundred kilobytes: less growth than this is chance.
 const GROWTH_MIN: f64 = 1048576.0;
-/// An open loop that is later than this is not one any more.
+/// An open loop that is later than this is no longer one.
 const LATE_NS_MAX: u64 = 1_000_000;
 
-/// All that there are.
-pub(super) fn doubts(document: &Document, before: &Moment, after: &Moment) -> Vec<String> {
+/// All doubts.
+pub(super) fn doubts(
+    document: &Document,
+    before: &ProbeSample,
+    after: &ProbeSample,
+) -> Vec<String> {
     let mut doubts = Doubts::default();
     doubts.of_the_run(document, before, after);
     if document.outcome == Outcome::Complete || after.at - before.at >= SPAN_MIN {
@@ -45,7 +49,7 @@ impl Doubts {
         }
     }
 
-    fn of_the_run(&mut self, document: &Document, before: &Moment, after: &Moment) {
+    fn of_the_run(&mut self, document: &Document, before: &ProbeSample, after: &ProbeSample) {
         self.add(
             cfg!(debug_assertions),
             "this is a debug build of the client, which is several times slower: use cargo build \
@@ -56,7 +60,7 @@ impl Doubts {
             document.outcome == Outcome::Interrupted,
             "the run was interrupted: the figures cover what there was".into(),
         );
-        let is_alive = |moment: &Moment| moment.sum(|sample| sample.resident) > 0;
+        let is_alive = |moment: &ProbeSample| moment.sum(|sample| sample.resident) > 0;
         self.add(
         is_alive(before) && !is_alive(after),
         "the server's process has ended in the middle of the run: see what it says, and its exit \
@@ -66,7 +70,7 @@ impl Doubts {
     }
 
     /// Shares of the CPU that may have been the client's, another program's or the host's.
-    fn of_shares(&mut self, document: &Document, before: &Moment, after: &Moment) {
+    fn of_shares(&mut self, document: &Document, before: &ProbeSample, after: &ProbeSample) {
         let client = document.client.cpu_percent;
         self.add(
         client > CLIENT_PERCENT_MAX,
@@ -106,7 +110,7 @@ impl Doubts {
         );
     }
 
-    /// Whether there was enough to take percentiles and averages of.
+    /// Whether there was enough for percentiles and averages.
     fn of_averages(&mut self, document: &Document) {
         let Some(messages) = &document.messages else {
             return;
@@ -185,7 +189,7 @@ fn relief(document: &Document) -> &'static str {
     }
 }
 
-/// What has more messages measured: a run ends by their number, or by time.
+/// The option that has more messages measured: a run ends by their number, or by time.
 fn longer(document: &Document, published: u64) -> &'static str {
     let messages = document.settings.pointer("/length/messages");
     match messages.and_then(Value::as_u64) {
@@ -205,12 +209,12 @@ mod tests {
     use super::super::super::histogram::Histogram;
     use super::super::super::options::ReportOptions;
     use super::super::super::probe::Probe;
-    use super::super::document::{Messages, Server};
+    use super::super::document::{MessageFigures, ServerFigures};
     use super::*;
     use serde_json::json;
 
     /// A run of two seconds that nothing is wrong with.
-    fn run() -> (Document, Moment, Moment) {
+    fn run() -> (Document, ProbeSample, ProbeSample) {
         let options = ReportOptions {
             json: None,
             name: None,
@@ -219,14 +223,14 @@ mod tests {
         let mut document = Document::begin(&options, "fanout", String::new(), &());
         let mut latencies = Histogram::default();
         latencies.record(1000, 100_000);
-        document.messages = Some(Messages {
+        document.messages = Some(MessageFigures {
             published: 10_000,
             latency: (&latencies).into(),
-            ..Messages::default()
+            ..MessageFigures::default()
         });
-        document.server = Some(Server {
+        document.server = Some(ServerFigures {
             cpu_ns: SECOND,
-            ..Server::default()
+            ..ServerFigures::default()
         });
         let before = Probe::default().moment().unwrap();
         let mut after = before.clone();
@@ -235,7 +239,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_doubted(words: &str, change: impl FnOnce(&mut Document, &mut Moment)) {
+    fn assert_doubted(words: &str, change: impl FnOnce(&mut Document, &mut ProbeSample)) {
         let (mut document, before, mut after) = run();
         let all = |doubts: Vec<String>| doubts.join("\n");
         assert!(!all(doubts(&document, &before, &after)).contains(words));
@@ -261,7 +265,7 @@ mod tests {
         assert_doubted("only 99 messages were measured", |it, _| {
             it.messages.as_mut().unwrap().published = 99;
         });
-        // However many heard them.
+        // However many received them.
         assert_doubted(
             "p99.9 rests on 5,000 messages, of which 5 are beyond it: take a longer --duration",
             |it, _| {

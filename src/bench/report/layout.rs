@@ -6,7 +6,7 @@ use rustix::termios::tcgetwinsize;
 
 /// Columns of a name, and of the space before its value.
 const NAME: usize = 27;
-/// Names and values don't fit beside each other in less.
+/// Names and values don't fit beside each other in fewer columns.
 const COLUMNS_MIN: usize = 50;
 
 /// A space at which no line breaks.
@@ -36,7 +36,7 @@ impl Page {
         self.text
     }
 
-    /// What is left of a line after so many columns.
+    /// What is left of a line after this many columns.
     pub(super) fn columns_after(&self, columns: usize) -> usize {
         self.columns - columns
     }
@@ -55,28 +55,28 @@ impl Page {
         self.paragraph(NAME, &format!("  {name:<24} {value}"));
     }
 
-    /// A line, and its continuations behind so many spaces.
+    /// A line, and its continuations behind this many spaces.
     pub(super) fn paragraph(&mut self, indent: usize, line: &str) {
         let mut rest = line;
-        let mut room = self.columns;
+        let mut space = self.columns;
         // What is before the indent is a name, which is not taken apart.
         let mut from = indent;
         loop {
-            let (head, tail) = split(rest, room, from);
+            let (head, tail) = split(rest, space, from);
             self.text.push_str(&head.replace(NO_BREAK, " "));
             self.blank();
             if tail.is_empty() {
                 return;
             }
             self.text.push_str(&" ".repeat(indent));
-            (rest, room, from) = (tail, self.columns - indent, 0);
+            (rest, space, from) = (tail, self.columns - indent, 0);
         }
     }
 }
 
-/// As much of a text as fits into so many columns, and the rest. It breaks at a space, `from` that
-/// many columns on, but not behind a digit: a figure stays with what it counts. Where there is no
-/// such space, the line is longer.
+/// As much of a text as fits into this many columns, and the rest. It breaks at a space, `from` that
+/// many columns on, but not behind a digit: a figure stays with what it counts. Where there is no such
+/// space, the line is longer.
 fn split(text: &str, columns: usize, from: usize) -> (&str, &str) {
     if text.chars().count() <= columns {
         return (text, "");

@@ -1,4 +1,4 @@
-//! What a run has to say: as a document for programs, and as a table for people. Measured first,
+//! The result of a run: as a document for programs, and as a table for people. Measured first,
 //! formatted later.
 
 mod compare;
@@ -9,16 +9,16 @@ mod secrets;
 mod text;
 
 pub(super) use compare::compare;
-pub(super) use document::{Churn, Connections, Document, Outcome, Server, Stalled};
+pub(super) use document::{Churn, ConnectionFigures, Document, Outcome, ServerFigures, Stalled};
 pub(super) use text::{count_of, grouped};
 
 use super::clock::SECOND;
 use super::failure::Failure;
 use super::options::ReportOptions;
 use super::output::print;
-use super::probe::{Machine, Moment};
-use super::span::Span;
-use document::{Client, Kernel, Memory, Messages, SCHEMA};
+use super::probe::{Machine, ProbeSample};
+use super::span::MeasuredSpan;
+use document::{ClientFigures, Kernel, Memory, MessageFigures, SCHEMA};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::File;
@@ -62,10 +62,10 @@ impl Document {
             outcome: Outcome::Complete,
             outcome_reason: None,
             correct: true,
-            connections: Connections::default(),
+            connections: ConnectionFigures::default(),
             messages: None,
             server: None,
-            client: Client::default(),
+            client: ClientFigures::default(),
             kernel: Kernel::default(),
             stalled: None,
             churn: None,
@@ -74,10 +74,10 @@ impl Document {
         }
     }
 
-    /// Puts in what was delivered in a span of time.
-    pub(super) fn measured(&mut self, span: &Span, payload_bytes_mean: f64) {
+    /// Fills in what was delivered in a span of time.
+    pub(super) fn measured(&mut self, span: &MeasuredSpan, payload_bytes_mean: f64) {
         let per_second = |count: u64| count as f64 * SECOND as f64 / span.nanos().max(1) as f64;
-        self.messages = Some(Messages {
+        self.messages = Some(MessageFigures {
             duration_ns: span.nanos(),
             published: span.published,
             delivered: span.tally.delivered,
@@ -88,9 +88,9 @@ impl Document {
         });
     }
 
-    /// Puts in what processes and kernel took between two moments, and what there is to doubt.
-    /// Everything else has to be there already.
-    pub(super) fn finish(&mut self, before: &Moment, after: &Moment) {
+    /// Fills in what processes and kernel took between two moments, and the doubts. Everything else
+    /// has to be there already.
+    pub(super) fn finish(&mut self, before: &ProbeSample, after: &ProbeSample) {
         let delivered = self
             .messages
             .as_ref()
@@ -100,7 +100,7 @@ impl Document {
         let clients = after.client_cpu_since(before);
         let client_cpu: u64 = clients.iter().sum();
         let busiest = clients.iter().copied().max().unwrap_or_default();
-        self.client = Client {
+        self.client = ClientFigures {
             processes: clients.len(),
             cpu_ns: client_cpu,
             cpu_ns_per_delivery: each(client_cpu),
@@ -110,7 +110,7 @@ impl Document {
         let server_cpu = after.cpu_since(before);
         if !after.processes.is_empty() {
             let sums = self.server.take().unwrap_or_default();
-            self.server = Some(Server {
+            self.server = Some(ServerFigures {
                 processes: after.processes.len(),
                 cpu_ns: server_cpu,
                 cpu_user_ns: since(before, after, |sample| sample.user),
@@ -126,8 +126,8 @@ impl Document {
         // Without a descriptor left, the system tells nothing.
         let busy = after.system.busy.saturating_sub(before.system.busy);
         let others = busy.saturating_sub(client_cpu).saturating_sub(server_cpu);
-        let is_told = |moment: &Moment| moment.system.slab_bytes > 0;
-        let told = |moment: &Moment, bytes: u64| is_told(moment).then_some(bytes);
+        let is_told = |moment: &ProbeSample| moment.system.slab_bytes > 0;
+        let told = |moment: &ProbeSample, bytes: u64| is_told(moment).then_some(bytes);
         self.kernel = Kernel {
             tcp_bytes_before: told(before, before.system.tcp_bytes),
             tcp_bytes_after: told(after, after.system.tcp_bytes),
@@ -156,15 +156,15 @@ impl Document {
         self.messages.as_ref().map_or(0, |it| it.published)
     }
 
-    /// There was neither a message nor a cycle: nothing is known of the server.
+    /// There was neither a message nor a cycle, so nothing is known of the server.
     fn is_blank(&self) -> bool {
         let cycles = self.churn.as_ref().map(|churn| churn.cycles);
         let messages = self.messages.as_ref().map(|it| it.published);
         self.faults.is_empty() && messages.or(cycles) == Some(0)
     }
 
-    /// Writes it where it was asked for, and shows it. What programs read goes first: nobody may be
-    /// there any more to look at the table.
+    /// Writes it where it was asked for, and shows it. The JSON goes first: standard error may be
+    /// closed by then.
     pub(super) fn publish(&self, json: Option<JsonOutput>) -> Result<(), Failure> {
         let columns = match &json {
             Some(JsonOutput::Standard) => layout::columns_of(io::stderr()),
@@ -200,8 +200,8 @@ pub(super) enum JsonOutput {
 }
 
 impl JsonOutput {
-    /// Opens what the report is to be written to, before anything is measured in vain. What the file
-    /// holds stays until there is a report.
+    /// Opens what the report is to be written to before anything is measured, so that nothing is
+    /// measured in vain. The file keeps its content until there is a report.
     pub(super) fn open(path: Option<&Path>) -> Result<Option<Self>, Failure> {
         let Some(path) = path else {
             return Ok(None);
@@ -219,7 +219,7 @@ impl JsonOutput {
     }
 }
 
-/// What grew. A figure by which connections give memory back says nothing of them.
+/// Growth per connection. Where memory shrank, the figure says nothing about connections.
 fn grown(bytes: Option<f64>) -> Option<f64> {
     bytes.filter(|&bytes| bytes >= 0.0)
 }
@@ -232,7 +232,7 @@ fn drop_nulls(settings: &mut Value) {
     }
 }
 
-/// Writes a file anew. A device or a pipe has nothing to be replaced.
+/// Overwrites a file. A device or a pipe has nothing to be replaced.
 fn replace(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;
@@ -240,7 +240,7 @@ fn replace(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-fn memory(moment: &Moment) -> Memory {
+fn memory(moment: &ProbeSample) -> Memory {
     Memory {
         resident_bytes: moment.sum(|sample| sample.resident),
         proportional_bytes: moment.sum(|sample| sample.proportional),
@@ -249,8 +249,8 @@ fn memory(moment: &Moment) -> Memory {
 }
 
 fn since(
-    before: &Moment,
-    after: &Moment,
+    before: &ProbeSample,
+    after: &ProbeSample,
     what: impl Fn(&super::probe::Sample) -> u64 + Copy,
 ) -> u64 {
     after.sum(what).saturating_sub(before.sum(what))
@@ -270,7 +270,7 @@ mod tests {
     use super::super::probe::Probe;
     use super::*;
 
-    /// A run that ended like this, with so many messages published and delivered.
+    /// A run that ended like this, with this many messages published and delivered.
     fn run(outcome: Outcome, published: u64, delivered: u64) -> Document {
         let options = ReportOptions {
             json: None,
@@ -280,16 +280,16 @@ mod tests {
         let settings = serde_json::json!({ "given": { "here": 1, "not": null } });
         let mut document = Document::begin(&options, "fanout", String::new(), &settings);
         document.outcome = outcome;
-        document.messages = Some(Messages {
+        document.messages = Some(MessageFigures {
             published,
             delivered,
-            ..Messages::default()
+            ..MessageFigures::default()
         });
         document.kernel.bytes_per_connection = Some(4096.0);
-        document.server = Some(Server {
+        document.server = Some(ServerFigures {
             resident_bytes_per_connection: Some(-12.0),
             proportional_bytes_per_connection: Some(12.0),
-            ..Server::default()
+            ..ServerFigures::default()
         });
         let moment = Probe {
             pids: vec![super::super::probe::Pid(std::process::id())],

@@ -3,7 +3,7 @@
 use super::document::{Document, Latency, Outcome};
 use super::layout::{NO_BREAK, Page};
 
-/// Columns of a bar of the histogram, if there is room, and what stands before it.
+/// Columns of a bar of the histogram, if there is space, and what stands before it.
 const BAR: usize = 40;
 const BEFORE_BAR: usize = 30;
 /// Rows of the histogram.

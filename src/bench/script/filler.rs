@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// Printable characters without a pattern that a compressor could find.
 pub(super) fn random_characters(count: usize) -> Vec<u8> {
-    let mut numbers = Numbers::default();
+    let mut numbers = Xorshift::default();
     (0..count)
         .map(|_| DIGIT_ZERO + (numbers.next() >> 58) as u8)
         .collect()
@@ -17,7 +17,7 @@ pub(super) fn json_characters(count: usize) -> Vec<u8> {
         "Amara", "Bjorn", "Chiara", "Dmitri", "Elena", "Farid", "Grace", "Hiro",
     ];
     const STATES: [&str; 4] = ["waiting", "moving", "arrived", "delayed"];
-    let mut numbers = Numbers::default();
+    let mut numbers = Xorshift::default();
     let mut text = String::new();
     while text.len() < count {
         let mut below = |bound: u64| (numbers.next() >> 16) % bound;
@@ -44,15 +44,15 @@ pub(super) fn json_characters(count: usize) -> Vec<u8> {
 }
 
 /// xorshift64
-struct Numbers(u64);
+struct Xorshift(u64);
 
-impl Default for Numbers {
+impl Default for Xorshift {
     fn default() -> Self {
-        Numbers(0x9e37_79b9_7f4a_7c15)
+        Xorshift(0x9e37_79b9_7f4a_7c15)
     }
 }
 
-impl Numbers {
+impl Xorshift {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

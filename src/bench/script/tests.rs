@@ -48,7 +48,7 @@ fn messages_are_published_compressed_if_that_is_agreed_on() {
 }
 
 #[test]
-fn a_track_keeps_what_is_still_to_be_heard() {
+fn a_track_keeps_what_is_still_to_be_received() {
     let script = script(&[20, 200]);
     let mut track = Track::default();
     let mut out = Vec::new();
@@ -60,9 +60,9 @@ fn a_track_keeps_what_is_still_to_be_heard() {
     let fourth = script.position(3);
     assert_eq!(script.peek_publisher(track.from(fourth)), Some(0));
 
-    let mut heard = Vec::new();
-    track.for_batches(1..5, |count, at| heard.push((count, at)));
-    assert_eq!(heard, [(2, 100), (2, 200)]);
+    let mut received = Vec::new();
+    track.for_batches(1..5, |count, at| received.push((count, at)));
+    assert_eq!(received, [(2, 100), (2, 200)]);
 
     track.release(&script, 3);
     assert_eq!(track.from(0), b"");

@@ -1,4 +1,4 @@
-//! What one publisher has sent so far, kept as long as some receiver does not have it.
+//! What one publisher has sent so far, kept until every receiver has it.
 
 use super::super::codec::Codec;
 use super::super::payload::Fields;
@@ -14,11 +14,11 @@ pub(in super::super) struct Track {
     bytes: Vec<u8>,
     /// The position of `bytes[0]`.
     base: u64,
-    /// The number of its next message; so many are published.
+    /// The number of its next message, and of messages published.
     published: u64,
     /// When its messages were sent, or due; oldest first.
     batches: VecDeque<Batch>,
-    /// The compressed frames of its messages, as far as some receiver has them.
+    /// The compressed frames of its messages, as far as a receiver has got them.
     learned: VecDeque<Option<Box<[u8]>>>,
     /// The message of `learned[0]`.
     learned_base: u64,
@@ -44,7 +44,7 @@ impl Track {
         self.bytes.len()
     }
 
-    /// Publishes so many more: appends the client's frames to `out`.
+    /// Publishes this many more: appends the client's frames to `out`.
     pub(in super::super) fn publish(
         &mut self,
         script: &Script,
@@ -67,7 +67,7 @@ impl Track {
         self.on_sent(at);
     }
 
-    /// Takes messages as published that another process has sent.
+    /// Counts messages as published that another process has sent.
     pub(in super::super) fn expect(
         &mut self,
         script: &Script,
@@ -98,7 +98,7 @@ impl Track {
         }
     }
 
-    /// All frames from a position on; a position that is not needed any more has none.
+    /// All frames from a position on; none if it is no longer kept.
     #[inline]
     pub(in super::super) fn from(&self, position: u64) -> &[u8] {
         position
@@ -137,7 +137,7 @@ impl Track {
     /// Forgets the messages before this one.
     pub(in super::super) fn release(&mut self, script: &Script, sequence: u64) {
         let surplus = (script.position(sequence) - self.base) as usize;
-        // What is kept moves to the front, which must not happen too often.
+        // What is kept is moved to the front, which must not happen too often.
         if surplus * 2 > self.bytes.len() {
             self.bytes.drain(..surplus);
             self.base += surplus as u64;

@@ -1,15 +1,15 @@
 //! A worker that holds connections.
 
+use super::super::client_loop::ClientLoop;
 use super::super::clock::{self, REST};
-use super::super::crew::{Answer, Control, Order, Task, WorkerResult};
-use super::super::driver::Driver;
+use super::super::crew::{Control, Order, Task, WorkerAnswer, WorkerResult};
 use super::super::failure::Failure;
 use super::super::idle::Idle;
 use super::super::target::follow;
 
 pub(super) fn hold(
     task: &Task,
-    mut driver: Driver,
+    mut client_loop: ClientLoop,
     control: &mut Control,
 ) -> Result<WorkerResult, Failure> {
     let routes = follow(&task.target, &task.addresses);
@@ -20,18 +20,21 @@ pub(super) fn hold(
             match order {
                 Order::Open(count) => {
                     for _ in 0..count {
-                        let number = task.first + driver.links.len();
-                        idle.open(&mut driver, routes[number % routes.len()].numbered(number));
+                        let number = task.first + client_loop.links.len();
+                        idle.open(
+                            &mut client_loop,
+                            routes[number % routes.len()].numbered(number),
+                        );
                     }
                     is_opening = true;
                 }
                 Order::Finish(_) => return Ok(idle.into_result()),
             }
         }
-        if is_opening && driver.links.opening_count() == 0 {
+        if is_opening && client_loop.links.opening_count() == 0 {
             is_opening = false;
-            control.send(&Answer::Opened(driver.links.open_count()))?;
+            control.send(&WorkerAnswer::Opened(client_loop.links.open_count()))?;
         }
-        driver.turn(&mut idle, clock::now() + REST)?;
+        client_loop.turn(&mut idle, clock::now() + REST)?;
     }
 }

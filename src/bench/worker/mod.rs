@@ -3,8 +3,8 @@
 mod holder;
 mod reader;
 
-use super::crew::{Answer, Control, Job, Task};
-use super::driver::Driver;
+use super::client_loop::ClientLoop;
+use super::crew::{Control, Job, Task, WorkerAnswer};
 use super::failure::Failure;
 use super::target::open_options;
 use super::watch::ignore_signals;
@@ -17,25 +17,25 @@ pub(super) fn run_worker() -> Result<(), Failure> {
     ignore_signals()?;
     let socket = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     // How connections are opened is known only with the task.
-    let mut driver = Driver::new(Default::default())?;
-    let mut control = Control::new(socket, &driver, 0)?;
+    let mut client_loop = ClientLoop::new(Default::default())?;
+    let mut control = Control::new(socket, &client_loop, 0)?;
     let task: Task = loop {
         match control.receive()? {
             Some(task) => break task,
             None => std::thread::yield_now(),
         }
     };
-    driver.links.set_options(open_options(&task.target));
+    client_loop.links.set_options(open_options(&task.target));
     let outcome = match &task.job {
-        Job::Hold => holder::hold(&task, driver, &mut control),
+        Job::Hold => holder::hold(&task, client_loop, &mut control),
         Job::Read {
             message,
             publishers,
             tag,
-        } => reader::read(&task, message, *publishers, *tag, driver, &mut control),
+        } => reader::read(&task, message, *publishers, *tag, client_loop, &mut control),
     };
     match outcome {
-        Err(failure) => control.send(&Answer::Failed(failure.reason)),
-        Ok(result) => control.send(&Answer::Result(Box::new(result))),
+        Err(failure) => control.send(&WorkerAnswer::Failed(failure.reason)),
+        Ok(result) => control.send(&WorkerAnswer::Result(Box::new(result))),
     }
 }

@@ -1,8 +1,8 @@
 //! A worker that reads: it has readers of a fan-out whose publishers are the coordinator's.
 
+use super::super::client_loop::ClientLoop;
 use super::super::clock::{self, REST};
-use super::super::crew::{Answer, Control, Order, Task, WorkerResult};
-use super::super::driver::Driver;
+use super::super::crew::{Control, Order, Task, WorkerAnswer, WorkerResult};
 use super::super::failure::Failure;
 use super::super::options::MessageOptions;
 use super::super::rooms::{Outlet, Plan, Rooms};
@@ -14,7 +14,7 @@ pub(super) fn read(
     message: &MessageOptions,
     publishers: usize,
     tag: u32,
-    mut driver: Driver,
+    mut client_loop: ClientLoop,
     control: &mut Control,
 ) -> Result<WorkerResult, Failure> {
     let routes = follow(&task.target, &task.addresses);
@@ -36,7 +36,7 @@ pub(super) fn read(
                         },
                     ));
                     for _ in 0..readers {
-                        driver.links.open(routes[0].clone());
+                        client_loop.links.open(routes[0].clone());
                     }
                 }
                 Order::Finish(published) => {
@@ -55,18 +55,18 @@ pub(super) fn read(
             std::thread::yield_now();
             continue;
         };
-        if driver.links.opening_count() > 0 || has_opened {
-            driver.turn(rooms, clock::now() + REST)?;
+        if client_loop.links.opening_count() > 0 || has_opened {
+            client_loop.turn(rooms, clock::now() + REST)?;
         }
         if let Some(failure) = rooms.failure() {
             return Err(failure);
         }
-        if !has_opened && driver.links.opening_count() == 0 {
+        if !has_opened && client_loop.links.opening_count() == 0 {
             has_opened = true;
-            control.send(&Answer::Opened(driver.links.open_count()))?;
+            control.send(&WorkerAnswer::Opened(client_loop.links.open_count()))?;
         }
         rooms.settle_all();
-        // No message waits for a worker without any reader left.
+        // No message waits for a worker that has no reader left.
         let done = match rooms.is_empty() {
             true => u64::MAX,
             false => rooms.done(),
@@ -75,7 +75,7 @@ pub(super) fn read(
         if now != said {
             said = now;
             let (done, delivered) = now;
-            control.send(&Answer::Done { done, delivered })?;
+            control.send(&WorkerAnswer::Done { done, delivered })?;
         }
     }
 }

@@ -5,15 +5,14 @@
 //!   tail                                     | 00 00 FF FF    left out there, put back here
 //! ```
 //!
-//! Neither side takes its context over to the next message. So one [`Deflater`] serves all
-//! messages and all readers, and one [`Inflater`] all connections; both own their memory for good,
-//! some hundred kilobytes, and the connections own none.
+//! Neither side takes its context over to the next message. So one [`Deflater`] serves all messages and
+//! all readers, and one [`Inflater`] all connections. Both keep their memory, some hundred kilobytes, and
+//! connections have none.
 //!
-//! What is inflated is bounded while it is inflated: a few bytes that stand for a gigabyte cost no
-//! more memory than the limit, and no more time than it takes to fill that. The other way round, a
-//! message may consist of blocks that stand for nothing, each of which has tables of codes to be built:
-//! a megabyte of them takes a tenth of a second. So a message can be inflated in steps, whose *work* is
-//! counted by its bytes and by its blocks.
+//! The output is bounded while it grows: a few bytes that inflate to a gigabyte cost no more memory than
+//! the limit, and no more time than it takes to fill that. Conversely, a message may consist of blocks
+//! that inflate to nothing, each with tables of codes to be built: a megabyte of them takes a tenth of a
+//! second. So a message can be inflated in steps, whose *work* counts its bytes and its blocks.
 
 use super::error::ProtocolError;
 use super::message::Message;
@@ -23,33 +22,32 @@ use flate2::{Compress, Compression, FlushCompress};
 use std::fmt;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-/// How the bytes of a message end that was flushed. They are the same each time, so that they are
-/// left out (§7.2.1).
+/// The last bytes of every flushed message. Being always the same, they are left out (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// A final block that holds nothing: it ends a stream that stands between two blocks, and none that
-/// was cut anywhere else.
+/// An empty final block: it ends a stream that is between two blocks, and none that was cut anywhere
+/// else.
 const FINAL: [u8; 2] = [0x03, 0x00];
 
 /// A buffer of more bytes is given back by `release`.
 const BYTES_AT_REST_MAX: usize = 64 * 1024;
 
-/// How much longer than its compressed bytes a message is expected to be. If it is more, the buffer
-/// grows as it fills.
+/// How many times longer than its compressed bytes a message is expected to be. If it is longer, the
+/// buffer grows as it fills.
 const EXPECTED_RATIO: usize = 4;
 
-/// What a block counts for in bytes of work. Tables of codes take 2 to 4.4 µs, in which some 1 KiB
-/// are inflated whose codes are the most unfavourable, at 3 to 4.5 ns each. Blocks without tables take 20
-/// to 45 ns, and count as much: an honest message has one in many kilobytes.
+/// What a block counts as, in bytes of work. Tables of codes take 2 to 4.4 µs, as long as inflating some
+/// 1 KiB with the most unfavourable codes, at 3 to 4.5 ns a byte. Blocks without tables take 20 to 45 ns,
+/// and count the same: an honest message has one in many kilobytes.
 pub const BLOCK_WORK: usize = 1024;
 
-/// Bytes that a step may always inflate: less would cost more than it is worth.
+/// Bytes that a step may always inflate: smaller steps would cost more than they are worth.
 const STEP_BYTES_MIN: usize = 4096;
 
 /// What zlib keeps for a message: a window of 32 KiB and tables of codes.
 const STATE_BYTES: usize = 48 * 1024;
 
-/// The LZ77 windows that are compressed with: the largest one, and the smallest.
+/// The LZ77 windows that messages are compressed with: the largest one, and the smallest.
 ///
 /// A server has to keep to the window that a client asks for or to a smaller one (§7.1.2.1). With
 /// two of them, a message is compressed twice at most, whatever clients ask for. One of 8 bits is
@@ -63,7 +61,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// The largest window of at most so many bits, if there is one.
+    /// The largest window of at most this many bits, if there is one.
     ///
     /// ```
     /// use fanfare::proto::deflate::Window;
@@ -89,7 +87,7 @@ impl Window {
     }
 }
 
-/// What a compressed message may take beside its bytes: headers of blocks, and the flush.
+/// What a compressed message may take besides its bytes: headers of blocks, and the flush.
 const SPARE_BYTES: usize = 64;
 
 /// Compresses messages.
@@ -129,16 +127,16 @@ impl Deflater {
     pub fn deflate(&mut self, payload: &[u8]) -> Option<&[u8]> {
         self.compress.reset();
         self.buffer.clear();
-        // Fixed codes take nine bits at most for each byte: there is space for all of it even if it
-        // grows, though it is of no use then.
+        // Fixed codes take at most nine bits for each byte: there is space for the output even if it
+        // grows, though it is not used then.
         self.buffer
             .reserve_exact(payload.len() + payload.len() / 8 + SPARE_BYTES);
         let flushed = self
             .compress
             .compress_vec(payload, &mut self.buffer, FlushCompress::Sync);
         if flushed.is_err() || self.buffer.len() == self.buffer.capacity() {
-            // What it still holds back must not be there at the next message: zlib-rs (0.6.8) counts
-            // it as pending beyond a reset, and panics once there is too much of it.
+            // What it still holds back must not remain for the next message: zlib-rs (0.6.8) counts it as
+            // pending beyond a reset, and panics once there is too much of it.
             self.compress = Compress::new_with_window_bits(self.level, false, self.window.bits());
             return None;
         }
@@ -152,10 +150,10 @@ impl Deflater {
     }
 }
 
-/// Inflates messages, whatever window they were compressed with.
+/// Inflates messages, compressed with any window.
 pub struct Inflater {
     state: Inflate,
-    /// What was inflated of the message is its first `filled` bytes.
+    /// Its first `filled` bytes are what was inflated of the message.
     buffer: Vec<u8>,
     filled: usize,
     /// Compressed bytes of the message that were taken.
@@ -164,12 +162,12 @@ pub struct Inflater {
     blocks: usize,
 }
 
-/// How far the input of a step has come.
+/// How far a step has got with its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reached {
     /// There may be more to inflate.
     Midway,
-    /// The end of the input, and all that it stands for.
+    /// The end of the input, and everything in it is inflated.
     End,
     /// The end of a stream: what follows begins a new one.
     StreamEnd,
@@ -198,8 +196,8 @@ impl fmt::Debug for Inflater {
 }
 
 impl Inflater {
-    /// The message as its sender meant it: inflated if it is compressed, and checked for UTF-8 if it
-    /// is a compressed text, which a session can't do. `bytes_max` bounds its payload then.
+    /// The message as its sender wrote it: inflated if it is compressed, and checked for UTF-8 if it is
+    /// compressed text, which a session can't do. `bytes_max` bounds its payload then.
     pub fn open<'a>(
         &'a mut self,
         message: Message<'a>,
@@ -301,7 +299,7 @@ impl Inflater {
         self.filled = 0;
     }
 
-    /// Puts back what the sender left out, and sees that the stream ends with it.
+    /// Puts back what the sender left out, and checks that the stream ends with it.
     fn end(&mut self, bytes_max: usize) -> Result<(), ProtocolError> {
         match self.feed_all(&TAIL, bytes_max)? || !self.feed_all(&FINAL, bytes_max)? {
             false => Ok(()),
@@ -322,7 +320,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates up to the end of a block, of the input, or of the space for so many bytes more. Returns
+    /// Inflates up to the end of a block, of the input, or of the space for this many bytes more. Returns
     /// how many bytes that took of the input.
     fn feed(
         &mut self,
@@ -352,14 +350,14 @@ impl Inflater {
                 self.state.reset(false);
                 Reached::StreamEnd
             }
-            // Even if no input is left: zlib stops before it looks whether the block was the last one.
+            // Even if no input is left: zlib stops before it checks whether the block was the last one.
             Ok(_) if taken + made > 0 => {
                 self.blocks += 1;
                 Reached::Midway
             }
             Ok(_) if input.is_empty() => Reached::End,
-            // With space left, some of the input is taken; otherwise this would go on for ever. What is
-            // wrong has cost something, too.
+            // With space left, some of the input must have been taken; otherwise this would never end.
+            // Faulty input has cost work, too.
             Ok(_) | Err(_) => {
                 self.blocks += 1;
                 return Err(ProtocolError::CompressedDataInvalid);
@@ -368,7 +366,7 @@ impl Inflater {
         Ok((taken, reached))
     }
 
-    /// Makes space for so many bytes, within the limit; there is always space for one byte more than
+    /// Makes space for this many bytes, within the limit; there is always space for one byte more than
     /// that, which shows that it is exceeded.
     fn grow_to(&mut self, bytes: usize, bytes_max: usize) {
         let capacity = bytes.min(bytes_max).saturating_add(1);

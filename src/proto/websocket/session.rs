@@ -74,7 +74,7 @@ impl Session {
     }
 
     /// Whether nothing is cut: the last byte that came was the last one of a message or of a
-    /// control frame outside of one, or nothing more is heard.
+    /// control frame outside of one, or nothing more is received.
     pub fn is_at_rest(&self) -> bool {
         self.deaf
             || self

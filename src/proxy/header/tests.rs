@@ -10,14 +10,14 @@ fn binary(version_and_command: u8, family_and_transport: u8, rest: &[u8]) -> Vec
     bytes
 }
 
-fn client(bytes: &[u8]) -> Client {
+fn client(bytes: &[u8]) -> NamedClient {
     let header = parse(bytes).expect("a header").expect("a whole one");
     assert_eq!(header.bytes, bytes.len());
     header.client
 }
 
-fn address(text: &str) -> Client {
-    Client::Tcp(text.parse().expect("an address"))
+fn address(text: &str) -> NamedClient {
+    NamedClient::Tcp(text.parse().expect("an address"))
 }
 
 #[test]
@@ -37,8 +37,8 @@ fn lines_of_version_1() {
             "TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535",
             address("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"),
         ),
-        ("UNKNOWN", Client::Unsaid),
-        ("UNKNOWN whatever 1 2 3", Client::Unsaid),
+        ("UNKNOWN", NamedClient::Unsaid),
+        ("UNKNOWN whatever 1 2 3", NamedClient::Unsaid),
     ] {
         assert_eq!(
             client(format!("PROXY {line}\r\n").as_bytes()),
@@ -87,7 +87,7 @@ fn malformed_lines_of_version_1() {
 #[test]
 fn a_line_ends_within_107_bytes() {
     let line = |bytes: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(bytes - 16)).into_bytes();
-    assert_eq!(client(&line(107)), Client::Unsaid);
+    assert_eq!(client(&line(107)), NamedClient::Unsaid);
     assert_eq!(parse(&line(108)), Err(ProxyHeaderError::TooLong));
     assert_eq!(parse(&line(108)[..107]), Err(ProxyHeaderError::TooLong));
     assert_eq!(parse(&line(108)[..106]), Ok(None));
@@ -114,13 +114,13 @@ fn headers_of_version_2() {
             binary(0x21, 0x21, &[&ipv6[..], &tlv].concat()),
             address("[2001:db8::1]:4711"),
         ),
-        (binary(0x21, 0x31, &[b'/'; 216]), Client::Unix),
-        (binary(0x21, 0x00, b""), Client::Unsaid),
-        (binary(0x21, 0x01, &tlv), Client::Unsaid),
+        (binary(0x21, 0x31, &[b'/'; 216]), NamedClient::Unix),
+        (binary(0x21, 0x00, b""), NamedClient::Unsaid),
+        (binary(0x21, 0x01, &tlv), NamedClient::Unsaid),
         // A check of the proxy's own: addresses may be there, and mean nothing.
-        (binary(0x20, 0x00, b""), Client::Unsaid),
-        (binary(0x20, 0x11, &ipv4), Client::Unsaid),
-        (binary(0x20, 0x21, &tlv), Client::Unsaid),
+        (binary(0x20, 0x00, b""), NamedClient::Unsaid),
+        (binary(0x20, 0x11, &ipv4), NamedClient::Unsaid),
+        (binary(0x20, 0x21, &tlv), NamedClient::Unsaid),
         (
             binary(0x21, 0x11, &[&ipv4[..], &[0; 4068]].concat()),
             address("203.0.113.7:4711"),
@@ -185,7 +185,7 @@ fn errors_are_told_in_sentences() {
 }
 
 /// Headers as proxies write them, and what they say.
-fn header() -> impl Strategy<Value = (Vec<u8>, Client)> {
+fn header() -> impl Strategy<Value = (Vec<u8>, NamedClient)> {
     let address = prop_oneof![
         any::<[u8; 4]>().prop_map(IpAddr::from),
         any::<[u8; 16]>().prop_map(IpAddr::from),

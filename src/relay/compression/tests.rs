@@ -339,7 +339,7 @@ fn a_turn_inflates_its_part_and_no_more() {
     }
 }
 
-/// A compressed message of so many bytes that stands for none.
+/// A compressed message of this many bytes that stands for none.
 fn nothing_at_length(bytes: usize) -> Vec<u8> {
     // Stored blocks of no bytes, and the beginning of the next one, which the tail completes.
     let mut nothing = [0, 0, 0, 0xff, 0xff].repeat(bytes / 5);
@@ -380,7 +380,7 @@ fn say_compressed(world: &mut World, slot: Slot, compressed: &[u8]) {
     world.client(slot).sent.extend(frame);
 }
 
-/// So many empty blocks and something, compressed.
+/// This many empty blocks and something, compressed.
 fn something_late(blocks: usize, payload: &[u8]) -> Vec<u8> {
     let mut compressed = [0, 0, 0, 0xff, 0xff].repeat(blocks);
     let mut deflater = Deflater::new(Window::Bits15, 6);
@@ -424,7 +424,7 @@ fn a_message_of_empty_blocks_is_inflated_in_steps() {
 }
 
 #[test]
-fn who_leaves_while_a_message_is_inflated_leaves_nothing() {
+fn a_sender_that_leaves_while_its_message_is_inflated_leaves_nothing_behind() {
     let mut world = World::new(usize::MAX);
     let [leaver, ender] = [(); 2].map(|()| world.join(Reads::Window(15), "/ws"));
     for slot in [leaver, ender] {
@@ -503,7 +503,7 @@ fn only_what_is_small_is_inflated_without_memory_to_keep_it() {
 }
 
 #[test]
-fn who_is_not_heard_for_want_of_room_is_not_dead() {
+fn a_connection_that_waits_for_space_is_not_dead() {
     let mut world = World::limited(|limits| limits.pace.inflated_bytes_per_turn = 1);
     let floods: Vec<Slot> = (0..20)
         .map(|_| world.join(Reads::Window(15), "/ws/flood"))

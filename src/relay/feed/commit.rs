@@ -1,4 +1,4 @@
-//! What the link to an engine brings, and what it is told.
+//! What the link to an engine brings, and what it polls.
 
 use super::super::Relay;
 use super::super::hooks::Published;
@@ -8,14 +8,15 @@ use super::interest::Interest;
 use super::offer::{Committed, Offer, Settled};
 
 impl Relay {
-    /// A message has its place in its topic's order: the next one. Nothing is appended otherwise, and each once.
+    /// A message has its place in its topic's order: the next one. Messages are appended in no other way, and each
+    /// once.
     ///
-    /// Its offer is settled if it was this relay's, unless it is to be committed again: though nobody reads the topic
-    /// here, and though its readers are past it.
+    /// Its offer is settled if it was this relay's, even if the topic has no readers here or they are past it, but not
+    /// if it is to be committed again.
     pub fn commit(&mut self, id: MessageId, message: &Offer<'_>) -> Committed {
         debug_assert!(self.feed.elsewhere.is_some(), "messages are ordered here");
         let committed = match self.hub.find(message.topic) {
-            None => Committed::Nobody,
+            None => Committed::NoMembers,
             Some(key) => match self.hub.place(key, id) {
                 Place::Past => Committed::Repeated,
                 Place::Beyond => return Committed::Missing(self.hub.last_message(key)),
@@ -37,8 +38,8 @@ impl Relay {
         committed
     }
 
-    /// An offer of this relay's has its place, by which it is this message, if that is known. Its commit may come later
-    /// or not at all. Hooks don't hear of a message without an id.
+    /// An offer of this relay's has its place, and is the message `id` if that is known. Its commit may come later or
+    /// not at all. Hooks are not told of a message without an id.
     pub fn settle_offer(&mut self, number: u64, id: Option<MessageId>) {
         let Some(elsewhere) = &mut self.feed.elsewhere else {
             return;
@@ -61,7 +62,7 @@ impl Relay {
         }
     }
 
-    /// The next topic that got its first reader here, or has lost its last, since the last time that it was told of.
+    /// The next topic that has got its first reader here, or lost its last, since it was reported before.
     pub fn poll_interest(&mut self) -> Option<Interest> {
         self.feed.elsewhere.as_mut()?.interests.poll()
     }
@@ -71,19 +72,20 @@ impl Relay {
         self.feed.elsewhere.as_mut()?.offers.poll()
     }
 
-    /// All that is unsettled is to travel again, from the oldest on: it may be lost.
+    /// All unsettled offers are to travel again, the oldest first: they may be lost.
     pub fn offer_again(&mut self) {
         if let Some(elsewhere) = &mut self.feed.elsewhere {
             elsewhere.offers.rewind();
         }
     }
 
-    /// What became of a message that was [offered](Relay::offer), in the order in which that was settled.
+    /// What became of messages that were [offered](Relay::offer), in the order in which they were settled.
     pub fn poll_settled(&mut self) -> Option<Settled> {
         self.feed.elsewhere.as_mut()?.settled.pop_front()
     }
 
-    /// What the sender of a message reads, if it is one of ours, is here still, and does not want it back.
+    /// The variant that a message's sender reads, if the sender is a connection of this relay that is still here and
+    /// does not want its messages back.
     fn excluded_by(&self, origin: Origin) -> Option<(VariantKey, u64)> {
         let elsewhere = self.feed.elsewhere.as_ref()?;
         if origin.party != self.feed.party {

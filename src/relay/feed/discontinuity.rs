@@ -1,26 +1,26 @@
-//! Messages that are missing, and won't come: what becomes of the topic's readers.
+//! Messages that are missing and won't come, and what becomes of the topic's readers.
 //!
-//! A raw socket has no place where it could be told of a gap. So it is for the slow policy to say, as when a reader is
-//! lapped: they are sent what is before the gap and closed with 1013, or go on behind it. To close them may take more
-//! than a turn has time for; until the last of them is closed the topic has no room, so that none sees what is behind
-//! the gap. Members that join meanwhile miss nothing.
+//! A WebSocket has no message that could tell its reader of a gap. So the slow policy decides, as it does for a lapped
+//! reader: readers are sent what is before the gap and closed with 1013, or go on behind it. Closing them may take
+//! several turns. Until the last one is closed the topic takes nothing in, so that none of them sees what is behind the
+//! gap. Members that join meanwhile miss nothing.
 
 use super::super::Relay;
 use super::super::hub::Missing;
 use super::super::ids::{MessageId, Slot};
-use super::super::limits::SlowPolicy;
+use super::super::policy::SlowPolicy;
 use super::gap::Gap;
 use crate::metrics::Cause;
 
-/// What a reader is told that misses messages, though it was not too slow.
+/// Close reason for a reader that misses messages without having been too slow.
 const LOST: &str = "messages were lost on their way between machines";
 
 impl Relay {
-    /// Messages of a topic are missing, and won't come: the next one is that after `id`. It may be ahead of the topic's
-    /// last, whose readers then miss as many. It may be behind, or of another epoch: then it is not known how many they
-    /// miss. If it is the last, or none is known, they miss none.
+    /// Messages of a topic are missing and won't come: the next one is the one after `id`. If `id` is ahead of the
+    /// topic's last message, readers miss the difference. If it is behind, or of another epoch, it is not known how
+    /// many they miss. If it is the last, or no last one is known, they miss none.
     ///
-    /// Members are dealt with by the [slow policy](super::super::SlowPolicy), and counted as lapped ones are.
+    /// The [slow policy](super::super::SlowPolicy) applies to members, and they are counted as lapped ones are.
     pub fn discontinuity(&mut self, topic: &str, id: MessageId) {
         let Some(topic) = self.hub.find(topic) else {
             return;
@@ -29,7 +29,7 @@ impl Relay {
             return;
         };
         let messages = messages.unwrap_or(0);
-        if self.limits.slow_policy == SlowPolicy::Skip {
+        if self.hub.policy(topic).slow_policy == SlowPolicy::Skip {
             let members = self.hub.open_members(&self.peers, topic) as u64;
             self.counters.skips += members;
             self.counters.messages_skipped += messages * members;

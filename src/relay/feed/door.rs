@@ -1,4 +1,4 @@
-//! The door itself: what is offered is checked for room, and has its place at once, or travels.
+//! Where messages are offered: each is checked for space, and then appended at once, or kept to travel.
 
 use super::super::Relay;
 use super::super::hooks::Published;
@@ -25,7 +25,7 @@ impl Relay {
         }
     }
 
-    /// Offers a message that comes from elsewhere than a connection. It is within
+    /// Offers a message that does not come from a connection. It is within
     /// [`message_bytes_max`](super::super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
         let key = self.hub.find(topic);
@@ -36,32 +36,34 @@ impl Relay {
             return Offered::Travels(number);
         }
         let Some(key) = key else {
-            return Offered::Nobody;
+            return Offered::NoMembers;
         };
         self.append(key, None, kind, payload);
         Offered::Committed(self.hub.last_message(key))
     }
 
-    /// A message that is offered for this topic is not put off.
+    /// A message that is offered for this topic would not be put off.
     #[must_use]
-    pub fn has_room(&self, topic: &str) -> bool {
+    pub fn has_space(&self, topic: &str) -> bool {
         self.takes_another(self.hub.find(topic))
     }
 
     fn takes_another(&self, topic: Option<TopicKey>) -> bool {
-        let has_room = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
-        self.takes_offers() && topic.is_none_or(has_room)
+        let has_space = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
+        self.takes_offers() && topic.is_none_or(has_space)
     }
 
-    /// A connection publishes a message into its topic. There is room for it: its bytes were read only as
-    /// far as there was.
+    /// A connection publishes a message into its topic. There is space for it, since no more bytes were read than
+    /// would fit.
     pub(in super::super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let key = self.hub.topic_of(&sender.seat);
         let generation = sender.generation;
         let id = ConnId { slot, generation };
-        let own = sender.excluded().map(|own| (sender.seat.variant, own));
+        let own = sender
+            .excluded()
+            .map(|own| (self.hub.reads(&sender.seat), own));
         if self.feed.elsewhere.is_some() {
             let topic = self.hub.name(key);
             self.feed.send(topic, kind, payload, Some(id));
@@ -79,8 +81,7 @@ impl Relay {
         }
     }
 
-    /// A message is on its way to its topic's members, but for the origin that does not want it back in what
-    /// it reads.
+    /// A message is on its way to its topic's members, except the excluded origin in the variant that it reads.
     #[inline]
     pub(super) fn append(
         &mut self,

@@ -1,4 +1,4 @@
-//! A gap in a topic, and who has yet to be closed for it.
+//! A gap in a topic, and the members that have yet to be closed for it.
 
 use super::super::ids::{Slot, TopicKey};
 
@@ -6,9 +6,10 @@ use super::super::ids::{Slot, TopicKey};
 #[derive(Debug)]
 pub(super) struct Gap {
     pub(super) topic: TopicKey,
-    /// Slots of all that were members, some of which may have gone.
+    /// Slots of all that were members then; some may have left.
     pub(super) slots: Vec<Slot>,
-    /// A connection that got one of these slots since has no smaller generation, and is not meant.
+    /// Connections that got one of these slots since have this generation or a larger one, and are not
+    /// meant.
     pub(super) until: u64,
     pub(super) messages: u64,
 }

@@ -1,23 +1,23 @@
-//! Publishers that are not read while as much is unsettled as may be.
+//! Publishers that are not read while the bound on unsettled messages is reached.
 //!
-//! A topic without room gets it within turns, and its publishers wait for it on the ready list. An engine may be away
-//! for as long as it likes: so publishers that wait for one stand in no list of the loop's, and no turn is taken for
-//! them. What they say stays in their sockets, and may be a pong: so they are not taken for dead or idle meanwhile.
+//! A full topic has space again within a few turns, and its publishers wait on the ready list. An engine may be away
+//! for any time, so publishers that wait for it are on no list of the loop's, and no turn is taken for them. What they
+//! send stays in their sockets, and may be a pong: so they are not taken for dead or idle meanwhile.
 
 use super::super::ids::{ConnId, Slot};
 use std::collections::BTreeSet;
 
-/// Room that is taken to suffice for one of them: not all are to be read for the sake of one message's.
-const ROOM_BYTES: usize = 16 << 10;
+/// Space that is assumed for each connection released: space for one message must not have all of them read.
+const SPACE_BYTES: usize = 16 << 10;
 
-/// Connections that wait, and are let go round robin by their generations.
+/// Connections that wait. They are released round robin, by their generations.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Generation and slot.
     waiting: BTreeSet<(u64, Slot)>,
-    /// Generation of the last one that was let go.
+    /// Generation of the last one that was released.
     last: u64,
-    /// Room that those may take up that were let go in this turn.
+    /// Space that is assumed for those released in this turn.
     promised_bytes: usize,
 }
 
@@ -27,22 +27,22 @@ impl Held {
         self.waiting.insert((id.generation, id.slot));
     }
 
-    /// It waits no longer. True if it did.
+    /// It no longer waits. True if it did.
     pub(super) fn remove(&mut self, id: ConnId) -> bool {
         self.waiting.remove(&(id.generation, id.slot))
     }
 
-    /// The next that is let go, as far as there is room.
-    pub(super) fn poll(&mut self, room_bytes: usize) -> Option<ConnId> {
-        if self.promised_bytes >= room_bytes {
+    /// The next to be released, as long as there is space.
+    pub(super) fn poll(&mut self, space_bytes: usize) -> Option<ConnId> {
+        if self.promised_bytes >= space_bytes {
             return None;
         }
         let id = self.pop()?;
-        self.promised_bytes += ROOM_BYTES;
+        self.promised_bytes += SPACE_BYTES;
         Some(id)
     }
 
-    /// Those that were let go are about to be read.
+    /// Those that were released are about to be read.
     pub(super) fn end_turn(&mut self) {
         self.promised_bytes = 0;
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_let_go_in_its_turn() {
+    fn each_is_released_in_its_turn() {
         let mut held = Held::default();
         held.waiting
             .extend([(7, 1), (3, 5), (9, 0)].map(|(generation, slot)| (generation, Slot(slot))));

@@ -1,17 +1,17 @@
 //! Which topics have readers here, for the link that brings their messages.
 //!
-//! What is told is where a topic has got to, and not how: one that flaps between two polls is told of once or not
-//! at all. So no more is held than there are topics, and topics of which it was told that they are read.
+//! A poll tells a topic's present state, not its changes: one that flaps between two polls is reported once or
+//! not at all. So no more is held than topics that exist, and topics that were last reported as read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// A topic got its first reader here, or has lost its last.
+/// A topic has got its first reader here, or lost its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interest {
     /// Its name.
     pub topic: Arc<str>,
-    /// It has readers here. Otherwise what is committed to it reaches nobody.
+    /// It has readers here. Otherwise what is committed to it reaches no reader.
     pub is_read: bool,
 }
 
@@ -19,24 +19,24 @@ pub struct Interest {
 #[derive(Debug, Default)]
 pub(super) struct Interests {
     topics: HashMap<Arc<str>, State>,
-    /// Topics of which there is something to tell, by when that came up.
+    /// Topics with something to report, the oldest news first.
     news: BTreeMap<u64, Arc<str>>,
-    /// How often something came up.
+    /// How often there was something new to report.
     changes: u64,
 }
 
-/// Of a topic that is read, or was told to be.
+/// State of a topic that is read, or was last reported as read.
 #[derive(Debug, Default)]
 struct State {
     is_read: bool,
-    /// What was told last.
+    /// What was reported last.
     told: bool,
     /// Its place in the news, if the two differ.
     place: Option<u64>,
 }
 
 impl Interests {
-    /// A topic has readers from now on, or none any more.
+    /// A topic has readers from now on, or no longer any.
     pub(super) fn set(&mut self, topic: &str, is_read: bool) {
         let topic = match self.topics.get_key_value(topic) {
             Some((topic, _)) => topic.clone(),
@@ -60,7 +60,7 @@ impl Interests {
         }
     }
 
-    /// The next topic of which there is something to tell.
+    /// The next topic with something to report.
     pub(super) fn poll(&mut self) -> Option<Interest> {
         let (_, topic) = self.news.pop_first()?;
         let state = self.topics.get_mut(&topic)?;
@@ -80,8 +80,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        /// At the end, polls have told what is read; none of them tells what was known; and nothing is held of
-        /// topics that are over.
+        /// In the end, polls have reported what is read; none of them reports what was known; and nothing is held
+        /// of topics that have ended.
         #[test]
         fn what_was_told_is_what_is(
             ops in prop::collection::vec((0u8..3, "[a-d]"), 1..200)

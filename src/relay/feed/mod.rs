@@ -5,38 +5,40 @@
 //!   WebSocket ─┐                       ┌─────────────────────────────────────────────► append
 //!              ├─► offer ─► checks ─►──┤                                                  ▲
 //!   program  ──┘          size, UTF-8, │   poll_offer                     commit          │ in order,
-//!                         rate, room   └─► unsettled ────► an engine ─────────────────────┘ once
+//!                         rate, space  └─► unsettled ────► an engine ─────────────────────┘ once
 //!                                          elsewhere        between machines
 //! ```
 //!
-//! What is *offered* was checked by its bringer: its size, and that text is UTF-8. The relay looks whether its topic
-//! has room. What is *committed* is appended; nothing else ever is.
+//! The caller has checked what is *offered*: its size, and that text is UTF-8. The relay checks whether its topic has
+//! space. What is *committed* is appended; nothing else ever is.
 //!
-//! **Where this relay orders its messages itself**, which is the default, both are one step, with no copy in
-//! between. What follows has no part in it.
+//! **Where this relay orders its messages itself**, which is the default, both are one step, with no copy in between.
+//! The rest of this page does not apply then.
 //!
 //! **Where an engine does** ([`order_elsewhere`](super::Relay::order_elsewhere)), an offer travels, and its message is
-//! delivered when it comes back, never before: or two relays would show their readers two orders. The link to the
-//! engine calls
+//! delivered when it comes back and not before; otherwise two relays would show their readers two orders. The link to
+//! the engine calls
 //!
 //! - [`poll_interest`](super::Relay::poll_interest): a topic got its first reader here, or has lost its last;
-//! - [`poll_offer`](super::Relay::poll_offer): what is to travel. It stays until it is settled, and travels again from the
-//!   oldest on after [`offer_again`](super::Relay::offer_again), for a link that was cut. So the engine drops an offer whose
-//!   number it has seen of that party;
-//! - [`commit`](super::Relay::commit): a message has its place. A commit of this party's settles the offer that it was:
-//!   hooks and receipts hear of it then, and not before;
-//! - [`settle_offer`](super::Relay::settle_offer): an offer of this party's has its place, though its commit may never come;
+//! - [`poll_offer`](super::Relay::poll_offer): what is to travel. An offer is kept until it is settled. After a link
+//!   was cut, [`offer_again`](super::Relay::offer_again) has all of them travel again, the oldest first; so the engine
+//!   drops an offer if it has seen its party and number before;
+//! - [`commit`](super::Relay::commit): a message has its place. A commit of this party's settles its offer: hooks and
+//!   receipts are told of it then, and not before;
+//! - [`settle_offer`](super::Relay::settle_offer): an offer of this party's has its place, but its commit may never
+//!   come;
 //! - [`discontinuity`](super::Relay::discontinuity): messages are missing, and won't come;
-//! - [`poll_settled`](super::Relay::poll_settled): what became of a message of the program that embeds the relay.
+//! - [`poll_settled`](super::Relay::poll_settled): what became of a message of the embedding program.
 //!
-//! The three that bring something belong to a turn's second part, where events are handled. What they promise:
+//! `commit`, `settle_offer` and `discontinuity` are called in a turn's second part, where events are handled. What they
+//! promise:
 //!
-//! - A topic's readers see what is committed, in that order and each message once: one whose number they are past is
-//!   dropped, and one that leaves a hole is refused, until the hole is filled or declared.
+//! - A topic's readers see what is committed, in that order and each message once: a repeated one is dropped, and one
+//!   that would leave a hole is refused until the hole is filled or declared.
 //! - A publisher's messages travel in its order, and none is lost: while more is unsettled than
-//!   [`unsettled_bytes_max`](super::Limits::unsettled_bytes_max), publishers are not read, and wait without a turn
-//!   being taken for them.
-//! - A topic that has no room says [`Committed::Later`], and holds up no other.
+//!   [`unsettled_bytes_max`](super::Limits::unsettled_bytes_max), publishers are not read, and no turn is taken for
+//!   them while they wait.
+//! - A topic that has no space says [`Committed::Later`], and holds up no other.
 
 mod commit;
 mod discontinuity;
@@ -46,7 +48,7 @@ mod held;
 mod interest;
 mod offer;
 mod offers;
-mod room;
+mod space;
 
 pub use interest::Interest;
 pub use offer::{Committed, Offer, Offered, Settled};
@@ -59,17 +61,17 @@ use interest::Interests;
 use offers::{Kept, Offers};
 use std::collections::{HashMap, VecDeque};
 
-/// What passes through the door. See the [module](self).
+/// Order, origins, and offers on their way. See the [module](self).
 #[derive(Debug)]
 pub(super) struct Feed {
     party: Party,
     /// The number of the next origin.
     next: u64,
-    /// What there is to know if messages are ordered elsewhere.
+    /// Only if messages are ordered elsewhere.
     elsewhere: Option<Box<Elsewhere>>,
 }
 
-/// What travels, and what is to be told of it.
+/// Offers on their way, and what is to be told of them.
 #[derive(Debug, Default)]
 struct Elsewhere {
     offers: Offers,
@@ -77,7 +79,7 @@ struct Elsewhere {
     held: Held,
     /// Of messages of the program, what became of them.
     settled: VecDeque<Settled>,
-    /// Members that don't hear themselves: slots by the number of their origin.
+    /// Members that don't get their own messages: slots by the number of their origin.
     excluded: HashMap<u64, Slot>,
     /// Of topics in which messages are missing, members that have yet to be closed for it. Each topic once.
     gaps: VecDeque<Gap>,
@@ -94,14 +96,14 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// A number for an origin that has just come.
+    /// A number for a new origin.
     pub(super) fn draw_number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
         number
     }
 
-    /// Has a message travel to the engine, and returns its offer's number. `None` if it is ordered here.
+    /// Keeps a message that is to travel to the engine, and returns its offer's number. `None` if it is ordered here.
     fn send(
         &mut self,
         topic: &str,
@@ -130,7 +132,7 @@ impl Feed {
         elsewhere.is_some_and(|elsewhere| !elsewhere.gaps.is_empty())
     }
 
-    /// A connection joined a topic, which `is_new` if it began for that.
+    /// A connection joined a topic, which `is_new` if it began with this join.
     pub(super) fn on_join(&mut self, topic: &str, is_new: bool, id: ConnId, echo: bool) {
         if let Some(elsewhere) = &mut self.elsewhere {
             if is_new {
@@ -161,7 +163,7 @@ impl Feed {
         self.elsewhere.as_mut()?.gaps.pop_front()
     }
 
-    /// Connections that were let go are about to be read.
+    /// Connections that were released are about to be read.
     pub(super) fn end_turn(&mut self) {
         if let Some(elsewhere) = &mut self.elsewhere {
             elsewhere.held.end_turn();

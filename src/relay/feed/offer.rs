@@ -6,22 +6,23 @@ use crate::proto::MessageKind;
 /// What became of a message that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offered {
-    /// It has its number, and is on its way to everybody in its topic.
+    /// It has its number, and is on its way to every member of its topic.
     Committed(MessageId),
-    /// There is no such topic: nobody is in it. The message has come to everybody who is.
-    Nobody,
-    /// There is no room before the topic's members were served, or what travels is settled: offer it again once the
-    /// topic [has room](super::super::Relay::has_room), and what follows it in that topic after it.
+    /// There is no such topic, since it has no members. Nothing is left to do.
+    NoMembers,
+    /// There is no space until the topic's members were served, or what travels is settled. Offer it again once the
+    /// topic [has space](super::super::Relay::has_space), and then what follows it in that topic.
     Later,
-    /// It gets its number elsewhere: [`Relay::poll_settled`](super::super::Relay::poll_settled) tells of it by this one.
+    /// It gets its number elsewhere: [`Relay::poll_settled`](super::super::Relay::poll_settled) refers to it by this
+    /// one.
     Travels(u64),
 }
 
 /// A message that is to have a place in its topic's order, as it travels to the engine and comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer<'a> {
-    /// Which offer of its party it is, from 1 on without a hole: by this number it is settled, and known again if it
-    /// travels twice.
+    /// Which offer of its party it is, counted from 1 without a hole. By this number it is settled, and recognised if
+    /// it travels twice.
     pub number: u64,
     /// The topic's name.
     pub topic: &'a str,
@@ -36,21 +37,22 @@ pub struct Offer<'a> {
 /// What became of a message that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// It is on its way to everybody in its topic.
+    /// It is on its way to every member of its topic.
     Appended,
-    /// There is no such topic: nobody here is in it.
-    Nobody,
-    /// The topic's readers are past it. It was committed before, or said to be missing.
+    /// There is no such topic here, since it has no members here.
+    NoMembers,
+    /// The topic's readers are past it: it was committed before, or declared missing.
     Repeated,
-    /// The topic has no room before its members were served: commit it again in the next turn, and what follows it in
-    /// that topic after it, discontinuities too. Other topics go on.
+    /// The topic has no space until its members were served. Commit it again in the next turn, and then what follows it
+    /// in that topic, discontinuities too. Other topics go on.
     Later,
-    /// It is not the one after the topic's last, which is this. Nothing has changed: commit what is missing, or say with
-    /// [`Relay::discontinuity`](super::super::Relay::discontinuity) that it won't come, and then commit this again.
+    /// It does not follow the topic's last message, which is this one. Nothing has changed: commit what is missing, or
+    /// say with [`Relay::discontinuity`](super::super::Relay::discontinuity) that it won't come, and then commit this
+    /// again.
     Missing(MessageId),
 }
 
-/// A message of the program that embeds the relay has its place in the order.
+/// A message of the embedding program has its place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// The number of its offer.

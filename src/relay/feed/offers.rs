@@ -6,16 +6,16 @@
 //!            ^ oldest      ^ next            after an interruption, next goes back to oldest
 //! ```
 //!
-//! Numbers count this party's offers from 1, so that the engine can drop what was offered twice. Offers leave in their
-//! order, and are settled in whichever order their topics are: so a settled one is taken out at once, and no
-//! more is held than is unsettled.
+//! Numbers count this party's offers from 1, so that the engine can drop what was offered twice. Offers leave in
+//! order, and are settled in any order, since topics are ordered independently. A settled one is taken out at once, so
+//! that no more is held than is unsettled.
 
 use super::super::ids::{ConnId, Origin};
 use super::offer::Offer;
 use crate::proto::MessageKind;
 use std::collections::BTreeMap;
 
-/// What an offer takes besides its topic's name and its payload, or less.
+/// The most that an offer takes besides its topic's name and its payload.
 const OFFER_BYTES: usize = 128;
 
 /// A message that was offered, as it is kept until it is settled.
@@ -33,7 +33,7 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct Offers {
     unsettled: BTreeMap<u64, Kept>,
-    /// Number of the offer that was taken last, and of the one that travels next, or before it.
+    /// Number of the offer that was taken last; the next to travel has the number `next` or a larger one.
     last: u64,
     next: u64,
     bytes: usize,
@@ -83,12 +83,12 @@ impl Offers {
         })
     }
 
-    /// All that is unsettled is to travel again.
+    /// All unsettled offers are to travel again.
     pub(super) fn rewind(&mut self) {
         self.next = 1;
     }
 
-    /// Takes out an offer that has its place in the order. `None` if that was known.
+    /// Takes out an offer that has its place in the order. `None` if it was settled before.
     pub(super) fn settle(&mut self, number: u64) -> Option<Kept> {
         let kept = self.unsettled.remove(&number)?;
         self.bytes -= kept.bytes();
@@ -114,8 +114,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list: each is polled once, in order, until they are to travel again; and what is settled is
-        /// held no more.
+        /// Against a list: each is polled once, in order, until they are to travel again; and what is settled is no
+        /// longer held.
         #[test]
         fn they_leave_in_order_and_stay_until_they_are_settled(
             ops in prop::collection::vec((0u8..6, any::<prop::sample::Index>(), 0usize..100), 1..200)

@@ -93,7 +93,7 @@ impl Node {
         Role::Client.write_frame(true, opcode, payload, out);
     }
 
-    /// Takes in what a client says.
+    /// Takes in what a client sends.
     fn say(&mut self, from: ConnId, payload: &[u8]) {
         self.send(from, OpCode::Binary, payload);
         self.turn();
@@ -104,23 +104,23 @@ impl Node {
         self.turn();
     }
 
-    /// What came to a client after its response, messages by their payloads and a close frame by its code.
-    fn heard(&mut self, id: ConnId) -> Vec<String> {
+    /// What a client received after its response: payloads of messages, and the code of a close frame.
+    fn received(&mut self, id: ConnId) -> Vec<String> {
         let received = std::mem::take(&mut self.client(id).received);
         let end = received.windows(4).position(|four| four == b"\r\n\r\n");
         let mut rest = &received[end.map_or(0, |end| end + 4)..];
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         while let Ok(Some((header, header_bytes))) = FrameHeader::decode(rest) {
             let (frame, after) = rest.split_at(header_bytes + header.payload_bytes as usize);
             let payload = &frame[header_bytes..];
-            heard.push(match header.opcode {
+            received.push(match header.opcode {
                 OpCode::Close => u16::from_be_bytes([payload[0], payload[1]]).to_string(),
                 OpCode::Ping => "ping".into(),
                 _ => String::from_utf8_lossy(payload).into(),
             });
             rest = after;
         }
-        heard
+        received
     }
 
     fn turn(&mut self) {
@@ -137,7 +137,7 @@ impl Node {
         self.turn = Some(turn);
     }
 
-    /// Turns as long as there is a reason for one, none of which is an event; at most so many.
+    /// Runs turns while there is work without an event, 1,000 at most.
     fn rest(&mut self) {
         for _ in 0..1000 {
             let mut turn = self.turn.take().expect("it is put back");
@@ -219,10 +219,10 @@ impl Driver for Node {
     }
 }
 
-/// Writes down of which messages it hears.
-struct Ears(Arc<Mutex<Vec<String>>>);
+/// Records which messages it is told of.
+struct Recorder(Arc<Mutex<Vec<String>>>);
 
-impl Hooks for Ears {
+impl Hooks for Recorder {
     fn on_message(&mut self, from: ConnId, message: &Published<'_>) {
         let Published { id, topic, .. } = message;
         let line = format!("{} {topic} {}", from.generation, id.number);
@@ -234,11 +234,11 @@ impl Hooks for Ears {
 fn a_message_is_delivered_when_it_comes_back() {
     let mut node = Node::new(|_| {});
     let told = Arc::<Mutex<Vec<String>>>::default();
-    node.relay.set_hooks(Ears(told.clone()));
+    node.relay.set_hooks(Recorder(told.clone()));
     let [a, b] = [0; 2].map(|_| node.join("/ws/t"));
     node.say(a, b"x");
     node.rest();
-    assert_eq!([a, b].map(|id| node.heard(id)), [vec![""; 0], vec![]]);
+    assert_eq!([a, b].map(|id| node.received(id)), [vec![""; 0], vec![]]);
     let offers = node.offers();
     assert_eq!(offers.len(), 1);
     let offer = &offers[0];
@@ -250,7 +250,7 @@ fn a_message_is_delivered_when_it_comes_back() {
     assert_eq!(node.relay.unsettled_bytes(), 0);
     assert_eq!(*told.lock().unwrap(), [format!("{} t 6", a.generation)]);
     node.rest();
-    assert_eq!([a, b].map(|id| node.heard(id)), [["y", "x"], ["y", "x"]]);
+    assert_eq!([a, b].map(|id| node.received(id)), [["y", "x"], ["y", "x"]]);
 }
 
 #[test]
@@ -264,9 +264,12 @@ fn what_is_committed_is_appended_once_and_without_a_hole() {
     assert_eq!(node.commit(id(7), &message), Committed::Missing(id(5)));
     assert_eq!(node.commit(life(2, 6), &message), Committed::Missing(id(5)));
     assert_eq!(node.commit(id(6), &message), Committed::Appended);
-    assert_eq!(node.commit(id(1), &foreign("u", b"x")), Committed::Nobody);
+    assert_eq!(
+        node.commit(id(1), &foreign("u", b"x")),
+        Committed::NoMembers
+    );
     node.rest();
-    assert_eq!(node.heard(a), ["x", "x"]);
+    assert_eq!(node.received(a), ["x", "x"]);
 }
 
 #[test]
@@ -286,16 +289,16 @@ fn members_are_closed_at_a_gap() {
     node.rest();
     assert_eq!(node.commit(id(5), &behind), Committed::Appended);
     node.rest();
-    let heard = [a, b].map(|id| node.heard(id));
-    assert_eq!(heard, [["before", "1013"], ["before", "1013"]]);
-    assert_eq!(node.heard(c), ["behind"]);
+    let received = [a, b].map(|id| node.received(id));
+    assert_eq!(received, [["before", "1013"], ["before", "1013"]]);
+    assert_eq!(node.received(c), ["behind"]);
     let counters = node.relay.counters();
     assert_eq!((counters.lapped, counters.messages_lost), (2, 6));
 }
 
 #[test]
 fn members_that_may_skip_go_on_behind_a_gap() {
-    let mut node = Node::new(|limits| limits.slow_policy = SlowPolicy::Skip);
+    let mut node = Node::new(|limits| limits.policies = Arc::new(SlowPolicy::Skip.into()));
     let a = node.join("/ws/t");
     for (gap, next) in [
         (id(4), id(5)),
@@ -311,7 +314,7 @@ fn members_that_may_skip_go_on_behind_a_gap() {
         assert_eq!(node.commit(next, &foreign("t", b"y")), Committed::Appended);
     }
     node.rest();
-    assert_eq!(node.heard(a), ["x", "y", "y", "y"]);
+    assert_eq!(node.received(a), ["x", "y", "y", "y"]);
     let counters = node.relay.counters();
     assert_eq!((counters.skips, counters.messages_skipped), (3, 3));
 }
@@ -324,12 +327,12 @@ fn a_sender_is_excluded_whenever_its_message_comes_back() {
     node.say(quiet, b"2");
     let offers = node.offers();
     node.commit(id(1), &offers[0]);
-    // That it has its place may be known before it comes.
+    // It may be settled before its commit comes.
     node.relay.settle_offer(offers[1].number, Some(id(2)));
     node.commit(id(2), &offers[1]);
     node.rest();
-    assert!(node.heard(quiet).is_empty());
-    assert_eq!(node.heard(other), ["1", "2"]);
+    assert!(node.received(quiet).is_empty());
+    assert_eq!(node.received(other), ["1", "2"]);
 }
 
 #[test]
@@ -344,7 +347,7 @@ fn the_next_connection_in_a_senders_slot_is_not_excluded() {
     let offers = node.offers();
     node.commit(id(1), &offers[0]);
     node.rest();
-    assert_eq!(node.heard(heir), ["x"]);
+    assert_eq!(node.received(heir), ["x"]);
 }
 
 #[test]
@@ -359,12 +362,12 @@ fn publishers_wait_without_a_turn_while_too_much_is_unsettled() {
         node.send(publisher, OpCode::Binary, format!("{number}").as_bytes());
     }
     node.turn();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut next = 1;
-    while heard.len() < said.len() {
+    while received.len() < said.len() {
         node.rest();
         assert!(
-            !node.relay.takes_offers() || heard.len() > 40,
+            !node.relay.takes_offers() || received.len() > 40,
             "it waits for nothing"
         );
         let unsettled = node.relay.unsettled_bytes();
@@ -374,10 +377,10 @@ fn publishers_wait_without_a_turn_while_too_much_is_unsettled() {
             next += 1;
         }
         node.turn();
-        heard.extend(node.heard(reader));
+        received.extend(node.received(reader));
     }
     for publisher in 0..3 {
-        let numbers = heard.iter().map(|text| text.parse::<u8>().unwrap());
+        let numbers = received.iter().map(|text| text.parse::<u8>().unwrap());
         let own: Vec<u8> = numbers.filter(|number| number % 3 == publisher).collect();
         assert!(own.is_sorted() && own.len() == 20, "{own:?}");
     }
@@ -398,7 +401,7 @@ fn a_publisher_that_waits_to_be_read_is_not_taken_for_dead() {
         node.turn();
     }
     assert!([a, b].iter().all(|&id| node.relay.is_open(id)));
-    // Once it is to be closed, its answer is awaited.
+    // Once a close was sent, its answer is awaited.
     node.relay.handle_shutdown(0);
     node.turn();
     let close = 1012u16.to_be_bytes();
@@ -411,7 +414,7 @@ fn a_publisher_that_waits_to_be_read_is_not_taken_for_dead() {
 }
 
 #[test]
-fn a_topic_without_room_holds_up_no_other() {
+fn a_full_topic_holds_up_no_other() {
     let mut node = Node::new(|_| {});
     let [a, b] = ["/ws/a", "/ws/b"].map(|target| node.join(target));
     let large = foreign("a", &[b'x'; 60_000]);
@@ -425,7 +428,7 @@ fn a_topic_without_room_holds_up_no_other() {
     assert_eq!(node.commit(id(number), &large), Committed::Appended);
     node.rest();
     assert_eq!(
-        (node.heard(a).len() as u64, node.heard(b)),
+        (node.received(a).len() as u64, node.received(b)),
         (number, vec!["y".into()])
     );
 }
@@ -475,7 +478,7 @@ fn what_the_program_publishes_is_settled_when_it_comes_back() {
     let offers = node.offers();
     assert_ne!(offers[0].origin, offers[1].origin);
     assert_eq!(node.relay.poll_settled(), None);
-    assert_eq!(node.commit(id(9), &offers[1]), Committed::Nobody);
+    assert_eq!(node.commit(id(9), &offers[1]), Committed::NoMembers);
     node.relay.settle_offer(1, None);
     node.relay.settle_offer(2, None);
     let settled = std::array::from_fn(|_| node.relay.poll_settled());

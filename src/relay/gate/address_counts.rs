@@ -32,9 +32,9 @@ impl AddressCounts {
             .places
             .find_mut(spread(mark), |place| place.mark == mark)
         {
-            let has_room = place.count < max;
-            place.count += u16::from(has_room);
-            return has_room;
+            let has_space = place.count < max;
+            place.count += u16::from(has_space);
+            return has_space;
         }
         if max > 0 {
             let place = AddressCount { mark, count: 1 };

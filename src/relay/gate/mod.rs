@@ -17,12 +17,12 @@ mod refusal;
 mod token_bucket;
 
 pub(super) use quotas::OverQuota;
-pub(super) use refusal::Refusal;
+pub(super) use refusal::AdmissionRefusal;
 
 use super::ids::{ConnId, Slot};
 use super::limits::{ADMIN_CONNECTIONS_MAX, Admission, Rates};
 use crate::proto::Head;
-use crate::proxy::header::Client;
+use crate::proxy::header::NamedClient;
 use crate::proxy::{ClientAddress, PeerAddress, forwarded};
 use crate::wheel::Tick;
 use accept_rate::AcceptRates;
@@ -81,7 +81,7 @@ impl Gate {
         slot: Slot,
         peer: PeerAddress,
         now: Tick,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AdmissionRefusal> {
         if !self.addresses.is_kept() {
             return Ok(());
         }
@@ -139,13 +139,13 @@ impl Gate {
     pub(super) fn on_header(
         &mut self,
         slot: Slot,
-        client: Client,
+        client: NamedClient,
         now: Tick,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AdmissionRefusal> {
         match client {
-            Client::Tcp(address) => self.addresses.rename(slot, PeerAddress::Tcp(address)),
-            Client::Unix => self.addresses.rename(slot, PeerAddress::Unix),
-            Client::Unsaid => {}
+            NamedClient::Tcp(address) => self.addresses.rename(slot, PeerAddress::Tcp(address)),
+            NamedClient::Unix => self.addresses.rename(slot, PeerAddress::Unix),
+            NamedClient::Unsaid => {}
         }
         self.addresses.set_known(slot);
         self.admit(slot, now)
@@ -176,7 +176,7 @@ impl Gate {
     }
 
     /// A request opens a WebSocket. Now, at the latest, its client is known.
-    pub(super) fn on_upgrade(&mut self, slot: Slot, now: Tick) -> Result<(), Refusal> {
+    pub(super) fn on_upgrade(&mut self, slot: Slot, now: Tick) -> Result<(), AdmissionRefusal> {
         if !self.addresses.awaits(slot, Awaited::Request) {
             return Ok(());
         }
@@ -214,7 +214,7 @@ impl Gate {
 
     /// Counts a connection whose client is known, unless its address has too many. A client without
     /// an address, on this machine, is not bounded.
-    fn admit(&mut self, slot: Slot, now: Tick) -> Result<(), Refusal> {
+    fn admit(&mut self, slot: Slot, now: Tick) -> Result<(), AdmissionRefusal> {
         let Some(ip) = self.addresses.ip(slot) else {
             return Ok(());
         };
@@ -222,11 +222,11 @@ impl Gate {
             && let Some(per_second) = self.admission.address_connections_per_second_max
             && !accept_rates.take(ip, TokenBucket::of(per_second), now)
         {
-            return Err(Refusal::TooFast);
+            return Err(AdmissionRefusal::TooFast);
         }
         if let Some(max) = self.admission.address_connections_max {
             if !self.counts.enter(ip, max) {
-                return Err(Refusal::TooMany);
+                return Err(AdmissionRefusal::TooMany);
             }
             self.addresses.set_counted(slot);
         }

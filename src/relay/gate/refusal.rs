@@ -7,22 +7,22 @@ use crate::http::{Reason, Response};
 
 /// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::relay) enum Refusal {
+pub(in crate::relay) enum AdmissionRefusal {
     /// Its address has as many connections as it may.
     TooMany,
     /// Too many new ones came from its address lately.
     TooFast,
 }
 
-impl Refusal {
+impl AdmissionRefusal {
     pub(in crate::relay) fn response(self) -> Response {
         let (reason, why, retry_after) = match self {
-            Refusal::TooFast => (
+            AdmissionRefusal::TooFast => (
                 Reason::AddressRate,
                 "Too many connections came from your address at once. Wait before you try again.",
                 "5",
             ),
-            Refusal::TooMany => (
+            AdmissionRefusal::TooMany => (
                 Reason::AddressFull,
                 "There are as many connections from your address as there may be. Close one, or \
                  try again later.",

@@ -10,7 +10,7 @@ fn peer(n: u8) -> PeerAddress {
     PeerAddress::Tcp(([192, 0, 2, n], 80).into())
 }
 
-/// A gate that lets in so many connections of an address.
+/// A gate that lets in this many connections of an address.
 fn bounded(address_connections_max: u16, change: impl FnOnce(&mut Admission)) -> Gate {
     let mut admission = Admission {
         address_connections_max: Some(address_connections_max),
@@ -34,22 +34,22 @@ fn id(slot: u32) -> ConnId {
 }
 
 #[test]
-fn an_address_has_so_many_connections_and_one_that_goes_makes_room() {
+fn an_address_has_so_many_connections_and_one_that_goes_makes_way() {
     let mut gate = bounded(2, |_| {});
     let enter = |gate: &mut Gate, slot, n| gate.enter(Slot(slot), peer(n), NOW);
     assert_eq!(enter(&mut gate, 0, 1), Ok(()));
     assert_eq!(enter(&mut gate, 1, 1), Ok(()));
-    assert_eq!(enter(&mut gate, 2, 1), Err(Refusal::TooMany));
+    assert_eq!(enter(&mut gate, 2, 1), Err(AdmissionRefusal::TooMany));
     assert_eq!(enter(&mut gate, 3, 2), Ok(()));
     // One that was refused was not counted.
     gate.leave(id(2));
-    assert_eq!(enter(&mut gate, 2, 1), Err(Refusal::TooMany));
+    assert_eq!(enter(&mut gate, 2, 1), Err(AdmissionRefusal::TooMany));
     gate.leave(id(0));
     assert_eq!(enter(&mut gate, 0, 1), Ok(()));
 }
 
 #[test]
-fn new_ones_of_an_address_have_a_rate_besides() {
+fn new_connections_of_an_address_have_a_rate_of_their_own() {
     let mut gate = bounded(100, |admission| {
         admission.address_connections_per_second_max = Some(1);
     });
@@ -59,7 +59,7 @@ fn new_ones_of_an_address_have_a_rate_besides() {
         gate.leave(id(slot));
     }
     let entered = gate.enter(Slot(5), peer(1), NOW);
-    assert_eq!(entered, Err(Refusal::TooFast));
+    assert_eq!(entered, Err(AdmissionRefusal::TooFast));
     let later = NOW.after(10);
     let entered = gate.enter(Slot(5), peer(1), later);
     assert_eq!(entered, Ok(()));
@@ -75,15 +75,15 @@ fn a_connection_of_a_proxy_is_counted_once_its_client_is_known() {
         assert_eq!(gate.enter(Slot(slot), peer(9), NOW), Ok(()));
         assert!(gate.awaits_header(Slot(slot)));
     }
-    let client = Client::Tcp(([198, 51, 100, 1], 4711).into());
+    let client = NamedClient::Tcp(([198, 51, 100, 1], 4711).into());
     assert_eq!(gate.on_header(Slot(0), client, NOW), Ok(()));
     assert!(!gate.awaits_header(Slot(0)));
     let expected: IpAddr = [198, 51, 100, 1].into();
     assert!(matches!(gate.client(Slot(0)), Some(PeerAddress::Tcp(it)) if it.ip() == expected));
     let refused = gate.on_header(Slot(1), client, NOW);
-    assert_eq!(refused, Err(Refusal::TooMany));
+    assert_eq!(refused, Err(AdmissionRefusal::TooMany));
     // A client on the proxy's own machine has no address, and no bound.
-    assert_eq!(gate.on_header(Slot(2), Client::Unix, NOW), Ok(()));
+    assert_eq!(gate.on_header(Slot(2), NamedClient::Unix, NOW), Ok(()));
     // What is no trusted proxy is its own client.
     assert_eq!(gate.enter(Slot(3), peer(1), NOW), Ok(()));
     assert!(!gate.awaits_header(Slot(3)));
@@ -112,7 +112,7 @@ fn a_forwarded_request_is_its_clients_until_it_is_answered() {
     assert!(!gate.is_forwarded(Slot(0), &head));
     gate.begin_request(Slot(1), &head);
     let refused = gate.on_upgrade(Slot(1), NOW);
-    assert_eq!(refused, Err(Refusal::TooMany));
+    assert_eq!(refused, Err(AdmissionRefusal::TooMany));
 }
 
 #[test]

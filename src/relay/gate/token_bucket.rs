@@ -1,4 +1,4 @@
-//! Token buckets: so many tokens in a second, and a burst of several seconds' worth at once.
+//! Token buckets: a rate of tokens per second, and a burst of several seconds' worth at once.
 //!
 //! The state of one is what was taken from it, which its owner keeps: 0 is a full one. So one that is at
 //! rest is all zeros, whatever the rate. Tokens are counted in tenths, since a tick is a tenth of a second: each
@@ -20,12 +20,12 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// So many in a second. What was taken fits into 32 bits.
+    /// This many in a second. What was taken fits into 32 bits.
     pub(super) fn of(per_second: u32) -> Self {
         TokenBucket::with_burst(u64::from(per_second.min(PER_SECOND_MAX)), 0)
     }
 
-    /// So many in a second, and at least so many at once.
+    /// This many in a second, and at least this many at once.
     pub(super) fn with_burst(per_second: u64, burst_min: u64) -> Self {
         TokenBucket {
             per_second,
@@ -33,14 +33,14 @@ impl TokenBucket {
         }
     }
 
-    /// What is left of what was `taken`, so many ticks later. Of a larger burst, that another bucket
-    /// allowed before, no more counts than this one has: or its taker would pay for it too long.
+    /// What is left of what was `taken`, this many ticks later. Of a larger burst, that another bucket allowed
+    /// before, no more counts than this one has: or its taker would pay for it too long.
     pub(super) fn left_of(self, taken: u64, ticks: u32) -> u64 {
         let taken = taken.min(self.burst.saturating_mul(10));
         taken.saturating_sub(self.per_second.saturating_mul(u64::from(ticks)))
     }
 
-    /// What was taken when so many tokens are taken as well; `None` if there aren't as many.
+    /// What was taken when this many tokens are taken as well; `None` if there aren't as many.
     pub(super) fn take(self, taken: u64, tokens: u64) -> Option<u64> {
         let taken = taken.saturating_add(tokens.saturating_mul(10));
         (taken <= self.burst.saturating_mul(10)).then_some(taken)

@@ -2,6 +2,7 @@
 
 use super::super::ids::Slot;
 use super::super::seat::{LagIndex, Seats};
+use super::replay::{Next, Replay};
 use crate::log::Position;
 
 /// The lagging members of a variant. Without any, it takes 8 bytes.
@@ -23,6 +24,8 @@ struct Laggard {
     slot: Slot,
     /// The log ends here for it; [`NO_END`] if it is to have all that comes.
     end: Position,
+    /// It is being sent what it missed.
+    replay: Option<Box<Replay>>,
 }
 
 /// No position of a log is as large.
@@ -52,17 +55,22 @@ impl Laggards {
             })
         });
         seat.lagging = LagIndex::after(list.members.len());
-        list.members.push(Laggard { slot, end: NO_END });
+        list.members.push(Laggard {
+            slot,
+            end: NO_END,
+            replay: None,
+        });
         list.floor = list.floor.min(seat.cursor());
     }
 
-    /// Forgets a member, if it is one of them.
-    pub(super) fn remove(&mut self, seats: &mut impl Seats, slot: Slot) {
+    /// Forgets a member, if it is one of them. Returns the place that was kept for it in another log.
+    pub(super) fn remove(&mut self, seats: &mut impl Seats, slot: Slot) -> Option<Next> {
         let lagging = seats.seat_mut(slot).lagging.take();
+        seats.seat_mut(slot).set_replaying(false);
         let (Some(index), Some(list)) = (lagging, self.0.as_deref_mut()) else {
-            return;
+            return None;
         };
-        list.members.swap_remove(index.index());
+        let removed = list.members.swap_remove(index.index());
         if let Some(moved) = list.members.get(index.index()) {
             seats.seat_mut(moved.slot).lagging = lagging;
         }
@@ -70,17 +78,27 @@ impl Laggards {
         if list.members.is_empty() {
             self.0 = None;
         }
+        removed.replay.and_then(|replay| replay.next)
     }
 
     /// Where the log ends for one of them, which may be beyond its tail.
     pub(super) fn end(&self, index: LagIndex) -> Position {
         let list = self.0.as_deref();
-        list.map_or(NO_END, |list| list.members[index.index()].end)
+        list.map_or(NO_END, |list| {
+            let member = &list.members[index.index()];
+            match member.replay.as_deref() {
+                Some(replay) if replay.next.is_some() => replay.until,
+                _ => member.end,
+            }
+        })
     }
 
-    /// The log ends for one of them before all the others.
-    pub(super) fn has_end(&self, index: LagIndex) -> bool {
-        self.end(index) != NO_END
+    /// The logs end for one of them before all the others.
+    pub(super) fn is_closing(&self, index: LagIndex) -> bool {
+        match self.next(index) {
+            Some(next) => next.end.is_some(),
+            None => self.end(index) != NO_END,
+        }
     }
 
     /// The log ends for one of them at that position.
@@ -88,6 +106,34 @@ impl Laggards {
         if let Some(list) = self.0.as_deref_mut() {
             list.members[index.index()].end = end;
         }
+    }
+
+    /// What one of them is being sent that it missed.
+    pub(super) fn replay(&self, index: LagIndex) -> Option<&Replay> {
+        let list = self.0.as_deref()?;
+        list.members[index.index()].replay.as_deref()
+    }
+
+    pub(super) fn set_replay(&mut self, index: LagIndex, replay: Replay) {
+        if let Some(list) = self.0.as_deref_mut() {
+            list.members[index.index()].replay = Some(Box::new(replay));
+        }
+    }
+
+    pub(super) fn take_replay(&mut self, index: LagIndex) -> Option<Box<Replay>> {
+        let list = self.0.as_deref_mut()?;
+        list.members[index.index()].replay.take()
+    }
+
+    /// The place that is kept for one of them in another log.
+    pub(super) fn next(&self, index: LagIndex) -> Option<&Next> {
+        self.replay(index)?.next.as_ref()
+    }
+
+    pub(super) fn next_mut(&mut self, index: LagIndex) -> Option<&mut Next> {
+        let list = self.0.as_deref_mut()?;
+        let replay = list.members[index.index()].replay.as_deref_mut()?;
+        replay.next.as_mut()
     }
 
     /// The cursor of one of them moved on from `before`.

@@ -6,12 +6,14 @@
 //! for its connection is said by [`Lapped`], and done before the next one is asked for.
 
 use super::super::ids::{Slot, VariantKey};
-use super::super::limits::{Limits, SlowPolicy};
+use super::super::limits::Limits;
+use super::super::policy::SlowPolicy;
 use super::super::seat::Seats;
 use super::logs::Logs;
 use super::variant::Variant;
 use crate::log::Position;
 use crate::metrics::Counters;
+use crate::wheel::Tick;
 use std::collections::VecDeque;
 use std::vec::IntoIter;
 
@@ -27,8 +29,8 @@ pub(in crate::relay) struct Lapped<'a> {
 /// What follows for a connection that was lapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::relay) enum Fate {
-    /// It goes on at the live end.
-    GoesOn,
+    /// It goes on, beyond so many messages that it has missed.
+    GoesOn { missed: u64 },
     /// It is to be closed, and told why.
     Closes,
     /// It is closing, and leaves its topic: what it was owed ends here. It has missed something, or only
@@ -53,6 +55,7 @@ pub(super) struct Lapping {
     cut: Option<Cut>,
     /// Variants to cut since all logs together are over their bound, the one that retains most last.
     relief: Option<Vec<VariantKey>>,
+    now: Tick,
 }
 
 /// The readers of a variant before a position, which are lapped.
@@ -78,7 +81,8 @@ impl Lapping {
     }
 
     /// Begins a turn's laps.
-    pub(super) fn begin(&mut self, limits: &Limits) {
+    pub(super) fn begin(&mut self, limits: &Limits, now: Tick) {
+        self.now = now;
         self.due = self.overfull.len();
         self.laps_left = limits.pace.laps_per_turn;
         self.relief = None;
@@ -108,16 +112,20 @@ impl Lapping {
                 continue;
             };
             self.laps_left -= 1;
-            let cursor = logs.pass_over_own(seats, slot);
-            if cursor >= cut.at {
+            let key = cut.key;
+            if seats.seat(slot).variant != key && lap_place(logs, seats, slot, counters) {
                 continue;
             }
-            let key = cut.key;
+            let cursor = logs.pass_over_own(seats, slot);
+            if seats.seat(slot).variant == key && cursor >= cut.at {
+                continue;
+            }
+            let key = seats.seat(slot).variant;
             if !seats.seat(slot).echo() {
                 let runs = logs.topics[key].log.runs(cursor);
                 self.laps_left = self.laps_left.saturating_sub(runs / RUNS_PER_LAP);
             }
-            let (fate, rest_bytes) = lap(logs, seats, slot, limits, counters, rest_bytes_max);
+            let (fate, rest_bytes) = lap(logs, seats, slot, counters, rest_bytes_max);
             let rest = &logs.topics[key].log.read(cursor)[..rest_bytes];
             return Some(Lapped { slot, fate, rest });
         }
@@ -145,18 +153,26 @@ impl Lapping {
         Some(self.cut(logs, seats, key, logs.topics[key].log.tail()))
     }
 
-    /// The lagging members of a variant whose cursor is before `at`. What the walk has yet to bring to others is
-    /// retained anyway; so a member that began to lag there, such as one that closes, stays. So does one whose
-    /// socket is not full: it is served before anything else is appended.
+    /// The lagging members of a variant whose cursor is before `at`, and readers whose place there is. What the walk
+    /// has yet to bring to others is retained anyway; so a member that began to lag there, such as one that closes,
+    /// stays. So does one whose socket is not full: it is served before anything else is appended. But one that is
+    /// sent what it missed before it joined holds up nobody.
     fn cut(&self, logs: &Logs, seats: &impl Seats, key: VariantKey, at: Position) -> Cut {
         let variant = &logs.topics[key];
         let at = at.min(variant.settled());
         let is_behind = |&slot: &Slot| {
             let seat = seats.seat(slot);
-            seat.is_blocked() && seat.cursor() < at
+            (seat.is_blocked() || seat.is_replaying()) && seat.cursor() < at
         };
         let behind = variant.laggards.slots().filter(is_behind);
-        let behind: Vec<Slot> = behind.take(self.laps_left).collect();
+        let plain = &logs.topics[logs.topics[variant.topic].plain_or(key)].laggards;
+        let has_place = |&slot: &Slot| {
+            let next = seats.seat(slot).lagging.and_then(|index| plain.next(index));
+            next.is_some_and(|next| next.key == key && next.from < at)
+        };
+        let is_kept = variant.places.first().is_some_and(|first| first < at);
+        let places = plain.slots().filter(|slot| is_kept && has_place(slot));
+        let behind: Vec<Slot> = behind.chain(places).take(self.laps_left).collect();
         let behind = behind.into_iter();
         Cut { key, at, behind }
     }
@@ -166,7 +182,7 @@ impl Lapping {
         let Some(Cut { key, .. }) = self.cut.take() else {
             return;
         };
-        logs.trim(seats, key);
+        logs.trim(seats, key, self.now);
         if self.relief.is_some() {
             return;
         }
@@ -193,12 +209,12 @@ fn lap(
     logs: &mut Logs,
     seats: &mut impl Seats,
     slot: Slot,
-    limits: &Limits,
     counters: &mut Counters,
     rest_bytes_max: Option<usize>,
 ) -> (Fate, usize) {
     let own = seats.excluded(slot);
     let seat = seats.seat_mut(slot);
+    let slow_policy = logs.policy(logs.topics[seat.variant].topic).slow_policy;
     let variant = &mut logs.topics[seat.variant];
     let (cursor, end, tail) = (seat.cursor(), variant.end(seat), variant.log.tail());
     if cursor >= end {
@@ -213,7 +229,8 @@ fn lap(
     let missed = variant.boundary(end).message - boundary.message - own;
     counters.lag_bytes.observe(tail.since(cursor), 1);
     let is_closing = variant.is_closing(seat);
-    if limits.slow_policy == SlowPolicy::Close || is_closing || !is_rescued {
+    let ends = slow_policy == SlowPolicy::Close || is_closing || !is_rescued;
+    if ends {
         counters.lapped += 1;
         counters.messages_lost += missed;
     } else if missed > 0 {
@@ -224,15 +241,57 @@ fn lap(
         return (Fate::Broken, 0);
     }
     seat.move_to(tail);
+    seat.set_replaying(false);
     variant.laggards.on_moved(cursor);
+    let replay = seat
+        .lagging
+        .and_then(|index| variant.laggards.take_replay(index));
+    let next = replay.and_then(|replay| replay.next);
+    if let Some(next) = next {
+        logs.end_at_place(seats, slot, next, !ends);
+    }
     let has_missed = missed > 0;
-    let fate = match limits.slow_policy {
+    let missed_before = next.map_or(0, |next| next.missed);
+    let fate = match slow_policy {
         _ if is_closing => Fate::CutShort { has_missed },
         SlowPolicy::Close => Fate::Closes,
-        SlowPolicy::Skip => Fate::GoesOn,
+        SlowPolicy::Skip => Fate::GoesOn {
+            missed: missed + missed_before,
+        },
     };
     (fate, rest_bytes)
 }
 
-/// What takes as long as to lap a reader otherwise: to look at so many runs of frames for its own.
+/// The log outgrew its bound in which a place is kept for a reader of another one. Under `skip`, its place is at the
+/// tail from now on: then true. Otherwise it is lapped where it is.
+fn lap_place(logs: &mut Logs, seats: &impl Seats, slot: Slot, counters: &mut Counters) -> bool {
+    let seat = seats.seat(slot);
+    let Some(index) = seat.lagging else {
+        return false;
+    };
+    let topic = logs.topics[seat.variant].topic;
+    let laggards = &logs.topics[seat.variant].laggards;
+    let Some(next) = laggards.next(index).copied() else {
+        return false;
+    };
+    if next.end.is_some() || logs.policy(topic).slow_policy == SlowPolicy::Close {
+        return false;
+    }
+    let variant = &mut logs.topics[next.key];
+    let (tail, from) = (variant.log.tail(), variant.boundary(next.from));
+    let missed = variant.log.messages() - from.message;
+    variant.places.give_back(next.from);
+    variant.places.take(tail);
+    counters.skips += 1;
+    counters.messages_skipped += missed;
+    counters.lag_bytes.observe(tail.since(next.from), 1);
+    let laggards = &mut logs.topics[seat.variant].laggards;
+    if let Some(next) = laggards.next_mut(index) {
+        next.from = tail;
+        next.missed += missed;
+    }
+    true
+}
+
+/// What takes as long as to lap a reader otherwise: to look at this many runs of frames for its own.
 const RUNS_PER_LAP: usize = 1024;

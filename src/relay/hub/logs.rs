@@ -1,13 +1,19 @@
-//! All logs and their memory: what is trimmed, at the end of a turn, to what a member still needs.
+//! All logs and their memory: what is trimmed, at the end of a turn, to what a member still needs, or a reader that
+//! comes may ask for.
 
 use super::super::ids::{TopicKey, VariantKey};
 use super::super::limits::{Limits, TOPIC_SLOTS_PER_PAGE};
+use super::super::policy::Policy;
 use super::super::seat::Seats;
+use super::encoding::Encoding;
+use super::histories::Histories;
+use super::rules::Rules;
 use super::topics::Topics;
 use super::variant::Variant;
 use crate::log::Pool;
 use crate::metrics::Counters;
 use crate::proto::{FrameHeader, MessageKind};
+use crate::wheel::Tick;
 
 /// What is appended to a topic.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +30,8 @@ pub(in crate::relay) struct Publication<'a> {
 pub(super) struct Logs {
     pub(super) topics: Topics,
     pub(super) pool: Pool,
+    pub(super) rules: Rules,
+    pub(super) histories: Histories,
     /// Variants to tidy at the end of the turn, each once.
     touched: Vec<VariantKey>,
     /// Variants with lagging members, each once.
@@ -33,11 +41,13 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, now: Tick) -> Self {
         let [segment_bytes_max, generous_bytes_max] = pool_bounds(limits);
         Logs {
             topics: Topics::default(),
             pool: Pool::new(segment_bytes_max, generous_bytes_max),
+            rules: Rules::new(limits.policies.clone()),
+            histories: Histories::new(now),
             touched: Vec::new(),
             retaining: Vec::new(),
             lagging: 0,
@@ -47,6 +57,7 @@ impl Logs {
     pub(super) fn set_limits(&mut self, limits: &Limits) {
         let [segment_bytes_max, generous_bytes_max] = pool_bounds(limits);
         self.pool.set_bounds(segment_bytes_max, generous_bytes_max);
+        self.rules.set(limits.policies.clone());
     }
 
     /// Appends a message to a variant, as it is encoded there: compressed, if that makes it smaller.
@@ -75,6 +86,12 @@ impl Logs {
         let readers = variant.members() - usize::from(excluded.is_some());
         counters.deliveries += readers as u64;
         variant
+    }
+
+    /// What holds for a topic.
+    #[inline]
+    pub(super) fn policy(&self, topic: TopicKey) -> Policy {
+        self.rules.get(self.topics[topic].policy)
     }
 
     /// All logs together are over their bound.
@@ -108,31 +125,72 @@ impl Logs {
         }
     }
 
-    /// Gives back what of a log no member needs.
-    pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey) {
-        self.topics[key].trim(&mut self.pool, seats);
+    /// Gives back what of a log no member needs, and no reader that comes may ask for.
+    pub(super) fn trim(&mut self, seats: &impl Seats, key: VariantKey, now: Tick) {
+        let kept_from = self.kept_from(key, now);
+        self.topics[key].trim(&mut self.pool, seats, kept_from);
     }
 
-    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, without
-    /// members. `on_end` is told of such topics.
-    pub(super) fn tidy(&mut self, seats: &impl Seats, mut on_end: impl FnMut(TopicKey, &str)) {
+    /// Trims the logs that something happened to in this turn, and forgets the variants, and topics, that are
+    /// over. `on_end` is told of such topics.
+    pub(super) fn tidy(
+        &mut self,
+        seats: &impl Seats,
+        now: Tick,
+        mut on_end: impl FnMut(TopicKey, &str),
+    ) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
-            let variant = &mut self.topics[key];
-            variant.touched = false;
-            variant.trim(&mut self.pool, seats);
-            let is_over = variant.is_empty() && !variant.dirty && !variant.overfull;
+            self.topics[key].touched = false;
+            self.trim(seats, key, now);
+            let variant = &self.topics[key];
+            if variant.encoding == Encoding::Plain {
+                let is_holding = variant.log.bytes() > 0;
+                self.histories.set_holding(variant.topic, is_holding);
+            }
             if variant.laggards.len() != variant.lagging_noted as usize {
                 self.note_retaining(key);
             }
-            if is_over && let Some((key, topic)) = self.topics.remove(key) {
-                on_end(key, topic.name());
-            }
+            self.remove_if_over(key, now, &mut on_end);
         }
         // The list is used in every turn; the memory that very many topics made it take is given back.
         if touched.capacity() <= TOUCHED_AT_REST_MAX {
             self.touched = touched;
         }
+    }
+
+    /// Forgets a variant that is over, and the topic with its last one.
+    fn remove_if_over(
+        &mut self,
+        key: VariantKey,
+        now: Tick,
+        on_end: &mut impl FnMut(TopicKey, &str),
+    ) {
+        let variant = &self.topics[key];
+        let topic = variant.topic;
+        let is_in_use = !variant.is_empty() || variant.dirty || variant.overfull;
+        if is_in_use || variant.encoding == Encoding::Plain && self.is_kept(topic, now) {
+            return;
+        }
+        let tail = variant.log.tail();
+        self.topics[key].log.trim(&mut self.pool, tail);
+        if let Some((key, topic)) = self.topics.remove(key) {
+            self.histories.end(key, &mut self.pool);
+            on_end(key, topic.name());
+            return;
+        }
+        // Its plain variant may have outlived its members, and this one was the last besides.
+        let plain = self.topics[topic].plain();
+        if plain != VariantKey::NONE && !self.topics[plain].touched {
+            self.remove_if_over(plain, now, on_end);
+        }
+    }
+
+    /// A topic without members is kept for those that may come back, or is read compressed and retains messages.
+    fn is_kept(&self, topic: TopicKey, now: Tick) -> bool {
+        let has_others = self.topics[topic].variants().count() > 1;
+        let history = self.histories.get(topic);
+        history.is_some_and(|history| has_others || !history.is_over(now))
     }
 
     /// Keeps the list of variants with lagging members, and the number of these, which has changed.

@@ -10,7 +10,8 @@
 //!              │                └─► socket full: lagging, a cursor of its own ──┘
 //!              └──► over its bound: overfull ─► laps ─► Lapped
 //!
-//!   end of the turn: logs are trimmed to what members need, and topics without members end
+//!   end of the turn: logs are trimmed to what members need and readers that come may ask for, and topics end that
+//!   have no member and retain nothing
 //! ```
 //!
 //! Invariants:
@@ -25,12 +26,17 @@ mod compressors;
 mod elsewhere;
 mod encoding;
 mod figures;
+mod histories;
+mod history;
 mod laggards;
 mod lapping;
 mod logs;
 mod meter;
 mod numbers;
 mod reading;
+mod replay;
+mod retention;
+mod rules;
 mod topics;
 mod variant;
 mod visits;
@@ -41,9 +47,11 @@ pub(super) use figures::TopicFigures;
 pub(super) use lapping::{Fate, Lapped};
 pub(super) use logs::Publication;
 pub(super) use numbers::{Missing, Place};
+pub(super) use replay::{Joined, Since};
 
 use super::ids::{MessageId, Slot, TopicKey, VariantKey};
 use super::limits::{Limits, Pace};
+use super::policy::Policy;
 use super::seat::{Seat, Seats};
 use crate::log::{Position, Span};
 use crate::metrics::{Counters, Stopwatch};
@@ -65,9 +73,9 @@ pub(super) struct Hub {
 
 impl Hub {
     /// A hub without topics.
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, now: Tick) -> Self {
         Hub {
-            logs: Logs::new(limits),
+            logs: Logs::new(limits, now),
             compressors: Compressors::new(),
             walk: Walk::new(),
             lapping: Lapping::default(),
@@ -85,16 +93,33 @@ impl Hub {
         self.compressors.set_stopwatch(stopwatch);
     }
 
-    /// Ends a turn: logs give back what no member needs, and topics without members end, which `on_end` is
-    /// told.
-    pub(super) fn end_turn(&mut self, seats: &impl Seats, on_end: impl FnMut(TopicKey, &str)) {
-        self.logs.tidy(seats, on_end);
+    /// Begins a turn: what topics retain expires.
+    pub(super) fn begin_turn(&mut self, now: Tick) {
+        self.logs.begin_turn(now);
+    }
+
+    /// Ends a turn: logs give back what is not needed any more, and topics end, which `on_end` is told.
+    pub(super) fn end_turn(
+        &mut self,
+        seats: &impl Seats,
+        now: Tick,
+        on_end: impl FnMut(TopicKey, &str),
+    ) {
+        self.logs.tidy(seats, now, on_end);
         self.compressors.end_turn();
     }
 
     /// There is something to do in the next turn, whatever comes.
     pub(super) fn has_work(&self, limits: &Limits) -> bool {
-        !self.walk.is_complete() || !self.lapping.is_complete() || self.logs.is_overfull(limits)
+        !self.walk.is_complete()
+            || !self.lapping.is_complete()
+            || self.logs.is_overfull(limits)
+            || !self.logs.rules.are_settled()
+    }
+
+    /// When something that topics retain expires next.
+    pub(super) fn next_due(&self) -> Option<Tick> {
+        self.logs.next_due()
     }
 }
 
@@ -124,29 +149,61 @@ impl Hub {
         self.logs.topics[topic].last_message()
     }
 
-    /// A reader joins a topic at its live end. The topic begins, if it did not exist: then true.
+    /// A reader joins a topic, which begins if it did not exist: at its live end, or since where it asks for.
     pub(super) fn join(
         &mut self,
         seats: &mut impl Seats,
         slot: Slot,
         topic: &str,
         encoding: Encoding,
+        since: Option<Since>,
         now: Tick,
-    ) -> bool {
-        let topics = &mut self.logs.topics;
-        let before = topics.len();
-        let key = topics.find_or_insert(topic, encoding, now);
-        topics[key].join(seats, slot, key);
-        topics.len() > before
+    ) -> Joined {
+        let (key, is_new) = self.logs.find_or_begin(topic, now);
+        let (after, missing) = self.logs.join(seats, slot, key, encoding, since, now);
+        Joined {
+            is_new,
+            after,
+            missing,
+        }
+    }
+
+    /// A topic begins without a member, if it would retain what is published to it.
+    pub(super) fn begin(&mut self, topic: &str, now: Tick) -> Option<TopicKey> {
+        let policy = self.logs.rules.find(topic);
+        let retention = self.logs.rules.get(policy).retention;
+        retention.map(|_| self.logs.find_or_begin(topic, now).0)
+    }
+
+    /// A topic without members makes place for another one. False if there is none.
+    pub(super) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
+        self.logs.make_place(seats, now)
+    }
+
+    /// What holds for a topic.
+    #[inline]
+    pub(super) fn policy(&self, topic: TopicKey) -> Policy {
+        self.logs.policy(topic)
     }
 
     /// A reader leaves the topic that it is in, if it is in one.
-    pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) -> Option<TopicKey> {
+    pub(super) fn leave(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        now: Tick,
+    ) -> Option<TopicKey> {
         let seat = seats.seat(slot);
         let key = seat.is_member().then_some(seat.variant)?;
-        self.logs.topics[key].leave(seats, slot);
-        self.logs.touch(key);
-        Some(self.logs.topics[key].topic)
+        let topic = self.logs.topics[key].topic;
+        self.logs.leave(seats, slot);
+        if self.logs.topics.members(topic) == 0 {
+            let Logs {
+                histories, pool, ..
+            } = &mut self.logs;
+            histories.on_left(topic, now, pool);
+        }
+        Some(topic)
     }
 
     /// Topics that exist are in slots before that one.
@@ -193,9 +250,14 @@ impl Hub {
         limits: &Limits,
         counters: &mut Counters,
     ) {
-        let topic = &mut self.logs.topics[topic];
+        let key = topic;
+        let topic = &mut self.logs.topics[key];
         topic.meter.count(now, message.payload.len());
+        let number = topic.messages() - 1;
         let [plain, compressed @ ..] = topic.variants_by_encoding();
+        self.logs
+            .histories
+            .note(key, now, number, &mut self.logs.pool);
         if plain != VariantKey::NONE {
             let variant = self.logs.append(plain, message, None, counters);
             self.walk.mark_dirty(variant, plain);
@@ -319,9 +381,35 @@ impl Hub {
         cursor == log.tail() && seat.lagging.is_none()
     }
 
-    /// A connection was written to whose cursor was at `before`: if it lags, and has moved, that is noted.
-    pub(super) fn on_sent(&mut self, seat: &Seat, before: Position, counters: &mut Counters) {
-        self.logs.on_sent(seat, before, counters);
+    /// A connection was written to whose cursor was at `before`: if it lags, and has moved, that is noted. If it now
+    /// has what it had missed, it goes on with all others, maybe in another log: then that is returned, and how
+    /// many messages before its place there are lost.
+    pub(super) fn on_sent(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        before: Position,
+        counters: &mut Counters,
+    ) -> Option<u64> {
+        self.logs.on_sent(seats.seat(slot), before, counters);
+        match seats.seat(slot).is_replaying() {
+            true => self.logs.end_replay(seats, slot),
+            false => None,
+        }
+    }
+
+    /// The log that a reader will have its messages in, once it has what it missed.
+    pub(super) fn reads(&self, seat: &Seat) -> VariantKey {
+        let laggards = &self.logs.topics[seat.variant].laggards;
+        let next = seat.lagging.and_then(|index| laggards.next(index));
+        next.map_or(seat.variant, |next| next.key)
+    }
+
+    /// The message before the one that a member is sent next, from a boundary on.
+    pub(super) fn last_sent(&self, seat: &Seat) -> MessageId {
+        let variant = &self.logs.topics[seat.variant];
+        let boundary = variant.boundary(seat.cursor());
+        self.logs.topics[variant.topic].last_before(boundary.message)
     }
 
     /// A connection's socket is full. What it is owed, the walk can't bring it any more.
@@ -350,9 +438,10 @@ impl Hub {
 
 /// What a turn does: laps, then the walk.
 impl Hub {
-    /// Begins a turn's laps.
-    pub(super) fn begin_laps(&mut self, limits: &Limits) {
-        self.lapping.begin(limits);
+    /// Begins a turn's laps: what is retained for readers that come yields before.
+    pub(super) fn begin_laps(&mut self, seats: &impl Seats, limits: &Limits, now: Tick) {
+        self.logs.relieve(seats, limits, now);
+        self.lapping.begin(limits, now);
     }
 
     /// The next reader that is lapped in this turn. Of a frame that it is in the middle of, at most

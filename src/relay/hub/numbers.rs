@@ -1,8 +1,8 @@
 //! Which message of its topic comes next.
 //!
-//! A topic counts what it takes in anyway, and its numbers are that count and a constant. Where this relay orders,
-//! the constant is 0. Where an engine does, it follows from what was committed first, and changes with a
-//! discontinuity only: in between, numbers can't but be dense.
+//! A topic counts what it takes in anyway, and a message's number is that count plus a constant. Where this relay
+//! orders, the constant is 0. Where an engine does, it follows from the first commit, and changes only with a
+//! discontinuity: in between, numbers have no holes by construction.
 
 use super::super::ids::{Epoch, MessageId};
 
@@ -16,12 +16,12 @@ pub(super) struct Numbers {
     is_known: bool,
 }
 
-/// Where a message stands that comes from elsewhere.
+/// Where a message that comes from elsewhere stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::relay) enum Place {
     /// It is the next.
     Next,
-    /// It, or that it is missing, was told before.
+    /// It was committed, or declared missing, before.
     Past,
     /// Messages are missing before it.
     Beyond,
@@ -52,6 +52,27 @@ impl Numbers {
         }
     }
 
+    /// Where a reader goes on that has had everything up to a message, where `count` messages were taken in, and
+    /// the first `oldest` of them are not there any more: after how many, and what it misses.
+    pub(super) fn first_after(
+        &self,
+        count: u64,
+        id: MessageId,
+        oldest: u64,
+    ) -> (u64, Option<Missing>) {
+        let (last, before) = (self.last(count), self.last(oldest));
+        if id.epoch != last.epoch || id.number > last.number {
+            return (oldest, Some(Missing { messages: None }));
+        }
+        match id.number.checked_sub(before.number) {
+            Some(had) => (oldest + had, None),
+            None => {
+                let messages = Some(before.number - id.number);
+                (oldest, Some(Missing { messages }))
+            }
+        }
+    }
+
     /// Where a message stands, after `count` that were taken in.
     pub(super) fn place(&self, count: u64, id: MessageId) -> Place {
         let last = self.last(count);
@@ -75,8 +96,8 @@ impl Numbers {
         };
     }
 
-    /// The next message is the one after that, and after `count` that were taken in. `None` if it is so without any
-    /// missing; which those are that nobody knew of, nobody misses.
+    /// After `count` that were taken in, the next message is the one after `id`. `None` if none are missing: of a
+    /// topic whose last message was not known, readers miss nothing.
     pub(super) fn go_on_after(&mut self, count: u64, id: MessageId) -> Option<Missing> {
         let last = self.last(count);
         let was_known = self.is_known;
@@ -121,6 +142,36 @@ mod tests {
             assert_eq!(numbers.place(7, id(2, number + 7)), place, "{number}");
         }
         assert_eq!(numbers.place(0, id(1, 40)), Place::Beyond);
+    }
+
+    #[test]
+    fn a_reader_goes_on_where_it_was_or_is_told_what_it_misses() {
+        let mut numbers = Numbers::begin(id(1, 0).epoch);
+        let missing = |messages| Some(Missing { messages });
+        for (number, expected) in [
+            (0, (4, missing(Some(4)))),
+            (3, (4, missing(Some(1)))),
+            (4, (4, None)),
+            (9, (9, None)),
+            (10, (10, None)),
+            (11, (4, missing(None))),
+            (u64::MAX, (4, missing(None))),
+        ] {
+            assert_eq!(
+                numbers.first_after(10, id(1, number), 4),
+                expected,
+                "{number}"
+            );
+        }
+        assert_eq!(numbers.first_after(10, id(2, 7), 4), (4, missing(None)));
+        // The engine was there before: what it counted is known, and not here.
+        numbers.go_on_after(0, id(2, 100));
+        assert_eq!(
+            numbers.first_after(10, id(2, 90), 4),
+            (4, missing(Some(14)))
+        );
+        assert_eq!(numbers.first_after(10, id(2, 105), 4), (5, None));
+        assert_eq!(numbers.first_after(10, id(2, 111), 4), (4, missing(None)));
     }
 
     #[test]

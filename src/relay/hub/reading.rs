@@ -49,7 +49,7 @@ impl Logs {
         cursor
     }
 
-    /// The socket took so many bytes of what a member was offered of its log up to `to`.
+    /// The socket took this many bytes of what a member was offered of its log up to `to`.
     pub(super) fn advance(
         &mut self,
         seats: &mut impl Seats,
@@ -85,9 +85,20 @@ impl Logs {
     pub(super) fn lag_to_tail(&mut self, seats: &mut impl Seats, slot: Slot) {
         self.lag(seats, slot);
         let seat = seats.seat(slot);
-        let variant = &mut self.topics[seat.variant];
-        if let Some(index) = seat.lagging {
-            variant.laggards.set_end(index, variant.log.tail());
+        let Some(index) = seat.lagging else { return };
+        let next = self.topics[seat.variant].laggards.next(index);
+        match next.map(|next| self.topics[next.key].log.tail()) {
+            // It does, in the log that it goes over to.
+            Some(tail) => {
+                let laggards = &mut self.topics[seat.variant].laggards;
+                if let Some(next) = laggards.next_mut(index) {
+                    next.end = Some(tail);
+                }
+            }
+            None => {
+                let variant = &mut self.topics[seat.variant];
+                variant.laggards.set_end(index, variant.log.tail());
+            }
         }
     }
 

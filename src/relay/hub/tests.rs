@@ -3,10 +3,11 @@
 
 use super::*;
 use crate::proto::{FrameHeader, MessageKind};
-use crate::relay::limits::SlowPolicy;
+use crate::relay::policy::SlowPolicy;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 const NOW: Tick = Tick(0);
 const TOPICS: [&str; 2] = ["lobby", "news"];
@@ -17,7 +18,7 @@ fn limits(slow_policy: SlowPolicy, pace: Pace) -> Limits {
     Limits {
         topic_log_bytes_max: 16 << 10,
         log_bytes_max: 24 << 10,
-        slow_policy,
+        policies: Arc::new(slow_policy.into()),
         pace,
         ..Limits::of_tests()
     }
@@ -69,7 +70,7 @@ struct World {
 impl World {
     fn new(limits: Limits) -> Self {
         World {
-            hub: Hub::new(&limits),
+            hub: Hub::new(&limits, NOW),
             seats: Vec::new(),
             readers: BTreeMap::new(),
             limits,
@@ -82,7 +83,8 @@ impl World {
         let slot = Slot(self.seats.len() as u32);
         self.seats.push(Seat::empty());
         self.seats.seat_mut(slot).set_echo(echo);
-        self.hub.join(&mut self.seats, slot, topic, encoding, NOW);
+        self.hub
+            .join(&mut self.seats, slot, topic, encoding, None, NOW);
         let reader = Reader {
             topic,
             ..Reader::default()
@@ -92,7 +94,7 @@ impl World {
     }
 
     fn leave(&mut self, slot: Slot) {
-        let topic = self.hub.leave(&mut self.seats, slot);
+        let topic = self.hub.leave(&mut self.seats, slot, NOW);
         let reader = self.readers.remove(&slot).expect("a member");
         assert_eq!(topic.map(|topic| self.hub.name(topic)), Some(reader.topic));
     }
@@ -143,8 +145,8 @@ impl World {
         }
     }
 
-    /// Laps, lagging members whose sockets are not full, the walk, and the end of the turn. Writes take so many
-    /// bytes, one after the other; one that takes less than it was offered leaves the socket full.
+    /// Laps, lagging members whose sockets are not full, the walk, and the end of the turn. Writes take this
+    /// many bytes, one after the other; one that takes less than it was offered leaves the socket full.
     fn turn(&mut self, writes: &mut impl FnMut() -> usize) {
         self.lap();
         let lagging: Vec<Slot> = self.readers.keys().copied().collect();
@@ -165,11 +167,11 @@ impl World {
             visits += 1;
         }
         assert!(visits <= pace.visits_per_turn);
-        self.hub.end_turn(&self.seats, |_, _| {});
+        self.hub.end_turn(&self.seats, NOW, |_, _| {});
     }
 
     fn lap(&mut self) {
-        self.hub.begin_laps(&self.limits);
+        self.hub.begin_laps(&self.seats, &self.limits, NOW);
         loop {
             let before = self.counters;
             let rest_bytes_max = Some(self.limits.rescue_bytes_max);
@@ -193,13 +195,13 @@ impl World {
             let skipped = self.counters.messages_skipped - before.messages_skipped;
             assert_eq!(lost + skipped, missed as u64);
             match fate {
-                Fate::GoesOn => assert_eq!(lost, 0),
+                Fate::GoesOn { missed } => assert_eq!((lost, missed), (0, skipped)),
                 Fate::CutShort { has_missed } => assert_eq!(has_missed, missed > 0),
                 Fate::Served => assert_eq!(missed, 0),
                 Fate::Closes => assert!(!self.hub.end_at_tail(&mut self.seats, slot)),
                 Fate::Broken => {}
             }
-            if fate != Fate::GoesOn {
+            if !matches!(fate, Fate::GoesOn { .. }) {
                 self.leave(slot);
             }
         }
@@ -219,8 +221,9 @@ impl World {
         reader.take(taken);
         self.counters.sent_bytes += taken as u64;
         self.hub.advance(&mut self.seats, slot, end, taken);
-        let moved = *self.seats.seat(slot);
-        self.hub.on_sent(&moved, seat.cursor(), &mut self.counters);
+        let before = seat.cursor();
+        self.hub
+            .on_sent(&mut self.seats, slot, before, &mut self.counters);
         if taken < owed.len() {
             self.hub.on_blocked(&mut self.seats, slot);
             return;

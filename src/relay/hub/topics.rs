@@ -1,12 +1,14 @@
 //! Topics by name, and the variants that their messages are encoded in.
 //!
 //! A topic exists while one of its variants does, and a variant while it has a member: so nothing
-//! is encoded that has no reader, and a topic of one member costs the same whatever its member reads.
+//! is encoded that has no reader, and a topic of one member costs the same whatever its member reads. A topic
+//! that retains messages has its plain variant besides, as long as it retains any.
 
 use super::super::ids::{Epoch, MessageId, TopicKey, VariantKey};
 use super::encoding::{ENCODINGS, Encoding};
 use super::meter::Meter;
 use super::numbers::{Missing, Numbers, Place};
+use super::rules::PolicyIndex;
 use super::variant::Variant;
 use crate::wheel::Tick;
 use hashbrown::HashTable;
@@ -26,6 +28,7 @@ pub(super) struct Topic {
     numbers: Numbers,
     /// It takes nothing in before members that miss messages are closed.
     pub(super) is_halted: bool,
+    pub(super) policy: PolicyIndex,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -47,6 +50,26 @@ pub(super) struct Topics {
 impl Topic {
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it takes besides its messages, in bytes: itself, its plain variant, and its place in the table.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.name.len() + size_of::<Topic>() + size_of::<Variant>() + 2 * size_of::<u32>()
+    }
+
+    /// How many messages were appended.
+    pub(super) fn messages(&self) -> u64 {
+        self.meter.messages()
+    }
+
+    /// The message before which so many were appended.
+    pub(super) fn last_before(&self, messages: u64) -> MessageId {
+        self.numbers.last(messages)
+    }
+
+    /// Where a reader goes on that has had everything up to that message, and what it misses.
+    pub(super) fn first_after(&self, id: MessageId, oldest: u64) -> (u64, Option<Missing>) {
+        self.numbers.first_after(self.messages(), id, oldest)
     }
 
     /// The message that was appended last.
@@ -72,6 +95,20 @@ impl Topic {
     /// Its variants by the number of their encoding, `NONE` where there is none.
     pub(super) fn variants_by_encoding(&self) -> [VariantKey; ENCODINGS] {
         self.variants
+    }
+
+    /// Its plain variant, `NONE` if there is none.
+    #[inline]
+    pub(super) fn plain(&self) -> VariantKey {
+        self.variants[Encoding::Plain as usize]
+    }
+
+    /// Its plain variant, or otherwise that one.
+    pub(super) fn plain_or(&self, other: VariantKey) -> VariantKey {
+        match self.plain() {
+            VariantKey::NONE => other,
+            plain => plain,
+        }
     }
 
     /// Its variants.
@@ -104,14 +141,13 @@ impl Topics {
             .map(|&key| TopicKey(key))
     }
 
-    /// The variant of that topic with that encoding. Both begin to exist if they did not.
-    pub(super) fn find_or_insert(
-        &mut self,
-        name: &str,
-        encoding: Encoding,
-        now: Tick,
-    ) -> VariantKey {
-        let key = self.find(name).unwrap_or_else(|| self.insert(name, now));
+    /// Members of a topic.
+    pub(super) fn members(&self, topic: TopicKey) -> usize {
+        self[topic].variants().map(|key| self[key].members()).sum()
+    }
+
+    /// The variant of a topic with that encoding, which begins to exist if it did not.
+    pub(super) fn variant_or_insert(&mut self, key: TopicKey, encoding: Encoding) -> VariantKey {
         let topic = &mut self.topics[key.0 as usize];
         let variant = &mut topic.variants[encoding as usize];
         if *variant == VariantKey::NONE {
@@ -122,7 +158,8 @@ impl Topics {
         *variant
     }
 
-    fn insert(&mut self, name: &str, now: Tick) -> TopicKey {
+    /// A topic begins, of which there is none of that name. It has no variant.
+    pub(super) fn insert(&mut self, name: &str, policy: PolicyIndex, now: Tick) -> TopicKey {
         let hash = self.hasher.hash_one(name);
         // The hash of a count that never repeats, by a secret key, is as good as chance.
         self.epochs += 1;
@@ -131,6 +168,7 @@ impl Topics {
             name: name.into(),
             numbers: Numbers::begin(epoch),
             is_halted: false,
+            policy,
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
@@ -197,7 +235,9 @@ mod tests {
 
     /// Finds or inserts what reads a topic so.
     fn find_or_insert(topics: &mut Topics, name: &str, encoding: Encoding) -> VariantKey {
-        topics.find_or_insert(name, encoding, Tick(0))
+        let topic = topics.find(name);
+        let topic = topic.unwrap_or_else(|| topics.insert(name, PolicyIndex::default(), Tick(0)));
+        topics.variant_or_insert(topic, encoding)
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::super::ids::{Slot, TopicKey, VariantKey};
 use super::super::seat::{MemberIndex, Seat, Seats};
 use super::encoding::Encoding;
 use super::laggards::Laggards;
+use super::replay::{Next, Places};
 use super::visits::Visits;
 use crate::log::{Boundary, Log, Pool, Position};
 use crate::metrics::Histogram;
@@ -43,6 +44,8 @@ pub(super) struct Variant {
     /// Slots of the members, in no order.
     members: Vec<Slot>,
     pub(super) laggards: Laggards,
+    /// Of readers that come to it later.
+    pub(super) places: Places,
     /// Index of the member that the walk visits next.
     next: u32,
     /// Members before this one in the list are counted among `visits`.
@@ -70,6 +73,7 @@ impl Variant {
             log: Log::starting_at(messages),
             members: Vec::new(),
             laggards: Laggards::default(),
+            places: Places::default(),
             next: 0,
             counted: 0,
             end: 0,
@@ -86,8 +90,15 @@ impl Variant {
             .boundary(position, |bytes| encoding.unit_bytes(bytes))
     }
 
+    /// Where a message begins, or the oldest one that is there.
+    pub(super) fn locate(&self, message: u64) -> Position {
+        let encoding = self.encoding;
+        self.log.locate(message, |bytes| encoding.unit_bytes(bytes))
+    }
+
+    /// It has no member, and will have none unless a reader joins.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.members.is_empty() && self.places.is_empty()
     }
 
     /// Slots of the members.
@@ -123,7 +134,7 @@ impl Variant {
     /// A member is to have what was there at its close, and no more.
     pub(super) fn is_closing(&self, seat: &Seat) -> bool {
         seat.lagging
-            .is_some_and(|index| self.laggards.has_end(index))
+            .is_some_and(|index| self.laggards.is_closing(index))
     }
 
     /// What may still be appended of a quarter of what is retained, before members with the walk were served.
@@ -146,10 +157,10 @@ impl Variant {
         self.members.push(slot);
     }
 
-    /// Removes a member. Each part of the list closes its gap with its last: members that were visited,
+    /// Removes a member. Returns the place that was kept for it in another variant. Each part of the list closes its gap with its last: members that were visited,
     /// those that are yet to be, and those that have come since.
-    pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) {
-        self.laggards.remove(seats, slot);
+    pub(super) fn leave(&mut self, seats: &mut impl Seats, slot: Slot) -> Option<Next> {
+        let next = self.laggards.remove(seats, slot);
         let seat = seats.seat_mut(slot);
         let mut hole = seat.member().0;
         seat.variant = VariantKey::NONE;
@@ -171,6 +182,7 @@ impl Variant {
         let last = self.members.len() as u32 - 1;
         self.place(seats, last, hole);
         self.members.pop();
+        next
     }
 
     fn place(&mut self, seats: &mut impl Seats, from: u32, to: u32) {
@@ -232,11 +244,12 @@ impl Variant {
         self.settled == self.log.tail()
     }
 
-    /// Gives back what of the log no member needs.
-    pub(super) fn trim(&mut self, pool: &mut Pool, seats: &impl Seats) {
-        let floor = self.laggards.floor(seats);
-        let needed_from = floor.map_or(self.settled, |floor| floor.min(self.settled));
-        self.log.trim(pool, needed_from);
+    /// Gives back what of the log no member needs, up to where it is kept for readers that come.
+    pub(super) fn trim(&mut self, pool: &mut Pool, seats: &impl Seats, kept_from: Position) {
+        let needed = [self.laggards.floor(seats), self.places.first()];
+        let needed = needed.into_iter().flatten();
+        let needed_from = needed.fold(self.settled, Position::min);
+        self.log.trim(pool, needed_from.min(kept_from));
     }
 
     /// The oldest position that a member with the walk may stand at.

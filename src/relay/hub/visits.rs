@@ -37,7 +37,7 @@ impl Visits {
         self.gained += visits * (message - self.from);
     }
 
-    /// A round is over, in which so many more visits than were counted brought everything before that
+    /// A round is over, in which this many more visits than were counted brought everything before that
     /// message; if it `is_last`, all members stand there.
     #[inline]
     pub(super) fn end_round(
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn members_who_are_passed_over_have_no_part_in_what_was_gained() {
+    fn members_that_are_passed_over_are_not_counted_as_served() {
         let mut per_write = Histogram::default();
         let mut visits = Visits::from(100);
         visits.count(2, 102);

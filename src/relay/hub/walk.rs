@@ -57,7 +57,7 @@ impl Walk {
         self.dirty.is_empty()
     }
 
-    /// What is left of a turn is for the walk. So many bytes were sent until now.
+    /// What is left of a turn is for the walk. This many bytes were sent until now.
     pub(super) fn begin(&mut self, pace: &Pace, sent_bytes: u64) {
         self.shares = self.dirty.len();
         self.visits = pace.visits_per_turn;

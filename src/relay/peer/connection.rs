@@ -1,6 +1,6 @@
 //! One connection: a slab entry of one cache line, which at rest owns no heap.
 
-use super::flags::Flags;
+use super::flags::FlagSet;
 use super::inflating::Inflating;
 use super::life::{Life, Phase, Wait};
 use super::outbox::Outbox;
@@ -24,7 +24,7 @@ pub(in crate::relay) struct Connection {
     pub(in crate::relay) extra: Option<Box<Extra>>,
     /// Changed by [`Peers`](super::Peers) alone, which counts connections by phase.
     pub(super) life: Life,
-    pub(in crate::relay) flags: Flags,
+    pub(in crate::relay) flags: FlagSet,
 }
 
 /// What only some connections need, and only for a while: each of them in some parts of its life.
@@ -72,7 +72,7 @@ impl Connection {
             life: Life::FirstHead {
                 accepted: now.into(),
             },
-            flags: Flags::default(),
+            flags: FlagSet::default(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Connections {
         self.0.capacity()
     }
 
-    /// Gives back the memory of more than so many slots, if all of them are free.
+    /// Gives back the memory of more than this many slots, if all of them are free.
     pub(super) fn shrink_if_empty(&mut self, slots_max: usize) -> bool {
         let shrinks = self.0.is_empty() && self.0.capacity() > slots_max;
         if shrinks {

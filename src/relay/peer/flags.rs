@@ -24,9 +24,9 @@ impl Flag {
 
 /// The flags of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::relay) struct Flags(u8);
+pub(in crate::relay) struct FlagSet(u8);
 
-impl Flags {
+impl FlagSet {
     #[inline]
     pub(in crate::relay) fn has(self, flag: Flag) -> bool {
         self.0 & flag.bit() != 0
@@ -62,13 +62,13 @@ mod tests {
 
     #[test]
     fn each_flag_is_its_own() {
-        let mut flags = Flags::default();
+        let mut flags = FlagSet::default();
         flags.set(Flag::Compression);
         assert!(flags.has(Flag::Compression) && !flags.has(Flag::Queued));
         flags.set(Flag::Queued);
         flags.put(Flag::Compression, false);
         assert!(!flags.has(Flag::Compression) && flags.has(Flag::Queued));
         assert!(flags.take(Flag::Queued) && !flags.take(Flag::Queued));
-        assert_eq!(flags, Flags::default());
+        assert_eq!(flags, FlagSet::default());
     }
 }

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_given_up_once_the_larger_part_of_it_was_sent() {
+    fn memory_is_given_up_once_the_larger_part_of_it_was_sent() {
         let mut outbox = Outbox::default();
         (0..10).for_each(|_| outbox.push_pong(&[1], 100));
         outbox.advance(15);

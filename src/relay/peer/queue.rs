@@ -3,7 +3,7 @@
 //! They go first, each once a turn: those with an outbox; those that lag, and have a place in the log of
 //! their own; and those with a response to take. A turn sends a bounded part to each kind, so that a
 //! pong does not wait for the flood that some are behind with. Once none of them is left, the walk has
-//! the turn to itself.
+//! the turn to itself. Those that are sent what they missed before they joined have what it leaves.
 
 use super::responses::Responses;
 use crate::relay::ids::ConnId;
@@ -52,6 +52,8 @@ pub(super) struct Outputs {
     /// Those that lag.
     lagging: Queue,
     responses: Responses,
+    /// Those that are sent what they missed.
+    replays: Queue,
     /// One that took all that fits into one write, and is owed more: it goes on before any other, for only
     /// a connection whose socket is full may lag.
     unfinished: Option<ConnId>,
@@ -59,7 +61,10 @@ pub(super) struct Outputs {
 
 impl Outputs {
     pub(super) fn is_empty(&self) -> bool {
-        self.prompt.is_empty() && self.lagging.is_empty() && self.responses.is_empty()
+        self.prompt.is_empty()
+            && self.lagging.is_empty()
+            && self.responses.is_empty()
+            && self.replays.is_empty()
     }
 
     pub(super) fn push_prompt(&mut self, id: ConnId) {
@@ -75,7 +80,13 @@ impl Outputs {
         self.responses.push(id);
     }
 
+    /// It is sent what it missed.
+    pub(super) fn push_replay(&mut self, id: ConnId) {
+        self.replays.push(id);
+    }
+
     pub(super) fn begin_flush(&mut self) {
+        self.replays.begin_flush();
         self.prompt.begin_flush();
         self.lagging.begin_flush();
         self.responses.begin_flush();
@@ -87,6 +98,11 @@ impl Outputs {
         prompt
             .or_else(|| self.lagging.pop(sent, bytes_max))
             .or_else(|| self.responses.pop())
+    }
+
+    /// The next in this turn of those that are sent what they missed.
+    pub(super) fn pop_replay(&mut self, sent: u64, bytes_max: u64) -> Option<ConnId> {
+        self.replays.pop(sent, bytes_max)
     }
 
     /// Bytes of a response were sent.

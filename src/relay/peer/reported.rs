@@ -46,7 +46,7 @@ impl Reported {
         self.until
     }
 
-    /// A poll that began then brought so many events, of one for each of so many sockets at most.
+    /// A poll that began then brought this many events, of one for each of this many sockets at most.
     pub(super) fn on_poll(&mut self, began: Tick, events: usize, is_full: bool, sockets: usize) {
         if !is_full {
             (self.until, self.round) = (began.max(self.until), None);
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_poll_with_room_has_reported_everything() {
+    fn a_poll_with_space_left_has_reported_everything() {
         let mut reported = Reported::new(Tick(5));
         reported.on_poll(Tick(7), 9, false, 100);
         assert_eq!(reported.until(), Tick(7));

@@ -16,7 +16,7 @@ const BYTES_PER_WRITE: usize = 64 * 1024;
 /// Bytes that a turn sends of all responses.
 const BYTES_PER_TURN: usize = 1024 * 1024;
 
-/// What a write counts at least: to call the kernel takes as long as to copy so many bytes.
+/// What a write counts at least: to call the kernel takes as long as to copy this many bytes.
 const BYTES_COUNTED_MIN: usize = 4 * 1024;
 
 /// A response's body on its way; its head leaves by the outbox.

@@ -36,8 +36,8 @@ impl Timers {
         self.left == 0
     }
 
-    /// A poll that began then brought so many events of that many connections. A full one may have left some
-    /// over.
+    /// A poll that began then brought this many events of that many connections. A full one may have left
+    /// some over.
     pub(super) fn on_poll(
         &mut self,
         began: Tick,

@@ -1,7 +1,7 @@
-//! What happens when nothing happens: whose time is up, and what that means.
+//! What happens when nothing happens: which deadlines have passed, and what that means.
 //!
-//! What puts a deadline off, such as a byte from a peer, only stores a tick; the connection's timer finds
-//! out when it fires, and is armed again.
+//! Whatever puts a deadline off, such as a byte from a peer, only stores a tick; the connection's timer reads
+//! it when it fires, and is armed again.
 //!
 //! No peer is ended for silence while bytes of it wait to be read: timers go by the time up to
 //! which everything that came was [reported](super::reported), and a connection with something to be
@@ -33,7 +33,7 @@ pub(in crate::relay) enum Due {
 }
 
 impl Peers {
-    /// A poll that began then brought so many events. A full one may have left some over.
+    /// A poll that began then brought this many events. A full one may have left some over.
     pub(in crate::relay) fn on_poll(&mut self, began: Tick, events: usize, is_full: bool) {
         let connections = self.connections.len();
         self.timers.on_poll(began, events, is_full, connections);

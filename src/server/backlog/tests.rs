@@ -26,7 +26,7 @@ fn mail(topic: &str, number: u32, bytes: usize) -> Mail {
     }
 }
 
-/// Both halves of a message's way.
+/// Both halves of a message's path.
 struct Pair {
     intake: Intake,
     backlog: Backlog,
@@ -53,19 +53,19 @@ enum Step {
         topic: usize,
         bytes: usize,
     },
-    /// A turn in which topics have room for so many messages each.
+    /// A turn in which topics have space for these numbers of messages.
     Turn {
-        room: [usize; 4],
+        space: [usize; 4],
         bytes_max: usize,
     },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let room = || prop_oneof![Just(0_usize), 0_usize..4, Just(99)];
+    let space = || prop_oneof![Just(0_usize), 0_usize..4, Just(99)];
     prop_oneof![
         3 => (0..TOPICS.len(), 4_usize..40).prop_map(|(topic, bytes)| Step::Push { topic, bytes }),
-        1 => ([room(), room(), room(), room()], 1_usize..100)
-            .prop_map(|(room, bytes_max)| Step::Turn { room, bytes_max }),
+        1 => ([space(), space(), space(), space()], 1_usize..100)
+            .prop_map(|(space, bytes_max)| Step::Turn { space, bytes_max }),
     ]
 }
 
@@ -82,15 +82,15 @@ impl Model {
         }
     }
 
-    fn has_room_for(&self, payload_bytes: usize) -> bool {
+    fn has_space_for(&self, payload_bytes: usize) -> bool {
         let Volume { messages, bytes } = self.volume();
         messages == 0 || messages < MAX.messages && bytes + payload_bytes <= MAX.bytes
     }
 }
 
 proptest! {
-    /// Each topic's messages come in their order, as many as there is room for, however it is with the
-    /// other topics; and there is never more than may be.
+    /// Each topic's messages come in order, as many as there is space for, whatever the other topics
+    /// do; and the bound holds.
     #[test]
     fn each_topic_is_published_in_order_and_waits_for_itself_alone(steps in vec(step(), 1..200)) {
         let (mut pair, mut model) = (Pair::new(MAX), Model::default());
@@ -98,19 +98,19 @@ proptest! {
             match step {
                 Step::Push { topic, bytes } => {
                     let (topic, number) = (TOPICS[topic], number as u32);
-                    prop_assert_eq!(pair.intake.has_room_for(bytes), model.has_room_for(bytes));
-                    if model.has_room_for(bytes) {
+                    prop_assert_eq!(pair.intake.has_space_for(bytes), model.has_space_for(bytes));
+                    if model.has_space_for(bytes) {
                         pair.intake.push(mail(topic, number, bytes));
                         model.0.entry(topic).or_default().push_back((number, bytes));
                     }
                 }
-                Step::Turn { room, bytes_max } => check_turn(&mut pair, &mut model, room, bytes_max),
+                Step::Turn { space, bytes_max } => check_turn(&mut pair, &mut model, space, bytes_max),
             }
             prop_assert_eq!(pair.intake.unpublished, model.volume());
             let is_empty = pair.backlog.is_empty() && pair.intake.arrived.is_empty();
             prop_assert_eq!(is_empty, model.volume().messages == 0);
         }
-        // Whatever happened, all that is left leaves within as many turns as its bytes take.
+        // In the end, all that is left is published, in at most one turn per byte.
         for _ in 0..MAX.bytes {
             check_turn(&mut pair, &mut model, [99; 4], 1);
         }
@@ -119,8 +119,8 @@ proptest! {
     }
 }
 
-fn check_turn(pair: &mut Pair, model: &mut Model, room: [usize; 4], bytes_max: usize) {
-    let mut room: BTreeMap<&str, usize> = TOPICS.into_iter().zip(room).collect();
+fn check_turn(pair: &mut Pair, model: &mut Model, space: [usize; 4], bytes_max: usize) {
+    let mut space: BTreeMap<&str, usize> = TOPICS.into_iter().zip(space).collect();
     let mut refused = BTreeSet::new();
     let mut bytes = 0;
     pair.turn(bytes_max, |mail| {
@@ -128,28 +128,28 @@ fn check_turn(pair: &mut Pair, model: &mut Model, room: [usize; 4], bytes_max: u
         assert!(!refused.contains(&mail.topic), "offered again");
         let waiting = model.0.get_mut(&*mail.topic).unwrap();
         assert_eq!(waiting.front().map(|front| front.0), Some(number(mail)));
-        let room = room.get_mut(&*mail.topic).unwrap();
-        if *room == 0 {
+        let space = space.get_mut(&*mail.topic).unwrap();
+        if *space == 0 {
             refused.insert(mail.topic.clone());
             return false;
         }
-        *room -= 1;
+        *space -= 1;
         let (_, size) = waiting.pop_front().unwrap();
         bytes += size;
         true
     });
-    let has_room = |topic: &str| room[topic] > 0;
+    let has_space = |topic: &str| space[topic] > 0;
     let could_go_on = model
         .0
         .iter()
-        .any(|(topic, waiting)| has_room(topic) && !waiting.is_empty());
+        .any(|(topic, waiting)| has_space(topic) && !waiting.is_empty());
     assert!(bytes >= bytes_max || !could_go_on, "a topic was held up");
     let arrived = !pair.backlog.arrived.is_empty();
-    assert_eq!(pair.backlog.has_work(has_room), could_go_on || arrived);
+    assert_eq!(pair.backlog.has_work(has_space), could_go_on || arrived);
 }
 
 #[test]
-fn of_a_topic_without_room_a_turn_offers_the_first_message_alone() {
+fn a_turn_offers_the_first_message_alone_of_a_full_topic() {
     let max = Volume {
         messages: 1000,
         bytes: 1 << 20,
@@ -175,9 +175,9 @@ fn of_a_topic_without_room_a_turn_offers_the_first_message_alone() {
     assert!(pair.backlog.has_work(|topic| topic == "full"));
 }
 
-/// Otherwise the first would have it each time.
+/// Otherwise the first would get the space each time.
 #[test]
-fn topics_without_room_are_visited_in_turn() {
+fn full_topics_are_visited_in_turn() {
     let max = Volume {
         messages: 1000,
         bytes: 1 << 20,
@@ -190,15 +190,15 @@ fn topics_without_room_are_visited_in_turn() {
     pair.turn(usize::MAX, |_| false);
     let mut published = Vec::new();
     for _ in 0..8 {
-        // Room for one message of all topics.
-        let mut room = 1;
+        // Space for one message of all topics.
+        let mut space = 1;
         pair.turn(usize::MAX, |mail| {
-            let has_room = room > 0;
-            if has_room {
-                room -= 1;
+            let has_space = space > 0;
+            if has_space {
+                space -= 1;
                 published.push(number(mail));
             }
-            has_room
+            has_space
         });
     }
     assert_eq!(published, [0, 1, 2, 3, 4, 5, 6, 7]);

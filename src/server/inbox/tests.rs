@@ -21,7 +21,7 @@ fn inbox() -> (Poll, Inbox) {
     (poll, Inbox::new(waker, 1 << 20))
 }
 
-/// Does something on a thread that is not the loop's, and tells what came of it.
+/// Runs this on a thread that is not the loop's; the receiver gets the result.
 fn elsewhere<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (done, outcome) = channel();
     thread::spawn(move || done.send(act()));
@@ -32,7 +32,7 @@ fn publish(handle: &Handle) -> Result<(), PublishError> {
     handle.publish("topic", MessageKind::Text, "x").map(drop)
 }
 
-/// Waits until as many threads wait for room.
+/// Waits until this many threads wait for space.
 fn await_waiting(inbox: &Inbox, threads: usize) {
     let poll = |_: usize| {
         thread::yield_now();
@@ -65,7 +65,7 @@ fn the_loops_own_thread_never_waits() {
 }
 
 #[test]
-fn threads_that_wait_go_on_when_there_is_room() {
+fn threads_that_wait_go_on_when_there_is_space() {
     let (_poll, mut inbox) = inbox();
     let handle = inbox.handle();
     fill(&handle);
@@ -117,7 +117,8 @@ fn a_server_that_never_ran_and_is_dropped_is_gone() {
     assert_eq!(handle.counters().err(), Some(Gone));
 }
 
-/// An inbox whose messages come from this thread: as a thread's before the loop runs, as a hook's then.
+/// An inbox that takes this thread's messages as a thread's before the loop runs, and as a hook's
+/// afterwards.
 fn inbox_for(max: Volume) -> (Poll, Inbox) {
     let (poll, inbox) = inbox();
     if max == HOOKS_MAX {
@@ -146,17 +147,17 @@ fn a_queue_is_bounded_in_messages_and_in_bytes_and_takes_the_largest_message() {
 }
 
 #[test]
-fn what_waits_for_room_is_within_the_bound() {
+fn what_waits_for_space_is_within_the_bound() {
     for max in [THREADS_MAX, HOOKS_MAX] {
         let (_poll, mut inbox) = inbox_for(max);
         let handle = inbox.handle();
         fill(&handle);
         turn(&mut inbox, |_| false);
         assert_eq!(publish(&handle), Err(PublishError::QueueFull));
-        let mut room = 3;
+        let mut space = 3;
         turn(&mut inbox, |_| {
-            room -= 1;
-            room >= 0
+            space -= 1;
+            space >= 0
         });
         let taken = (0..).take_while(|_| publish(&handle).is_ok()).count();
         assert_eq!(taken, 3);
@@ -184,14 +185,14 @@ fn what_no_client_could_send_is_refused() {
 fn the_loop_is_woken_by_the_first_message() {
     let (mut poll, mut inbox) = inbox();
     let handle = inbox.handle();
-    // That others wait for room says nothing.
-    for has_room in [true, false, true] {
+    // Waiting messages don't count as the first.
+    for has_space in [true, false, true] {
         publish(&handle).unwrap();
         publish(&handle).unwrap();
         let mut events = Events::with_capacity(1);
         poll.poll(&mut events, Some(DEADLINE)).unwrap();
         assert!(!events.is_empty());
-        turn(&mut inbox, |_| has_room);
+        turn(&mut inbox, |_| has_space);
     }
 }
 
@@ -203,37 +204,37 @@ fn a_turn_publishes_so_many_bytes_and_the_next_one_goes_on() {
     let handle = server.handle();
     let part = vec![0; TURN_BYTES_MAX / 4];
     let publish = || handle.try_publish("topic", MessageKind::Binary, &part);
-    let room = || (0..).take_while(|_| publish().is_ok()).count();
-    // A thread's messages, and then a hook's as well, as many of each.
-    assert_eq!(room(), 16);
+    let space = || (0..).take_while(|_| publish().is_ok()).count();
+    // A thread's messages, and then as many of a hook's.
+    assert_eq!(space(), 16);
     server.inbox.start().unwrap();
-    assert_eq!(room(), 16);
+    assert_eq!(space(), 16);
     for _ in 0..8 {
         assert!(!server.inbox.has_work(&server.relay));
         server.handle_mail(Tick(0));
-        assert_eq!(room(), 4);
+        assert_eq!(space(), 4);
         server.handle_mail(Tick(0));
-        assert!(server.inbox.has_work(&server.relay), "nobody would wake it");
+        assert!(server.inbox.has_work(&server.relay), "it would sleep");
         (0..4).for_each(|_| server.handle_mail(Tick(0)));
-        assert_eq!(room(), 16);
+        assert_eq!(space(), 16);
     }
 }
 
-/// Which messages a turn publishes if there is room for so many.
-fn published(inbox: &mut Inbox, room: usize) -> Vec<String> {
+/// The messages that a turn publishes if there is space for this many.
+fn published(inbox: &mut Inbox, space: usize) -> Vec<String> {
     let mut published = Vec::new();
     turn(inbox, |mail| {
-        let has_room = published.len() < room;
-        if has_room {
+        let has_space = published.len() < space;
+        if has_space {
             published.push(String::from_utf8_lossy(&mail.payload).into_owned());
         }
-        has_room
+        has_space
     });
     published
 }
 
 #[test]
-fn hooks_and_threads_take_turns_with_the_room_of_a_topic() {
+fn hooks_and_threads_take_turns_with_the_space_of_a_topic() {
     let (_poll, mut inbox) = inbox();
     let handle = inbox.handle();
     let publish = |payload: &str| handle.try_publish("topic", MessageKind::Text, payload);
@@ -246,7 +247,7 @@ fn hooks_and_threads_take_turns_with_the_room_of_a_topic() {
     assert!(!inbox.has_backlog());
 }
 
-/// Its own queue does not let it overtake.
+/// Its later messages, in the hooks' queue, don't overtake.
 #[test]
 fn what_the_loops_thread_published_before_the_loop_ran_comes_first() {
     let (_poll, mut inbox) = inbox();
@@ -275,15 +276,15 @@ fn a_receipt_is_settled_by_the_loop_or_by_its_end() {
     inbox.start().unwrap();
     let of_a_hook = publish();
     let [settled, blocked, behind] = receipts.map(|receipt| elsewhere(|| receipt.wait()));
-    let mut room = 1;
+    let mut space = 1;
     inbox.threads_first = true;
     turn(&mut inbox, |mail| {
-        room -= 1;
-        let has_room = room == 0;
-        if has_room {
+        space -= 1;
+        let has_space = space == 0;
+        if has_space {
             mail.receipt.take().unwrap().settle(None);
         }
-        has_room
+        has_space
     });
     assert_eq!(settled.recv_timeout(DEADLINE), Ok(Ok(None)));
     let unseen = publish();
@@ -321,7 +322,7 @@ fn a_receipt_of_a_message_that_travels_is_settled_when_it_comes_back() {
         payload: b"x",
         origin,
     };
-    assert_eq!(server.relay.commit(id, &message), Committed::Nobody);
+    assert_eq!(server.relay.commit(id, &message), Committed::NoMembers);
     server.settle_receipts();
     assert_eq!(committed.recv_timeout(DEADLINE), Ok(Ok(Some(id))));
     server.inbox.end();

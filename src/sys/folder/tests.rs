@@ -93,7 +93,7 @@ fn names_need_not_be_text() {
 }
 
 #[test]
-fn hidden_names_are_left_out_but_the_one_that_is_meant_to_be_seen() {
+fn hidden_names_are_left_out_except_well_known() {
     let tree = Tree::new();
     for path in [
         ".env",
@@ -111,7 +111,7 @@ fn hidden_names_are_left_out_but_the_one_that_is_meant_to_be_seen() {
 fn links_are_followed_inside_and_nowhere_else() {
     let tree = Tree::new();
     tree.write("real/file", "inside");
-    // As published by those who swap folders.
+    // As published by tools that swap folders.
     tree.write("..2026/index.html", "of today");
     tree.link("..data", "..2026");
     tree.link("index.html", "..data/index.html");
@@ -168,14 +168,14 @@ fn what_is_no_file_is_left_out_and_not_waited_for() {
     assert_eq!(skipped(&folder), ["null", "pipe", "socket"]);
 }
 
-/// As those publish who want nobody to see half a file. What was opened before is whole as well.
+/// As published by tools that replace files at once. What was opened before is whole as well.
 #[test]
 fn a_file_that_is_replaced_while_it_is_read() {
     let tree = Tree::new();
     tree.write("page", "old");
     tree.write("next", "new");
     let root = OwnedFd::from(File::open(tree.root()).expect("it is ours"));
-    let mut reader = Reader::new(&root, Path::new(""), 1 << 20);
+    let mut reader = FolderReader::new(&root, Path::new(""), 1 << 20);
     let (page, next) = (tree.root().join("page"), tree.root().join("next"));
     let file = File::open(&page).expect("it is ours");
     let before = file.metadata().expect("it is ours");
@@ -184,7 +184,7 @@ fn a_file_that_is_replaced_while_it_is_read() {
     read.expect("it is the same as before");
     assert_eq!(reader.folder.files[0].bytes, b"old");
     let gone = reader.open(&root, c"next", Path::new("next"));
-    assert!(matches!(gone, Ok(Found::Skipped(_))));
+    assert!(matches!(gone, Ok(Opened::Skipped(_))));
     assert_eq!(tree.read().files[0].bytes, b"new");
 }
 
@@ -193,7 +193,7 @@ fn a_file_that_is_written_while_it_is_read_is_an_error() {
     let tree = Tree::new();
     tree.write("page", "old");
     let root = OwnedFd::from(File::open(tree.root()).expect("it is ours"));
-    let mut reader = Reader::new(&root, Path::new(""), 1 << 20);
+    let mut reader = FolderReader::new(&root, Path::new(""), 1 << 20);
     let file = File::open(tree.root().join("page")).expect("it is ours");
     let before = file.metadata().expect("it is ours");
     tree.write("page", "longer");

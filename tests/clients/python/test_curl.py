@@ -1,4 +1,4 @@
-"""What curl sees: the page, the upgrade, and errors that help whoever made them."""
+"""What curl sees: the page, the upgrade, and errors that help to mend them."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-//! What lies between a relay and the sequencer: it delays, loses, repeats, and keeps what has no room.
+//! What lies between a relay and the sequencer: it delays, loses, repeats, and keeps what has no space.
 
 use super::Often;
 use super::node::Node;
@@ -53,7 +53,7 @@ impl Link {
         }
     }
 
-    /// Whatever is on its way is lost.
+    /// Everything on its way is lost.
     pub(super) fn cut(&mut self, turns: u32) {
         self.down = turns;
         self.up.clear();
@@ -91,7 +91,7 @@ impl Link {
             }
             self.connect(node, sequencer, random, often);
         }
-        self.hear_interest(node, sequencer, names, random);
+        self.follow_interest(node, sequencer, names, random);
         for _ in 0..random.below(20) {
             let Some(offer) = node.relay.poll_offer() else {
                 break;
@@ -142,7 +142,7 @@ impl Link {
             let mut first = next;
             if random.once_in(often.lose) && next < end {
                 first = next + random.below(end - next);
-                // The relay finds out itself, if it is not told.
+                // Without being told, the relay notices the gap itself.
                 if random.once_in(2) {
                     queue.push_back(Bring::Gap(first));
                 }
@@ -151,7 +151,7 @@ impl Link {
         }
     }
 
-    fn hear_interest(
+    fn follow_interest(
         &mut self,
         node: &mut Node,
         sequencer: &Sequencer,
@@ -221,7 +221,7 @@ impl Link {
                         _ => queue.push_front(Bring::Gap(index)),
                     }
                 }
-                Committed::Appended | Committed::Nobody | Committed::Repeated => {
+                Committed::Appended | Committed::NoMembers | Committed::Repeated => {
                     queue.pop_front();
                     self.next[topic] = Some(self.next[topic].unwrap_or(0).max(index + 1));
                     if random.once_in(often.repeat) {

@@ -4,7 +4,7 @@ use super::Often;
 use crate::message::Message;
 use crate::network::Socket;
 use crate::random::Random;
-use crate::tap::{Heard, KEY, Tap};
+use crate::tap::{KEY, Received, Tap};
 use fanfare::proto::{MessageKind, OpCode, Role};
 use fanfare::relay::{ConnId, Origin, SlowPolicy};
 use fanfare::turn::Readiness;
@@ -17,7 +17,7 @@ pub(super) enum Entry {
         payload: Vec<u8>,
         origin: Origin,
     },
-    /// Messages are missing here; or perhaps nobody knew which was the last, and so that some are.
+    /// Messages are missing here; or, if that is not certain, it was not known which message was the last.
     Gap { is_certain: bool },
 }
 
@@ -31,9 +31,9 @@ pub(super) struct Member {
     pub(super) readiness: Readiness,
     tap: Tap,
     echo: bool,
-    /// Index of the entry that it hears next, once it has joined.
+    /// Index of the entry that it receives next, once it has joined.
     pub(super) next: Option<usize>,
-    /// It has said, or heard, the last word.
+    /// It has ended its side, or received a close frame.
     pub(super) is_leaving: bool,
     is_closed: bool,
 }
@@ -49,7 +49,7 @@ impl Member {
     ) -> Self {
         let mut socket = Socket::default();
         (socket.send_capacity, socket.receive_capacity) = (1 << 20, 1 << 20);
-        socket.writable_room = 1;
+        socket.writable_space = 1;
         let mut tap = Tap::default();
         tap.expect_response(false);
         tap.offered_bits = deflate.then_some(9);
@@ -114,31 +114,33 @@ impl Member {
     }
 
     /// Takes in what the relay wrote.
-    pub(super) fn hear(
+    pub(super) fn receive(
         &mut self,
         bytes: &[u8],
         entries: &[Entry],
         policy: SlowPolicy,
     ) -> Result<(), String> {
         let mut tap = std::mem::take(&mut self.tap);
-        let heard = tap.hear(bytes, &mut |_, heard| match heard {
-            Heard::Response(101) => Ok(()),
-            Heard::Response(status) => Err(format!("answered with {status}")),
-            Heard::Body(_) | Heard::ResponseEnd { .. } | Heard::Pong(_) => Ok(()),
-            Heard::Ping => {
+        let result = tap.receive(bytes, &mut |_, received| match received {
+            Received::Response(101) => Ok(()),
+            Received::Response(status) => Err(format!("answered with {status}")),
+            Received::Body(_) | Received::ResponseEnd { .. } | Received::Pong(_) => Ok(()),
+            Received::Ping => {
                 if !self.socket.has_ended() {
                     Role::Client.write_frame(true, OpCode::Pong, &[], self.socket.push());
                 }
                 Ok(())
             }
-            Heard::Message(kind, payload) => self.hear_message(kind, payload, entries, policy),
-            Heard::Close(code) => self.hear_close(code, entries, policy),
+            Received::Message(kind, payload) => {
+                self.receive_message(kind, payload, entries, policy)
+            }
+            Received::Close(code) => self.receive_close(code, entries, policy),
         });
         self.tap = tap;
-        heard
+        result
     }
 
-    fn hear_message(
+    fn receive_message(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
@@ -147,8 +149,8 @@ impl Member {
     ) -> Result<(), String> {
         self.pass(entries, policy);
         match self.next.and_then(|next| entries.get(next)) {
-            None => Err("heard a message before its commit".into()),
-            Some(Entry::Gap { .. }) => Err("heard a message behind a gap".into()),
+            None => Err("got a message before its commit".into()),
+            Some(Entry::Gap { .. }) => Err("got a message behind a gap".into()),
             Some(Entry::Message {
                 kind: owed_kind,
                 payload: owed,
@@ -156,7 +158,7 @@ impl Member {
             }) => {
                 if (*owed_kind, &owed[..]) != (kind, payload) {
                     return Err(format!(
-                        "is owed {:?}, and heard {:?}",
+                        "is owed {:?}, and got {:?}",
                         name(owed),
                         name(payload)
                     ));
@@ -167,7 +169,7 @@ impl Member {
         }
     }
 
-    fn hear_close(
+    fn receive_close(
         &mut self,
         code: Option<u16>,
         entries: &[Entry],
@@ -193,7 +195,7 @@ impl Member {
         matches!(before, Some(Entry::Gap { .. }))
     }
 
-    /// What it has yet to hear, be it the gap at which it is to be closed.
+    /// What it is to receive next: a message, or the gap at which it is to be closed.
     pub(super) fn owed<'a>(
         &mut self,
         entries: &'a [Entry],
@@ -203,7 +205,7 @@ impl Member {
         self.next.and_then(|next| entries.get(next))
     }
 
-    /// Passes over what it does not hear.
+    /// Passes over what it does not receive.
     fn pass(&mut self, entries: &[Entry], policy: SlowPolicy) {
         let Some(next) = &mut self.next else { return };
         let (echo, origin) = (self.echo, self.origin);
@@ -223,7 +225,7 @@ impl Member {
         let _ = ends;
     }
 
-    /// The network moves what it has, and the client does what follows. True if anything moved.
+    /// The network moves bytes, and the client reacts. True if anything moved.
     pub(super) fn move_network(&mut self, now: fanfare::wheel::Tick) -> bool {
         let mut moved = self.socket.arrive(now, usize::MAX);
         moved |= self.socket.deliver(now, usize::MAX);
@@ -234,13 +236,13 @@ impl Member {
         moved
     }
 
-    /// It is there, and nothing stands against that.
+    /// It has joined, and nothing has begun to end it.
     pub(super) fn is_open(&self) -> bool {
         self.next.is_some() && !self.is_leaving && !self.is_closed && !self.socket.has_ended()
     }
 }
 
-/// The beginning of a payload, for whoever reads of it.
+/// The beginning of a payload, for messages of failures.
 fn name(payload: &[u8]) -> String {
     String::from_utf8_lossy(&payload[..payload.len().min(8)]).into()
 }

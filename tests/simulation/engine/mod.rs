@@ -5,16 +5,16 @@
 //!   member.rs   node.rs     ◄──commits, gaps──── link.rs ◄──numbers, pushes──────── sequencer.rs
 //! ```
 //!
-//! Links are cut and silent for as long as they like, offer again what may be lost, bring what was brought, and keep
-//! what a topic has no room for. What must hold: one order for all, in which a publisher's messages stand in its
-//! order and each once; every member hears a contiguous run of what was committed at its relay, and nothing before
+//! Links are cut and silent for any time, offer again what may be lost, repeat what they brought, and keep
+//! what a topic has no space for. What must hold: one order for all, in which a publisher's messages stand in its
+//! order and each once; every member receives a contiguous run of what was committed at its relay, and nothing before
 //! that; a gap is dealt with at its place; nothing is lost for good; what is unsettled is bounded; and a relay whose
 //! engine is silent comes to rest.
 
-mod ears;
 mod link;
 mod member;
 mod node;
+mod recorder;
 mod sequencer;
 
 use crate::message::Message;
@@ -25,6 +25,7 @@ use fanfare::wheel::Tick;
 use link::Link;
 use node::Node;
 use sequencer::Sequencer;
+use std::sync::Arc;
 
 /// The largest message, far less than a topic's quarter: so no reader is lapped but by a gap.
 const MESSAGE_BYTES_MAX: usize = 400;
@@ -37,13 +38,13 @@ pub(crate) struct World {
     links: Vec<Link>,
     topics: Vec<String>,
     often: Often,
-    /// Publishers that are no client of ours, and how many messages each has sent.
-    strangers: Vec<u32>,
+    /// Publishers at other relays than these, and how many messages each has sent.
+    foreign: Vec<u32>,
     publishers: u32,
     trace: bool,
 }
 
-/// Once in so many chances; 0 for never.
+/// Once in this many chances; 0 for never.
 #[derive(Debug)]
 struct Often {
     cut: u32,
@@ -51,10 +52,10 @@ struct Often {
     lose: u32,
     failover: u32,
     silence: u32,
-    stranger: u32,
+    foreign: u32,
     program: u32,
     leave: u32,
-    /// The sequencer's reply comes without the id, or does not.
+    /// The sequencer's reply comes without the id.
     unknown: u32,
     no_echo: u32,
     deflate: u32,
@@ -74,7 +75,7 @@ impl World {
             lose: often(&[0, 2, 4]),
             failover: often(&[0, 0, 50]),
             silence: often(&[0, 10, 50]),
-            stranger: often(&[0, 2, 10]),
+            foreign: often(&[0, 2, 10]),
             program: often(&[0, 5]),
             leave: often(&[0, 20, 100]),
             unknown: often(&[0, 0, 3]),
@@ -90,7 +91,7 @@ impl World {
             message_bytes_max: MESSAGE_BYTES_MAX,
             topic_log_bytes_max: random.pick(&[16 << 10, 64 << 10]),
             log_bytes_max: 1 << 20,
-            slow_policy: policy,
+            policies: Arc::new(policy.into()),
             compression: Some(Compression {
                 level: 1,
                 bytes_min: random.pick(&[0, 100]),
@@ -114,7 +115,7 @@ impl World {
             nodes,
             topics,
             often,
-            strangers: vec![0; 2],
+            foreign: vec![0; 2],
             publishers: 2,
             random,
             trace,
@@ -148,13 +149,13 @@ impl World {
         if random.once_in(often.failover) {
             self.sequencer.fail_over(topic);
         }
-        if random.once_in(often.stranger) {
-            let publisher = random.below(self.strangers.len());
-            let number = self.strangers[publisher];
-            self.strangers[publisher] += 1;
+        if random.once_in(often.foreign) {
+            let publisher = random.below(self.foreign.len());
+            let number = self.foreign[publisher];
+            self.foreign[publisher] += 1;
             let message = draw_message(random, publisher as u32, number);
             self.sequencer
-                .order_stranger(topic, &message, &mut self.links);
+                .order_foreign(topic, &message, &mut self.links);
         }
         let node = &mut self.nodes[index];
         if random.once_in(often.program) {
@@ -199,7 +200,7 @@ impl World {
         node.run_turn(&self.topics);
     }
 
-    /// Turns until every relay sleeps, though no engine says a word.
+    /// Turns until every relay sleeps, while the engine is silent.
     fn rest(&mut self) {
         for node in &mut self.nodes {
             for turns in 0.. {
@@ -215,7 +216,7 @@ impl World {
         }
     }
 
-    /// Nothing fails any more: all that was said reaches everybody.
+    /// Nothing fails any more: every message reaches every member.
     fn finish(&mut self) {
         self.often.cut = 0;
         self.often.repeat = 0;
@@ -224,7 +225,7 @@ impl World {
             link.silent = 0;
             link.down = link.down.min(1);
         }
-        // What came of the last round is told in the next.
+        // The outcome of the last round is told in the next.
         let mut idle_rounds = 0;
         for _ in 0..10_000 {
             for index in 0..self.nodes.len() {

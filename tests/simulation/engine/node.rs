@@ -1,8 +1,8 @@
 //! A relay of several, with its clients, and what it must have appended.
 
-use super::ears::{Ears, Heard};
 use super::link::Link;
 use super::member::{Entry, Member};
+use super::recorder::{Record, Recorder};
 use super::sequencer::{Sequencer, name};
 use super::{MESSAGE_BYTES_MAX, Often};
 use crate::message::Message;
@@ -31,7 +31,7 @@ pub(super) struct Node {
     /// What each topic took in, and which was the last.
     entries: BTreeMap<usize, Vec<Entry>>,
     last: BTreeMap<usize, Last>,
-    heard: Arc<Mutex<Heard>>,
+    record: Arc<Mutex<Record>>,
     party: Option<Party>,
     /// What the program has yet to publish, and awaits of its messages.
     pub(super) program: VecDeque<(usize, Message)>,
@@ -56,8 +56,8 @@ impl Node {
     pub(super) fn new(limits: Limits, random: &mut Random, now: Tick) -> Self {
         let mut relay = Relay::new(limits.clone(), Site::embedded(), now);
         relay.order_elsewhere();
-        let heard = Arc::<Mutex<Heard>>::default();
-        relay.set_hooks(Ears(heard.clone()));
+        let record = Arc::<Mutex<Record>>::default();
+        relay.set_hooks(Recorder(record.clone()));
         Node {
             relay,
             members: Vec::new(),
@@ -70,7 +70,7 @@ impl Node {
             now,
             entries: BTreeMap::new(),
             last: BTreeMap::new(),
-            heard,
+            record,
             party: None,
             program: VecDeque::new(),
             program_publisher: random.between(1 << 20, 1 << 30),
@@ -111,7 +111,7 @@ impl Node {
     }
 
     fn members_of(&self, name: &str) -> usize {
-        self.heard
+        self.record
             .lock()
             .unwrap()
             .members
@@ -151,9 +151,9 @@ impl Node {
         self.turn = Some(turn);
         while let Some(settled) = self.relay.poll_settled() {
             let awaited = self.awaited.remove(&settled.offer);
-            assert!(awaited.is_some(), "{settled:?} for nobody");
+            assert!(awaited.is_some(), "{settled:?} for no offer");
         }
-        let emptied = std::mem::take(&mut self.heard.lock().unwrap().emptied);
+        let emptied = std::mem::take(&mut self.record.lock().unwrap().emptied);
         for name in emptied {
             let topic = names.iter().position(|other| *other == name);
             let last = topic.and_then(|topic| self.last.get_mut(&topic));
@@ -178,7 +178,7 @@ impl Node {
                     self.awaited.insert(number, message);
                 }
                 Offered::Later => return self.program.push_front((topic, message)),
-                Offered::Committed(_) | Offered::Nobody => panic!("ordered here"),
+                Offered::Committed(_) | Offered::NoMembers => panic!("ordered here"),
             }
         }
     }
@@ -199,7 +199,7 @@ impl Node {
                 Committed::Appended | Committed::Later => is_next,
                 Committed::Repeated => is_past,
                 Committed::Missing(told) => !is_next && !is_past && told == *last,
-                Committed::Nobody => false,
+                Committed::NoMembers => false,
             };
             assert!(
                 is_right,
@@ -258,7 +258,7 @@ impl Node {
             || self.members.iter().any(|member| member.socket.has_edge())
     }
 
-    /// It sleeps: everybody has heard what was committed, and has been heard, if there is room.
+    /// It sleeps: every member has received what was committed, and every publisher was read, if there is space.
     pub(super) fn check_rest(&mut self) {
         let takes_offers = self.relay.takes_offers();
         for member in &mut self.members {
@@ -272,10 +272,10 @@ impl Node {
                 self.relay.is_open(member.id),
                 "{publisher} is closed for no reason"
             );
-            let owed = member.owed(entries, self.limits.slow_policy);
-            assert!(owed.is_none(), "{publisher} has not heard everything");
+            let owed = member.owed(entries, self.limits.policies.everywhere().slow_policy);
+            assert!(owed.is_none(), "{publisher} has not received everything");
             let is_read = !takes_offers || member.socket.backlog() == 0;
-            assert!(is_read, "{publisher} is not read, and there is room");
+            assert!(is_read, "{publisher} is not read, and there is space");
         }
     }
 
@@ -297,10 +297,10 @@ impl Node {
             is_over,
             "it never ends: {unsettled} unsettled, {unread:?} unread, {link:?}"
         );
-        assert!(self.awaited.is_empty(), "somebody waits for a receipt");
+        assert!(self.awaited.is_empty(), "a receipt is still awaited");
         self.members.retain(Member::is_open);
         let topics = link.topics.len();
-        let told = (self.heard.lock().unwrap()).check(&self.relay, sequencer, topics);
+        let told = (self.record.lock().unwrap()).check(&self.relay, sequencer, topics);
         for topic in 0..topics {
             for index in 0..sequencer.len(topic) {
                 let ordered = sequencer.get(topic, index);
@@ -310,7 +310,7 @@ impl Node {
                 let is_unknown = self.unknown.contains(&ordered.offer);
                 assert!(
                     !is_ours || is_unknown || told.contains(&name),
-                    "no hook hears of {name:?}"
+                    "no hook was told of {name:?}"
                 );
             }
             let is_read = self.members.iter().any(|member| member.topic == topic);
@@ -355,7 +355,11 @@ impl Driver for Node {
         for piece in output.pieces() {
             let bytes = &piece.bytes[..left.min(piece.bytes.len())];
             left -= bytes.len();
-            if let Err(fault) = member.hear(bytes, entries, self.limits.slow_policy) {
+            if let Err(fault) = member.receive(
+                bytes,
+                entries,
+                self.limits.policies.everywhere().slow_policy,
+            ) {
                 panic!("publisher {} {fault}", member.publisher);
             }
         }

@@ -8,7 +8,7 @@ use fanfare::proto::MessageKind;
 use fanfare::relay::{Epoch, MessageId, Origin, Party};
 use std::collections::{BTreeMap, HashMap};
 
-/// The party of messages that no relay of ours has offered.
+/// The party of messages that none of these relays has offered.
 const STRANGERS: Party = Party(7);
 
 /// A message in its place.
@@ -102,12 +102,12 @@ impl Sequencer {
         Some(self.id(topic, index))
     }
 
-    pub(super) fn order_stranger(&mut self, topic: usize, message: &Message, links: &mut [Link]) {
+    pub(super) fn order_foreign(&mut self, topic: usize, message: &Message, links: &mut [Link]) {
         self.strangers += 1;
         let ordered = Ordered {
             kind: message.kind,
             payload: message.payload(),
-            // A number that may be one of ours, and a party that is not.
+            // A number that one of our relays may use too, of a party that is none of them.
             origin: Origin {
                 party: STRANGERS,
                 number: self.strangers % 10,
@@ -181,7 +181,7 @@ impl Sequencer {
             counts.entry(publisher).or_default().push(number);
         }
         for (publisher, numbers) in &mut counts {
-            // The program and strangers publish into all topics.
+            // The program and foreign publishers publish into all topics.
             let is_of_one_topic = nodes.iter().any(|node| node.is_client(*publisher));
             if !is_of_one_topic {
                 numbers.sort_unstable();

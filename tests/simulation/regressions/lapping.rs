@@ -4,11 +4,12 @@ use crate::script::{Script, frame, limits, message, sent};
 use fanfare::metrics::{Cause, close_code_index};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, Pace, Reading, SlowPolicy};
+use std::sync::Arc;
 
 /// A reader that left in the middle of a turn was lapped by what others published later in that turn, though
 /// its socket had space.
 #[test]
-fn who_leaves_gets_what_it_is_owed() {
+fn a_reader_that_leaves_gets_what_it_is_owed() {
     let mut script = Script::new(Limits {
         log_bytes_max: 64 << 10,
         ..limits()
@@ -16,7 +17,7 @@ fn who_leaves_gets_what_it_is_owed() {
     let stalled = script.join("/ws");
     let leaver = script.join("/ws");
     let sender = script.join("/ws");
-    script.set_room(stalled, 0);
+    script.set_space(stalled, 0);
     script.say(sender, &message(&[1; 10_000]).repeat(5));
     script.turn();
     script.take(leaver);
@@ -33,11 +34,11 @@ fn who_leaves_gets_what_it_is_owed() {
 /// More slices than fit into one write left the rest for the next turn, in which a burst could lap
 /// a reader whose socket had space.
 #[test]
-fn who_has_room_is_served_until_it_is_at_the_tail() {
+fn a_reader_with_space_is_served_until_it_is_at_the_tail() {
     let mut script = Script::new(limits());
     let reader = script.join("/ws?echo=0");
     let other = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     let mut expected = Vec::new();
     for _ in 0..50 {
         script.say(other, &message(b"other"));
@@ -45,7 +46,7 @@ fn who_has_room_is_served_until_it_is_at_the_tail() {
         script.turn();
         expected.extend(sent(b"other"));
     }
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     assert_eq!(script.take(reader), expected);
 }
@@ -53,11 +54,11 @@ fn who_has_room_is_served_until_it_is_at_the_tail() {
 /// What waited for a boundary of the log stayed behind when a member passed over its own messages.
 /// Once the log was trimmed there, the next messages were lost to it.
 #[test]
-fn a_pong_behind_ones_own_messages_loses_nothing() {
+fn a_pong_behind_a_senders_own_messages_loses_nothing() {
     let mut script = Script::new(limits());
     let silent = script.join("/ws?echo=0");
     let other = script.join("/ws");
-    script.set_room(silent, 0);
+    script.set_space(silent, 0);
     script.say(silent, &frame(true, OpCode::Ping, b"?"));
     script.turn();
     for _ in 0..3 {
@@ -68,7 +69,7 @@ fn a_pong_behind_ones_own_messages_loses_nothing() {
         script.say(other, &message(text));
         script.turn();
     }
-    script.give_room(silent, usize::MAX);
+    script.give_space(silent, usize::MAX);
     script.turn();
     let expected = [b"\x8A\x01?".to_vec(), sent(b"one"), sent(b"two")].concat();
     assert_eq!(script.take(silent), expected);
@@ -76,30 +77,30 @@ fn a_pong_behind_ones_own_messages_loses_nothing() {
 
 /// The log was not told that a lagging member had passed over its own messages, and kept them.
 #[test]
-fn ones_own_messages_are_not_kept_for_oneself() {
+fn a_senders_own_messages_are_not_kept_for_it() {
     let mut script = Script::new(limits());
     let silent = script.join("/ws?echo=0");
     let other = script.join("/ws");
-    script.set_room(silent, 1);
+    script.set_space(silent, 1);
     script.say(other, &message(b"hello"));
     script.turn();
     for _ in 0..100 {
         script.say(silent, &frame(true, OpCode::Ping, b"?"));
         script.say(silent, &message(&[7; 4000]));
         // It reads little by little: always what it is owed of "hello" and the pongs, never all.
-        script.give_room(silent, 3);
+        script.give_space(silent, 3);
         script.turn();
         let log_bytes = script.relay.log_bytes();
         assert!(
             log_bytes <= 16 << 10,
-            "{log_bytes} bytes are kept for nobody"
+            "{log_bytes} bytes are kept for no reader"
         );
     }
     assert_eq!(script.relay.counters().lapped, 0);
 }
 
 /// All readers that lagged too far were lapped at once, in the middle of a client's input, and that turn took as
-/// long as it took. Now a turn laps so many, and the topic takes nothing in until all are.
+/// long as it took. Now a turn laps a bounded number, and the topic takes nothing in until all are.
 #[test]
 fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     let mut script = Script::new(Limits {
@@ -112,7 +113,7 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     let sender = script.join("/ws");
     let stalled: Vec<_> = (0..18).map(|_| script.join("/ws")).collect();
     for &reader in &stalled {
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
     }
     while script.relay.counters().lapped == 0 {
         script.say(sender, &message(&[7; 8000]));
@@ -131,8 +132,8 @@ fn a_turn_laps_a_part_and_the_log_does_not_grow_meanwhile() {
     assert_eq!(script.relay.log_bytes(), 0);
 }
 
-/// To know what a reader missed, all that its log knows of senders without echo was gone
-/// through for each one that doesn't either: so many laps took a turn a tenth of a second.
+/// To know what a reader missed, all that its log knows of senders without echo was gone through for each one
+/// that doesn't either: as many laps took a turn a tenth of a second.
 #[test]
 fn what_a_lap_takes_counts() {
     let mut script = Script::new(Limits {
@@ -147,7 +148,7 @@ fn what_a_lap_takes_counts() {
     let senders = [(); 2].map(|()| script.join("/ws?echo=0"));
     let stalled: Vec<_> = (0..12).map(|_| script.join("/ws?echo=0")).collect();
     for &reader in &stalled {
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
     }
     let mut lapped = 0;
     while lapped < 12 {
@@ -165,17 +166,17 @@ fn what_a_lap_takes_counts() {
 
 /// A reader whose socket had space, but whose turn had not come, was lapped by what came meanwhile.
 #[test]
-fn who_has_room_again_is_served_and_not_lapped() {
+fn a_reader_with_space_again_is_served_and_not_lapped() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let reader = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     let payload = [7; 15_000];
     for _ in 0..3 {
         script.say(sender, &message(&payload));
         script.turn();
     }
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.say(sender, &message(&payload));
     script.say(sender, &message(&payload));
     script.turn();
@@ -186,11 +187,11 @@ fn who_has_room_again_is_served_and_not_lapped() {
 /// A reader that was closing, and did not read, was counted as lapped again with each message that came, and
 /// so were messages that it was not owed.
 #[test]
-fn who_closes_is_lapped_once_for_what_it_was_owed() {
+fn a_closing_reader_is_lapped_once_for_what_it_was_owed() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let reader = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     for _ in 0..3 {
         script.say(sender, &message(&[7; 1000]));
         script.turn();
@@ -202,7 +203,7 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
     }
     let counters = script.relay.counters();
     assert_eq!((counters.lapped, counters.messages_lost), (1, 3));
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     script.turn();
     assert_eq!(script.take(reader), b"\x88\x00");
@@ -210,18 +211,18 @@ fn who_closes_is_lapped_once_for_what_it_was_owed() {
 
 /// A reader that was lapped while it closed got the code of its close, as if it had missed nothing.
 #[test]
-fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
+fn a_reader_lapped_while_it_closes_is_told_that_it_missed_something() {
     let too_slow = [
         &b"\x03\xF5"[..],
         b"too slow: more was missed than the topic retains",
     ];
-    let reason = |slow_policy, bytes: &[u8]| {
+    let reason = |slow_policy: SlowPolicy, bytes: &[u8]| {
         let mut limits = limits();
-        limits.slow_policy = slow_policy;
+        limits.policies = Arc::new(slow_policy.into());
         limits.rates.messages_per_second_max = Some(1);
         let mut script = Script::new(limits);
         let reader = script.join("/ws");
-        script.set_room(reader, 1);
+        script.set_space(reader, 1);
         // What it is owed when it closes is gone from the log before its socket has space.
         for text in [b"one", b"two"] {
             let sender = script.join("/ws?echo=0");
@@ -235,11 +236,11 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
             script.turn();
             script.relay.handle_reset(sender);
         }
-        script.give_room(reader, usize::MAX);
+        script.give_space(reader, usize::MAX);
         script.turn();
         script.turn();
-        let heard = script.take(reader);
-        let rest = heard
+        let received = script.take(reader);
+        let rest = received
             .strip_prefix(&sent(b"one")[..])
             .expect("a whole frame");
         assert_eq!(rest[..2], [0x88, rest.len() as u8 - 2], "a close frame");
@@ -258,14 +259,14 @@ fn who_is_lapped_while_it_closes_is_told_that_it_missed_something() {
 
 /// What one had sent oneself, and did not want back, was counted as missed.
 #[test]
-fn ones_own_messages_are_not_missed() {
+fn a_readers_own_messages_are_not_missed() {
     let mut script = Script::new(Limits {
-        slow_policy: SlowPolicy::Skip,
+        policies: Arc::new(SlowPolicy::Skip.into()),
         ..limits()
     });
     let reader = script.join("/ws?echo=0");
     let sender = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     let mut sent = 0;
     while script.relay.counters().skips == 0 {
         script.say(sender, &message(&[7; 4000]));
@@ -280,14 +281,14 @@ fn ones_own_messages_are_not_missed() {
 /// A reader that was lapped in the middle of a frame, and dropped without a close frame, was counted as if
 /// it had got one.
 #[test]
-fn who_is_dropped_without_a_close_frame_is_counted_so() {
+fn a_reader_dropped_without_a_close_frame_is_counted_as_such() {
     let mut script = Script::new(Limits {
         rescue_bytes_max: 0,
         ..limits()
     });
     let sender = script.join("/ws");
     let reader = script.join("/ws");
-    script.set_room(reader, 1);
+    script.set_space(reader, 1);
     while !script.is_closed(reader) {
         script.say(sender, &message(&[7; 8000]));
         script.turn();

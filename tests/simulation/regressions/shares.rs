@@ -20,7 +20,7 @@ fn messages_that_never_cease_keep_no_walk_from_its_end() {
         let log_bytes_max = 2 * limits().topic_log_bytes_max;
         let sender = script.join("/ws");
         let stalled = script.join("/ws");
-        script.set_room(stalled, 0);
+        script.set_space(stalled, 0);
         let others: Vec<_> = (2..members).map(|_| script.join("/ws")).collect();
         for _ in 0..200 {
             script.say(sender, &message(&[7; 1000]));
@@ -42,8 +42,8 @@ fn messages_that_never_cease_keep_no_walk_from_its_end() {
     }
 }
 
-/// A turn wrote to so many members whatever that took: a flood to one topic kept the others from what they
-/// were owed.
+/// A turn wrote to a fixed number of members however long that took: a flood to one topic kept the others
+/// from what they were owed.
 #[test]
 fn a_flood_to_one_topic_delays_another_by_a_turn() {
     let mut script = Script::new(Limits {
@@ -74,7 +74,7 @@ fn a_flood_to_one_topic_delays_another_by_a_turn() {
 
 /// Nor do connections with output of their own, such as a pong, wait for many that catch up.
 #[test]
-fn a_pong_does_not_wait_for_those_who_lag() {
+fn a_pong_does_not_wait_for_lagging_readers() {
     let mut script = Script::new(Limits {
         pace: Pace {
             output_bytes_per_turn: 10_000,
@@ -85,12 +85,12 @@ fn a_pong_does_not_wait_for_those_who_lag() {
     let flood: Vec<_> = (0..30).map(|_| script.join("/ws/flood")).collect();
     let quiet = script.join("/ws/quiet");
     for &reader in &flood {
-        script.set_room(reader, 0);
+        script.set_space(reader, 0);
     }
     script.say(flood[0], &message(&[7; 8000]));
     script.turn();
     for &reader in &flood {
-        script.give_room(reader, usize::MAX);
+        script.give_space(reader, usize::MAX);
     }
     script.say(quiet, &frame(true, OpCode::Ping, b"?"));
     script.turn();

@@ -11,7 +11,7 @@ fn frames_that_had_to_wait_stay_whole_when_their_sender_is_lapped() {
     let mut script = Script::new(limits());
     let sender = script.join("/ws");
     let newcomer = script.connect();
-    script.set_room(newcomer, 0);
+    script.set_space(newcomer, 0);
     let (start, end) = (message(b"\x80\x80\x80\x80")[..7].to_vec(), b"\x80\x80\x80");
     // The turn takes in no more for this topic, so that the newcomer's frame has to wait.
     script.say(sender, &message(&[1; 16_000]).repeat(2));
@@ -28,7 +28,7 @@ fn frames_that_had_to_wait_stay_whole_when_their_sender_is_lapped() {
     }
     assert_eq!(script.relay.counters().lapped, 1);
     script.say(newcomer, end);
-    script.give_room(newcomer, usize::MAX);
+    script.give_space(newcomer, usize::MAX);
     script.turn();
     script.turn();
     assert!(!script.is_shut(newcomer), "its close frame has yet to come");
@@ -91,24 +91,24 @@ fn unfinished_requests_keep_within_their_bound() {
 /// Bytes that were one too many closed their sender, which went on being served: it was answered,
 /// counted, and looked up in the topic that it had left.
 #[test]
-fn who_is_closed_in_the_middle_of_its_input_is_not_served_any_more() {
+fn a_connection_closed_in_the_middle_of_its_input_is_not_served_any_more() {
     let mut limits = limits();
     limits.rates.messages_per_second_max = Some(1);
     let mut script = Script::new(limits);
     let reader = script.join("/ws");
     let sender = script.join("/ws?echo=0");
-    let heard = message(b"heard").repeat(5);
+    let taken = message(b"taken").repeat(5);
     let deaf = [
-        message(b"unheard"),
+        message(b"not taken"),
         frame(true, OpCode::Ping, b"?"),
         frame(true, OpCode::Pong, b"!"),
         frame(false, OpCode::Text, b"un"),
-        frame(true, OpCode::Continuation, b"heard"),
+        frame(true, OpCode::Continuation, b"taken"),
     ];
-    script.say(sender, &[heard, deaf.concat()].concat());
+    script.say(sender, &[taken, deaf.concat()].concat());
     script.turn();
     script.turn();
-    assert_eq!(script.take(reader), sent(b"heard").repeat(5));
+    assert_eq!(script.take(reader), sent(b"taken").repeat(5));
     let close = script.take(sender);
     assert_eq!(close[2..4], *b"\x03\xF0", "1008, and no pong");
     let counters = script.relay.counters();
@@ -144,14 +144,14 @@ fn a_close_frame_counts_behind_what_closed_its_sender() {
         });
         let other = script.join("/ws?echo=0");
         let sender = script.join("/ws");
-        script.set_room(sender, 1);
+        script.set_space(sender, 1);
         let flood = [message(&[1; 16_000]).repeat(8), bye.clone()].concat();
         script.say(other, &message(b"hello"));
         script.turn();
         script.relay.handle_input(sender, &mut flood.clone());
         script.turn();
         assert_eq!(script.relay.counters().lapped, 1);
-        script.give_room(sender, usize::MAX);
+        script.give_space(sender, usize::MAX);
         script.turn();
         script.turn();
         assert!(script.is_closed(sender) || script.is_shut(sender));

@@ -3,6 +3,7 @@
 use crate::script::{Script, frame, limits, message, sent};
 use fanfare::proto::OpCode;
 use fanfare::relay::{Limits, SlowPolicy};
+use std::sync::Arc;
 
 /// The ping waited behind a full socket, and the time for its answer was counted all the same, if
 /// the socket was writable again in the very turn in which a timer was due.
@@ -15,11 +16,11 @@ fn a_ping_that_has_not_left_is_not_unanswered() {
         ..limits()
     });
     let reader = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     script.pass(10);
     script.turn();
     script.pass(50);
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
     assert!(!script.is_closed(reader));
     assert_eq!(script.take(reader), b"\x89\x00");
@@ -56,15 +57,15 @@ fn the_time_for_a_close_is_counted_once() {
 /// A reader that was moved to the live end while its socket was full had nothing pending when it
 /// was to show whether it takes anything. The next message that it did not take at once ended it.
 #[test]
-fn who_has_nothing_pending_is_not_stalled() {
+fn a_reader_with_nothing_pending_is_not_stalled() {
     let mut script = Script::new(Limits {
-        slow_policy: SlowPolicy::Skip,
+        policies: Arc::new(SlowPolicy::Skip.into()),
         stalled_write_timeout: 50,
         ..limits()
     });
     let reader = script.join("/ws");
     let sender = script.join("/ws");
-    script.set_room(reader, 0);
+    script.set_space(reader, 0);
     while script.relay.counters().skips == 0 {
         script.say(sender, &message(&[1; 16_000]));
         script.turn();
@@ -83,22 +84,22 @@ fn who_has_nothing_pending_is_not_stalled() {
 
 /// The end of a message did not count against idleness if a control frame left in the same write.
 #[test]
-fn who_hears_the_end_of_a_message_is_not_idle() {
+fn a_reader_that_gets_the_end_of_a_message_is_not_idle() {
     let mut script = Script::new(Limits {
         idle_timeout: Some(20),
         ..limits()
     });
     let reader = script.join("/ws");
     let sender = script.join("/ws");
-    script.set_room(reader, 3);
+    script.set_space(reader, 3);
     script.say(sender, &message(b"hello"));
     script.turn();
     script.say(reader, &frame(true, OpCode::Ping, b"?"));
     script.pass(10);
-    script.give_room(reader, usize::MAX);
+    script.give_space(reader, usize::MAX);
     script.turn();
-    let heard = script.take(reader);
-    assert_eq!(heard, [sent(b"hello"), b"\x8A\x01?".to_vec()].concat());
+    let received = script.take(reader);
+    assert_eq!(received, [sent(b"hello"), b"\x8A\x01?".to_vec()].concat());
     script.pass(19);
     script.turn();
     assert_eq!(script.take(reader), b"");
@@ -110,7 +111,7 @@ fn who_hears_the_end_of_a_message_is_not_idle() {
 
 /// Only whole messages counted against idleness: an upload that took longer than that ended in 1001.
 #[test]
-fn who_is_in_the_middle_of_a_message_is_not_idle() {
+fn a_sender_in_the_middle_of_a_message_is_not_idle() {
     let mut script = Script::new(Limits {
         idle_timeout: Some(20),
         ..limits()
@@ -123,8 +124,8 @@ fn who_is_in_the_middle_of_a_message_is_not_idle() {
         script.turn();
     }
     script.say(sender, &frame(true, OpCode::Ping, b""));
-    let heard = script.take(sender);
-    assert_eq!(heard, sent(&[1; 4000]));
+    let received = script.take(sender);
+    assert_eq!(received, sent(&[1; 4000]));
     script.pass(20);
     script.turn();
     script.turn();
@@ -135,7 +136,7 @@ fn who_is_in_the_middle_of_a_message_is_not_idle() {
 /// After a pause, timers fired before what had come meanwhile was read: a peer that did not fit into the
 /// first turn was taken for dead.
 #[test]
-fn who_has_not_been_heard_yet_is_not_judged() {
+fn a_peer_whose_bytes_are_still_unread_is_not_timed_out() {
     let silent = Limits {
         heartbeat_interval: 10,
         pong_timeout: 5,
@@ -144,10 +145,10 @@ fn who_has_not_been_heard_yet_is_not_judged() {
     };
     let pong = frame(true, OpCode::Pong, b"");
     let mut script = Script::new(silent.clone());
-    let heard = script.join("/ws");
+    let read = script.join("/ws");
     let unread = script.join("/ws");
     let unreported = script.join("/ws");
-    let all = [heard, unread, unreported];
+    let all = [read, unread, unreported];
     script.pass(10);
     script.turn();
     for id in all {
@@ -157,7 +158,7 @@ fn who_has_not_been_heard_yet_is_not_judged() {
     script.pass(30);
     // The poll brings as many events as it can, and of those the turn reads one.
     script.relay.handle_poll(before, 2, true);
-    script.say(heard, &pong);
+    script.say(read, &pong);
     script.turn_with_unread(&[unread]);
     // The next is not full: now everything that came before it began is known.
     script.relay.handle_poll(script.now(), 1, false);
@@ -184,7 +185,7 @@ fn who_has_not_been_heard_yet_is_not_judged() {
 
 /// A client that floods the relay has always something to be read, and ends in time all the same.
 #[test]
-fn who_goes_on_and_on_is_heard_once_after_its_time() {
+fn a_peer_that_keeps_sending_is_read_once_after_its_deadline() {
     let mut limits = limits();
     limits.rates.messages_per_second_max = Some(1);
     limits.close_timeout = 20;
@@ -206,7 +207,7 @@ fn who_goes_on_and_on_is_heard_once_after_its_time() {
 
 /// A connection that waited for its turn to be written to was held to have taken nothing for too long.
 #[test]
-fn who_waits_for_its_turn_is_not_stalled() {
+fn a_reader_that_waits_for_its_turn_is_not_stalled() {
     let timeout = 50;
     let mut script = Script::new(Limits {
         stalled_write_timeout: timeout,
@@ -220,7 +221,7 @@ fn who_waits_for_its_turn_is_not_stalled() {
     script.turn();
     let last = many[many.len() - 1];
     assert_eq!(script.take(last), b"");
-    script.set_room(last, 0);
+    script.set_space(last, 0);
     script.pass(timeout);
     script.turn();
     assert!(!script.is_closed(last), "it was not asked");

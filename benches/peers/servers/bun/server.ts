@@ -15,7 +15,7 @@ const server = Bun.serve<{ topic: string }>({
   websocket: {
     maxPayloadLength: 1024 * 1024,
     idleTimeout: 120,
-    // As much as fanfare keeps for whoever is behind, and the same end for who is further.
+    // As much as fanfare keeps for a reader that lags, and the same end for one that lags more.
     backpressureLimit: 8 * 1024 * 1024,
     closeOnBackpressureLimit: true,
     perMessageDeflate: isDeflated,

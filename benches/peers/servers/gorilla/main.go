@@ -1,8 +1,8 @@
 // Broadcast with gorilla/websocket: a hub per topic, and two goroutines per connection.
 //
 // `server PORT tutorial` is the library's own chat example, except that each message stays a message
-// of its own; whoever's channel is full is dropped. `server PORT blocking` makes each frame once for
-// all, and waits for whoever is slow. With a further `deflate` it compresses, at the library's default level.
+// of its own; a client whose channel is full is dropped. `server PORT blocking` makes each frame once for
+// all, and waits for slow clients. With a further `deflate` it compresses, at the library's default level.
 package main
 
 import (

@@ -9,7 +9,7 @@ from websockets.asyncio.server import broadcast, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-# As much as fanfare keeps for whoever is behind, and the same end for who is further.
+# As much as fanfare keeps for a reader that lags, and the same end for one that lags more.
 BACKPRESSURE_MAX = 8 * 1024 * 1024
 
 # The library's defaults, but for the contexts.

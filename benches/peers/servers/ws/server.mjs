@@ -2,7 +2,7 @@
 
 import { WebSocketServer } from "ws";
 
-// As much as fanfare keeps for whoever is behind, and the same end for who is further.
+// As much as fanfare keeps for a reader that lags, and the same end for one that lags more.
 const BACKPRESSURE_MAX = 8 * 1024 * 1024;
 
 // What its README proposes. The threshold, and zlib for one message after the other, are its defaults.

@@ -19,7 +19,7 @@ fn stream(payload: &[u8], flush: FlushCompress) -> Vec<u8> {
     out
 }
 
-/// A message of so many MiB of zeros, compressed as far as DEFLATE goes.
+/// A message of this many MiB of zeros, compressed as far as DEFLATE goes.
 fn bomb(mebibytes: usize) -> Vec<u8> {
     let mut mebibyte = Vec::with_capacity(1 << 20);
     Compress::new(Compression::best(), false)

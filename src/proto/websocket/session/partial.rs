@@ -18,10 +18,10 @@ use super::super::utf8::Utf8;
 use super::event::MessageKind;
 use super::step::{Found, FragmentHeader, Negotiated, Step};
 
-/// A compressed message may have one byte in so many over the limit: DEFLATE adds five to each block of bytes
-/// that don't shrink, and compressors make those a few kilobytes long or more.
+/// A compressed message may have one byte in this many over the limit: DEFLATE adds five to each block of
+/// bytes that don't shrink, and compressors make those a few kilobytes long or more.
 const DEFLATE_OVERHEAD_PART: usize = 256;
-/// And so many in any case: the flush, and the header of a short block.
+/// And this many in any case: the flush, and the header of a short block.
 const DEFLATE_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Debug)]

@@ -72,7 +72,7 @@ impl Sending {
         }
     }
 
-    /// Whether a control frame of so many bytes may be sent now.
+    /// Whether a control frame of this many bytes may be sent now.
     pub(super) fn check_control(self, payload_bytes: usize) -> Result<(), SendError> {
         if self == Self::Closed {
             return Err(SendError::Closed);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const LIMIT: usize = 1 << 20;
 
 /// The verdict on `input`, which has to be the same whole and byte by byte.
-fn hear_both_ways(role: Role, input: &[u8], limit: usize) -> (Vec<Said>, Option<ProtocolError>) {
+fn receive_both_ways(role: Role, input: &[u8], limit: usize) -> (Vec<Said>, Option<ProtocolError>) {
     let whole = receive(role, input, [], limit);
     assert_eq!(
         receive(role, input, 0..input.len(), limit),
@@ -124,14 +124,14 @@ fn examples_of_the_rfc() {
             Said::Pong(b"Hello".to_vec()),
         ),
     ] {
-        assert_eq!(hear_both_ways(role, input, LIMIT), (vec![said], None));
+        assert_eq!(receive_both_ways(role, input, LIMIT), (vec![said], None));
     }
     for payload_bytes in [256, 65536] {
         let payload = vec![7; payload_bytes];
         let mut input = Vec::new();
         Role::Server.write_frame(true, OpCode::Binary, &payload, &mut input);
         assert_eq!(
-            hear_both_ways(Role::Client, &input, LIMIT),
+            receive_both_ways(Role::Client, &input, LIMIT),
             (vec![binary(&payload)], None)
         );
     }
@@ -190,12 +190,12 @@ fn empty_frames_yield_a_message_once() {
     ]
     .concat();
     assert_eq!(
-        hear_both_ways(Role::Server, &empty, LIMIT),
+        receive_both_ways(Role::Server, &empty, LIMIT),
         (vec![text("")], None)
     );
     let whole = frame(true, OpCode::Binary, b"");
     assert_eq!(
-        hear_both_ways(Role::Server, &whole, LIMIT),
+        receive_both_ways(Role::Server, &whole, LIMIT),
         (vec![binary(b"")], None)
     );
     let last = [
@@ -204,7 +204,7 @@ fn empty_frames_yield_a_message_once() {
     ]
     .concat();
     assert_eq!(
-        hear_both_ways(Role::Server, &last, LIMIT),
+        receive_both_ways(Role::Server, &last, LIMIT),
         (vec![text("all")], None)
     );
 }
@@ -238,7 +238,7 @@ fn control_frames_may_stand_between_fragments() {
         text("one two three"),
         Said::Close(Some((CloseCode::NORMAL, String::new()))),
     ];
-    assert_eq!(hear_both_ways(Role::Server, &input, LIMIT), (said, None));
+    assert_eq!(receive_both_ways(Role::Server, &input, LIMIT), (said, None));
 }
 
 #[test]
@@ -254,19 +254,19 @@ fn the_longest_control_payload_survives_any_cut() {
 }
 
 #[test]
-fn nothing_is_heard_after_a_close() {
+fn nothing_is_received_after_a_close() {
     for payload in [&b""[..], b"\x03\xe8", b"\x13\x87bye"] {
         let mut input = frame(true, OpCode::Close, payload);
         input.extend(frame(true, OpCode::Text, b"still there?"));
         input.extend(b"\xff\xff and noise");
-        let (said, error) = hear_both_ways(Role::Server, &input, LIMIT);
+        let (said, error) = receive_both_ways(Role::Server, &input, LIMIT);
         assert_eq!(said.len(), 1);
         assert_eq!(error, None);
     }
 }
 
 #[test]
-fn nothing_is_heard_after_an_error() {
+fn nothing_is_received_after_an_error() {
     let mut session = Session::new(Role::Server);
     assert!(session.receive(&mut [0xff], LIMIT).is_err());
     let mut input = frame(true, OpCode::Text, b"sorry");
@@ -282,7 +282,7 @@ fn nothing_is_heard_after_an_error() {
 
 #[test]
 fn each_broken_rule_has_its_error() {
-    let server = |input: &[u8]| hear_both_ways(Role::Server, input, LIMIT).1.unwrap();
+    let server = |input: &[u8]| receive_both_ways(Role::Server, input, LIMIT).1.unwrap();
     for first in [0xc1, 0xa1, 0x91] {
         assert_eq!(server(&[first]), ProtocolError::ReservedBit);
     }
@@ -299,7 +299,7 @@ fn each_broken_rule_has_its_error() {
     assert_eq!(server(b"\x81\x05"), ProtocolError::Unmasked);
     assert_eq!(server(b"\x81\x7e"), ProtocolError::Unmasked);
     assert_eq!(
-        hear_both_ways(Role::Client, b"\x81\x85", LIMIT).1,
+        receive_both_ways(Role::Client, b"\x81\x85", LIMIT).1,
         Some(ProtocolError::Masked)
     );
     assert_eq!(server(b"\x80"), ProtocolError::UnexpectedContinuation);
@@ -350,7 +350,7 @@ fn each_class_of_close_code_has_its_verdict() {
         (65535, false),
     ] {
         let input = frame(true, OpCode::Close, &u16::to_be_bytes(code));
-        let (said, error) = hear_both_ways(Role::Server, &input, LIMIT);
+        let (said, error) = receive_both_ways(Role::Server, &input, LIMIT);
         match error {
             None => {
                 assert!(valid);
@@ -403,7 +403,7 @@ fn characters_may_be_cut_between_frames_but_not_at_the_end() {
         frame(true, OpCode::Continuation, b"\x80"),
     ]
     .concat();
-    let (said, error) = hear_both_ways(Role::Server, &input, LIMIT);
+    let (said, error) = receive_both_ways(Role::Server, &input, LIMIT);
     assert_eq!(error, None);
     assert_eq!(said[1], text("😀"));
     let input = [
@@ -412,7 +412,7 @@ fn characters_may_be_cut_between_frames_but_not_at_the_end() {
     ]
     .concat();
     assert_eq!(
-        hear_both_ways(Role::Server, &input, LIMIT).1,
+        receive_both_ways(Role::Server, &input, LIMIT).1,
         Some(ProtocolError::TextNotUtf8)
     );
 }
@@ -420,7 +420,7 @@ fn characters_may_be_cut_between_frames_but_not_at_the_end() {
 #[test]
 fn the_message_limit_is_held_against_headers() {
     let refused = |input: &[u8], limit| {
-        hear_both_ways(Role::Server, input, limit).1 == Some(ProtocolError::MessageTooBig)
+        receive_both_ways(Role::Server, input, limit).1 == Some(ProtocolError::MessageTooBig)
     };
     // No payload byte has to come.
     assert!(refused(b"\x82\xfe\x04\x01....", 1024));
@@ -495,7 +495,7 @@ fn both_roles_understand_each_other() {
             binary(b"pieces"),
             Said::Close(Some((CloseCode::GOING_AWAY, "bye".to_owned()))),
         ];
-        assert_eq!(hear_both_ways(receiver, &out, LIMIT), (said, None));
+        assert_eq!(receive_both_ways(receiver, &out, LIMIT), (said, None));
         let masked = out[1] & 0x80 != 0;
         assert_eq!(masked, sender == Role::Client);
     }

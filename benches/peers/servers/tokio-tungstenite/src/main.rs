@@ -87,7 +87,7 @@ async fn serve(stream: TcpStream, topics: Topics) -> Result<(), Error> {
                 for message in messages {
                     let message = message?;
                     if message.is_text() || message.is_binary() {
-                        // At least this connection hears it.
+                        // At least this connection gets it.
                         let _ = topic.send(message);
                     }
                 }

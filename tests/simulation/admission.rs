@@ -68,7 +68,7 @@ fn key(client: PeerAddress) -> Option<Key> {
 
 /// Connections and tokens by address.
 #[derive(Default)]
-pub(crate) struct Door {
+pub(crate) struct AdmissionModel {
     counts: HashMap<Key, usize>,
     rates: HashMap<Key, Bucket>,
     /// Connections that the relay has dropped and whose sockets are not closed yet: they may still count.
@@ -84,7 +84,7 @@ pub(crate) fn refusal(counted: &Counters) -> Option<Reason> {
     refused.next()
 }
 
-impl Door {
+impl AdmissionModel {
     /// The client of a connection is known: whether the relay has to refuse it, and has `told` it so.
     pub(crate) fn admit(
         &mut self,
@@ -157,7 +157,7 @@ impl Door {
 
 impl World {
     /// No connection is left: so each address may have as many connections as ever, and no more.
-    pub(crate) fn check_door(&mut self) {
+    pub(crate) fn check_admission(&mut self) {
         let admission = self.character.limits.admission.clone();
         let max = admission.address_connections_max.map(u64::from);
         let burst = admission

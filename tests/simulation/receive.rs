@@ -3,13 +3,13 @@
 use crate::character::may_put_off_output;
 use crate::history::History;
 use crate::peer::{News, Peer, Stage};
-use crate::tap::Heard;
+use crate::tap::Received;
 use fanfare::relay::Limits;
 use fanfare::wheel::Tick;
 
 impl Peer {
     /// The relay wrote these bytes.
-    pub(crate) fn hear(
+    pub(crate) fn receive(
         &mut self,
         now: Tick,
         history: &History,
@@ -19,16 +19,16 @@ impl Peer {
         let mut tap = std::mem::take(&mut self.tap);
         tap.in_message = false;
         let mut ping = false;
-        tap.hear(bytes, &mut |end, heard| {
-            match heard {
-                Heard::Response(status) => {
+        tap.receive(bytes, &mut |end, received| {
+            match received {
+                Received::Response(status) => {
                     let owed = self.statuses.pop_front();
                     if owed != Some(status) {
                         return Err(format!("status {status}, where {owed:?} was owed"));
                     }
                     self.news.push_back((end, News::Response(status)));
                 }
-                Heard::Body(bytes) => {
+                Received::Body(bytes) => {
                     if let Some(body) = &mut self.body {
                         let is_right = bytes.iter().all(|&byte| byte == body.byte);
                         if !is_right || bytes.len() > body.bytes {
@@ -37,7 +37,7 @@ impl Peer {
                         body.bytes -= bytes.len();
                     }
                 }
-                Heard::ResponseEnd { keep_alive } => {
+                Received::ResponseEnd { keep_alive } => {
                     if let Some(body) = self.body.take().filter(|body| body.bytes > 0) {
                         return Err(format!("the end, where {body:?} is owed"));
                     }
@@ -50,19 +50,19 @@ impl Peer {
                     }
                     self.news.push_back((end, News::ResponseEnd { keep_alive }));
                 }
-                Heard::Message(kind, payload) => {
+                Received::Message(kind, payload) => {
                     let reader = self.reader.as_mut().ok_or("a message to no member")?;
-                    reader.hear(history, kind, payload)?;
+                    reader.receive(history, kind, payload)?;
                 }
-                Heard::Ping => {
+                Received::Ping => {
                     ping = true;
                     self.news.push_back((end, News::Ping));
                 }
-                Heard::Pong(payload) => {
-                    self.hear_pong(payload, limits)?;
+                Received::Pong(payload) => {
+                    self.receive_pong(payload, limits)?;
                 }
-                Heard::Close(code) => {
-                    self.hear_close(history, code)?;
+                Received::Close(code) => {
+                    self.receive_close(history, code)?;
                     self.news.push_back((end, News::Close(code)));
                 }
             }
@@ -78,7 +78,7 @@ impl Peer {
         if ping {
             // What waited behind a full socket, or for its turn, may come late.
             let may_be_late = self.is_behind || may_put_off_output(limits);
-            if !may_be_late && now.since(self.heard) < limits.heartbeat_interval / 4 * 3 {
+            if !may_be_late && now.since(self.last_read) < limits.heartbeat_interval / 4 * 3 {
                 return Err("a ping before its time".into());
             }
             self.pong_awaited = Some(now);
@@ -89,8 +89,8 @@ impl Peer {
         Ok(())
     }
 
-    /// Every ping is answered until so much waits, from then on the latest.
-    fn hear_pong(&mut self, payload: &[u8], limits: &Limits) -> Result<(), String> {
+    /// Every ping is answered until the bound on what waits, from then on only the latest.
+    fn receive_pong(&mut self, payload: &[u8], limits: &Limits) -> Result<(), String> {
         let number = payload
             .first_chunk()
             .map(|number| u32::from_be_bytes(*number));
@@ -111,7 +111,7 @@ impl Peer {
         Ok(())
     }
 
-    fn hear_close(&mut self, history: &History, code: Option<u16>) -> Result<(), String> {
+    fn receive_close(&mut self, history: &History, code: Option<u16>) -> Result<(), String> {
         self.is_close_written = true;
         let ending = self
             .ending

@@ -1,5 +1,5 @@
-//! The loop of the client: it opens connections, so many at a time, reads what they bring and
-//! writes what they are given. What the bytes mean is the [`Scenario`]'s affair.
+//! The loop of the client: it opens connections, some at a time, reads what they bring and writes what
+//! they are given. What the bytes mean is left to the [`Scenario`].
 //!
 //! It is built to cost little for each read: one poll for many events, one buffer for all
 //! connections, and one `recv` for each event.
@@ -8,7 +8,7 @@ use super::alarm::Alarm;
 use super::clock;
 use super::link::{OpenError, State};
 use super::links::{Links, Loss, OpenOptions};
-use crate::sys::socket::Received;
+use crate::sys::socket::SocketRead;
 use mio::Events;
 use mio::event::Event;
 use std::io;
@@ -18,12 +18,12 @@ use std::time::Duration;
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// Events that one poll brings.
 const EVENTS_MAX: usize = 1024;
-/// Opening handshakes that a turn may begin, so that those under way are not kept waiting.
+/// Opening handshakes that a turn may begin, so that those under way don't wait long.
 const OPENINGS_PER_TURN: usize = 64;
 
-/// What becomes of the bytes.
+/// Handles what the connections bring.
 pub(super) trait Scenario {
-    /// A connection is open, after so many nanoseconds.
+    /// A connection is open, after this many nanoseconds.
     fn on_open(&mut self, links: &mut Links, link: usize, took: u64);
 
     /// A connection did not open.
@@ -37,7 +37,7 @@ pub(super) trait Scenario {
 }
 
 /// Links and a loop over them.
-pub(super) struct Driver {
+pub(super) struct ClientLoop {
     pub(super) links: Links,
     events: Events,
     buffer: Vec<u8>,
@@ -46,9 +46,9 @@ pub(super) struct Driver {
     alarm: Option<Alarm>,
 }
 
-impl Driver {
+impl ClientLoop {
     pub(super) fn new(options: OpenOptions) -> io::Result<Self> {
-        Ok(Driver {
+        Ok(ClientLoop {
             links: Links::new(options)?,
             events: Events::with_capacity(EVENTS_MAX),
             buffer: vec![0; READ_BYTES_MAX],
@@ -78,8 +78,7 @@ impl Driver {
         }
     }
 
-    /// One turn: waits for something to happen, `until` then at the latest, and lets the scenario
-    /// know of it.
+    /// One turn: waits for something to happen, at most `until` then, and tells the scenario.
     pub(super) fn turn(&mut self, scenario: &mut impl Scenario, until: u64) -> io::Result<()> {
         let now = clock::now();
         self.links.reuse_freed();
@@ -109,7 +108,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Begins as many opening handshakes as may be; false if one has failed at once, so that there may
+    /// Begins as many opening handshakes as allowed. False if one has failed at once: then there may
     /// be no event to wait for.
     fn begin_openings(&mut self, scenario: &mut impl Scenario, now: u64) -> bool {
         let mut have_begun = true;
@@ -167,7 +166,7 @@ impl Driver {
         }
     }
 
-    /// Reads once; what is more waits for the next turn.
+    /// Reads once; anything more waits for the next turn.
     #[inline]
     fn read(&mut self, scenario: &mut impl Scenario, index: usize) {
         let Some(link) = self.links.get(index) else {
@@ -178,16 +177,16 @@ impl Driver {
             return;
         }
         match link.read(&mut self.buffer) {
-            Received::Bytes(count) => {
+            SocketRead::Bytes(count) => {
                 link.is_readable = count == self.buffer.len() || link.read_to_end;
                 if link.is_readable {
                     self.ready.push(index);
                 }
                 self.on_bytes(scenario, index, count);
             }
-            Received::Empty => link.is_readable = false,
-            Received::Ended => self.end(scenario, index, false),
-            Received::Broken => self.end(scenario, index, true),
+            SocketRead::Empty => link.is_readable = false,
+            SocketRead::Ended => self.end(scenario, index, false),
+            SocketRead::Broken => self.end(scenario, index, true),
         }
     }
 
@@ -238,19 +237,19 @@ mod tests {
 
     #[test]
     fn a_turn_does_not_wait_for_what_has_failed_at_once() {
-        // Nobody has an address that is for documentation.
+        // Addresses for documentation are no host's.
         let options = OpenOptions {
             sources: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
             in_flight_max: 1,
             ..OpenOptions::default()
         };
-        let mut driver = Driver::new(options).unwrap();
+        let mut client_loop = ClientLoop::new(options).unwrap();
         let url = "ws://127.0.0.1:1/".parse().unwrap();
         let route = Route::new(url, (Ipv4Addr::LOCALHOST, 1).into());
         let mut idle = Idle::default();
-        idle.open(&mut driver, route);
+        idle.open(&mut client_loop, route);
         // It would wait for ever.
-        driver.turn(&mut idle, NEVER).unwrap();
-        assert_eq!(driver.links.opening_count(), 0);
+        client_loop.turn(&mut idle, NEVER).unwrap();
+        assert_eq!(client_loop.links.opening_count(), 0);
     }
 }

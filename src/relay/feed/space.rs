@@ -1,25 +1,25 @@
-//! Room for what travels: as long as there is none, publishers are [held](super::held).
+//! Space for offers that travel: while there is none, publishers are [held](super::held).
 
 use super::super::Relay;
 use super::super::ids::ConnId;
 
 impl Relay {
-    /// Whether there is room for another message that is ordered elsewhere. There always is where they are ordered
+    /// Whether there is space for another message that is ordered elsewhere. Always true where the order is made
     /// here.
     #[must_use]
     pub fn takes_offers(&self) -> bool {
-        self.room_for_offers() > 0
+        self.space_for_offers() > 0
     }
 
-    /// Memory of messages that are ordered elsewhere and are not settled.
+    /// Memory of messages that are ordered elsewhere and not settled yet.
     #[must_use]
     pub fn unsettled_bytes(&self) -> usize {
         let elsewhere = self.feed.elsewhere.as_ref();
         elsewhere.map_or(0, |elsewhere| elsewhere.offers.bytes())
     }
 
-    /// Bytes that may be offered until as much is unsettled as may be.
-    pub(in super::super) fn room_for_offers(&self) -> usize {
+    /// Bytes that may still be offered before the bound on what is unsettled is reached.
+    pub(in super::super) fn space_for_offers(&self) -> usize {
         match &self.feed.elsewhere {
             None => usize::MAX,
             Some(elsewhere) => {
@@ -40,18 +40,18 @@ impl Relay {
         }
     }
 
-    /// The next connection to be read again, though its socket raises no event for it.
+    /// The next connection that is to be read again although its socket raises no event.
     pub fn poll_resume(&mut self) -> Option<ConnId> {
         self.peers.poll_resume().or_else(|| self.poll_held())
     }
 
-    /// The next of those that waited for room, as far as there is some.
+    /// The next connection that waited for space, if there is any.
     fn poll_held(&mut self) -> Option<ConnId> {
-        let room_bytes = self.room_for_offers();
-        self.feed.elsewhere.as_mut()?.held.poll(room_bytes)
+        let space_bytes = self.space_for_offers();
+        self.feed.elsewhere.as_mut()?.held.poll(space_bytes)
     }
 
-    /// A connection waits for room no longer. True if it did.
+    /// A connection no longer waits for space. True if it did.
     pub(in super::super) fn let_go(&mut self, id: ConnId) -> bool {
         let elsewhere = self.feed.elsewhere.as_mut();
         elsewhere.is_some_and(|it| it.held.remove(id))

@@ -5,17 +5,17 @@ use crate::relay::MessageId;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Once it is settled: the message's id, or none if its topic had no members.
-type Settled = Option<Result<Option<MessageId>, Gone>>;
+type ReceiptResult = Option<Result<Option<MessageId>, Gone>>;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    settled: Mutex<Settled>,
+pub(super) struct Settlement {
+    settled: Mutex<ReceiptResult>,
     pub(super) is_settled: Condvar,
 }
 
-impl Outcome {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Settled> {
+impl Settlement {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ReceiptResult> {
         // Nothing that is done under the lock can panic.
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -23,11 +23,11 @@ impl Outcome {
 
 /// The loop's side of a receipt. If it is dropped unsettled, the receipt says that the server has ended.
 #[derive(Debug)]
-pub(super) struct Unsettled(Arc<Outcome>);
+pub(super) struct Unsettled(Arc<Settlement>);
 
 impl Unsettled {
-    pub(super) fn new(outcome: Arc<Outcome>) -> Self {
-        Unsettled(outcome)
+    pub(super) fn new(settlement: Arc<Settlement>) -> Self {
+        Unsettled(settlement)
     }
 
     pub(super) fn settle(self, published: Option<MessageId>) {

@@ -1,21 +1,21 @@
-//! What hooks hear of a relay: who joins and leaves, and which messages have their place.
+//! What hooks are told of a relay: joins, leaves, and messages that have their place.
 
 use super::sequencer::{Sequencer, name};
 use fanfare::relay::{ConnId, Hooks, MessageId, Published, Relay};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-/// What hooks heard.
+/// What hooks were told.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(super) struct Record {
     pub(super) members: HashMap<String, usize>,
     /// Topics that were without members.
     pub(super) emptied: BTreeSet<String>,
     pub(super) messages: Vec<(ConnId, MessageId, Vec<u8>)>,
 }
 
-impl Heard {
-    /// Each message was told once, as the one that it is and of the connection that sent it. Returns their names.
+impl Record {
+    /// Hooks were told of each message once, with its id and the connection that sent it. Returns their names.
     pub(super) fn check(
         &self,
         relay: &Relay,
@@ -25,7 +25,7 @@ impl Heard {
         let mut told = BTreeSet::new();
         for (id, message, payload) in &self.messages {
             let name = name(payload);
-            assert!(told.insert(name), "a hook hears a message twice");
+            assert!(told.insert(name), "a hook is told of a message twice");
             let is_it = (0..topics).any(|topic| {
                 sequencer.index(topic, *message).is_some_and(|index| {
                     let ordered = sequencer.get(topic, index);
@@ -34,16 +34,16 @@ impl Heard {
             });
             assert!(
                 is_it,
-                "a hook hears of {name:?} as {message}, which it is not"
+                "a hook is told of {name:?} as {message}, which it is not"
             );
         }
         told
     }
 }
 
-pub(super) struct Ears(pub(super) Arc<Mutex<Heard>>);
+pub(super) struct Recorder(pub(super) Arc<Mutex<Record>>);
 
-impl Hooks for Ears {
+impl Hooks for Recorder {
     fn on_join(&mut self, _: ConnId, topic: &str) {
         *self
             .0
@@ -55,11 +55,11 @@ impl Hooks for Ears {
     }
 
     fn on_leave(&mut self, _: ConnId, topic: &str) {
-        let mut heard = self.0.lock().unwrap();
-        let members = heard.members.get_mut(topic).expect("it joined");
+        let mut record = self.0.lock().unwrap();
+        let members = record.members.get_mut(topic).expect("it joined");
         *members -= 1;
         if *members == 0 {
-            heard.emptied.insert(topic.into());
+            record.emptied.insert(topic.into());
         }
     }
 

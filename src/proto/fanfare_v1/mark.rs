@@ -1,0 +1,97 @@
+//! The mark of a connection: what begins a message of the relay's own, and a command of the client's.
+//!
+//! U+001E (a record separator, which hardly any text begins with), and 96 bits in base64url. It is told to its
+//! connection alone, so that nobody publishes what another client would take for the relay's words, nor what
+//! the relay would take for another client's command. To guess it, a publisher would have one try by message,
+//! and does not learn whether one hit.
+//!
+//! It is not kept: it is a keyed hash of the connection's name, and computed when it is needed. A client may
+//! collect as many marks as it opens connections. They don't tell it another's, as long as a hash of the
+//! secret and 16 bytes that follow is not to be told from chance:
+//!
+//! - SHA-1 is broken for collisions, which need input of one's own choice. There is none here. What it is
+//!   used for, HMAC-SHA-1 still is: nobody has told it from chance.
+//! - What is hashed always has the same length, and what is shown is a part of the hash. So no hash can be
+//!   extended to that of a longer input, which is all that HMAC would prevent besides.
+//! - SipHash of the standard library would be cheaper. It is SipHash-1-3, a hash for tables, not promised to
+//!   stay that, and its keys within a thread follow one another.
+//!
+//! Marks are compared in the usual way, byte by byte: it is one's own mark that one's messages are held against.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use sha1::{Digest, Sha1};
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+
+/// What each mark begins with: only messages that do, too, are compared with it.
+pub const FIRST_BYTE: u8 = 0x1E;
+
+/// How long a mark is.
+pub const MARK_BYTES: usize = 1 + HASH_CHARACTERS;
+
+/// 96 bits: for every guess, 2⁹⁶ marks that it could be.
+const HASH_BYTES: usize = 12;
+const HASH_CHARACTERS: usize = HASH_BYTES / 3 * 4;
+
+/// What marks are made with, for as long as the process runs.
+pub struct Secret([u8; 16]);
+
+/// The mark of one connection. It is text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mark([u8; MARK_BYTES]);
+
+impl Secret {
+    /// Another one each time: 128 bits, from the key that the operating system gives the standard library.
+    #[must_use]
+    pub fn draw() -> Self {
+        let chance = RandomState::new();
+        let mut secret = [0; 16];
+        secret[..8].copy_from_slice(&chance.hash_one(0).to_ne_bytes());
+        secret[8..].copy_from_slice(&chance.hash_one(1).to_ne_bytes());
+        Secret(secret)
+    }
+
+    /// The mark of a connection, by its name: that of its relay, and its number there.
+    #[must_use]
+    pub fn mark(&self, party: u64, number: u64) -> Mark {
+        let hash = Sha1::new()
+            .chain_update(self.0)
+            .chain_update(party.to_be_bytes())
+            .chain_update(number.to_be_bytes())
+            .finalize();
+        let mut mark = [FIRST_BYTE; MARK_BYTES];
+        let written = BASE64.encode_slice(&hash[..HASH_BYTES], &mut mark[1..]);
+        debug_assert_eq!(written, Ok(HASH_CHARACTERS));
+        Mark(mark)
+    }
+}
+
+impl Mark {
+    /// As it stands at the beginning of a message.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// What follows the mark in a message that begins with it.
+    #[must_use]
+    pub fn strip<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
+        payload.strip_prefix(&self.0)
+    }
+}
+
+/// It is nobody's business, not even a log's.
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark")
+    }
+}
+
+/// As the mark.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

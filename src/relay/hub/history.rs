@@ -1,0 +1,226 @@
+//! What a topic retains of its messages for readers that come, or come back, after them: how old its messages
+//! are, and which is the oldest that is still offered.
+//!
+//! When messages came is noted sparsely, so that a busy topic costs no memory for each: what came within a step
+//! of time counts as one. So a message is offered for as long as it is to be, and for one step more at most.
+
+use super::super::policy::Retention;
+use crate::wheel::{Tick, TimerLink};
+use std::collections::VecDeque;
+
+/// Steps of time that are told apart of what is retained: a topic's notes take 16 KiB at most.
+const STEPS: u32 = 1024;
+/// A step is no shorter than a second.
+const STEP_TICKS_MIN: u32 = 10;
+
+/// What a topic retains. See the [module](self). Messages are counted as its logs count them.
+#[derive(Debug)]
+pub(super) struct History {
+    bounds: Retention,
+    /// The oldest first; none of them has expired, but for those of the time since it was asked last.
+    notes: VecDeque<Note>,
+    /// Messages before that one are not offered, whatever the bounds say.
+    begins: u64,
+    /// When the topic's last member left, while it has none.
+    left: Option<Tick>,
+    pub(super) timer: TimerLink,
+    /// What it takes, as far as that was accounted for.
+    pub(super) charged_bytes: usize,
+}
+
+/// Messages from that one on came then, or later.
+#[derive(Clone, Copy, Debug)]
+struct Note {
+    came: Tick,
+    message: u64,
+}
+
+impl History {
+    /// That of a topic without members, of which nothing before that message is offered.
+    pub(super) fn new(bounds: Retention, message: u64, now: Tick) -> Self {
+        History {
+            bounds,
+            notes: VecDeque::new(),
+            begins: message,
+            left: Some(now),
+            timer: TimerLink::default(),
+            charged_bytes: 0,
+        }
+    }
+
+    pub(super) fn bounds(&self) -> Retention {
+        self.bounds
+    }
+
+    pub(super) fn set_bounds(&mut self, bounds: Retention) {
+        self.bounds = bounds;
+    }
+
+    /// A message has come. True if something was noted of it.
+    #[inline]
+    pub(super) fn note(&mut self, now: Tick, message: u64) -> bool {
+        let last = self.notes.back();
+        let is_noted = last.is_none_or(|last| now.since(last.came) >= self.step());
+        if is_noted {
+            self.notes.push_back(Note { came: now, message });
+        }
+        is_noted
+    }
+
+    /// Nothing before that message is offered any more.
+    pub(super) fn forget(&mut self, message: u64) {
+        self.begins = message;
+        self.notes = VecDeque::new();
+    }
+
+    /// Forgets when those messages came that are older than they may be.
+    pub(super) fn expire(&mut self, now: Tick) {
+        let lifetime = self.lifetime();
+        while let Some(first) = self.notes.front()
+            && now.since(first.came) >= lifetime
+        {
+            self.notes.pop_front();
+        }
+        if self.notes.is_empty() {
+            self.notes = VecDeque::new();
+        }
+    }
+
+    /// The oldest message that is offered, by its age and number alone, where `messages` is the next one's.
+    pub(super) fn oldest(&self, now: Tick, messages: u64) -> u64 {
+        self.younger_than(self.bounds.time, now, messages)
+            .max(messages.saturating_sub(self.bounds.messages_max))
+            .max(self.begins)
+    }
+
+    /// The first message that came within that many ticks, or up to a step before.
+    pub(super) fn younger_than(&self, ticks: u32, now: Tick, messages: u64) -> u64 {
+        let lifetime = ticks.saturating_add(self.step());
+        let is_older = |note: &Note| now.since(note.came) >= lifetime;
+        let first = self.notes.partition_point(is_older);
+        self.notes.get(first).map_or(messages, |note| note.message)
+    }
+
+    /// The topic has a member.
+    pub(super) fn on_joined(&mut self) {
+        self.left = None;
+    }
+
+    /// The last member has left.
+    pub(super) fn on_left(&mut self, now: Tick) {
+        self.left = Some(now);
+    }
+
+    pub(super) fn has_members(&self) -> bool {
+        self.left.is_none()
+    }
+
+    /// The topic has had neither a member nor a message for so long that its numbers need not be known any more.
+    pub(super) fn is_over(&self, now: Tick) -> bool {
+        let is_quiet = |left: Tick| now.since(left) >= self.bounds.time;
+        self.notes.is_empty() && self.left.is_some_and(is_quiet)
+    }
+
+    /// When something expires, if anything does.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        let first = self.notes.front();
+        let expires = first.map(|first| first.came.after(self.lifetime()));
+        expires.or(self.left.map(|left| left.after(self.bounds.time)))
+    }
+
+    /// Heap that it takes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.notes.capacity() * size_of::<Note>()
+    }
+
+    /// From when a note was made until all of its messages are older than they may be.
+    fn lifetime(&self) -> u32 {
+        self.bounds.time.saturating_add(self.step())
+    }
+
+    fn step(&self) -> u32 {
+        (self.bounds.time / STEPS).max(STEP_TICKS_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bounds(time: u32, messages_max: u64) -> Retention {
+        Retention {
+            time,
+            messages_max,
+            bytes_max: usize::MAX,
+        }
+    }
+
+    proptest! {
+        /// A message is offered for as long as it is to be, and for a step more at most; and no more of them
+        /// than may be.
+        #[test]
+        fn a_message_is_offered_for_its_time(
+            gaps in prop::collection::vec(prop_oneof![Just(0u32), 0u32..30, 0u32..3000], 1..200),
+            time in prop_oneof![1u32..100, 1u32..20_000],
+            messages_max in prop_oneof![Just(u64::MAX), 1u64..50],
+            later in 0u32..20_000,
+        ) {
+            let mut history = History::new(bounds(time, messages_max), 5, Tick(0));
+            let (mut now, mut came) = (Tick(0), Vec::new());
+            for gap in gaps {
+                now = now.after(gap);
+                history.expire(now);
+                history.note(now, 5 + came.len() as u64);
+                came.push(now);
+            }
+            let now = now.after(later);
+            history.expire(now);
+            let messages = 5 + came.len() as u64;
+            let oldest = history.oldest(now, messages);
+            for (index, &came) in came.iter().enumerate() {
+                let message = 5 + index as u64;
+                let (age, may_be) = (now.since(came), messages - message <= messages_max);
+                if age <= time && may_be {
+                    prop_assert!(oldest <= message);
+                }
+                if age > time + history.step() || !may_be {
+                    prop_assert!(oldest > message);
+                }
+            }
+            prop_assert!(history.heap_bytes() <= 2 * STEPS as usize * size_of::<Note>());
+        }
+    }
+
+    #[test]
+    fn numbers_live_on_for_a_while_after_the_last_message_and_the_last_member() {
+        let mut history = History::new(bounds(600, u64::MAX), 0, Tick(0));
+        history.on_joined();
+        assert_eq!(
+            (history.deadline(), history.is_over(Tick(9999))),
+            (None, false)
+        );
+        history.note(Tick(100), 0);
+        assert_eq!(history.deadline(), Some(Tick(710)));
+        history.on_left(Tick(500));
+        history.expire(Tick(709));
+        assert_eq!(history.oldest(Tick(709), 1), 0);
+        history.expire(Tick(710));
+        assert_eq!(history.oldest(Tick(710), 1), 1);
+        assert_eq!(history.deadline(), Some(Tick(1100)));
+        assert!(!history.is_over(Tick(1099)) && history.is_over(Tick(1100)));
+        history.note(Tick(1099), 1);
+        assert!(!history.is_over(Tick(1100)));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_offered() {
+        let mut history = History::new(bounds(600, u64::MAX), 3, Tick(0));
+        (3..10).for_each(|message| _ = history.note(Tick(0), message));
+        assert_eq!(history.oldest(Tick(1), 10), 3);
+        history.forget(10);
+        assert_eq!((history.oldest(Tick(1), 10), history.heap_bytes()), (10, 0));
+        assert!(history.note(Tick(2), 10));
+        assert_eq!(history.oldest(Tick(2), 11), 10);
+    }
+}

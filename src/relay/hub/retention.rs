@@ -1,0 +1,141 @@
+//! What topics retain for readers that come: it begins and ends with a topic or its policy, expires, and yields when
+//! memory is short.
+//!
+//! Then topics without members go first, the one that has been so for longest before the others; after them,
+//! what topics with members retain, where that is most; and only then are readers lapped. What each of these steps
+//! frees, a turn has taken in before, so that a turn has a bounded part of each to do.
+
+use super::super::ids::TopicKey;
+use super::super::limits::Limits;
+use super::super::seat::Seats;
+use super::encoding::Encoding;
+use super::history::History;
+use super::logs::Logs;
+use crate::wheel::Tick;
+
+/// Topics that a turn ends, or that it has forget what they retain, or looks at since policies have changed. Each
+/// takes about a microsecond.
+const TOPICS_PER_TURN: usize = 1024;
+
+impl Logs {
+    /// The topic of that name, which begins if it did not exist: then true.
+    pub(super) fn find_or_begin(&mut self, name: &str, now: Tick) -> (TopicKey, bool) {
+        if let Some(key) = self.topics.find(name) {
+            self.apply_policy(key, now);
+            return (key, false);
+        }
+        let policy = self.rules.find(name);
+        let key = self.topics.insert(name, policy, now);
+        self.apply_policy(key, now);
+        (key, true)
+    }
+
+    /// A topic retains messages if its policy says so, as long as that says.
+    fn apply_policy(&mut self, key: TopicKey, now: Tick) {
+        let bounds = self.rules.get(self.topics[key].policy).retention;
+        match (bounds, self.histories.get(key)) {
+            (Some(bounds), None) => {
+                let messages = self.topics[key].messages();
+                let history = History::new(bounds, messages, now);
+                let own_bytes = self.topics[key].own_bytes();
+                self.histories
+                    .begin(key, own_bytes, history, &mut self.pool);
+                if self.topics.members(key) > 0 {
+                    self.histories.on_joined(key, &mut self.pool);
+                }
+                self.topics.variant_or_insert(key, Encoding::Plain);
+            }
+            (None, Some(_)) => {
+                self.histories.end(key, &mut self.pool);
+                self.touch(self.topics[key].plain());
+            }
+            (Some(bounds), Some(history)) if history.bounds() != bounds => {
+                self.histories
+                    .change(key, &mut self.pool, |history| history.set_bounds(bounds));
+                self.touch(self.topics[key].plain());
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins a turn: what has expired is given back at its end. Topics are looked at again whose policies may
+    /// have changed.
+    pub(super) fn begin_turn(&mut self, now: Tick) {
+        for _ in 0..TOPICS_PER_TURN {
+            let Some(topic) = self.histories.poll(now, &mut self.pool) else {
+                break;
+            };
+            self.touch(self.topics[topic].plain());
+        }
+        for _ in 0..TOPICS_PER_TURN {
+            let Some(slot) = self.rules.poll(self.topics.slots()) else {
+                break;
+            };
+            if let Some(key) = self.topics.at(slot) {
+                self.topics[key].policy = self.rules.find(self.topics[key].name());
+                self.apply_policy(key, now);
+            }
+        }
+    }
+
+    /// When something expires next.
+    pub(super) fn next_due(&self) -> Option<Tick> {
+        self.histories.next_due()
+    }
+
+    /// If all logs are over their bound, what is retained for readers that come yields.
+    pub(super) fn relieve(&mut self, seats: &impl Seats, limits: &Limits, now: Tick) {
+        for _ in 0..TOPICS_PER_TURN {
+            if !self.is_overfull(limits) {
+                return;
+            }
+            let Some(topic) = self.histories.deserted() else {
+                return self.forget_most(seats, limits, now);
+            };
+            self.desert(topic, seats, now);
+        }
+    }
+
+    /// A topic without members ends with this turn.
+    fn desert(&mut self, topic: TopicKey, seats: &impl Seats, now: Tick) {
+        self.histories.end(topic, &mut self.pool);
+        let plain = self.topics[topic].plain();
+        self.trim(seats, plain, now);
+        self.touch(plain);
+    }
+
+    /// A topic that begins takes the place of one without members. False if there is none.
+    pub(super) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
+        let deserted = self.histories.deserted();
+        if let Some(topic) = deserted {
+            self.desert(topic, seats, now);
+        }
+        deserted.is_some()
+    }
+
+    /// Topics that retain most forget what no member needs, until an eighth of the bound is free: so the search is
+    /// paid for.
+    #[cold]
+    fn forget_most(&mut self, seats: &impl Seats, limits: &Limits, now: Tick) {
+        let mut holding = self.histories.holding().to_vec();
+        let bytes = |topic: &TopicKey| self.topics[self.topics[*topic].plain()].log.bytes();
+        if holding.len() > TOPICS_PER_TURN {
+            holding.select_nth_unstable_by_key(TOPICS_PER_TURN, |topic| {
+                std::cmp::Reverse(bytes(topic))
+            });
+            holding.truncate(TOPICS_PER_TURN);
+        }
+        holding.sort_by_cached_key(|topic| std::cmp::Reverse(bytes(topic)));
+        for topic in holding {
+            if self.pool.bytes_in_use() <= limits.log_bytes_max / 8 * 7 {
+                return;
+            }
+            let messages = self.topics[topic].messages();
+            self.histories
+                .change(topic, &mut self.pool, |history| history.forget(messages));
+            let plain = self.topics[topic].plain();
+            self.trim(seats, plain, now);
+            self.touch(plain);
+        }
+    }
+}
