@@ -40,7 +40,13 @@ enum Command {
         file: PathBuf,
     },
     /// Print the settings in force and where each came from, as a file for --config
-    Config(Flags),
+    Config {
+        #[command(flatten)]
+        flags: Flags,
+        /// Which [[topic]] table this topic meets, and what is in force for it
+        #[arg(long, value_name = "NAME")]
+        topic: Option<String>,
+    },
     /// Measure a WebSocket server, this one or any other
     #[cfg(feature = "bench")]
     Bench(Box<bench::Options>),
@@ -76,7 +82,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(flags)) => serve(&flags),
         None => serve(&arguments.flags),
         Some(Command::Check { file }) => check(&file),
-        Some(Command::Config(flags)) => show(&flags),
+        Some(Command::Config { flags, topic }) => show(&flags, topic.as_deref()),
         #[cfg(feature = "bench")]
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Settings) => print(&config::manual()),
@@ -94,8 +100,12 @@ fn check(file: &Path) -> ExitCode {
     }
 }
 
-fn show(flags: &Flags) -> ExitCode {
-    match Config::load(flags).and_then(|config| config.report()) {
+fn show(flags: &Flags, topic: Option<&str>) -> ExitCode {
+    let report = Config::load(flags).and_then(|config| match topic {
+        Some(topic) => config.report_topic(topic),
+        None => config.report(),
+    });
+    match report {
         Ok(report) => print(&report),
         Err(error) => reject(&error),
     }
@@ -187,9 +197,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn reject(error: &ConfigError) -> ExitCode {
-    for problem in error.problems() {
-        complain(&problem);
-    }
+    complain(error);
     ExitCode::from(EXIT_USAGE)
 }
 
@@ -201,7 +209,10 @@ fn fail(code: u8, why: &dyn Display) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Says what is wrong; of several problems, each is a line.
 fn complain(why: &dyn Display) {
-    // If standard error is closed, the exit code says enough.
-    let _ = writeln!(io::stderr(), "fanfare: {why}");
+    for line in why.to_string().lines() {
+        // If standard error is closed, the exit code says enough.
+        let _ = writeln!(io::stderr(), "fanfare: {line}");
+    }
 }

@@ -115,6 +115,130 @@ fn a_file_in_which_nothing_is_wrong() {
     );
 }
 
+const TABLES: &str = "\
+retain_bytes_max = '64KiB'
+
+[[topic]]
+match = 'chat.*'
+retain = '10m'
+retain_messages = 200
+";
+
+#[test]
+fn what_differs_by_topic_is_shown_as_a_file() {
+    let file = write("topics.toml", TABLES);
+    assert_eq!(
+        printed(fanfare(&["check", file])),
+        "topics.toml: all is well\n"
+    );
+    let shown = printed(fanfare(&["config", "--config", file]));
+    assert_eq!(
+        line(&shown, "match"),
+        ["match = \"chat.*\"", "topics.toml:4"]
+    );
+    let again = write("topics-shown.toml", &shown);
+    let chat = ["config", "--topic", "chat.1", "--config"];
+    let values = |file| {
+        let shown = printed(fanfare(&[&chat[..], &[file]].concat()));
+        let values = shown.lines().skip(1).map(|line| line.split("  #").next());
+        values
+            .map(|value| value.map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(again), values(file));
+}
+
+#[test]
+fn the_manual_s_example_of_tables_is_as_it_says() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+    let manual = fs::read_to_string(manual).expect("the manual is there");
+    let after = |text: &str, mark| {
+        let (_, rest) = text.split_once(mark).expect(mark);
+        rest.split_once("```").expect("its end").0.to_owned()
+    };
+    let (_, section) = manual
+        .split_once("\n## Topics that differ\n")
+        .expect("a section");
+    let file = write("fanfare.toml", after(section, "```toml\n"));
+    printed(fanfare(&["check", file]));
+    let command = ["config", "--config", file, "--topic", "chat.7"];
+    let shown = after(section, &format!("$ fanfare {}\n", command.join(" ")));
+    assert_eq!(printed(fanfare(&command)), shown);
+}
+
+#[test]
+fn which_table_a_topic_meets_and_what_is_in_force_for_it() {
+    let file = write("topic.toml", TABLES);
+    let shown = |topic| {
+        let mut command = fanfare(&["config", "--slow-policy=skip", "--topic", topic]);
+        command
+            .env("FANFARE_CONFIG", file)
+            .env("FANFARE_RETAIN", "off");
+        printed(command)
+    };
+    assert_eq!(
+        shown("chat.1"),
+        "# The topic \"chat.1\" meets topic.toml:4: match = \"chat.*\"\n\
+         \n\
+         slow_policy = \"skip\"        # --slow-policy\n\
+         retain = \"10m\"              # topic.toml:5\n\
+         retain_messages = 200       # topic.toml:6\n\
+         retain_bytes_max = \"64KiB\"  # topic.toml:1\n\
+         publish = \"anybody\"         # default\n"
+    );
+    let lobby = shown("lobby");
+    let (rule, values) = lobby.split_once("\n\n").expect("two parts");
+    assert_eq!(
+        rule,
+        "# The topic \"lobby\" meets no [[topic]] table: the settings for all hold"
+    );
+    assert_eq!(
+        line(values, "retain"),
+        ["retain = \"off\"", "FANFARE_RETAIN"]
+    );
+    let said = refused(fanfare(&["config", "--topic", "a/b"]));
+    assert_eq!(
+        said,
+        "fanfare: --topic \"a/b\": A topic's name has no `/` and no control characters.\n"
+    );
+    let said = refused(fanfare(&["config", "--topic", "a", "--retain-messages=5"]));
+    assert!(said.contains("--retain-messages 5 has no effect"), "{said}");
+}
+
+#[test]
+fn tables_that_contradict_each_other_or_the_settings_for_all() {
+    let said = refused_file(
+        "tables.toml",
+        "topic_log_bytes_max = '4MiB'\n\
+         [[topic]]\nmatch = 'chat.*'\nretain = '10m'\nretain_bytes_max = '3MiB'\n\
+         [[topic]]\nmatch = 'chat.1'\nretain_messages = 5\n",
+    );
+    assert_eq!(
+        said,
+        "fanfare: tables.toml:5: retain_bytes_max = \"3MiB\" is more than half of tables.toml:1: \
+         topic_log_bytes_max = \"4MiB\": lower the one or raise the other (for tables.toml:3: match = \
+         \"chat.*\")\n\
+         fanfare: tables.toml:8: retain_messages = 5 has no effect with --retain (by default off): say \
+         for how long messages are retained (for tables.toml:7: match = \"chat.1\")\n\
+         fanfare: tables.toml:7: match = \"chat.1\" is never met: all its topics meet tables.toml:3: \
+         match = \"chat.*\", which comes first\n"
+    );
+}
+
+#[test]
+fn an_unknown_key_of_a_table() {
+    let said = refused_file(
+        "table.toml",
+        "[[topic]]\nmatch = 'a'\nretian = 5\nlisten = 80\n",
+    );
+    assert_eq!(
+        said,
+        "fanfare: table.toml:3: retian: unknown key; expected what differs by topic, such as retain\n\
+         fanfare: table.toml:4: listen: it is the same for all topics; expected above the first \
+         [[topic]]\n"
+    );
+}
+
 #[test]
 fn a_folder_that_cannot_be_read() {
     let said = refused_file("folder.toml", "\npublic = 'nowhere'\n");

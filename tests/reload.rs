@@ -78,6 +78,7 @@ fn a_failed_reload_keeps_what_was_in_force() {
     for broken in [
         "message_bytes_max = ",
         "message_bytes_max = '4KiB'\ntopic_log_bytes_max = '4KiB'",
+        "message_bytes_max = '4KiB'\n[[topic]]\nmatch = 'a'\nretain_messages = 5",
     ] {
         settings("failed", broken);
         reload(&mut relay);

@@ -6,9 +6,7 @@ use super::error::ConfigError;
 use super::settings::Config;
 use super::value::{Count, Switch};
 use crate::proxy::{ClientAddress, Network};
-use crate::relay::{
-    ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Policies, Policy, Rates,
-};
+use crate::relay::{ADMIN_CONNECTIONS_MAX, Admission, Compression, Limits, Pace, Rates};
 use crate::sys::clock::ticks;
 use std::sync::Arc;
 
@@ -34,72 +32,28 @@ const HEAD_BYTES_LEAST: u64 = 256;
 const MESSAGES_PER_LOG: u64 = 4;
 
 impl Config {
-    /// The relay's bounds, if the settings fit together.
+    /// The relay's bounds, if the settings fit together. If not, the error names all that is wrong.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
-        self.check_addresses()?;
-        self.check_admin()?;
-        let admission = self.admission()?;
-        let message = self.message_bytes_max;
-        let topic_log = self.topic_log_bytes_max;
-        if message.0 > MESSAGE_BYTES_LIMIT {
-            return Err(format!(
-                "{} is too much: it can be 1 GiB at most",
-                self.cite("message_bytes_max")
-            )
-            .into());
-        }
-        if topic_log.0 < message.0.saturating_mul(MESSAGES_PER_LOG) {
-            return Err(format!(
-                "{} is less than {MESSAGES_PER_LOG} times {}: raise the one or lower the other",
-                self.cite("topic_log_bytes_max"),
-                self.cite("message_bytes_max")
-            )
-            .into());
-        }
-        if self.private_bytes_max.0 < message.0 {
-            return Err(format!(
-                "{} is less than {}, which an unfinished message may take",
-                self.cite("private_bytes_max"),
-                self.cite("message_bytes_max")
-            )
-            .into());
-        }
-        if self.head_bytes_max.0 < HEAD_BYTES_LEAST {
-            return Err(format!(
-                "{} lets no client in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes",
-                self.cite("head_bytes_max")
-            )
-            .into());
-        }
-        if self.send_buffer_bytes.0 > SEND_BUFFER_BYTES_LIMIT {
-            return Err(format!(
-                "{} is more than a socket can have: 1 GiB at most",
-                self.cite("send_buffer_bytes")
-            )
-            .into());
-        }
-        if self.log_bytes_max.0 < topic_log.0 {
-            return Err(format!(
-                "{} is less than {}, which it is to hold at least once",
-                self.cite("log_bytes_max"),
-                self.cite("topic_log_bytes_max")
-            )
-            .into());
-        }
-        let everywhere = Policy {
-            slow_policy: self.slow_policy,
-            ..Policy::default()
+        let (admission, policies) = (self.admission(), self.policies());
+        let mut problems = Vec::new();
+        problems.extend(self.check_addresses().err());
+        problems.extend(self.check_admin().err());
+        problems.extend(admission.as_ref().err().cloned());
+        problems.extend(self.size_problems());
+        problems.extend(policies.as_ref().err().into_iter().flatten().cloned());
+        let (Ok(admission), Ok(policies), true) = (admission, policies, problems.is_empty()) else {
+            return Err(problems.into());
         };
         Ok(Limits {
             connections_max: self.connections_max.map_or(usize::MAX, |count| count.0),
             head_bytes_max: self.head_bytes_max.as_usize(),
-            message_bytes_max: message.as_usize(),
-            topic_log_bytes_max: topic_log.as_usize(),
+            message_bytes_max: self.message_bytes_max.as_usize(),
+            topic_log_bytes_max: self.topic_log_bytes_max.as_usize(),
             log_bytes_max: self.log_bytes_max.as_usize(),
             outbox_bytes_max: self.outbox_bytes_max.as_usize(),
             rescue_bytes_max: self.rescue_bytes_max.as_usize(),
             private_bytes_max: self.private_bytes_max.as_usize(),
-            policies: Arc::new(Policies::new(everywhere, [])),
+            policies: Arc::new(policies),
             topics_max: self.topics_max.map_or(usize::MAX, |count| count.0),
             subprotocols: self.subprotocol.iter().map(ToString::to_string).collect(),
             admission,
@@ -127,15 +81,59 @@ impl Config {
         })
     }
 
+    /// What is wrong with sizes.
+    fn size_problems(&self) -> impl Iterator<Item = String> {
+        let cite = |name| self.cite(name);
+        let message = self.message_bytes_max.0;
+        let topic_log = self.topic_log_bytes_max.0;
+        let problems = [
+            (message > MESSAGE_BYTES_LIMIT).then(|| {
+                let cite = cite("message_bytes_max");
+                format!("{cite} is too much: it can be 1 GiB at most")
+            }),
+            (topic_log < message.saturating_mul(MESSAGES_PER_LOG)).then(|| {
+                format!(
+                    "{} is less than {MESSAGES_PER_LOG} times {}: raise the one or lower the other",
+                    cite("topic_log_bytes_max"),
+                    cite("message_bytes_max")
+                )
+            }),
+            (self.private_bytes_max.0 < message).then(|| {
+                format!(
+                    "{} is less than {}, which an unfinished message may take",
+                    cite("private_bytes_max"),
+                    cite("message_bytes_max")
+                )
+            }),
+            (self.head_bytes_max.0 < HEAD_BYTES_LEAST).then(|| {
+                let cite = cite("head_bytes_max");
+                format!(
+                    "{cite} lets no client in: a request that opens a WebSocket takes some {HEAD_BYTES_LEAST} bytes"
+                )
+            }),
+            (self.send_buffer_bytes.0 > SEND_BUFFER_BYTES_LIMIT).then(|| {
+                let cite = cite("send_buffer_bytes");
+                format!("{cite} is more than a socket can have: 1 GiB at most")
+            }),
+            (self.log_bytes_max.0 < topic_log).then(|| {
+                format!(
+                    "{} is less than {}, which it is to hold at least once",
+                    cite("log_bytes_max"),
+                    cite("topic_log_bytes_max")
+                )
+            }),
+        ];
+        problems.into_iter().flatten()
+    }
+
     /// Which clients are let in; an error if client addresses come from proxies and none is trusted.
-    fn admission(&self) -> Result<Admission, ConfigError> {
+    fn admission(&self) -> Result<Admission, String> {
         let is_asked = self.client_address != ClientAddress::Peer;
         if is_asked && self.trusted_proxy.is_empty() {
             return Err(format!(
                 "{} needs to know which proxies to trust: name them with --trusted-proxy",
                 self.cite("client_address")
-            )
-            .into());
+            ));
         }
         if !is_asked && !self.trusted_proxy.is_empty() {
             return Err(format!(
@@ -143,8 +141,7 @@ impl Config {
                  proxy-protocol or forwarded-for",
                 self.cite("trusted_proxy"),
                 self.cite("client_address")
-            )
-            .into());
+            ));
         }
         self.check_client_addresses()?;
         let ports = |Count(max): Count| {
@@ -167,7 +164,7 @@ impl Config {
 
     /// Checks that settings which need client addresses can have them: there are none by a Unix domain
     /// socket.
-    fn check_client_addresses(&self) -> Result<(), ConfigError> {
+    fn check_client_addresses(&self) -> Result<(), String> {
         let listens = |is: fn(&Address) -> bool| self.listen.iter().any(is);
         let is_unix =
             |address: &Address| matches!(address, Address::Unix(_) | Address::Abstract(_));
@@ -183,7 +180,10 @@ impl Config {
                 true => "no listener is a Unix domain socket: name the proxies' addresses",
                 false => "all connect by Unix domain sockets: that is --trusted-proxy unix",
             };
-            return Err(format!("{} has no effect: {why}", self.cite("trusted_proxy")).into());
+            return Err(format!(
+                "{} has no effect: {why}",
+                self.cite("trusted_proxy")
+            ));
         }
         for (name, bound) in [
             ("address_connections_max", self.address_connections_max),
@@ -195,26 +195,26 @@ impl Config {
             if bound.is_some() && proxies.is_empty() && self.listen.iter().all(is_unix) {
                 let why = "clients on Unix domain sockets have no address: say how a proxy tells it \
                            with --client-address";
-                return Err(format!("{} has no effect: {why}", self.cite(name)).into());
+                return Err(format!("{} has no effect: {why}", self.cite(name)));
             }
         }
         Ok(())
     }
 
-    fn check_addresses(&self) -> Result<(), ConfigError> {
+    fn check_addresses(&self) -> Result<(), String> {
         let cite = self.cite("listen");
         if self.listen.is_empty() {
-            return Err(format!("{cite}: expected an address to listen on").into());
+            return Err(format!("{cite}: expected an address to listen on"));
         }
         for (index, address) in self.listen.iter().enumerate() {
             let mut before = self.listen[..index].iter();
             match before.find(|other| other.excludes(address)) {
                 Some(other) if other == address => {
-                    return Err(format!("{cite}: {address} is there twice").into());
+                    return Err(format!("{cite}: {address} is there twice"));
                 }
                 Some(other) => {
                     let why = format!("{other} and {address} are in part the same: leave one out");
-                    return Err(format!("{cite}: {why}").into());
+                    return Err(format!("{cite}: {why}"));
                 }
                 None => {}
             }
@@ -228,27 +228,25 @@ impl Config {
             Some(address) => Err(format!(
                 "{} has no effect: {address} is no file, and every process of this machine may connect",
                 self.cite("unix_mode")
-            )
-            .into()),
+            )),
             None => Ok(()),
         }
     }
 
     /// What the operator sees is not for the public: their listener has an address of its own.
-    fn check_admin(&self) -> Result<(), ConfigError> {
+    fn check_admin(&self) -> Result<(), String> {
         let Some(admin) = &self.admin else {
             return Ok(());
         };
         if *admin == Address::Systemd {
             let why = "all sockets that systemd hands over are for the public: give an address";
-            return Err(format!("{}: {why}", self.cite("admin")).into());
+            return Err(format!("{}: {why}", self.cite("admin")));
         }
         match self.listen.iter().find(|public| public.overlaps(admin)) {
             Some(public) => Err(format!(
                 "{} is where the public is let in (--listen {public}): choose another one for it",
                 self.cite("admin")
-            )
-            .into()),
+            )),
             None => Ok(()),
         }
     }

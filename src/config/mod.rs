@@ -12,8 +12,11 @@ mod folder;
 mod host;
 mod limits;
 mod origin;
+mod policies;
+mod rule;
 mod settings;
 mod show;
+mod source;
 mod table;
 mod value;
 
@@ -23,9 +26,11 @@ pub use flags::Flags;
 pub use folder::FolderPath;
 pub use host::HostName;
 pub use origin::OriginRule;
+pub use rule::TopicRule;
 pub use settings::{Config, SETTINGS, Setting};
 pub use show::manual;
-pub use table::{Entry, Source, TakesEffect};
+pub use source::Source;
+pub use table::{Entry, TakesEffect};
 pub use value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch, Value};
 
 use std::env;
@@ -118,6 +123,7 @@ impl Config {
                 }),
             }
         }
+        self.topics.clone_from(&wanted.topics);
         held
     }
 }

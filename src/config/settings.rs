@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!     /// What it is, as the help and the manual say it.
-//!     name: Type = "its default", Live or Restart,
+//!     name: Type = "its default", Live or Restart or Live per topic,
 //!         "why it is that, or what it protects";
 //! ```
 //!
 //! From its name follow the flag (`--its-name`), the variable (`FANFARE_ITS_NAME`) and the key
 //! (`its_name`); from its type the unit, what may be written, and what is said of anything else.
-//! `Live` changes when the relay is told to reload, `Restart` when it is started again. Settings
+//! `Live` changes when the relay is told to reload, `Restart` when it is started again, and what is
+//! `per topic` may differ in the file's `[[topic]]` tables. Settings
 //! that bound each other are checked in [`Config::limits`]. `fanfare settings` prints the table
 //! that `docs/settings.md` holds, and a test compares the two.
 //!
@@ -23,7 +24,7 @@ use super::table::settings;
 use super::value::{Bytes, CompressionLevel, Count, Level, Mode, Period, Subprotocol, Switch};
 use crate::journal::LogFormat;
 use crate::proxy::{ClientAddress, Network};
-use crate::relay::SlowPolicy;
+use crate::relay::{Publish, SlowPolicy};
 
 settings! {
     "Addresses" {
@@ -87,7 +88,7 @@ settings! {
     "Slow readers" {
         /// What becomes of a reader that lags by more than its topic retains: `close` ends it with
         /// 1013, `skip` moves it to the live end
-        slow_policy: SlowPolicy = "close", Live,
+        slow_policy: SlowPolicy = "close", Live per topic,
             "a reader that was closed knows that it missed something";
 
         /// What a topic retains for its slowest reader, in each encoding that is read; at least 4
@@ -108,6 +109,29 @@ settings! {
         /// reader. The system caps it (net.core.wmem_max)
         send_buffer_bytes: Bytes = "256KiB", Restart,
             "left to itself, the kernel holds up to 4 MiB for each reader that stalls";
+    }
+
+    "Retention" {
+        /// How long a message stays readable for readers that come, or come back, with `since`; `off`, or 30
+        /// days at most. The topic and its numbers live as long after its last message or member
+        retain: Option<Period> = "off", Live per topic,
+            "that strangers read what was said before they came is for the operator to want";
+
+        /// Messages that a topic retains at most, or `off`, while `retain` is on; the oldest go first
+        retain_messages: Option<Count> = "off", Live per topic,
+            "their age and their bytes are bounds enough";
+
+        /// Bytes of the messages that a topic retains, while `retain` is on; the oldest go first. At most half
+        /// of `topic_log_bytes_max`
+        retain_bytes_max: Bytes = "1MiB", Live per topic,
+            "5,000 messages of 200 bytes, and 256 topics that retain as much are all of `log_bytes_max`";
+    }
+
+    "Publishing" {
+        /// Which publishers may publish: `anybody`, `http` (over HTTP, which is to come, and no WebSocket), or
+        /// `nobody`; a program that embeds the relay always may
+        publish: Publish = "anybody", Live per topic,
+            "whatever one member sends reaches all: that is what a relay is for";
     }
 
     "Compression" {
@@ -154,7 +178,8 @@ settings! {
 
         /// Topics that exist at a time; a connection that would begin one more is answered with 503
         topics_max: Option<Count> = "off", Live,
-            "a topic exists only while it has a member, so that the bound on connections bounds topics, too";
+            "a topic exists only while it has a member or retains something: `connections_max` and `log_bytes_max` \
+             bound topics, too";
 
         /// Largest message, all its fragments together; a larger one ends in 1009
         message_bytes_max: Bytes = "1MiB", Live,

@@ -2,11 +2,15 @@
 
 use super::error::ConfigError;
 use super::flags::CONFIG_VARIABLE;
+use super::rule::TopicRule;
 use super::settings::{self, Config, SETTINGS, Setting};
-use super::table::{PREFIX, Source, TakesEffect};
+use super::source::Source;
+use super::table::{PREFIX, TakesEffect};
+use crate::relay::check_topic;
 use crate::sys::descriptors;
 use std::env;
 use std::fmt::Write;
+use std::iter::once;
 
 impl Config {
     /// [`to_toml`](Config::to_toml), and what this process makes of it: how many connections it can
@@ -28,13 +32,37 @@ impl Config {
         Ok(out)
     }
 
+    /// Which rule a topic meets, and what differs by topic as it is in force for this one.
+    pub fn report_topic(&self, topic: &str) -> Result<String, ConfigError> {
+        check_topic(topic).map_err(|why| format!("--topic {}: {why}", quoted(topic)))?;
+        self.limits()?;
+        let everywhere = self.everywhere();
+        let rule = self.topics.iter().find(|rule| rule.pattern.matches(topic));
+        let (rule, config) = match rule {
+            Some(rule) => (rule.cite(), rule.over(&everywhere)),
+            None => (
+                "no [[topic]] table: the settings for all hold".into(),
+                everywhere,
+            ),
+        };
+        let settings = SETTINGS.iter().enumerate();
+        let lines = settings
+            .filter(|(_, setting)| setting.is_per_topic)
+            .map(|(index, setting)| {
+                (
+                    config.line(setting),
+                    describe(setting, &config.sources[index]),
+                )
+            });
+        let mut out = format!("# The topic {} meets {rule}\n\n", quoted(topic));
+        write_aligned(&mut out, &lines.collect::<Vec<_>>());
+        Ok(out)
+    }
+
     /// What is in force and where each value came from, as a file that says the same.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let lines: Vec<String> = SETTINGS
-            .iter()
-            .map(|setting| format!("{} = {}", setting.name, toml(setting, self)))
-            .collect();
+        let lines: Vec<String> = SETTINGS.iter().map(|setting| self.line(setting)).collect();
         let width = lines.iter().map(String::len).max().unwrap_or_default();
         let mut out = String::from(
             "# The settings in force, and where each came from. As a file, this says the same.\n",
@@ -47,7 +75,33 @@ impl Config {
             }
             let _ = writeln!(out, "{line:width$}  # {}", describe(setting, source));
         }
+        self.write_topics(&mut out);
         out
+    }
+
+    /// The tables for topics. They come last, as what is behind them would be theirs.
+    fn write_topics(&self, out: &mut String) {
+        let everywhere = self.everywhere();
+        for (index, rule) in self.topics.iter().enumerate() {
+            if index == 0 {
+                out.push_str("\n# What differs by topic: the first table that matches\n");
+            }
+            let config = rule.over(&everywhere);
+            let differing = rule.differing.iter().map(|(&index, (_, source))| {
+                let setting = &SETTINGS[index];
+                (config.line(setting), place(source))
+            });
+            let lines: Vec<_> = once((rule.line(), place(&rule.source)))
+                .chain(differing)
+                .collect();
+            out.push_str("\n[[topic]]\n");
+            write_aligned(out, &lines);
+        }
+    }
+
+    /// A setting in force, as a file has it.
+    fn line(&self, setting: &Setting) -> String {
+        format!("{} = {}", setting.name, toml(setting, self))
     }
 
     /// Whether it was set.
@@ -74,6 +128,40 @@ impl Config {
             Source::Environment => format!("{}={value}", setting.variable()),
             Source::Flag => format!("--{} {value}", setting.flag()),
         }
+    }
+}
+
+impl TopicRule {
+    /// How its pattern was written, and where.
+    pub(super) fn cite(&self) -> String {
+        match &self.source {
+            Source::File { .. } => format!("{}: {}", place(&self.source), self.line()),
+            _ => self.line(),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!("match = {}", quoted(&self.pattern.to_string()))
+    }
+}
+
+/// Where what a rule says stands.
+fn place(source: &Source) -> String {
+    match source {
+        Source::File { file, line } => format!("{file}:{line}"),
+        _ => "the program".into(),
+    }
+}
+
+/// Lines, and behind each where it came from.
+fn write_aligned(out: &mut String, lines: &[(String, String)]) {
+    let width = lines
+        .iter()
+        .map(|(line, _)| line.len())
+        .max()
+        .unwrap_or_default();
+    for (line, source) in lines {
+        let _ = writeln!(out, "{line:width$}  # {source}");
     }
 }
 
@@ -148,6 +236,7 @@ pub fn manual() -> String {
             default => format!("`{default}`"),
         };
         let changes = match setting.takes_effect {
+            TakesEffect::Live if setting.is_per_topic => "live, per topic",
             TakesEffect::Live => "live",
             TakesEffect::Restart => "restart",
         };
@@ -181,6 +270,25 @@ spaces; a flag may be repeated as well, and a file may have an array:
 Sizes take `KiB`, `MiB` and `GiB`, times `ms`, `s`, `m` and `h`; a bare number is bytes or seconds.
 What changes *live* does so at SIGHUP, when the relay loads its settings again; the rest when it is
 started again. If anything is wrong with the new settings, all of the old ones stay.
+
+## What differs by topic
+
+Settings that change *live, per topic* can differ for some topics. A table in the file
+says for which, and what differs:
+
+```toml
+retain = \"off\"
+
+[[topic]]
+match = \"chat.*\"          # a topic's name, or how names begin and a `*`
+retain = \"10m\"
+retain_messages = 200
+```
+
+What a table does not name is as it is for all topics, by the file, a variable or a flag. The first table that
+matches a topic's name is the only one that counts for it; one that no topic can meet is an error. There may be 1,024
+tables. They come last in the file: what stands below `[[topic]]` belongs to that table. `fanfare config --topic NAME`
+says which table a topic meets, and what is in force for it.
 
 ## Where it listens
 

@@ -1,7 +1,5 @@
 //! What the table of settings is made of.
 
-use std::sync::Arc;
-
 /// What every environment variable of ours begins with.
 pub(super) const PREFIX: &str = "FANFARE_";
 
@@ -22,6 +20,8 @@ pub struct Entry<Config> {
     pub reason: &'static str,
     /// When a change of it takes effect.
     pub takes_effect: TakesEffect,
+    /// It may differ by topic: a `[[topic]]` table may name it.
+    pub is_per_topic: bool,
     /// It holds any number of values.
     pub is_list: bool,
     /// Its values may stand in a file without quotes.
@@ -41,24 +41,6 @@ pub enum TakesEffect {
     Live,
     /// When the relay is started again.
     Restart,
-}
-
-/// Where a setting's value came from, from the weakest to the strongest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Nobody set it.
-    Default,
-    /// A line of the file.
-    File {
-        /// The file, as it was named.
-        file: Arc<str>,
-        /// Counted from 1.
-        line: usize,
-    },
-    /// Its environment variable.
-    Environment,
-    /// Its flag.
-    Flag,
 }
 
 impl<Config> Entry<Config> {
@@ -101,7 +83,7 @@ pub(super) fn split(text: &str) -> Vec<String> {
 macro_rules! settings {
     ($($section:literal {$(
         $(#[doc = $help:literal])+
-        $name:ident: $type:ty = $default:literal, $takes_effect:ident, $reason:literal;
+        $name:ident: $type:ty = $default:literal, $takes_effect:ident $(per $topic:ident)?, $reason:literal;
     )+})+) => {
         /// Every setting's value. [`Config::default`] holds the defaults.
         #[derive(Clone, Debug)]
@@ -110,8 +92,10 @@ macro_rules! settings {
                 $(#[doc = $help])+
                 pub $name: $type,
             )+)+
+            /// What differs by topic: of the rules that are for a topic, the first holds.
+            pub topics: Vec<$crate::config::rule::TopicRule>,
             /// Where each came from, in the order of [`SETTINGS`].
-            pub(super) sources: Vec<$crate::config::table::Source>,
+            pub(super) sources: Vec<$crate::config::source::Source>,
         }
 
         /// A setting, and its place in [`Config`].
@@ -127,6 +111,10 @@ macro_rules! settings {
                 default: $default,
                 reason: $reason,
                 takes_effect: $crate::config::table::TakesEffect::$takes_effect,
+                is_per_topic: {
+                    const SCOPE: &[&str] = &[$(stringify!($topic))?];
+                    !SCOPE.is_empty()
+                },
                 is_list: <$type as $crate::config::value::Values>::IS_LIST,
                 is_number: <$type as $crate::config::value::Values>::IS_NUMBER,
                 check: <$type as $crate::config::value::Values>::check,
@@ -147,7 +135,8 @@ macro_rules! settings {
                         )
                         .expect("each default is a value"),
                     )+)+
-                    sources: vec![$crate::config::table::Source::Default; SETTINGS.len()],
+                    topics: Vec::new(),
+                    sources: vec![$crate::config::source::Source::Default; SETTINGS.len()],
                 }
             }
         }

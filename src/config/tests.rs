@@ -2,31 +2,31 @@ use super::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn from_file(text: &str) -> Result<Config, ConfigError> {
+pub(super) fn from_file(text: &str) -> Result<Config, ConfigError> {
     let mut config = Config::default();
     file::apply_text(&mut config, &Arc::from("f.toml"), text)?;
     Ok(config)
 }
 
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     let error = from_file(text).expect_err(text);
     error.problems().map(str::to_owned).collect()
 }
 
-fn problem(text: &str) -> String {
+pub(super) fn problem(text: &str) -> String {
     let mut problems = problems(text);
     assert_eq!(problems.len(), 1, "{problems:?}");
     problems.remove(0)
 }
 
-fn flags(arguments: &[&str]) -> Flags {
+pub(super) fn flags(arguments: &[&str]) -> Flags {
     use clap::{Args, Command, FromArgMatches};
     let command = Flags::augment_args(Command::new("test").no_binary_name(true));
     let matches = command.try_get_matches_from(arguments).expect("all right");
     Flags::from_arg_matches(&matches).expect("all right")
 }
 
-fn no_variables(_: &str) -> Option<OsString> {
+pub(super) fn no_variables(_: &str) -> Option<OsString> {
     None
 }
 
@@ -202,7 +202,8 @@ fn what_is_wrong_with_a_file_names_line_key_and_what_was_expected() {
         ),
         (
             "# limits\n[limits]\nconnections_max = 5",
-            "f.toml:2: limits: unknown key; settings stand at the top level, in no table",
+            "f.toml:2: limits: unknown key; settings stand at the top level, in no table but \
+             [[topic]]",
         ),
     ] {
         assert_eq!(problem(text), expected);

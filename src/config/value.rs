@@ -2,7 +2,7 @@
 
 use crate::journal::LogFormat;
 use crate::proxy::{ClientAddress, Network};
-use crate::relay::SlowPolicy;
+use crate::relay::{Publish, SlowPolicy};
 use bytesize::ByteSize;
 use log::LevelFilter;
 use std::fmt;
@@ -283,6 +283,13 @@ macro_rules! choice {
 
 choice!(SlowPolicy, "POLICY", "close" => SlowPolicy::Close, "skip" => SlowPolicy::Skip);
 
+choice! {
+    Publish, "PUBLISHERS",
+    "anybody" => Publish::Anybody,
+    "http" => Publish::Http,
+    "nobody" => Publish::Nobody,
+}
+
 /// Whether something is done at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
@@ -379,6 +386,9 @@ mod tests {
     fn choices_are_written_as_they_are_read() {
         for text in ["close", "skip"] {
             assert_eq!(text.parse::<SlowPolicy>().unwrap().to_string(), text);
+        }
+        for text in ["anybody", "http", "nobody"] {
+            assert_eq!(text.parse::<Publish>().unwrap().to_string(), text);
         }
         for text in ["off", "on"] {
             assert_eq!(text.parse::<Switch>().unwrap().to_string(), text);

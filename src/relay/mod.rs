@@ -67,6 +67,7 @@ mod timers;
 mod v1;
 mod wall_clock;
 
+pub use crate::http::check_topic;
 pub use crate::metrics::{Counters, Stopwatch};
 pub use action::{Action, Scrape};
 pub use feed::{Committed, Interest, Offer, Offered, Settled};

@@ -108,13 +108,14 @@ impl FromStr for Pattern {
             return Err(format!("{expected}, which stands at the end only"));
         }
         match (name, is_prefix) {
-            ("", true) => {}
-            _ => check_topic(name).map_err(|why| format!("{expected}. {why}"))?,
+            ("", true) => Ok(Pattern::Prefix(name.into())),
+            ("", false) => Err(expected.into()),
+            _ => match check_topic(name) {
+                Ok(()) if is_prefix => Ok(Pattern::Prefix(name.into())),
+                Ok(()) => Ok(Pattern::Exact(name.into())),
+                Err(why) => Err(format!("{expected} ({why})")),
+            },
         }
-        Ok(match is_prefix {
-            true => Pattern::Prefix(name.into()),
-            false => Pattern::Exact(name.into()),
-        })
     }
 }
 
@@ -286,11 +287,11 @@ mod tests {
         }
         let long = "x".repeat(129);
         for (text, why) in [
-            ("", "A topic's name has 1 to 128 bytes."),
-            (&long, "A topic's name has 1 to 128 bytes."),
-            ("/ws/chat", "no `/` and no control characters."),
-            ("chat/*", "no `/` and no control characters."),
-            ("chat\n", "no `/` and no control characters."),
+            ("", "such as chat.*"),
+            (&long, "(A topic's name has 1 to 128 bytes.)"),
+            ("/ws/chat", "no `/` and no control characters.)"),
+            ("chat/*", "no `/` and no control characters.)"),
+            ("chat\n", "no `/` and no control characters.)"),
         ] {
             let error = text.parse::<Pattern>().unwrap_err();
             assert!(error.contains("such as chat.*"), "{error}");
