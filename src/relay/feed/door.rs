@@ -36,7 +36,7 @@ impl Relay {
         if let Some(number) = self.feed.send(topic, kind, payload, None, None) {
             return Offered::Travels(number);
         }
-        let Some(key) = key else {
+        let Some(key) = key.or_else(|| self.begin_topic(topic)) else {
             return Offered::NoMembers;
         };
         self.append(key, None, kind, payload);
@@ -51,8 +51,8 @@ impl Relay {
 
     /// A topic without members begins, if it would retain what is published to it and there may be another.
     fn begin_topic(&mut self, topic: &str) -> Option<TopicKey> {
-        let is_place = self.has_topic_for(topic);
-        is_place.then(|| self.hub.begin(topic, self.now)).flatten()
+        let may_begin = self.hub.would_retain(topic) && self.has_topic_for(topic);
+        may_begin.then(|| self.hub.begin(topic, self.now))
     }
 
     fn takes_another(&self, topic: Option<TopicKey>) -> bool {

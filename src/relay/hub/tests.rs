@@ -2,8 +2,11 @@
 //! messages of its own.
 
 use super::*;
+use crate::log::Position;
 use crate::proto::{FrameHeader, MessageKind};
+use crate::relay::ids::MessageId;
 use crate::relay::policy::{Policies, Policy, Retention, SlowPolicy};
+use crate::relay::seat::Seat;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, VecDeque};
