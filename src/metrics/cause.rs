@@ -32,13 +32,15 @@ pub enum Cause {
     Memory,
     /// It sent more in a second than it may.
     Rate,
+    /// It published into a topic that takes no messages of WebSockets.
+    Forbidden,
     /// The relay goes down.
     Shutdown,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Cause; 11] = [
+    pub const ALL: [Cause; 12] = [
         Cause::Peer,
         Cause::Ended,
         Cause::Reset,
@@ -49,6 +51,7 @@ impl Cause {
         Cause::Idle,
         Cause::Memory,
         Cause::Rate,
+        Cause::Forbidden,
         Cause::Shutdown,
     ];
 
@@ -66,6 +69,7 @@ impl Cause {
             Cause::Idle => "idle",
             Cause::Memory => "memory",
             Cause::Rate => "rate",
+            Cause::Forbidden => "forbidden",
             Cause::Shutdown => "shutdown",
         }
     }
@@ -89,6 +93,10 @@ impl Cause {
                 "the relay has no memory for so large a message now",
             ),
             Cause::Rate => (CloseCode::POLICY_VIOLATION, ""),
+            Cause::Forbidden => (
+                CloseCode::POLICY_VIOLATION,
+                "this topic takes no messages from WebSockets",
+            ),
             Cause::Shutdown => (CloseCode::SERVICE_RESTART, ""),
         };
         Some(CloseFrame { code, reason })

@@ -31,7 +31,7 @@ impl Relay {
         let Message { kind, payload, .. } = message;
         // It is put back below: what it inflated is borrowed from it until then.
         let mut inflater = self.inflation.take_inflater();
-        inflater.begin(payload.len(), self.limits.message_bytes_max);
+        inflater.begin(payload.len(), self.received_bytes_max(slot));
         let inflated = self.inflate(slot, kind, payload, &mut inflater);
         if let Ok(false) = inflated {
             let compressed = payload.to_vec();
@@ -85,7 +85,7 @@ impl Relay {
         let work_max = left.max(pace.inflated_bytes_per_step_min);
         let work_before = inflater.work();
         let began = self.inflation.nanoseconds();
-        let advanced = inflater.advance(compressed, self.limits.message_bytes_max, work_max);
+        let advanced = inflater.advance(compressed, self.received_bytes_max(slot), work_max);
         let is_whole = advanced.and_then(|is_whole| match is_whole {
             true => inflater.message(kind).map(Some),
             false => Ok(None),
@@ -100,7 +100,7 @@ impl Relay {
         self.counters.inflated.count(bytes_before, bytes_after);
         // Readers have to take it as it was meant, not as it came.
         if self.take_bytes(slot, bytes_after.saturating_sub(bytes_before)) {
-            self.publish(slot, message.kind, message.payload);
+            self.on_plain_message(slot, message.kind, message.payload)?;
         }
         Ok(true)
     }

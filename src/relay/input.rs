@@ -11,7 +11,7 @@ use super::ids::{ConnId, Slot};
 use super::limits::GATHER_BYTES_FREE;
 use super::peer::{Flag, Phase};
 use crate::metrics::Cause;
-use crate::proto::{Event, Fragment, Gather, Message, ProtocolError, Role, Session};
+use crate::proto::{Event, Fragment, Gather, Message, MessageKind, ProtocolError, Role, Session};
 
 impl Relay {
     /// Takes in what was kept of a connection's input, once [`reading`](Relay::reading) says so: a
@@ -81,7 +81,7 @@ impl Relay {
         let mut session = extra
             .and_then(|extra| extra.session.take())
             .unwrap_or_else(|| Session::new(Role::Server).with_compression(compression));
-        let message_bytes_max = self.limits.message_bytes_max;
+        let message_bytes_max = self.received_bytes_max(slot);
         while !input.is_empty() {
             let received = match session.receive(input, message_bytes_max) {
                 Ok(received) => received,
@@ -148,7 +148,24 @@ impl Relay {
         if message.compressed {
             return self.on_compressed(slot, message);
         }
-        self.publish(slot, message.kind, message.payload);
+        self.on_plain_message(slot, message.kind, message.payload)
+    }
+
+    /// A whole message as it was meant is published.
+    #[inline]
+    pub(super) fn on_plain_message(
+        &mut self,
+        slot: Slot,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<(), ProtocolError> {
+        if self.peers[slot].flags.has(Flag::V1) {
+            return self.on_v1_message(slot, kind, payload);
+        }
+        match self.may_publish(slot) {
+            true => _ = self.publish(slot, kind, payload, None),
+            false => self.refuse_message(slot),
+        }
         Ok(())
     }
 

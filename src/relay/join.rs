@@ -1,11 +1,12 @@
 //! A request that opens a WebSocket: whether it may, and how it joins its topic.
 
-use super::hub::Encoding;
+use super::hub::{self, Encoding};
 use super::ids::Slot;
 use super::peer::{Flag, Phase};
 use super::{Decision, Relay, UpgradeRequest};
-use crate::http::{Join, Reason, Response, check_topic};
+use crate::http::{Join, Reason, Response, Since, check_topic};
 use crate::proto::Head;
+use crate::proto::fanfare_v1;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
 
@@ -48,12 +49,15 @@ impl Relay {
             let headers = [("Retry-After", "10")];
             return self.respond(slot, Response::refusal(Reason::TopicsFull, why, &headers));
         }
-        let subprotocol = choose_subprotocol(head, &self.limits.subprotocols);
+        let subprotocol = match join.is_v1 {
+            true => Some(fanfare_v1::NAME),
+            false => choose_subprotocol(head, &self.limits.subprotocols),
+        };
         self.join(slot, &join, subprotocol, rest);
     }
 
     /// Whether a reader may join that topic, which may have to begin.
-    fn has_topic_for(&mut self, name: &str) -> bool {
+    pub(super) fn has_topic_for(&mut self, name: &str) -> bool {
         self.hub.topics() < self.limits.topics_max
             || self.hub.find(name).is_some()
             || self.hub.make_place(&self.peers, self.now)
@@ -74,7 +78,7 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let since = None;
+        let since = join.since.and_then(since);
         let joined = self.hub.join(
             &mut self.peers,
             slot,
@@ -88,6 +92,7 @@ impl Relay {
         self.gate.open(slot);
         connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
+        connection.flags.put(Flag::V1, join.is_v1);
         self.feed.on_join(&join.topic, joined.is_new, id, join.echo);
         let cursor = connection.seat.cursor();
         let extra = connection.extra();
@@ -96,6 +101,9 @@ impl Relay {
             .write_response(subprotocol, deflate.as_ref(), &mut head);
         extra.outbox.push(&head);
         extra.outbox.enter_at(cursor);
+        if join.is_v1 {
+            self.welcome(slot, &join.topic, joined);
+        }
         self.counters.opened += 1;
         self.counters.opened_compressed += u64::from(deflate.is_some());
         self.peers.queue_output(slot);
@@ -111,3 +119,19 @@ impl Relay {
         }
     }
 }
+
+/// Where a reader begins that asks so; `None` if with what comes.
+fn since(asked: Since) -> Option<hub::Since> {
+    Some(match asked {
+        Since::None => return None,
+        Since::All => hub::Since::All,
+        Since::Age(age) => {
+            let ticks = age.as_millis().div_ceil(TICK_MILLISECONDS);
+            hub::Since::Age(u32::try_from(ticks).unwrap_or(u32::MAX))
+        }
+        Since::Last(count) => hub::Since::Last(count),
+        Since::After(id) => hub::Since::After(id),
+    })
+}
+
+const TICK_MILLISECONDS: u128 = 100;

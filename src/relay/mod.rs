@@ -64,6 +64,7 @@ mod seat;
 mod shutdown;
 mod side;
 mod timers;
+mod v1;
 mod wall_clock;
 
 pub use crate::http::check_topic;
@@ -81,6 +82,7 @@ pub use side::Side;
 pub use wall_clock::WallClock;
 
 use crate::http::Site;
+use crate::proto::fanfare_v1::Secret;
 use crate::proxy::PeerAddress;
 use crate::wheel::Tick;
 use drain::Drain;
@@ -110,6 +112,8 @@ pub struct Relay {
     serves_queues: bool,
     shutdown: Option<Drain>,
     hooks: Hooked,
+    /// What connections are told apart by that speak `fanfare.v1`.
+    secret: Secret,
 }
 
 impl Relay {
@@ -131,6 +135,7 @@ impl Relay {
             serves_queues: false,
             shutdown: None,
             hooks: Hooked::default(),
+            secret: Secret::draw(),
         };
         relay.set_gate();
         relay
@@ -139,7 +144,7 @@ impl Relay {
     /// Changes the bounds in force. Timers that are armed find out when they fire; what a bound cuts
     /// is cut by the next message that meets it.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.hub.set_limits(&limits);
+        self.hub.set_limits(&limits, self.now);
         self.limits = limits;
         self.set_gate();
     }

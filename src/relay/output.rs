@@ -220,8 +220,14 @@ impl Relay {
         let outbox = &mut connection.extra().outbox;
         let bytes = bytes_max.min(outbox.pending().len());
         outbox.advance(bytes);
+        let is_empty = outbox.is_empty();
+        if is_empty && connection.flags.has(Flag::V1) {
+            // It may not have been read while as much waited for it as may.
+            self.peers.resume(slot);
+        }
+        let connection = &mut self.peers[slot];
         // The wait for the pong begins now that the ping has left whole.
-        if outbox.is_empty() && connection.life().awaits_pong() {
+        if is_empty && connection.life().awaits_pong() {
             connection.on_asked(self.now);
         }
         bytes
@@ -244,12 +250,16 @@ impl Relay {
         }
     }
 
-    /// A reader goes on at another place, maybe of another log: what waits for it enters there.
-    pub(super) fn on_gap(&mut self, slot: Slot, _missed: u64) {
+    /// A reader goes on at another place, maybe of another log: what waits for it enters there, and it is told how
+    /// many messages it missed.
+    pub(super) fn on_gap(&mut self, slot: Slot, missed: u64) {
         let connection = &mut self.peers[slot];
         if connection.outbox().is_some() {
             let at = connection.seat.cursor();
             connection.extra().outbox.enter_at(at);
+        }
+        if missed > 0 {
+            self.tell_missed(slot, Some(missed));
         }
     }
 

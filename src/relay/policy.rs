@@ -54,6 +54,15 @@ pub struct Policy {
     pub publish: Publish,
 }
 
+impl Policy {
+    /// What holds where nothing is said.
+    pub const DEFAULT: Policy = Policy {
+        retention: None,
+        slow_policy: SlowPolicy::Close,
+        publish: Publish::Anybody,
+    };
+}
+
 /// Which topics a rule is for. As text, a topic's name, or the beginning of names and a `*`: so of names with a
 /// `*`, a rule can be for the beginnings only.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,6 +35,7 @@ impl Relay {
             Phase::Head if connection.has_kept() => Reading::Kept,
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
+            Phase::Open if self.is_told_enough(slot) => Reading::Later,
             Phase::Open if !self.takes_offers() => Reading::Held,
             Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {
                 0 => Reading::NextTurn,

@@ -51,6 +51,13 @@ impl Relay {
             elsewhere.settled.push_back(Settled { offer: number, id });
             return;
         };
+        if let (Some(reference), Some(id)) = (kept.reference, id)
+            && let Some(slot) = self.peers.slot(sender)
+            && self.is_slot_open(slot)
+        {
+            self.acknowledge(slot, reference, id);
+            self.settle(slot);
+        }
         if let (Some(hooks), Some(id)) = (&mut self.hooks.0, id) {
             let message = Published {
                 id,

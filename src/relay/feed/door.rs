@@ -3,7 +3,8 @@
 use super::super::Relay;
 use super::super::hooks::Published;
 use super::super::hub::Publication;
-use super::super::ids::{ConnId, Origin, Slot, TopicKey, VariantKey};
+use super::super::ids::{ConnId, MessageId, Origin, Slot, TopicKey, VariantKey};
+use super::super::policy::Publish;
 use super::offer::Offered;
 use crate::proto::MessageKind;
 
@@ -32,10 +33,10 @@ impl Relay {
         if !self.takes_another(key) {
             return Offered::Later;
         }
-        if let Some(number) = self.feed.send(topic, kind, payload, None) {
+        if let Some(number) = self.feed.send(topic, kind, payload, None, None) {
             return Offered::Travels(number);
         }
-        let Some(key) = key else {
+        let Some(key) = key.or_else(|| self.begin_topic(topic)) else {
             return Offered::NoMembers;
         };
         self.append(key, None, kind, payload);
@@ -48,14 +49,34 @@ impl Relay {
         self.takes_another(self.hub.find(topic))
     }
 
+    /// A topic without members begins, if it would retain what is published to it and there may be another.
+    fn begin_topic(&mut self, topic: &str) -> Option<TopicKey> {
+        let may_begin = self.hub.would_retain(topic) && self.has_topic_for(topic);
+        may_begin.then(|| self.hub.begin(topic, self.now))
+    }
+
     fn takes_another(&self, topic: Option<TopicKey>) -> bool {
         let has_space = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
         self.takes_offers() && topic.is_none_or(has_space)
     }
 
-    /// A connection publishes a message into its topic. There is space for it, since no more bytes were read than
-    /// would fit.
-    pub(in super::super) fn publish(&mut self, slot: Slot, kind: MessageKind, payload: &[u8]) {
+    /// Whether a connection's topic takes messages of WebSockets.
+    #[inline]
+    pub(in super::super) fn may_publish(&self, slot: Slot) -> bool {
+        let topic = self.hub.topic_of(&self.peers[slot].seat);
+        self.hub.policy(topic).publish == Publish::Anybody
+    }
+
+    /// A connection publishes a message into its topic. There is space for it: its bytes were read only as
+    /// far as there was. Returns which message it is, unless it travels first; then the connection is told, if it
+    /// named a `reference`.
+    pub(in super::super) fn publish(
+        &mut self,
+        slot: Slot,
+        kind: MessageKind,
+        payload: &[u8],
+        reference: Option<u64>,
+    ) -> Option<MessageId> {
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let key = self.hub.topic_of(&sender.seat);
@@ -66,19 +87,21 @@ impl Relay {
             .map(|own| (self.hub.reads(&sender.seat), own));
         if self.feed.elsewhere.is_some() {
             let topic = self.hub.name(key);
-            self.feed.send(topic, kind, payload, Some(id));
-            return;
+            self.feed.send(topic, kind, payload, Some(id), reference);
+            return None;
         }
         self.append(key, own, kind, payload);
+        let number = self.hub.last_message(key);
         if let Some(hooks) = &mut self.hooks.0 {
             let message = Published {
-                id: self.hub.last_message(key),
+                id: number,
                 topic: self.hub.name(key),
                 kind,
                 payload,
             };
             hooks.on_message(id, &message);
         }
+        Some(number)
     }
 
     /// A message is on its way to its topic's members, except the excluded origin in the variant that it reads.

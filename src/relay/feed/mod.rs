@@ -110,6 +110,7 @@ impl Feed {
         kind: MessageKind,
         payload: &[u8],
         sender: Option<ConnId>,
+        reference: Option<u64>,
     ) -> Option<u64> {
         let elsewhere = self.elsewhere.as_mut()?;
         let number = sender.map_or(self.next, |id| id.generation);
@@ -123,6 +124,7 @@ impl Feed {
                 number,
             },
             sender,
+            reference,
         }))
     }
 

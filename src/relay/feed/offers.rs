@@ -27,6 +27,8 @@ pub(super) struct Kept {
     pub(super) origin: Origin,
     /// The connection that it came from, if it came from one.
     pub(super) sender: Option<ConnId>,
+    /// What that connection calls it, if it is to be told its number.
+    pub(super) reference: Option<u64>,
 }
 
 /// See the [module](self).
@@ -110,6 +112,7 @@ mod tests {
             payload: vec![0; payload_bytes].into(),
             origin: Origin { party, number: 1 },
             sender: None,
+            reference: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::ids::Slot;
 use super::super::seat::{LagIndex, Seats};
-use super::replay::{Next, Replay};
+use super::place::{Next, Replay};
 use crate::log::Position;
 
 /// The lagging members of a variant. Without any, it takes 8 bytes.

@@ -223,13 +223,17 @@ fn lap(
     let boundary = variant.boundary(cursor);
     let rest_bytes = boundary.position.since(cursor) as usize;
     let is_rescued = rest_bytes_max.is_some_and(|max| rest_bytes <= max);
-    let own = own.map_or(0, |own| {
+    let own_messages = own.map_or(0, |own| {
         variant.log.own_messages(boundary.position, end, own)
     });
-    let missed = variant.boundary(end).message - boundary.message - own;
+    let mut missed = variant.boundary(end).message - boundary.message - own_messages;
     counters.lag_bytes.observe(tail.since(cursor), 1);
     let is_closing = variant.is_closing(seat);
     let ends = slow_policy == SlowPolicy::Close || is_closing || !is_rescued;
+    let next = seat.lagging.and_then(|index| variant.laggards.next(index));
+    if let Some(&next) = next.filter(|_| ends) {
+        missed += logs.owed_at_place(next, own);
+    }
     if ends {
         counters.lapped += 1;
         counters.messages_lost += missed;
@@ -242,6 +246,7 @@ fn lap(
     }
     seat.move_to(tail);
     seat.set_replaying(false);
+    let variant = &mut logs.topics[seat.variant];
     variant.laggards.on_moved(cursor);
     let replay = seat
         .lagging
@@ -277,9 +282,9 @@ fn lap_place(logs: &mut Logs, seats: &impl Seats, slot: Slot, counters: &mut Cou
     if next.end.is_some() || logs.policy(topic).slow_policy == SlowPolicy::Close {
         return false;
     }
+    let missed = logs.owed_at_place(next, seats.excluded(slot));
     let variant = &mut logs.topics[next.key];
-    let (tail, from) = (variant.log.tail(), variant.boundary(next.from));
-    let missed = variant.log.messages() - from.message;
+    let tail = variant.log.tail();
     variant.places.give_back(next.from);
     variant.places.take(tail);
     counters.skips += 1;

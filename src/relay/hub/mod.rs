@@ -31,12 +31,16 @@ mod history;
 mod laggards;
 mod lapping;
 mod logs;
+mod members;
 mod meter;
 mod numbers;
+mod owed;
+mod place;
 mod reading;
 mod replay;
 mod retention;
 mod rules;
+mod since;
 mod topics;
 mod variant;
 mod visits;
@@ -47,13 +51,11 @@ pub(super) use figures::TopicFigures;
 pub(super) use lapping::{Fate, Lapped};
 pub(super) use logs::Publication;
 pub(super) use numbers::{Missing, Place};
-pub(super) use replay::{Joined, Since};
+pub(super) use since::{Joined, Since};
 
-use super::ids::{MessageId, Slot, TopicKey, VariantKey};
+use super::ids::{Slot, TopicKey, VariantKey};
 use super::limits::{Limits, Pace};
-use super::policy::Policy;
-use super::seat::{Seat, Seats};
-use crate::log::{Position, Span};
+use super::seat::Seats;
 use crate::metrics::{Counters, Stopwatch};
 use crate::wheel::Tick;
 use compressors::Compressors;
@@ -83,8 +85,9 @@ impl Hub {
     }
 
     /// Other bounds are in force.
-    pub(super) fn set_limits(&mut self, limits: &Limits) {
+    pub(super) fn set_limits(&mut self, limits: &Limits, now: Tick) {
         self.logs.set_limits(limits);
+        self.logs.follow_rules(now);
         self.compressors.forget_level();
     }
 
@@ -120,121 +123,6 @@ impl Hub {
     /// When something that topics retain expires next.
     pub(super) fn next_due(&self) -> Option<Tick> {
         self.logs.next_due()
-    }
-}
-
-/// Topics and their members.
-impl Hub {
-    /// Topics that exist.
-    pub(super) fn topics(&self) -> usize {
-        self.logs.topics.len()
-    }
-
-    /// The topic of that name, if it exists.
-    pub(super) fn find(&self, topic: &str) -> Option<TopicKey> {
-        self.logs.topics.find(topic)
-    }
-
-    pub(super) fn name(&self, topic: TopicKey) -> &str {
-        self.logs.topics[topic].name()
-    }
-
-    /// The topic that a member is in.
-    pub(super) fn topic_of(&self, seat: &Seat) -> TopicKey {
-        self.logs.topics[seat.variant].topic
-    }
-
-    /// The message of a topic that was appended last.
-    pub(super) fn last_message(&self, topic: TopicKey) -> MessageId {
-        self.logs.topics[topic].last_message()
-    }
-
-    /// A reader joins a topic, which begins if it did not exist: at its live end, or since where it asks for.
-    pub(super) fn join(
-        &mut self,
-        seats: &mut impl Seats,
-        slot: Slot,
-        topic: &str,
-        encoding: Encoding,
-        since: Option<Since>,
-        now: Tick,
-    ) -> Joined {
-        let (key, is_new) = self.logs.find_or_begin(topic, now);
-        let (after, missing) = self.logs.join(seats, slot, key, encoding, since, now);
-        Joined {
-            is_new,
-            after,
-            missing,
-        }
-    }
-
-    /// A topic begins without a member, if it would retain what is published to it.
-    pub(super) fn begin(&mut self, topic: &str, now: Tick) -> Option<TopicKey> {
-        let policy = self.logs.rules.find(topic);
-        let retention = self.logs.rules.get(policy).retention;
-        retention.map(|_| self.logs.find_or_begin(topic, now).0)
-    }
-
-    /// A topic without members makes place for another one. False if there is none.
-    pub(super) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
-        self.logs.make_place(seats, now)
-    }
-
-    /// What holds for a topic.
-    #[inline]
-    pub(super) fn policy(&self, topic: TopicKey) -> Policy {
-        self.logs.policy(topic)
-    }
-
-    /// A reader leaves the topic that it is in, if it is in one.
-    pub(super) fn leave(
-        &mut self,
-        seats: &mut impl Seats,
-        slot: Slot,
-        now: Tick,
-    ) -> Option<TopicKey> {
-        let seat = seats.seat(slot);
-        let key = seat.is_member().then_some(seat.variant)?;
-        let topic = self.logs.topics[key].topic;
-        self.logs.leave(seats, slot);
-        if self.logs.topics.members(topic) == 0 {
-            let Logs {
-                histories, pool, ..
-            } = &mut self.logs;
-            histories.on_left(topic, now, pool);
-        }
-        Some(topic)
-    }
-
-    /// Topics that exist are in slots before that one.
-    pub(super) fn topic_slots(&self) -> usize {
-        self.logs.topics.slots()
-    }
-
-    /// How the topic in that slot stands, if there is one.
-    pub(super) fn figures_at(&self, slot: usize, now: Tick) -> Option<TopicFigures<'_>> {
-        let key = self.logs.topics.at(slot)?;
-        Some(self.figures(key, now))
-    }
-
-    /// How a topic stands.
-    pub(super) fn figures(&self, topic: TopicKey, now: Tick) -> TopicFigures<'_> {
-        TopicFigures::of(&self.logs.topics, topic, now)
-    }
-
-    /// Memory that logs hold, in bytes.
-    pub(super) fn log_bytes(&self) -> usize {
-        self.logs.pool.bytes_in_use()
-    }
-
-    /// Members that lag, as of the end of the last turn.
-    pub(super) fn lagging(&self) -> usize {
-        self.logs.lagging()
-    }
-
-    /// How far the last of them is behind.
-    pub(super) fn lag_bytes_max(&self) -> u64 {
-        self.logs.lag_bytes_max()
     }
 }
 
@@ -306,133 +194,6 @@ impl Hub {
         variants.fold(quarter, |free_bytes, variant| {
             free_bytes.min(variant.free_bytes(quarter))
         })
-    }
-}
-
-/// What members are owed, and what they were sent.
-impl Hub {
-    /// All that a member is owed up to the tail, if it lies together. It is a member that keeps nothing back
-    /// of its own and does not close.
-    #[inline]
-    pub(super) fn slice(&self, seat: &Seat) -> Option<&[u8]> {
-        let log = self.logs.log_of(seat);
-        let bytes = log.read(seat.cursor());
-        (seat.cursor().after(bytes.len()) == log.tail()).then_some(bytes)
-    }
-
-    /// What a member is owed of its log between two positions, in spans that each lie together.
-    pub(super) fn spans(
-        &self,
-        seats: &impl Seats,
-        slot: Slot,
-        from: Position,
-        to: Position,
-    ) -> impl Iterator<Item = Span<'_>> {
-        let log = self.logs.log_of(seats.seat(slot));
-        log.spans(from, to, seats.excluded(slot))
-    }
-
-    /// Where the log ends for a member: at its close, otherwise at the tail.
-    pub(super) fn end(&self, seat: &Seat) -> Position {
-        self.logs.end(seat)
-    }
-
-    /// The first frame boundary that a reader comes to: where it stands, unless it is in the middle of a
-    /// frame, and so lags.
-    pub(super) fn boundary(&self, seat: &Seat) -> Position {
-        match seat.lagging {
-            Some(_) => {
-                self.logs.topics[seat.variant]
-                    .boundary(seat.cursor())
-                    .position
-            }
-            None => seat.cursor(),
-        }
-    }
-
-    /// Whether there is something in the log that a connection is yet to be sent.
-    pub(super) fn is_owed(&mut self, seats: &mut impl Seats, slot: Slot) -> bool {
-        self.logs.is_owed(seats, slot)
-    }
-
-    /// The socket took so many bytes of what a member was offered of its log up to `to`.
-    pub(super) fn advance(
-        &mut self,
-        seats: &mut impl Seats,
-        slot: Slot,
-        to: Position,
-        bytes: usize,
-    ) {
-        self.logs.advance(seats, slot, to, bytes);
-    }
-
-    /// The same of a member that is owed all up to the tail, and nothing besides, but for the messages that
-    /// it is `excluded` from. True if it keeps up, and has it all: then there is nothing else to do.
-    #[inline]
-    pub(super) fn advance_to_tail(
-        &self,
-        seat: &mut Seat,
-        excluded: Option<u64>,
-        bytes: usize,
-    ) -> bool {
-        let log = self.logs.log_of(seat);
-        let cursor = log.advance(seat.cursor(), log.tail(), excluded, bytes);
-        seat.move_to(cursor);
-        cursor == log.tail() && seat.lagging.is_none()
-    }
-
-    /// A connection was written to whose cursor was at `before`: if it lags, and has moved, that is noted. If it now
-    /// has what it had missed, it goes on with all others, maybe in another log: then that is returned, and how
-    /// many messages before its place there are lost.
-    pub(super) fn on_sent(
-        &mut self,
-        seats: &mut impl Seats,
-        slot: Slot,
-        before: Position,
-        counters: &mut Counters,
-    ) -> Option<u64> {
-        self.logs.on_sent(seats.seat(slot), before, counters);
-        match seats.seat(slot).is_replaying() {
-            true => self.logs.end_replay(seats, slot),
-            false => None,
-        }
-    }
-
-    /// The log that a reader will have its messages in, once it has what it missed.
-    pub(super) fn reads(&self, seat: &Seat) -> VariantKey {
-        let laggards = &self.logs.topics[seat.variant].laggards;
-        let next = seat.lagging.and_then(|index| laggards.next(index));
-        next.map_or(seat.variant, |next| next.key)
-    }
-
-    /// The message before the one that a member is sent next, from a boundary on.
-    pub(super) fn last_sent(&self, seat: &Seat) -> MessageId {
-        let variant = &self.logs.topics[seat.variant];
-        let boundary = variant.boundary(seat.cursor());
-        self.logs.topics[variant.topic].last_before(boundary.message)
-    }
-
-    /// A connection's socket is full. What it is owed, the walk can't bring it any more.
-    pub(super) fn on_blocked(&mut self, seats: &mut impl Seats, slot: Slot) {
-        seats.seat_mut(slot).set_blocked(true);
-        if self.logs.is_owed(seats, slot) {
-            self.logs.lag(seats, slot);
-        }
-    }
-
-    /// A connection has had all that it was owed: if it lagged, it does not any more.
-    pub(super) fn catch_up(&mut self, seats: &mut impl Seats, slot: Slot) {
-        self.logs.catch_up(seats, slot);
-    }
-
-    /// A member is to have what has been appended, and no more. False if it has had that. Otherwise the walk
-    /// goes on without it: it has a cursor, and an end, of its own, until it leaves.
-    pub(super) fn end_at_tail(&mut self, seats: &mut impl Seats, slot: Slot) -> bool {
-        let is_owed = self.logs.is_owed(seats, slot);
-        if is_owed {
-            self.logs.lag_to_tail(seats, slot);
-        }
-        is_owed
     }
 }
 

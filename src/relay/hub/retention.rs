@@ -67,6 +67,11 @@ impl Logs {
             };
             self.touch(self.topics[topic].plain());
         }
+        self.follow_rules(now);
+    }
+
+    /// Policies have changed: some topics more follow those in force.
+    pub(super) fn follow_rules(&mut self, now: Tick) {
         for _ in 0..TOPICS_PER_TURN {
             let Some(slot) = self.rules.poll(self.topics.slots()) else {
                 break;

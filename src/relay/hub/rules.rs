@@ -55,8 +55,10 @@ impl Rules {
 
     /// What a topic's policy is.
     #[inline]
-    pub(super) fn get(&self, index: PolicyIndex) -> Policy {
-        self.values[usize::from(index.0)].unwrap_or_default()
+    pub(super) fn get(&self, index: PolicyIndex) -> &Policy {
+        const DEFAULT: &Policy = &Policy::DEFAULT;
+        let value = self.values[usize::from(index.0)].as_ref();
+        value.unwrap_or(DEFAULT)
     }
 
     /// The slot of the next topic to look at again, of so many.

@@ -2,14 +2,16 @@
 //! messages of its own.
 
 use super::*;
+use crate::log::Position;
 use crate::proto::{FrameHeader, MessageKind};
-use crate::relay::policy::SlowPolicy;
+use crate::relay::ids::MessageId;
+use crate::relay::policy::{Policies, Policy, Retention, SlowPolicy};
+use crate::relay::seat::Seat;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-const NOW: Tick = Tick(0);
 const TOPICS: [&str; 2] = ["lobby", "news"];
 const ENCODINGS: [Encoding; 3] = [Encoding::Plain, Encoding::Deflate9, Encoding::Deflate15];
 
@@ -31,6 +33,8 @@ struct Reader {
     frames: VecDeque<Vec<u8>>,
     sent: usize,
     closes: bool,
+    /// It asked for messages of before it joined.
+    asked: bool,
 }
 
 impl Reader {
@@ -49,12 +53,17 @@ impl Reader {
         }
     }
 
-    /// The rest of the frame that has begun to leave, and how many others are owed.
-    fn cut(&mut self) -> (Vec<u8>, usize) {
+    /// The rest of the frame that has begun to leave.
+    fn cut(&mut self) -> Vec<u8> {
         let begun = (self.sent > 0).then(|| self.frames.pop_front()).flatten();
         let rest = begun.map_or(Vec::new(), |frame| frame[self.sent..].to_vec());
         self.sent = 0;
-        (rest, std::mem::take(&mut self.frames).len())
+        rest
+    }
+
+    /// The next messages won't come.
+    fn miss(&mut self, messages: u64) {
+        self.frames.drain(..messages as usize);
     }
 }
 
@@ -65,36 +74,61 @@ struct World {
     limits: Limits,
     counters: Counters,
     published: usize,
+    now: Tick,
+    /// All messages of the present life of each topic, and when they came.
+    histories: BTreeMap<&'static str, Vec<(Tick, Vec<u8>)>>,
+    /// Memory was short: what is retained may be less than the bounds say.
+    was_short: bool,
 }
 
 impl World {
     fn new(limits: Limits) -> Self {
         World {
-            hub: Hub::new(&limits, NOW),
+            hub: Hub::new(&limits, Tick(0)),
             seats: Vec::new(),
             readers: BTreeMap::new(),
             limits,
             counters: Counters::default(),
             published: 0,
+            now: Tick(0),
+            histories: BTreeMap::new(),
+            was_short: false,
         }
     }
 
     fn join(&mut self, topic: &'static str, encoding: Encoding, echo: bool) -> Slot {
+        self.join_since(topic, encoding, echo, None)
+    }
+
+    fn join_since(
+        &mut self,
+        topic: &'static str,
+        encoding: Encoding,
+        echo: bool,
+        since: Option<Since>,
+    ) -> Slot {
         let slot = Slot(self.seats.len() as u32);
         self.seats.push(Seat::empty());
         self.seats.seat_mut(slot).set_echo(echo);
-        self.hub
-            .join(&mut self.seats, slot, topic, encoding, None, NOW);
+        let seats = &mut self.seats;
+        let joined = self.hub.join(seats, slot, topic, encoding, since, self.now);
+        let history = self.histories.entry(topic).or_default();
+        assert!(!joined.is_new || history.is_empty());
+        let first = joined.after.number as usize;
+        let frames = history[first..].iter().map(|(_, frame)| frame.clone());
         let reader = Reader {
             topic,
+            frames: frames.collect(),
+            asked: since.is_some(),
             ..Reader::default()
         };
+        self.check_joined(topic, since, joined);
         self.readers.insert(slot, reader);
         slot
     }
 
     fn leave(&mut self, slot: Slot) {
-        let topic = self.hub.leave(&mut self.seats, slot, NOW);
+        let topic = self.hub.leave(&mut self.seats, slot, self.now);
         let reader = self.readers.remove(&slot).expect("a member");
         assert_eq!(topic.map(|topic| self.hub.name(topic)), Some(reader.topic));
     }
@@ -120,7 +154,7 @@ impl World {
         let payload = vec![self.published as u8; payload_bytes];
         self.published += 1;
         let own = self.seats.excluded(sender);
-        let excluded_from = own.map_or(VariantKey::NONE, |_| seat.variant);
+        let excluded_from = own.map_or(VariantKey::NONE, |_| self.hub.reads(&seat));
         let message = Publication {
             excluded_from,
             origin: u64::from(sender.0),
@@ -128,7 +162,7 @@ impl World {
             payload: &payload,
         };
         self.hub
-            .append(topic, message, NOW, &self.limits, &mut self.counters);
+            .append(topic, message, self.now, &self.limits, &mut self.counters);
         let header = FrameHeader {
             fin: true,
             compressed: false,
@@ -138,6 +172,8 @@ impl World {
         };
         let frame = [&header.encode()[..], &payload].concat();
         let topic = self.readers[&sender].topic;
+        let history = self.histories.get_mut(topic).expect("it exists");
+        history.push((self.now, frame.clone()));
         for (&slot, reader) in &mut self.readers {
             if reader.topic == topic && !reader.closes && !(slot == sender && own.is_some()) {
                 reader.frames.push_back(frame.clone());
@@ -148,6 +184,7 @@ impl World {
     /// Laps, lagging members whose sockets are not full, the walk, and the end of the turn. Writes take this
     /// many bytes, one after the other; one that takes less than it was offered leaves the socket full.
     fn turn(&mut self, writes: &mut impl FnMut() -> usize) {
+        self.was_short |= self.hub.logs.is_overfull(&self.limits);
         self.lap();
         let lagging: Vec<Slot> = self.readers.keys().copied().collect();
         for slot in lagging {
@@ -167,11 +204,15 @@ impl World {
             visits += 1;
         }
         assert!(visits <= pace.visits_per_turn);
-        self.hub.end_turn(&self.seats, NOW, |_, _| {});
+        let mut ended = Vec::new();
+        self.hub
+            .end_turn(&self.seats, self.now, |_, name| ended.push(name.to_owned()));
+        self.histories
+            .retain(|topic, _| !ended.iter().any(|ended| ended == topic));
     }
 
     fn lap(&mut self) {
-        self.hub.begin_laps(&self.seats, &self.limits, NOW);
+        self.hub.begin_laps(&self.seats, &self.limits, self.now);
         loop {
             let before = self.counters;
             let rest_bytes_max = Some(self.limits.rescue_bytes_max);
@@ -184,20 +225,30 @@ impl World {
                 return;
             };
             let Lapped { slot, fate, rest } = lapped;
-            assert!(self.seats.seat(slot).is_blocked(), "it was not served");
             let reader = self.readers.get_mut(&slot).expect("a member");
-            let (expected, missed) = reader.cut();
+            let is_blocked = self.seats.seat(slot).is_blocked();
+            assert!(is_blocked || reader.asked, "it was not served");
+            let expected = reader.cut();
+            let owed = reader.frames.len() as u64;
             match fate {
                 Fate::Broken => assert!(expected.len() > self.limits.rescue_bytes_max),
                 _ => assert_eq!(rest, expected),
             }
             let lost = self.counters.messages_lost - before.messages_lost;
-            let skipped = self.counters.messages_skipped - before.messages_skipped;
-            assert_eq!(lost + skipped, missed as u64);
             match fate {
-                Fate::GoesOn { missed } => assert_eq!((lost, missed), (0, skipped)),
-                Fate::CutShort { has_missed } => assert_eq!(has_missed, missed > 0),
-                Fate::Served => assert_eq!(missed, 0),
+                Fate::GoesOn { missed } => {
+                    assert!(lost == 0 && missed <= owed);
+                    assert!(reader.asked || missed == owed);
+                    reader.miss(missed);
+                }
+                // What was skipped at its place in another log was counted then.
+                _ if reader.asked => assert!(lost <= owed),
+                _ => assert_eq!(lost, owed),
+            }
+            match fate {
+                Fate::GoesOn { .. } => {}
+                Fate::CutShort { has_missed } => assert_eq!(has_missed, owed > 0),
+                Fate::Served => assert_eq!(owed, 0),
                 Fate::Closes => assert!(!self.hub.end_at_tail(&mut self.seats, slot)),
                 Fate::Broken => {}
             }
@@ -216,19 +267,26 @@ impl World {
             .copied()
             .collect::<Vec<_>>();
         let reader = self.readers.get_mut(&slot).expect("a member");
-        assert_eq!(owed, reader.owed());
+        assert!(reader.owed().starts_with(&owed));
+        assert!(seat.is_replaying() || owed.len() == reader.owed().len());
         let taken = bytes.min(owed.len());
         reader.take(taken);
         self.counters.sent_bytes += taken as u64;
         self.hub.advance(&mut self.seats, slot, end, taken);
         let before = seat.cursor();
-        self.hub
+        let gone_over = self
+            .hub
             .on_sent(&mut self.seats, slot, before, &mut self.counters);
+        reader.miss(gone_over.unwrap_or(0));
         if taken < owed.len() {
             self.hub.on_blocked(&mut self.seats, slot);
             return;
         }
-        assert!(!self.hub.is_owed(&mut self.seats, slot));
+        let is_owed = self.hub.is_owed(&mut self.seats, slot);
+        assert_eq!(is_owed, !self.readers[&slot].frames.is_empty());
+        if is_owed {
+            return;
+        }
         self.hub.catch_up(&mut self.seats, slot);
         if self.readers[&slot].closes {
             self.leave(slot);
@@ -245,7 +303,8 @@ impl World {
             };
             for key in self.hub.logs.topics[topic].variants() {
                 let variant = &self.hub.logs.topics[key];
-                let needed = self.needed_from(key);
+                let kept = self.hub.logs.kept_from(key, self.now);
+                let needed = self.needed_from(key).min(kept);
                 let (head, tail) = (variant.log.head(), variant.log.tail());
                 assert!(head <= needed && needed <= tail);
                 let is_trimmed = needed.since(head) <= 4096;
@@ -253,6 +312,8 @@ impl World {
                 log_bytes += variant.log.bytes();
                 lagging += variant.laggards.len();
             }
+            let history = self.hub.logs.histories.get(topic);
+            log_bytes += history.map_or(0, |history| history.charged_bytes);
         }
         assert_eq!(self.hub.log_bytes(), log_bytes);
         assert_eq!(self.hub.lagging(), lagging);
@@ -260,9 +321,9 @@ impl World {
         // A reader whose socket is full may lag behind messages of its own, of which it is owed none.
         if !has_work && lagging == 0 {
             assert!(self.readers.values().all(|reader| reader.frames.is_empty()));
-            assert_eq!(log_bytes, 0);
+            assert!(log_bytes == 0 || self.retention().is_some());
         }
-        if !has_work {
+        if !has_work && self.retention().is_none() {
             let topics = TOPICS.iter().filter(|topic| {
                 let mut readers = self.readers.values();
                 readers.any(|reader| reader.topic == **topic)
@@ -279,8 +340,98 @@ impl World {
         let (lagging, with_walk): (Vec<&Seat>, _) =
             members.partition(|seat| seat.lagging.is_some());
         assert!(with_walk.iter().all(|seat| seat.cursor() >= settled));
-        let cursors = lagging.iter().map(|seat| seat.cursor());
+        let places = self.hub.logs.topics[key].places.first();
+        let cursors = lagging.iter().map(|seat| seat.cursor()).chain(places);
         cursors.min().map_or(settled, |floor| floor.min(settled))
+    }
+
+    fn retention(&self) -> Option<Retention> {
+        self.limits.policies.everywhere().retention
+    }
+
+    /// Bounds of the oldest message that is offered, by those of a topic's retention: one of which it is certain
+    /// that it is, and one before which none is.
+    fn oldest(&self, topic: &str, age_max: u32) -> [usize; 2] {
+        let history = &self.histories[topic];
+        let Some(retention) = self.retention() else {
+            return [history.len(); 2];
+        };
+        // Age is told apart by the second.
+        let bounds = [(0, 2048), (10, 0)];
+        bounds.map(|(slack_ticks, slack_bytes)| {
+            let mut bytes = slack_bytes;
+            let is_kept = |&(index, (came, frame)): &(usize, &(Tick, Vec<u8>))| {
+                bytes += frame.len();
+                let messages = (history.len() - index) as u64;
+                let age = self.now.since(*came);
+                age <= retention.time.min(age_max) + slack_ticks
+                    && messages <= retention.messages_max
+                    && bytes <= retention.bytes_max
+            };
+            let kept = history.iter().enumerate().rev().take_while(is_kept).count();
+            history.len() - kept
+        })
+    }
+
+    /// A reader begins where it asked to, or is told what it misses.
+    fn check_joined(&self, topic: &str, since: Option<Since>, joined: Joined) {
+        let messages = self.histories[topic].len();
+        let (first, last) = (joined.after.number as usize, self.hub.find(topic));
+        let epoch = last.map(|topic| self.hub.last_message(topic).epoch);
+        assert_eq!(Some(joined.after.epoch), epoch);
+        let [certain, earliest] = self.oldest(topic, u32::MAX);
+        let certain = if self.was_short { messages } else { certain };
+        let is_oldest = (earliest..=certain).contains(&first);
+        match since {
+            None => assert_eq!(first, messages),
+            Some(Since::All) => assert!(is_oldest),
+            Some(Since::Age(ticks)) => {
+                let [young, may_be] = self.oldest(topic, ticks);
+                assert!(may_be <= first && first <= young.max(certain));
+            }
+            Some(Since::Last(count)) => {
+                let wanted = messages.saturating_sub(count as usize);
+                assert!(first == wanted || first > wanted && is_oldest);
+            }
+            Some(Since::After(id)) => {
+                let is_known = Some(id.epoch) == epoch && id.number <= messages as u64;
+                let missed = joined.after.number.checked_sub(id.number);
+                match joined.missing {
+                    None => assert_eq!(joined.after, id),
+                    Some(Missing { messages: None }) => assert!(is_oldest && !is_known),
+                    Some(Missing { messages }) => {
+                        assert!(is_oldest && is_known);
+                        assert_eq!(messages, missed.filter(|&missed| missed > 0));
+                    }
+                }
+                return;
+            }
+        }
+        assert_eq!(joined.missing, None);
+    }
+
+    /// Where a reader may ask to begin: by chance.
+    fn since(&self, topic: &str, form: u8, number: Index) -> Option<Since> {
+        let messages = self.histories.get(topic).map_or(0, Vec::len);
+        let number = number.index(messages + 3) as u64;
+        let epoch = self
+            .hub
+            .find(topic)
+            .map(|key| self.hub.last_message(key).epoch);
+        Some(match form {
+            0 => return None,
+            1 => Since::All,
+            2 => Since::Age(number as u32 * 7),
+            3 => Since::Last(number),
+            4 => Since::After(MessageId {
+                epoch: crate::relay::ids::Epoch::of(number << 60),
+                number,
+            }),
+            _ => Since::After(MessageId {
+                epoch: epoch?,
+                number,
+            }),
+        })
     }
 
     fn pick(&self, index: Index) -> Option<Slot> {
@@ -292,7 +443,8 @@ impl World {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Join(Index, Index, bool),
+    Join(Index, Index, bool, u8, Index),
+    Pass(u32),
     Leave(Index),
     Close(Index),
     Publish(Index, usize),
@@ -302,7 +454,9 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        3 => any::<(Index, Index, bool)>().prop_map(|(topic, encoding, echo)| Op::Join(topic, encoding, echo)),
+        3 => (any::<(Index, Index, bool)>(), 0u8..8, any::<Index>())
+            .prop_map(|((topic, encoding, echo), form, number)| Op::Join(topic, encoding, echo, form, number)),
+        1 => prop_oneof![0u32..15, 0u32..400].prop_map(Op::Pass),
         1 => any::<Index>().prop_map(Op::Leave),
         1 => any::<Index>().prop_map(Op::Close),
         8 => (any::<Index>(), prop_oneof![0usize..200, 200usize..3000])
@@ -323,6 +477,12 @@ proptest! {
         rescue_bytes_max in prop_oneof![Just(500), Just(64 << 10)],
         visits in 1u32..6,
         laps_per_turn in prop_oneof![Just(2usize), Just(256)],
+        retention in prop::option::of((
+            prop_oneof![5u32..100, 100u32..1000],
+            prop_oneof![Just(u64::MAX), 1u64..20],
+            prop_oneof![500usize..8 << 10, Just(8 << 10)],
+        )),
+        log_bytes_max in prop_oneof![Just(24 << 10), Just(1 << 20)],
     ) {
         let pace = Pace {
             visits_per_turn: visits,
@@ -331,13 +491,26 @@ proptest! {
             ..Pace::default()
         };
         let slow_policy = if skips { SlowPolicy::Skip } else { SlowPolicy::Close };
-        let mut world = World::new(Limits { rescue_bytes_max, ..limits(slow_policy, pace) });
+        let retention = retention.map(|(time, messages_max, bytes_max)| Retention { time, messages_max, bytes_max });
+        let policy = Policy { slow_policy, retention, ..Policy::default() };
+        let mut world = World::new(Limits {
+            rescue_bytes_max,
+            log_bytes_max,
+            policies: Arc::new(Policies::from(policy)),
+            ..limits(slow_policy, pace)
+        });
         let mut writes = writes.into_iter().cycle();
         let mut next = || writes.next().unwrap_or(usize::MAX);
         for op in ops {
             match op {
-                Op::Join(topic, encoding, echo) => {
-                    world.join(TOPICS[topic.index(2)], ENCODINGS[encoding.index(3)], echo);
+                Op::Join(topic, encoding, echo, form, number) => {
+                    let topic = TOPICS[topic.index(2)];
+                    let since = world.since(topic, form, number);
+                    world.join_since(topic, ENCODINGS[encoding.index(3)], echo, since);
+                }
+                Op::Pass(ticks) => {
+                    world.now = world.now.after(ticks);
+                    world.hub.begin_turn(world.now);
                 }
                 Op::Leave(index) => if let Some(slot) = world.pick(index) { world.leave(slot) },
                 Op::Close(index) => {
@@ -371,6 +544,14 @@ proptest! {
             world.leave(slot);
         }
         world.turn(&mut || usize::MAX);
+        // What is retained expires.
+        for _ in 0..2 {
+            world.now = world.now.after(1100);
+            world.hub.begin_turn(world.now);
+            world.turn(&mut || usize::MAX);
+            world.check();
+        }
+        prop_assert_eq!(world.hub.next_due(), None);
         prop_assert_eq!((world.hub.topics(), world.hub.log_bytes(), world.hub.lagging()), (0, 0, 0));
     }
 }

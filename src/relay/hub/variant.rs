@@ -19,7 +19,7 @@ use super::super::ids::{Slot, TopicKey, VariantKey};
 use super::super::seat::{MemberIndex, Seat, Seats};
 use super::encoding::Encoding;
 use super::laggards::Laggards;
-use super::replay::{Next, Places};
+use super::place::{Next, Places};
 use super::visits::Visits;
 use crate::log::{Boundary, Log, Pool, Position};
 use crate::metrics::Histogram;

@@ -14,6 +14,8 @@ pub(in crate::relay) enum Flag {
     Probing,
     /// It stands in the queue of those with output of their own.
     Queued,
+    /// It speaks `fanfare.v1`.
+    V1,
 }
 
 impl Flag {

@@ -22,6 +22,17 @@ pub(in crate::relay) struct Outbox {
     at: Position,
     /// Offset of the last frame in `bytes`, if it is a pong.
     last_pong: Option<usize>,
+    /// What it says that is missing at the place where it enters.
+    gap: Option<Gap>,
+}
+
+/// A frame that tells a reader that it misses messages.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    offset: usize,
+    bytes: usize,
+    /// How many, if that is known.
+    missed: Option<u64>,
 }
 
 impl Outbox {
@@ -71,6 +82,36 @@ impl Outbox {
         self.push(payload);
     }
 
+    /// Appends a text message.
+    pub(in crate::relay) fn push_text(&mut self, payload: &[u8]) {
+        self.push_control(OpCode::Text, payload);
+    }
+
+    /// Tells that messages are missing, as `write` has it. If it was to tell of others, and has not begun to, it tells
+    /// of all of them at once: nothing comes between them.
+    pub(in crate::relay) fn push_gap(
+        &mut self,
+        mut missed: Option<u64>,
+        write: impl FnOnce(Option<u64>, &mut Vec<u8>),
+    ) {
+        if let Some(gap) = self.gap.take().filter(|gap| gap.offset >= self.sent) {
+            self.bytes.drain(gap.offset..gap.offset + gap.bytes);
+            self.last_pong = None;
+            missed = missed.zip(gap.missed).map(|(new, old)| new + old);
+        }
+        self.forget_sent();
+        let offset = self.bytes.len();
+        let mut payload = Vec::new();
+        write(missed, &mut payload);
+        self.push_text(&payload);
+        let bytes = self.bytes.len() - offset;
+        self.gap = Some(Gap {
+            offset,
+            bytes,
+            missed,
+        });
+    }
+
     /// Answers a ping. Once more than `bytes_max` is pending, the answer takes the place of the
     /// one before it (RFC 6455 §5.5.3 allows to answer the latest ping only), unless that has
     /// begun to leave.
@@ -92,6 +133,10 @@ impl Outbox {
         if self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.last_pong = self.last_pong.and_then(|last| last.checked_sub(self.sent));
+            self.gap = self.gap.and_then(|gap| {
+                let offset = gap.offset.checked_sub(self.sent)?;
+                Some(Gap { offset, ..gap })
+            });
             self.sent = 0;
         }
     }
@@ -101,6 +146,9 @@ impl Outbox {
         debug_assert!(!self.is_under_way());
         self.bytes.splice(0..0, rest.iter().copied());
         self.last_pong = self.last_pong.map(|last| last + rest.len());
+        if let Some(gap) = &mut self.gap {
+            gap.offset += rest.len();
+        }
     }
 
     /// Notes that `bytes` of it were sent. When it is all gone, its memory goes too.
@@ -139,6 +187,40 @@ mod tests {
             let sent: Vec<u8> = outbox.pending().chunks(3).map(|frame| frame[2]).collect();
             assert_eq!(sent, *b"124", "{opcode:?}");
         }
+    }
+
+    fn gap(outbox: &mut Outbox, missed: Option<u64>) {
+        outbox.push_gap(missed, |missed, payload| {
+            payload.extend(missed.map_or(0, |missed| missed as u8).to_be_bytes());
+        });
+    }
+
+    #[test]
+    fn gaps_that_adjoin_are_told_as_one() {
+        let mut outbox = Outbox::default();
+        gap(&mut outbox, Some(3));
+        outbox.push_pong(&[9], 100);
+        gap(&mut outbox, Some(4));
+        assert_eq!(outbox.pending(), [0x8A, 1, 9, 0x81, 1, 7]);
+        outbox.rescue(&[5, 5]);
+        gap(&mut outbox, Some(1));
+        assert_eq!(outbox.pending(), [5, 5, 0x8A, 1, 9, 0x81, 1, 8]);
+        gap(&mut outbox, None);
+        assert_eq!(outbox.pending(), [5, 5, 0x8A, 1, 9, 0x81, 1, 0]);
+        gap(&mut outbox, Some(1));
+        assert_eq!(outbox.pending()[7], 0, "not known, and one more");
+    }
+
+    #[test]
+    fn a_gap_that_has_begun_to_leave_stays() {
+        let mut outbox = Outbox::default();
+        gap(&mut outbox, Some(3));
+        outbox.advance(1);
+        gap(&mut outbox, Some(4));
+        assert_eq!(outbox.pending(), [1, 3, 0x81, 1, 4]);
+        outbox.advance(2);
+        gap(&mut outbox, Some(1));
+        assert_eq!(outbox.pending(), [0x81, 1, 5]);
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Topics and their members, who come and go.
+
+use super::super::ids::{MessageId, Slot, TopicKey};
+use super::super::policy::Policy;
+use super::super::seat::{Seat, Seats};
+use super::figures::TopicFigures;
+use super::logs::Logs;
+use super::since::{Joined, Since};
+use super::{Encoding, Hub};
+use crate::wheel::Tick;
+
+impl Hub {
+    /// Topics that exist.
+    pub(in crate::relay) fn topics(&self) -> usize {
+        self.logs.topics.len()
+    }
+
+    /// The topic of that name, if it exists.
+    pub(in crate::relay) fn find(&self, topic: &str) -> Option<TopicKey> {
+        self.logs.topics.find(topic)
+    }
+
+    pub(in crate::relay) fn name(&self, topic: TopicKey) -> &str {
+        self.logs.topics[topic].name()
+    }
+
+    /// The topic that a member is in.
+    pub(in crate::relay) fn topic_of(&self, seat: &Seat) -> TopicKey {
+        self.logs.topics[seat.variant].topic
+    }
+
+    /// The message of a topic that was appended last.
+    pub(in crate::relay) fn last_message(&self, topic: TopicKey) -> MessageId {
+        self.logs.topics[topic].last_message()
+    }
+
+    /// A reader joins a topic, which begins if it did not exist: at its live end, or since where it asks for.
+    pub(in crate::relay) fn join(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        topic: &str,
+        encoding: Encoding,
+        since: Option<Since>,
+        now: Tick,
+    ) -> Joined {
+        let (key, is_new) = self.logs.find_or_begin(topic, now);
+        let (after, missing) = self.logs.join(seats, slot, key, encoding, since, now);
+        Joined {
+            is_new,
+            after,
+            missing,
+        }
+    }
+
+    /// A topic of that name would retain what is published to it.
+    pub(in crate::relay) fn would_retain(&mut self, topic: &str) -> bool {
+        let policy = self.logs.rules.find(topic);
+        self.logs.rules.get(policy).retention.is_some()
+    }
+
+    /// A topic begins without a member.
+    pub(in crate::relay) fn begin(&mut self, topic: &str, now: Tick) -> TopicKey {
+        self.logs.find_or_begin(topic, now).0
+    }
+
+    /// A topic without members makes place for another one. False if there is none.
+    pub(in crate::relay) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
+        self.logs.make_place(seats, now)
+    }
+
+    /// What holds for a topic.
+    #[inline]
+    pub(in crate::relay) fn policy(&self, topic: TopicKey) -> &Policy {
+        self.logs.policy(topic)
+    }
+
+    /// A reader leaves the topic that it is in, if it is in one.
+    pub(in crate::relay) fn leave(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        now: Tick,
+    ) -> Option<TopicKey> {
+        let seat = seats.seat(slot);
+        let key = seat.is_member().then_some(seat.variant)?;
+        let topic = self.logs.topics[key].topic;
+        self.logs.leave(seats, slot);
+        if self.logs.topics.members(topic) == 0 {
+            let Logs {
+                histories, pool, ..
+            } = &mut self.logs;
+            histories.on_left(topic, now, pool);
+        }
+        Some(topic)
+    }
+
+    /// Topics that exist are in slots before that one.
+    pub(in crate::relay) fn topic_slots(&self) -> usize {
+        self.logs.topics.slots()
+    }
+
+    /// How the topic in that slot stands, if there is one.
+    pub(in crate::relay) fn figures_at(&self, slot: usize, now: Tick) -> Option<TopicFigures<'_>> {
+        let key = self.logs.topics.at(slot)?;
+        Some(self.figures(key, now))
+    }
+
+    /// How a topic stands.
+    pub(in crate::relay) fn figures(&self, topic: TopicKey, now: Tick) -> TopicFigures<'_> {
+        TopicFigures::of(&self.logs.topics, topic, now)
+    }
+
+    /// Memory that logs hold, in bytes.
+    pub(in crate::relay) fn log_bytes(&self) -> usize {
+        self.logs.pool.bytes_in_use()
+    }
+
+    /// Members that lag, as of the end of the last turn.
+    pub(in crate::relay) fn lagging(&self) -> usize {
+        self.logs.lagging()
+    }
+
+    /// How far the last of them is behind.
+    pub(in crate::relay) fn lag_bytes_max(&self) -> u64 {
+        self.logs.lag_bytes_max()
+    }
+}
