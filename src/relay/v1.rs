@@ -68,6 +68,7 @@ impl Relay {
     }
 
     /// A whole message has come of a connection that speaks `fanfare.v1`: it publishes that, or what a command says.
+    #[inline(never)]
     pub(super) fn on_v1_message(
         &mut self,
         slot: Slot,

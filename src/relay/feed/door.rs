@@ -63,6 +63,7 @@ impl Relay {
     /// A connection publishes a message into its topic. There is space for it: its bytes were read only as
     /// far as there was. If it has a `reference`, the connection is told by that which message it is. False if the
     /// topic takes no messages of WebSockets.
+    #[inline(always)]
     pub(in super::super) fn publish(
         &mut self,
         slot: Slot,
@@ -73,7 +74,7 @@ impl Relay {
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let key = self.hub.topic_of(&sender.seat);
-        if self.hub.policy(key).publish != Publish::Anybody {
+        if self.hub.publishers(key) != Publish::Anybody {
             return false;
         }
         let generation = sender.generation;
