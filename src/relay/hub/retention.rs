@@ -32,7 +32,9 @@ impl Logs {
 
     /// A topic retains messages if its policy says so, as long as that says.
     fn apply_policy(&mut self, key: TopicKey, now: Tick) {
-        let bounds = self.rules.get(self.topics[key].policy).retention;
+        let policy = self.rules.get(self.topics[key].policy);
+        let bounds = policy.retention;
+        self.topics[key].publish = policy.publish;
         match (bounds, self.histories.get(key)) {
             (Some(bounds), None) => {
                 let messages = self.topics[key].messages();

@@ -5,6 +5,7 @@
 //! that retains messages has its plain variant besides, as long as it retains any.
 
 use super::super::ids::{Epoch, MessageId, TopicKey, VariantKey};
+use super::super::policy::Publish;
 use super::encoding::{ENCODINGS, Encoding};
 use super::meter::Meter;
 use super::numbers::{Missing, Numbers, Place};
@@ -29,6 +30,8 @@ pub(super) struct Topic {
     /// It takes nothing in before members that miss messages are closed.
     pub(super) is_halted: bool,
     pub(super) policy: PolicyIndex,
+    /// What that says of publishers: it is asked for with each message.
+    pub(super) publish: Publish,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -169,6 +172,7 @@ impl Topics {
             numbers: Numbers::begin(epoch),
             is_halted: false,
             policy,
+            publish: Publish::default(),
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
