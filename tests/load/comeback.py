@@ -123,4 +123,5 @@ def main():
         print(f"\n{relay.stop()}")
 
 
-main()
+if __name__ == "__main__":
+    main()
