@@ -17,11 +17,11 @@ fn payload_of(control: Control, mark: &Mark) -> String {
     payload.strip_prefix("before ").unwrap().to_owned()
 }
 
-/// A command's reference and payload, or what is wrong with it.
-type Command = Result<(Option<u64>, Vec<u8>), (CommandError, Option<u64>)>;
+type Published = (Option<u64>, Vec<u8>);
+type Refused = (CommandError, Option<u64>);
 
 /// What a message publishes that begins with the mark.
-fn command(rest: &[u8]) -> Command {
+fn command(rest: &[u8]) -> Result<Published, Refused> {
     let mark = Secret::draw().mark(1, 2);
     let message = [mark.as_str().as_bytes(), rest].concat();
     match read(&message, || mark) {

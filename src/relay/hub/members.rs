@@ -46,9 +46,11 @@ impl Hub {
     ) -> Joined {
         let (key, is_new) = self.logs.find_or_begin(topic, now);
         let (after, missing) = self.logs.join(seats, slot, key, encoding, since, now);
+        let replayed = self.last_message(key).number.wrapping_sub(after.number);
         Joined {
             is_new,
             after,
+            replayed,
             missing,
         }
     }

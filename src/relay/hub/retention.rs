@@ -11,6 +11,7 @@ use super::super::seat::Seats;
 use super::encoding::Encoding;
 use super::history::History;
 use super::logs::Logs;
+use super::topics::Topic;
 use crate::wheel::Tick;
 
 /// Topics that a turn ends, or that it has forget what they retain, or looks at since policies have changed. Each
@@ -83,6 +84,18 @@ impl Logs {
                 self.apply_policy(key, now);
             }
         }
+    }
+
+    /// A topic's numbers may change. If they do, what it retains has others, and is not offered any more.
+    pub(super) fn renumber<R>(&mut self, key: TopicKey, change: impl FnOnce(&mut Topic) -> R) -> R {
+        let topic = &mut self.topics[key];
+        let (messages, before) = (topic.messages(), topic.last_before(0));
+        let result = change(topic);
+        if topic.last_before(0) != before {
+            self.histories
+                .change(key, &mut self.pool, |history| history.forget(messages));
+        }
+        result
     }
 
     /// When something expires next.

@@ -258,6 +258,12 @@ mod tests {
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
     }
 
+    /// Topics that retain nothing take no byte for those that do.
+    #[test]
+    fn a_topic_takes_no_more_than_it_did_before_topics_retained_messages() {
+        assert_eq!((size_of::<Topic>(), size_of::<Variant>()), (96, 192));
+    }
+
     #[test]
     fn a_topic_lasts_as_long_as_its_variants() {
         let mut topics = Topics::default();
