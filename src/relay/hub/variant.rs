@@ -224,6 +224,13 @@ impl Variant {
         slot
     }
 
+    /// A message was appended that no member reads: it is there for readers that come.
+    pub(super) fn settle_unread(&mut self, per_write: &mut Histogram<0>) {
+        if !self.dirty {
+            self.settle(per_write);
+        }
+    }
+
     /// Ends a round.
     fn settle(&mut self, per_write: &mut Histogram<0>) {
         if self.members.is_empty() {
