@@ -78,7 +78,7 @@ fn a_failed_reload_keeps_what_was_in_force() {
     for broken in [
         "message_bytes_max = ",
         "message_bytes_max = '4KiB'\ntopic_log_bytes_max = '4KiB'",
-        "message_bytes_max = '4KiB'\n[[topic]]\nmatch = 'a'\nretain_messages = 5",
+        "message_bytes_max = '4KiB'\n[[topic]]\nmatch = 'a'\n[[topic]]\nmatch = 'a'\nretain_messages = 5",
     ] {
         settings("failed", broken);
         reload(&mut relay);
@@ -91,6 +91,16 @@ fn a_failed_reload_keeps_what_was_in_force() {
         "{}",
         ended.stderr
     );
+    // Each of several problems has a line of its own.
+    let problems = ["retain_messages = 5 has no effect", "is never met"];
+    let said = |line: &str| problems.iter().filter(|it| line.contains(**it)).count();
+    let said: Vec<usize> = ended
+        .stderr
+        .lines()
+        .map(said)
+        .filter(|&it| it > 0)
+        .collect();
+    assert_eq!(said, [1, 1], "{}", ended.stderr);
 }
 
 #[test]

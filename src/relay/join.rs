@@ -104,6 +104,9 @@ impl Relay {
         if join.is_v1 {
             self.welcome(slot, &join.topic, joined);
         }
+        self.counters.replays += u64::from(joined.replayed > 0);
+        self.counters.messages_replayed += joined.replayed;
+        self.counters.replay_gaps += u64::from(joined.missing.is_some());
         self.counters.opened += 1;
         self.counters.opened_compressed += u64::from(deflate.is_some());
         self.peers.queue_output(slot);

@@ -9,7 +9,6 @@ use super::Relay;
 use super::hub::Joined;
 use super::ids::{MessageId, Slot};
 use super::peer::Flag;
-use crate::metrics::Cause;
 use crate::proto::fanfare_v1::{self, CommandError, Control, Mark, OVERHEAD_BYTES_MAX};
 use crate::proto::{MessageKind, ProtocolError};
 
@@ -69,6 +68,7 @@ impl Relay {
     }
 
     /// A whole message has come of a connection that speaks `fanfare.v1`: it publishes that, or what a command says.
+    #[inline(never)]
     pub(super) fn on_v1_message(
         &mut self,
         slot: Slot,
@@ -87,22 +87,11 @@ impl Relay {
             return Err(ProtocolError::MessageTooBig);
         }
         let reference = publication.reference;
-        if !self.may_publish(slot) {
+        if !self.publish(slot, kind, publication.payload, reference) {
             let error = CommandError::MayNotPublish;
             self.tell(slot, Control::Error { error, reference });
-            return Ok(());
-        }
-        if let Some(id) = self.publish(slot, kind, publication.payload, reference)
-            && let Some(reference) = reference
-        {
-            self.acknowledge(slot, reference, id);
         }
         Ok(())
-    }
-
-    /// A connection's topic takes no messages of WebSockets.
-    pub(super) fn refuse_message(&mut self, slot: Slot) {
-        self.close(slot, Cause::Forbidden);
     }
 
     /// As much waits to be told to a connection as may: it is not read meanwhile.

@@ -17,8 +17,11 @@ fn payload_of(control: Control, mark: &Mark) -> String {
     payload.strip_prefix("before ").unwrap().to_owned()
 }
 
+type Published = (Option<u64>, Vec<u8>);
+type Refused = (CommandError, Option<u64>);
+
 /// What a message publishes that begins with the mark.
-fn command(rest: &[u8]) -> Result<(Option<u64>, Vec<u8>), (CommandError, Option<u64>)> {
+fn command(rest: &[u8]) -> Result<Published, Refused> {
     let mark = Secret::draw().mark(1, 2);
     let message = [mark.as_str().as_bytes(), rest].concat();
     match read(&message, || mark) {

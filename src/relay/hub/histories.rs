@@ -54,6 +54,12 @@ impl Histories {
         }
     }
 
+    /// Some topic retains messages.
+    #[inline]
+    pub(super) fn exist(&self) -> bool {
+        self.table.count > 0
+    }
+
     /// That of a topic, if it retains anything.
     #[inline]
     pub(super) fn get(&self, topic: TopicKey) -> Option<&History> {
@@ -185,6 +191,9 @@ impl Histories {
 
     /// The next topic of which something has expired.
     pub(super) fn poll(&mut self, now: Tick, pool: &mut Pool) -> Option<TopicKey> {
+        if !self.exist() {
+            return None;
+        }
         let topic = TopicKey(self.wheel.poll(&mut self.table, now)?);
         if let Some(entry) = self.table.get(topic) {
             entry.history.expire(now);
@@ -199,7 +208,7 @@ impl Histories {
 
     /// When something expires next.
     pub(super) fn next_due(&self) -> Option<Tick> {
-        self.wheel.next_due()
+        self.exist().then(|| self.wheel.next_due()).flatten()
     }
 
     /// What a history takes is accounted for, and its timer armed.

@@ -170,7 +170,10 @@ impl Lapping {
             let next = seats.seat(slot).lagging.and_then(|index| plain.next(index));
             next.is_some_and(|next| next.key == key && next.from < at)
         };
-        let is_kept = variant.places.first().is_some_and(|first| first < at);
+        let is_kept = variant
+            .laggards
+            .first_place()
+            .is_some_and(|first| first < at);
         let places = plain.slots().filter(|slot| is_kept && has_place(slot));
         let behind: Vec<Slot> = behind.chain(places).take(self.laps_left).collect();
         let behind = behind.into_iter();
@@ -285,8 +288,8 @@ fn lap_place(logs: &mut Logs, seats: &impl Seats, slot: Slot, counters: &mut Cou
     let missed = logs.owed_at_place(next, seats.excluded(slot));
     let variant = &mut logs.topics[next.key];
     let tail = variant.log.tail();
-    variant.places.give_back(next.from);
-    variant.places.take(tail);
+    variant.laggards.give_back(next.from);
+    variant.laggards.take_place(tail);
     counters.skips += 1;
     counters.messages_skipped += missed;
     counters.lag_bytes.observe(tail.since(next.from), 1);

@@ -142,17 +142,23 @@ impl Logs {
     ) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
-            self.topics[key].touched = false;
-            self.trim(seats, key, now);
-            let variant = &self.topics[key];
-            if variant.encoding == Encoding::Plain {
-                let is_holding = variant.log.bytes() > 0;
+            let kept_from = match self.histories.exist() {
+                true => self.kept_from(key, now),
+                false => self.topics[key].log.tail(),
+            };
+            let variant = &mut self.topics[key];
+            variant.touched = false;
+            variant.trim(&mut self.pool, seats, kept_from);
+            let (is_empty, is_holding) = (variant.is_empty(), variant.log.bytes() > 0);
+            if self.histories.exist() && variant.encoding == Encoding::Plain {
                 self.histories.set_holding(variant.topic, is_holding);
             }
             if variant.laggards.len() != variant.lagging_noted as usize {
                 self.note_retaining(key);
             }
-            self.remove_if_over(key, now, &mut on_end);
+            if is_empty {
+                self.remove_if_over(key, now, &mut on_end);
+            }
         }
         // The list is used in every turn; the memory that very many topics made it take is given back.
         if touched.capacity() <= TOUCHED_AT_REST_MAX {

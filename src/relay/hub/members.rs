@@ -1,7 +1,7 @@
 //! Topics and their members, who come and go.
 
 use super::super::ids::{MessageId, Slot, TopicKey};
-use super::super::policy::Policy;
+use super::super::policy::{Policy, Publish};
 use super::super::seat::{Seat, Seats};
 use super::figures::TopicFigures;
 use super::logs::Logs;
@@ -46,9 +46,11 @@ impl Hub {
     ) -> Joined {
         let (key, is_new) = self.logs.find_or_begin(topic, now);
         let (after, missing) = self.logs.join(seats, slot, key, encoding, since, now);
+        let replayed = self.last_message(key).number.wrapping_sub(after.number);
         Joined {
             is_new,
             after,
+            replayed,
             missing,
         }
     }
@@ -67,6 +69,12 @@ impl Hub {
     /// A topic without members makes place for another one. False if there is none.
     pub(in crate::relay) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
         self.logs.make_place(seats, now)
+    }
+
+    /// Which publishers may publish into a topic.
+    #[inline]
+    pub(in crate::relay) fn publishers(&self, topic: TopicKey) -> Publish {
+        self.logs.topics[topic].publish
     }
 
     /// What holds for a topic.

@@ -132,13 +132,12 @@ impl Hub {
     #[inline]
     pub(super) fn append(
         &mut self,
-        topic: TopicKey,
+        key: TopicKey,
         message: Publication<'_>,
         now: Tick,
         limits: &Limits,
         counters: &mut Counters,
     ) {
-        let key = topic;
         let topic = &mut self.logs.topics[key];
         topic.meter.count(now, message.payload.len());
         let number = topic.messages() - 1;
@@ -148,8 +147,15 @@ impl Hub {
             .note(key, now, number, &mut self.logs.pool);
         if plain != VariantKey::NONE {
             let variant = self.logs.append(plain, message, None, counters);
-            self.walk.mark_dirty(variant, plain);
+            let is_read = variant.members() > 0;
+            match is_read {
+                true => self.walk.mark_dirty(variant, plain),
+                false => variant.settle_unread(&mut counters.messages_per_write),
+            }
             self.lapping.note(variant, plain, limits);
+            if !is_read && variant.log.has_begun_segment() {
+                self.logs.touch(plain);
+            }
         }
         if compressed != [VariantKey::NONE; COMPRESSED.len()] {
             self.append_compressed(compressed, message, limits, counters);

@@ -54,7 +54,7 @@ impl Logs {
             let next = (key != plain).then(|| {
                 let other = &mut self.topics[key];
                 let from = other.log.tail();
-                other.places.take(from);
+                other.laggards.take_place(from);
                 let (end, missed) = (None, 0);
                 Next {
                     key,
@@ -140,7 +140,7 @@ impl Logs {
 
     /// A place is not needed any more.
     pub(super) fn give_back(&mut self, next: Next) {
-        self.topics[next.key].places.give_back(next.from);
+        self.topics[next.key].laggards.give_back(next.from);
         self.touch(next.key);
     }
 }

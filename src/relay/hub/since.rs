@@ -33,6 +33,8 @@ pub(in crate::relay) struct Joined {
     pub(in crate::relay) is_new: bool,
     /// The message before the first that it is sent.
     pub(in crate::relay) after: MessageId,
+    /// How many messages of before it is sent.
+    pub(in crate::relay) replayed: u64,
     /// What of that which it asked for is not retained.
     pub(in crate::relay) missing: Option<Missing>,
 }

@@ -340,7 +340,7 @@ impl World {
         let (lagging, with_walk): (Vec<&Seat>, _) =
             members.partition(|seat| seat.lagging.is_some());
         assert!(with_walk.iter().all(|seat| seat.cursor() >= settled));
-        let places = self.hub.logs.topics[key].places.first();
+        let places = self.hub.logs.topics[key].laggards.first_place();
         let cursors = lagging.iter().map(|seat| seat.cursor()).chain(places);
         cursors.min().map_or(settled, |floor| floor.min(settled))
     }
