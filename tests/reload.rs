@@ -144,3 +144,37 @@ fn settings_that_never_come_hold_up_no_client() {
     fs::remove_file(&file).expect("it is ours");
     assert_eq!(relay.terminated().code, Some(0));
 }
+
+/// What holds for a topic changes while it exists, at the turn in which the settings do.
+#[test]
+fn what_differs_by_topic_changes() {
+    let file = settings("topics", "");
+    let mut relay = start(&file);
+    let mut member = Client::join(&relay, "/ws/prices");
+    member.send(&text("1"));
+    member.expect_text("1");
+    let late = |relay: &Relay, published: &str| {
+        let mut late = Client::join(relay, "/ws/prices?since=all");
+        late.send(&text("mark"));
+        let first = late.frame().payload;
+        first == published.as_bytes()
+    };
+    assert!(!late(&relay, "1"), "nothing is retained");
+    member.expect_text("mark");
+    settings(
+        "topics",
+        "[[topic]]\nmatch = 'prices'\nretain = '10m'\nretain_messages = 1",
+    );
+    reload(&mut relay);
+    member.send(&text("2"));
+    member.expect_text("2");
+    assert!(late(&relay, "2"));
+    member.expect_text("mark");
+    settings("topics", "[[topic]]\nmatch = 'p*'\npublish = 'nobody'");
+    reload(&mut relay);
+    let mut late = Client::join(&relay, "/ws/prices?since=all");
+    late.expect_silence(std::time::Duration::from_millis(100));
+    member.send(&text("3"));
+    member.expect_closed(1008);
+    assert_eq!(relay.terminated().code, Some(0));
+}

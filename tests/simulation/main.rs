@@ -58,6 +58,7 @@ mod receive;
 mod regressions;
 mod reload;
 mod request;
+mod returns;
 mod script;
 mod storm;
 mod story;

@@ -28,7 +28,7 @@ pub struct Publication<'a> {
     pub payload: &'a [u8],
 }
 
-/// A command that is not obeyed.
+/// A command that is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCommand {
     /// Why not.
@@ -37,7 +37,7 @@ pub struct InvalidCommand {
     pub reference: Option<u64>,
 }
 
-/// Why a command is not obeyed.
+/// Why a command is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CommandError {
     /// Its line is over [`LINE_BYTES_MAX`].

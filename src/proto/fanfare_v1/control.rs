@@ -29,7 +29,7 @@ pub enum Control<'a> {
         /// The message itself.
         id: MessageId,
     },
-    /// A command was not obeyed.
+    /// A command was not carried out.
     Error {
         /// Why not.
         error: CommandError,

@@ -82,7 +82,7 @@ impl Mark {
     }
 }
 
-/// It is nobody's business, not even a log's.
+/// It is told to its client alone, and shown nowhere, not even in a log.
 impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mark")

@@ -14,11 +14,11 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | [`mark`] | what begins a message between relay and client, and nothing that anybody publishes |
+//! | [`mark`] | what begins a message between relay and client, and nothing that is published |
 //! | [`control`] | what the relay says |
 //! | [`command`] | what a client says, and what is wrong with it |
 //!
-//! Nothing here frames, sends, or knows who may publish.
+//! Nothing here frames, sends, or knows which clients may publish.
 
 pub mod command;
 pub mod control;

@@ -156,7 +156,7 @@ impl Lapping {
     /// The lagging members of a variant whose cursor is before `at`, and readers whose place there is. What the walk
     /// has yet to bring to others is retained anyway; so a member that began to lag there, such as one that closes,
     /// stays. So does one whose socket is not full: it is served before anything else is appended. But one that is
-    /// sent what it missed before it joined holds up nobody.
+    /// sent what it missed before it joined holds up no other.
     fn cut(&self, logs: &Logs, seats: &impl Seats, key: VariantKey, at: Position) -> Cut {
         let variant = &logs.topics[key];
         let at = at.min(variant.settled());

@@ -1,4 +1,4 @@
-//! Topics and their members, who come and go.
+//! Topics, and their members that come and go.
 
 use super::super::ids::{MessageId, Slot, TopicKey};
 use super::super::policy::{Policy, Publish};

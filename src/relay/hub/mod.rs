@@ -18,7 +18,8 @@
 //! - A member sees a contiguous run of its topic's messages, or is lapped.
 //! - head ≤ settled ≤ the cursor of each member with the walk ≤ tail; head ≤ each lagging member's.
 //! - At most a quarter of what a topic retains is appended before every unblocked member was served, and
-//!   nothing while its log is over its bound: so only a reader whose socket is full is ever lapped.
+//!   nothing while its log is over its bound: so only a reader whose socket is full is ever lapped, or one that is being
+//!   sent what it missed before it joined.
 //! - Nothing is trimmed between laps and the end of the turn.
 //! - A member that is to have no more than was there at its close lags until it leaves.
 
