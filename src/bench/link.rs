@@ -244,7 +244,7 @@ impl Link {
             let why = "the server does not agree on permessage-deflate without context takeover";
             return Err(OpenError::Refused(why.into()));
         }
-        if opening.v1 && agreed.subprotocol.as_deref() != Some(fanfare_v1::NAME) {
+        if opening.v1 && agreed.subprotocol != Some(fanfare_v1::NAME) {
             let why = "the server does not speak fanfare.v1, by which readers know which message they have";
             return Err(OpenError::Refused(why.into()));
         }
