@@ -89,3 +89,21 @@ fn a_server_that_does_not_speak_it_is_told() {
         assert_eq!(report.code, 1, "{}\n{}", report.out, report.errors);
     }
 }
+
+#[test]
+fn a_server_that_forgets_is_found_out() {
+    let server = Server::start(Fault::Forgets);
+    let url = server.url();
+    let options = [
+        "--readers=20",
+        "--since",
+        "--cuts=200",
+        "--away=50ms",
+        "--duration=1s",
+        "--timeout=2s",
+    ];
+    let report = bench(&[&["fanout", &url, "--warm-up=1ms"], &options[..]].concat());
+    report.assert_says("correct                  NO");
+    report.assert_says("lost messages");
+    assert_eq!(report.code, 1, "{}\n{}", report.out, report.errors);
+}
