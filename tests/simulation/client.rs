@@ -14,7 +14,9 @@ use crate::message::Message;
 use crate::network::Socket;
 use crate::random::Random;
 use crate::request::{self, Answer};
+use crate::retained::Since;
 use crate::tap::Tap;
+use crate::v1;
 use crate::violation;
 use fanfare::proto::deflate::Deflater;
 use fanfare::proto::{OpCode, Role, Session};
@@ -31,6 +33,10 @@ pub(crate) enum Mark {
     /// A request, or as much of it as shows what is wrong with it.
     Request(Answer),
     Message(Message),
+    /// A command that publishes a message, and what the client calls it.
+    Command(Message, Option<u64>),
+    /// One that is answered with an error.
+    BadCommand(&'static str, Option<u64>),
     /// A ping's number, and the length of its payload.
     Ping(u32, usize),
     Close(Option<u16>),
@@ -74,6 +80,10 @@ pub(crate) struct Client {
     pub(crate) wish: Wish,
     pub(crate) topic: usize,
     introduction: Introduction,
+    pub(crate) since: Since,
+    pub(crate) speaks_v1: bool,
+    /// Its mark, once it was told.
+    pub(crate) mark: Option<v1::Mark>,
     pub(crate) echo: bool,
     kind: Kind,
     state: State,
@@ -112,6 +122,7 @@ impl Client {
             () if random.once_in(often.bad) => Kind::Bad,
             () => Kind::Member,
         };
+        let speaks_v1 = random.once_in(often.v1);
         let path_topic = random.below(character.topics);
         let wish = match random.once_in(often.wish) {
             true => Wish::draw(character.topics, random),
@@ -126,10 +137,13 @@ impl Client {
                 _ => path_topic,
             },
             introduction,
-            echo: !random.once_in(often.no_echo),
+            since: Since::Nothing,
+            speaks_v1,
+            mark: None,
+            echo: speaks_v1 || !random.once_in(often.no_echo),
             kind,
             state: State::Begin,
-            eager: random.once_in(often.eager),
+            eager: random.once_in(often.eager) && !(speaks_v1 && character.may_refuse),
             rude: random.once_in(often.rude),
             session: Session::new(Role::Client),
             window_bits: random.once_in(often.deflate).then(|| random.between(9, 15)),
@@ -173,7 +187,10 @@ impl Client {
     /// Whether a message of more than this many bytes is on its way to the relay.
     pub(crate) fn has_message_of(&self, bytes: usize) -> bool {
         let is_large = |(_, mark): &(u64, Mark)| match mark {
-            Mark::Message(message) => message.bytes > bytes,
+            Mark::Message(message) | Mark::Command(message, _) => {
+                message.bytes + COMMAND_BYTES_MAX > bytes
+            }
+            Mark::BadCommand(..) => true,
             _ => false,
         };
         let unfinished = self.unfinished.as_ref();
@@ -279,9 +296,11 @@ impl Client {
             Kind::Visitor if !random.once_in(4) => request::page(line, random),
             Kind::Member | Kind::Visitor => {
                 tap.offered_bits = self.window_bits;
-                let query = self.wish.query();
-                let wishes = (self.path_topic, self.echo, query.as_deref());
-                request::upgrade(wishes, self.window_bits, line, random)
+                let wishes = [self.wish.query(), self.since.query(random)];
+                let query: Vec<String> = wishes.into_iter().flatten().collect();
+                let wishes = (self.path_topic, self.echo, &query[..]);
+                tap.offers_v1 = self.speaks_v1;
+                request::upgrade(wishes, self.speaks_v1, self.window_bits, line, random)
             }
         };
         let start = socket.pushed();
@@ -379,8 +398,13 @@ impl Client {
     }
 }
 
+/// What a command takes besides what it publishes.
+pub(crate) const COMMAND_BYTES_MAX: usize = 100;
+
 /// What a client decides by.
 pub(crate) struct Whim<'a> {
     pub(crate) random: &'a mut Random,
     pub(crate) character: &'a Character,
+    /// Marks of other connections.
+    pub(crate) marks: &'a [v1::Mark],
 }

@@ -4,12 +4,13 @@
 use crate::addresses::Origin;
 use crate::admission::Identity;
 use crate::client::Client;
-use crate::history::Reader;
 use crate::network::Socket;
 use crate::prompt::Waits;
 use crate::rates::Allowance;
+use crate::reader::Reader;
 use crate::request::Body;
 use crate::tap::Tap;
+use crate::v1::Mark;
 use fanfare::metrics::Cause;
 use fanfare::proxy::PeerAddress;
 use fanfare::relay::ConnId;
@@ -55,6 +56,7 @@ pub(crate) enum News {
     ResponseEnd { keep_alive: bool },
     Ping,
     Close(Option<u16>),
+    Welcome(Mark),
 }
 
 pub(crate) struct Peer {

@@ -12,7 +12,7 @@ impl Peer {
     pub(crate) fn receive(
         &mut self,
         now: Tick,
-        history: &History,
+        history: &mut History,
         limits: &Limits,
         bytes: &[u8],
     ) -> Result<(), String> {
@@ -52,7 +52,10 @@ impl Peer {
                 }
                 Received::Message(kind, payload) => {
                     let reader = self.reader.as_mut().ok_or("a message to no member")?;
-                    reader.receive(history, kind, payload)?;
+                    let lives = self.stage == Stage::Open;
+                    if let Some(mark) = reader.hear(history, kind, payload, lives)? {
+                        self.news.push_back((end, News::Welcome(mark)));
+                    }
                 }
                 Received::Ping => {
                     ping = true;
@@ -70,8 +73,8 @@ impl Peer {
         })?;
         if tap.in_message {
             self.perhaps_active = now;
-            // The rest of a frame that was saved for a lapped reader does not count.
-            if self.lapped_in == 0 {
+            // The rest of a frame that was saved for a lapped reader does not count, nor what it is told.
+            if self.lapped_in == 0 && !self.client.speaks_v1 {
                 self.active = now;
             }
         }
@@ -98,7 +101,7 @@ impl Peer {
         let position = position.ok_or("a pong to no ping, or out of order")?;
         // The response to the upgrade, our own ping, and the rest of a frame may wait there too.
         let pending_max = self.pongs_pending_max + 256 + limits.rescue_bytes_max;
-        if position > 0 && pending_max < limits.outbox_bytes_max {
+        if position > 0 && !self.client.speaks_v1 && pending_max < limits.outbox_bytes_max {
             return Err(format!("{position} pings were not answered"));
         }
         if payload.len() + 2 != self.pings[position].1 {
@@ -129,6 +132,9 @@ impl Peer {
                 "closed at message {next}, owed up to {:?}",
                 ending.owed
             ));
+        }
+        if reader.v1.as_ref().is_some_and(|v1| !v1.is_told()) {
+            return Err("closed before it was told all".into());
         }
         if !self.pings.is_empty() {
             return Err("closed before its last ping was answered".into());
