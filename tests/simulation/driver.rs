@@ -1,6 +1,5 @@
 //! The loop's face to the world: what the relay is told and what it does, with what that says of it.
 
-use crate::character::may_put_off_output;
 use crate::prompt::replay_write_bytes_max;
 use crate::reader::Reader;
 use crate::world::World;
@@ -118,6 +117,8 @@ impl World {
         if replays {
             self.replayed.1 += sent;
         }
+        // The wait goes on from when there was space, which is now, unless it had to wait for its turn.
+        let is_at_once = !peer.may_wait(&self.character.limits);
         let mut left = sent;
         for piece in output.pieces() {
             let bytes = &piece.bytes[..left.min(piece.bytes.len())];
@@ -131,8 +132,6 @@ impl World {
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
-        // The wait goes on from when there was space, which is now, unless it had to wait for its turn.
-        let is_at_once = !may_put_off_output(&self.character.limits);
         if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
             peer.pong_awaited = Some(self.now);
         }

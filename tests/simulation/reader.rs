@@ -145,11 +145,11 @@ impl Reader {
 
     /// It is still sent what it asked for of before it joined: perhaps, and for certain.
     pub(crate) fn may_replay(&self) -> bool {
-        self.begins_from.is_some() || self.replays()
+        self.begins_from.is_some() || self.next < self.joined_at
     }
 
     pub(crate) fn replays(&self) -> bool {
-        self.next < self.joined_at
+        self.next < self.joined_at && self.live_ends.is_empty()
     }
 
     /// It was slow, and may have been moved to the live end, which was in this range.

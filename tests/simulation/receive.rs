@@ -1,6 +1,5 @@
 //! What the relay writes to a connection, held against what it is owed.
 
-use crate::character::may_put_off_output;
 use crate::history::History;
 use crate::peer::{News, Peer, Stage};
 use crate::tap::Received;
@@ -16,6 +15,7 @@ impl Peer {
         limits: &Limits,
         bytes: &[u8],
     ) -> Result<(), String> {
+        let may_wait = self.may_wait(limits);
         let mut tap = std::mem::take(&mut self.tap);
         tap.in_message = false;
         let mut ping = false;
@@ -80,7 +80,7 @@ impl Peer {
         }
         if ping {
             // What waited behind a full socket, or for its turn, may come late.
-            let may_be_late = self.is_behind || may_put_off_output(limits);
+            let may_be_late = self.is_behind || may_wait;
             if !may_be_late && now.since(self.last_read) < limits.heartbeat_interval / 4 * 3 {
                 return Err("a ping before its time".into());
             }
