@@ -146,8 +146,12 @@ impl Logs {
             self.trim(seats, key, now);
             let variant = &self.topics[key];
             if variant.encoding == Encoding::Plain {
-                let is_holding = variant.log.bytes() > 0;
-                self.histories.set_holding(variant.topic, is_holding);
+                let topic = variant.topic;
+                // When they came is still noted of messages that were too many, or too large.
+                let history = self.histories.get(topic);
+                let has_notes = history.is_some_and(|history| history.heap_bytes() > 0);
+                let is_holding = variant.log.bytes() > 0 || has_notes;
+                self.histories.set_holding(topic, is_holding);
             }
             if variant.laggards.len() != variant.lagging_noted as usize {
                 self.note_retaining(key);
