@@ -113,7 +113,12 @@ impl World {
             history: &mut self.histories[topic],
             admission: &mut self.admission,
             capacity,
-            publish: self.character.limits.policies.of(&topic_name(topic)).publish,
+            publish: self
+                .character
+                .limits
+                .policies
+                .of(&topic_name(topic))
+                .publish,
             has_hooks: self.character.has_hooks,
             is_asked: false,
         };
@@ -130,8 +135,7 @@ impl World {
         assert_eq!(outcome.cause, cause, "the end of client {index}");
         if cause == Some(Cause::Memory) {
             // What is gathered may take twice its size as it grows.
-            let grows_by_max =
-                2 * (self.character.limits.message_bytes_max + COMMAND_BYTES_MAX);
+            let grows_by_max = 2 * (self.character.limits.message_bytes_max + COMMAND_BYTES_MAX);
             let bytes_max = private_bytes_before + grows_by_max;
             let is_short = bytes_max > self.character.limits.private_bytes_max;
             assert!(is_large && is_short, "client {index} is short of memory");

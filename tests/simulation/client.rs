@@ -5,6 +5,7 @@
 //! mark of, so that the world knows what the relay has been told once the bytes up to there were
 //! handed to it.
 
+mod asking;
 mod speech;
 
 use crate::addresses::Introduction;
@@ -13,7 +14,7 @@ use crate::hooks::Wish;
 use crate::message::Message;
 use crate::network::Socket;
 use crate::random::Random;
-use crate::request::{self, Answer};
+use crate::request::Answer;
 use crate::retained::Since;
 use crate::tap::Tap;
 use crate::v1;
@@ -277,69 +278,6 @@ impl Client {
         self.state = State::Vanished;
         socket.up_frozen = Tick(u32::MAX);
         socket.down_frozen = Tick(u32::MAX);
-    }
-
-    fn ask(&mut self, socket: &mut Socket, tap: &mut Tap, world: &mut Whim) {
-        self.state = State::Asked;
-        if !self.introduce(socket, tap) {
-            return;
-        }
-        let random = &mut *world.random;
-        let line = match &self.introduction {
-            Introduction::Forwarded(line, _) => Some(&line[..]),
-            _ => None,
-        };
-        let request = match self.kind {
-            Kind::Mute => return request::write_partial(socket.push(), random),
-            Kind::Bad => request::bad(random, &world.character.limits),
-            Kind::Operator => request::operator(random),
-            Kind::Visitor if !random.once_in(4) => request::page(line, random),
-            Kind::Member | Kind::Visitor => {
-                tap.offered_bits = self.window_bits;
-                let wishes = [self.wish.query(), self.since.query(random)];
-                let query: Vec<String> = wishes.into_iter().flatten().collect();
-                let wishes = (self.path_topic, self.echo, &query[..]);
-                tap.offers_v1 = self.speaks_v1;
-                request::upgrade(wishes, self.speaks_v1, self.window_bits, line, random)
-            }
-        };
-        let start = socket.pushed();
-        socket.push().extend_from_slice(&request.bytes);
-        let end = start + request.judged_at as u64;
-        self.marks.push_back((end, Mark::Request(request.answer)));
-        tap.expect_response(request.head_only);
-        self.asked += 1;
-        match request.answer {
-            // The next request, in the same segment.
-            Answer::Page {
-                keep_alive: true, ..
-            } if self.eager => self.state = State::Begin,
-            Answer::Upgrade if self.eager => self.state = State::Talking,
-            _ => {}
-        }
-    }
-
-    /// A proxy names its client; false if it should have and did not: then nothing else of it counts.
-    fn introduce(&mut self, socket: &mut Socket, tap: &mut Tap) -> bool {
-        match std::mem::replace(&mut self.introduction, Introduction::None) {
-            Introduction::Header(bytes, client) => {
-                socket.push().extend_from_slice(&bytes);
-                self.mark(socket, Mark::Header(client));
-            }
-            Introduction::Forgotten => {
-                let first_byte = socket.pushed() + 1;
-                let answer = Mark::Request(Answer::Error(400));
-                self.marks.push_back((first_byte, answer));
-                socket
-                    .push()
-                    .extend_from_slice(b"GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
-                tap.expect_response(false);
-                self.asked += 1;
-                return false;
-            }
-            other => self.introduction = other,
-        }
-        true
     }
 
     fn talk(&mut self, socket: &mut Socket, world: &mut Whim) {

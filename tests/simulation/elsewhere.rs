@@ -57,9 +57,8 @@ impl World {
         let has_members = members().next().is_some();
         let mut open = members().filter_map(|peer| {
             // One to which much is still to be told is not read, whatever its topic takes.
-            let tells = |&id: &ConnId| {
-                self.relay.is_open(id) && self.relay.reading(id) != Reading::Later
-            };
+            let tells =
+                |&id: &ConnId| self.relay.is_open(id) && self.relay.reading(id) != Reading::Later;
             peer.id.filter(tells)
         });
         let has_space = open
@@ -68,7 +67,9 @@ impl World {
         self.follow_lives(true);
         let before = self.relay.counters().messages;
         let topics_before = self.relay.topics();
-        let retains = (self.character.limits.policies.of(&name)).retention.is_some();
+        let retains = (self.character.limits.policies.of(&name))
+            .retention
+            .is_some();
         let payload = message.payload();
         let offered = self.relay.offer(&name, message.kind, &payload);
         let is_taken = offered != Offered::Later;

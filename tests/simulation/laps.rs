@@ -2,8 +2,8 @@
 
 use crate::marks::closes;
 use crate::peer::Stage;
-use crate::request::topic_name;
 use crate::reader::Reader;
+use crate::request::topic_name;
 use crate::world::World;
 use fanfare::metrics::Cause;
 use fanfare::relay::{Relay, SlowPolicy};

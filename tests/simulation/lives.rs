@@ -48,7 +48,9 @@ impl World {
     pub(crate) fn follow_policies(&mut self) {
         self.follow_lives(true);
         let limits = &self.character.limits;
-        let log_bytes_max = limits.topic_log_bytes_max.max(self.held.topic_log_bytes_max);
+        let log_bytes_max = limits
+            .topic_log_bytes_max
+            .max(self.held.topic_log_bytes_max);
         let segment_bytes_max = (log_bytes_max / 8).clamp(1 << 10, 256 << 10);
         for (topic, history) in self.histories.iter_mut().enumerate() {
             let retention = limits.policies.of(&topic_name(topic)).retention;
@@ -60,7 +62,11 @@ impl World {
     /// Topics without members that live on, if that can be known.
     pub(crate) fn has_deserted_topic(&self) -> Option<bool> {
         let topics = self.relay.topics();
-        let count = |is_so: &dyn Fn(usize) -> bool| (0..self.histories.len()).filter(|&topic| is_so(topic)).count();
+        let count = |is_so: &dyn Fn(usize) -> bool| {
+            (0..self.histories.len())
+                .filter(|&topic| is_so(topic))
+                .count()
+        };
         let is_departing = self.departed.values().any(|&turn| turn == self.turns);
         if self.relay.has_work() || is_departing {
             return None;

@@ -309,7 +309,9 @@ impl Peer {
             Mark::Message(_) if scene.publish != Publish::Anybody => {
                 self.begin_closing(now, (Cause::Forbidden, Some(1008)), end, false);
             }
-            Mark::Message(_) | Mark::Command(..) if !is_taken_in => return Err("a message was not published".into()),
+            Mark::Message(_) | Mark::Command(..) if !is_taken_in => {
+                return Err("a message was not published".into());
+            }
             Mark::Message(message) | Mark::Command(message, _) => {
                 if let Mark::Command(_, Some(reference)) = mark {
                     let index = scene.history.len();

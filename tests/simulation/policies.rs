@@ -45,9 +45,6 @@ pub(crate) fn is_any(policies: &Policies, is_so: impl Fn(&Policy) -> bool) -> bo
 
 /// The longest time that a topic's messages stay readable.
 pub(crate) fn retained_for_max(policies: &Policies) -> u32 {
-    let retentions = policies
-        .all()
-        .iter()
-        .filter_map(|policy| policy.retention);
+    let retentions = policies.all().iter().filter_map(|policy| policy.retention);
     retentions.map(|bounds| bounds.time).max().unwrap_or(0)
 }

@@ -131,11 +131,16 @@ impl Reader {
         let low = self.begins_from.take().unwrap_or(self.next);
         let is_right = (low..=self.next).contains(&(place - messages));
         if !is_right || place > history.len() {
-            return Err(format!("a gap of {messages} up to {place}, at {low}..={}", self.next));
+            return Err(format!(
+                "a gap of {messages} up to {place}, at {low}..={}",
+                self.next
+            ));
         }
         self.next = place - messages;
         if self.live_end_before(history, place) != Some(place) {
-            return Err(format!("a gap of {messages} up to {place}, which is no live end"));
+            return Err(format!(
+                "a gap of {messages} up to {place}, which is no live end"
+            ));
         }
         self.skips += 1;
         self.messages_skipped += messages as u64;

@@ -129,7 +129,11 @@ pub(crate) fn upgrade(
     );
     let handshake = Handshake {
         headers: &headers,
-        subprotocols: if speaks_v1 { &["other", "fanfare.v1"] } else { &[] },
+        subprotocols: if speaks_v1 {
+            &["other", "fanfare.v1"]
+        } else {
+            &[]
+        },
         ..Handshake::new("sim", &target, KEY)
     };
     handshake.write(&mut bytes).expect("a request in order");

@@ -3,8 +3,8 @@
 //! numbers go on.
 
 use crate::random::Random;
-use fanfare::relay::{Epoch, MessageId, Retention};
 use crate::v1::FUTURE;
+use fanfare::relay::{Epoch, MessageId, Retention};
 use fanfare::wheel::Tick;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;

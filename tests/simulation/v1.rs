@@ -86,7 +86,9 @@ impl Reader {
         };
         let mut news = None;
         let heard = match v1.mark {
-            None => self.hear_welcome(&mut v1, history, payload, lives).map(|mark| news = Some(mark)),
+            None => self
+                .hear_welcome(&mut v1, history, payload, lives)
+                .map(|mark| news = Some(mark)),
             Some(mark) => match payload.strip_prefix(&mark) {
                 Some(said) if kind == MessageKind::Text => {
                     let said = serde_json::from_slice(said);
@@ -108,13 +110,17 @@ impl Reader {
         lives: bool,
     ) -> Result<Mark, String> {
         let said: Value = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-        let mark = said["mark"].as_str().and_then(|mark| mark.as_bytes().try_into().ok());
+        let mark = said["mark"]
+            .as_str()
+            .and_then(|mark| mark.as_bytes().try_into().ok());
         let mark: Mark = mark.ok_or(format!("no mark in {said}"))?;
         let id = id_of(&said)?;
         let (low, high) = self.begins();
         match history.retained.place(id) {
             Some(index) if !(low..=high).contains(&index) => {
-                return Err(format!("it begins after {id}: at {index}, not in {low}..={high}"));
+                return Err(format!(
+                    "it begins after {id}: at {index}, not in {low}..={high}"
+                ));
             }
             Some(index) => self.begin_at(index),
             None => {}
@@ -185,11 +191,7 @@ impl Reader {
             }
             Some(Answer::Error {
                 code, reference, ..
-            })
-                if reference_told == reference && said["error"] == code =>
-            {
-                Ok(())
-            }
+            }) if reference_told == reference && said["error"] == code => Ok(()),
             owed => Err(format!("{said}, where {owed:?} was owed")),
         }
     }
@@ -212,7 +214,9 @@ impl Reader {
             None => Some(ahead),
         };
         if missed.as_u64() != expected || missed.is_null() != expected.is_none() {
-            return Err(format!("a gap of {missed} up to {id}, where {expected:?} are missing"));
+            return Err(format!(
+                "a gap of {missed} up to {id}, where {expected:?} are missing"
+            ));
         }
         if expected == Some(0) {
             return Err("a gap of nothing".into());
