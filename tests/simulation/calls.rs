@@ -1,7 +1,9 @@
 //! What the relay is told of a connection, and what has to follow.
 
+use crate::client::COMMAND_BYTES_MAX;
 use crate::marks::{Capacity, Outcome, Scene};
 use crate::peer::Stage;
+use crate::request::topic_name;
 use crate::world::World;
 use fanfare::metrics::Cause;
 use fanfare::relay::{Reading, Relay};
@@ -87,7 +89,10 @@ impl World {
         bytes: Option<usize>,
         call: impl FnOnce(&mut Relay) -> R,
     ) -> R {
+        self.follow_lives(true);
         let capacity = self.capacity_for(index);
+        let topics_before = self.relay.topics();
+        let asks = matches!(self.peers[index].stage, Stage::Head { .. });
         self.admission.leaving = self.dropped_connections(index);
         let before = *self.relay.counters();
         let private_bytes_before = self.relay.private_bytes();
@@ -108,6 +113,12 @@ impl World {
             history: &mut self.histories[topic],
             admission: &mut self.admission,
             capacity,
+            publish: self
+                .character
+                .limits
+                .policies
+                .of(&topic_name(topic))
+                .publish,
             has_hooks: self.character.has_hooks,
             is_asked: false,
         };
@@ -115,12 +126,16 @@ impl World {
             panic!("client {index}: {fault}");
         }
         let is_asked = scene.is_asked;
+        if asks {
+            self.yield_topic(topics_before, topic);
+        }
+        let peer = &self.peers[index];
         let ending = peer.ending.filter(|_| was_open);
         let cause = ending.map(|ending| ending.cause);
         assert_eq!(outcome.cause, cause, "the end of client {index}");
         if cause == Some(Cause::Memory) {
             // What is gathered may take twice its size as it grows.
-            let grows_by_max = 2 * self.character.limits.message_bytes_max;
+            let grows_by_max = 2 * (self.character.limits.message_bytes_max + COMMAND_BYTES_MAX);
             let bytes_max = private_bytes_before + grows_by_max;
             let is_short = bytes_max > self.character.limits.private_bytes_max;
             assert!(is_large && is_short, "client {index} is short of memory");
@@ -180,12 +195,14 @@ impl World {
         let limits = &self.character.limits;
         // While all logs are over their bound, nothing is taken in.
         let is_overfull = self.relay.log_bytes() > limits.log_bytes_max;
+        // A topic without members may be about to be settled.
+        let may_be_full = self.character.may_replay && self.relay.has_work();
         let mut capacity = Capacity {
             place: self.shutdown.is_none() && self.open_members() < limits.connections_max,
             topic: (self.relay.topics() < limits.topics_max).then_some(true),
             is_ending: self.shutdown.is_some(),
             site: self.held.reloads,
-            bytes: if is_overfull {
+            bytes: if is_overfull || may_be_full {
                 0
             } else {
                 limits.topic_log_bytes_max / 4
@@ -197,11 +214,7 @@ impl World {
         });
         let Some(first) = members.next() else {
             // A topic without members is forgotten at the end of the turn, or of one that follows.
-            let is_forgotten =
-                !self.relay.has_work() && self.departed.get(&topic) != Some(&self.turns);
-            if is_forgotten {
-                capacity.topic.get_or_insert(false);
-            }
+            capacity.topic = capacity.topic.or_else(|| self.has_deserted_topic());
             return capacity;
         };
         let mut members = std::iter::once(first).chain(members);

@@ -3,9 +3,10 @@
 //! frequent, and one that pings would hide where there are none.
 
 use crate::addresses;
+use crate::policies;
 use crate::random::Random;
 use fanfare::proxy::ClientAddress;
-use fanfare::relay::{Admission, Compression, Limits, Pace, Rates, SlowPolicy};
+use fanfare::relay::{Admission, Compression, Limits, Pace, Policy, Publish, Rates, SlowPolicy};
 use fanfare::turn::Shares;
 use std::sync::Arc;
 
@@ -22,6 +23,10 @@ pub(crate) struct Character {
     pub(crate) addresses: usize,
     /// The limits may say so at some time: then messages must tell where a gap ends.
     pub(crate) may_skip: bool,
+    /// The same of readers that begin with what is retained.
+    pub(crate) may_replay: bool,
+    /// A topic may take no messages of WebSockets: what comes with a request leaves no trace then.
+    pub(crate) may_refuse: bool,
     /// Clients that come in all, and how many of them may be there at a time.
     pub(crate) clients: usize,
     pub(crate) clients_at_once: usize,
@@ -91,6 +96,10 @@ pub(crate) struct Often {
     pub(crate) elsewhere: u32,
     /// Clients that want something of the hook.
     pub(crate) wish: u32,
+    /// Clients that speak `fanfare.v1`.
+    pub(crate) v1: u32,
+    /// Clients that ask for what is retained.
+    pub(crate) since: u32,
     /// Operators that come, and what they do.
     pub(crate) operator: u32,
     pub(crate) reload: u32,
@@ -147,6 +156,8 @@ impl Character {
             deflate: often(&[0, 1, 2, 2, 4]),
             elsewhere: often(&[0, 0, 5, 50]),
             wish: often(&[2, 5, 20]),
+            since: often(&[1, 2, 5]),
+            v1: often(&[0, 1, 2, 4]),
             operator: often(&[0, 0, 0, 5, 50]),
             reload: often(&[0, 0, 0, 300, 3000]),
             ghost: often(&[0, 3]),
@@ -162,8 +173,11 @@ impl Character {
         if has_bounds_by_address {
             limits.admission = Character::draw_admission(random);
         }
-        let may_skip =
-            limits.policies.everywhere().slow_policy == SlowPolicy::Skip || often.reload > 0;
+        let reloads = often.reload > 0;
+        let is_any = |is_so: fn(&Policy) -> bool| policies::is_any(&limits.policies, is_so);
+        let may_skip = reloads || is_any(|policy| policy.slow_policy == SlowPolicy::Skip);
+        let may_refuse = reloads || is_any(|policy| policy.publish != Publish::Anybody);
+        let may_replay = reloads || is_any(|policy| policy.retention.is_some());
         Character {
             limits,
             has_hooks: random.once_in(3),
@@ -171,6 +185,8 @@ impl Character {
             has_bounds_by_address,
             addresses: random.between(1, 6) as usize,
             may_skip,
+            may_replay,
+            may_refuse,
             clients: random.between(2, 40) as usize,
             clients_at_once: random.between(2, 20) as usize,
             topics: random.pick(&[1, 1, 2, 5, 30]),
@@ -222,7 +238,7 @@ impl Character {
             rescue_bytes_max: random.pick(&[0, 10, 1000, 65_536, 65_536]),
             unsettled_bytes_max: Limits::UNSETTLED_BYTES_MAX,
             private_bytes_max: random.pick(&[0, 20_000, 100_000, 1 << 28, 1 << 28]),
-            policies: Arc::new(random.pick(&[SlowPolicy::Close, SlowPolicy::Skip]).into()),
+            policies: Arc::new(random.policies(topic_log_bytes_max)),
             admission: Admission::default(),
             rates: Rates::default(),
             compression: (!random.once_in(4)).then(|| Compression {
@@ -246,6 +262,8 @@ impl Character {
                 topic_flush_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
                 flush_bytes_per_turn: random.pick(&[1, 2000, 4 << 20]),
                 output_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
+                replay_bytes_per_turn: random.pick(&[1, 500, 1 << 20]),
+                replay_bytes_per_write: random.pick(&[10, 500, 64 << 10]),
                 laps_per_turn: random.pick(&[1, 2, 256]),
                 // A client waits until what it sent compressed was taken in: see client.rs.
                 inflated_bytes_per_turn: usize::MAX,

@@ -5,6 +5,7 @@
 //! mark of, so that the world knows what the relay has been told once the bytes up to there were
 //! handed to it.
 
+mod asking;
 mod speech;
 
 use crate::addresses::Introduction;
@@ -13,8 +14,10 @@ use crate::hooks::Wish;
 use crate::message::Message;
 use crate::network::Socket;
 use crate::random::Random;
-use crate::request::{self, Answer};
+use crate::request::Answer;
+use crate::retained::Since;
 use crate::tap::Tap;
+use crate::v1;
 use crate::violation;
 use fanfare::proto::deflate::Deflater;
 use fanfare::proto::{OpCode, Role, Session};
@@ -31,6 +34,10 @@ pub(crate) enum Mark {
     /// A request, or as much of it as shows what is wrong with it.
     Request(Answer),
     Message(Message),
+    /// A command that publishes a message, and what the client calls it.
+    Command(Message, Option<u64>),
+    /// One that is answered with an error.
+    BadCommand(&'static str, Option<u64>),
     /// A ping's number, and the length of its payload.
     Ping(u32, usize),
     Close(Option<u16>),
@@ -74,6 +81,10 @@ pub(crate) struct Client {
     pub(crate) wish: Wish,
     pub(crate) topic: usize,
     introduction: Introduction,
+    pub(crate) since: Since,
+    pub(crate) speaks_v1: bool,
+    /// Its mark, once it was told.
+    pub(crate) mark: Option<v1::Mark>,
     pub(crate) echo: bool,
     kind: Kind,
     state: State,
@@ -112,6 +123,7 @@ impl Client {
             () if random.once_in(often.bad) => Kind::Bad,
             () => Kind::Member,
         };
+        let speaks_v1 = random.once_in(often.v1);
         let path_topic = random.below(character.topics);
         let wish = match random.once_in(often.wish) {
             true => Wish::draw(character.topics, random),
@@ -126,10 +138,13 @@ impl Client {
                 _ => path_topic,
             },
             introduction,
-            echo: !random.once_in(often.no_echo),
+            since: Since::Nothing,
+            speaks_v1,
+            mark: None,
+            echo: speaks_v1 || !random.once_in(often.no_echo),
             kind,
             state: State::Begin,
-            eager: random.once_in(often.eager),
+            eager: random.once_in(often.eager) && !(speaks_v1 && character.may_refuse),
             rude: random.once_in(often.rude),
             session: Session::new(Role::Client),
             window_bits: random.once_in(often.deflate).then(|| random.between(9, 15)),
@@ -173,7 +188,10 @@ impl Client {
     /// Whether a message of more than this many bytes is on its way to the relay.
     pub(crate) fn has_message_of(&self, bytes: usize) -> bool {
         let is_large = |(_, mark): &(u64, Mark)| match mark {
-            Mark::Message(message) => message.bytes > bytes,
+            Mark::Message(message) | Mark::Command(message, _) => {
+                message.bytes + COMMAND_BYTES_MAX > bytes
+            }
+            Mark::BadCommand(..) => true,
             _ => false,
         };
         let unfinished = self.unfinished.as_ref();
@@ -262,67 +280,6 @@ impl Client {
         socket.down_frozen = Tick(u32::MAX);
     }
 
-    fn ask(&mut self, socket: &mut Socket, tap: &mut Tap, world: &mut Whim) {
-        self.state = State::Asked;
-        if !self.introduce(socket, tap) {
-            return;
-        }
-        let random = &mut *world.random;
-        let line = match &self.introduction {
-            Introduction::Forwarded(line, _) => Some(&line[..]),
-            _ => None,
-        };
-        let request = match self.kind {
-            Kind::Mute => return request::write_partial(socket.push(), random),
-            Kind::Bad => request::bad(random, &world.character.limits),
-            Kind::Operator => request::operator(random),
-            Kind::Visitor if !random.once_in(4) => request::page(line, random),
-            Kind::Member | Kind::Visitor => {
-                tap.offered_bits = self.window_bits;
-                let query = self.wish.query();
-                let wishes = (self.path_topic, self.echo, query.as_deref());
-                request::upgrade(wishes, self.window_bits, line, random)
-            }
-        };
-        let start = socket.pushed();
-        socket.push().extend_from_slice(&request.bytes);
-        let end = start + request.judged_at as u64;
-        self.marks.push_back((end, Mark::Request(request.answer)));
-        tap.expect_response(request.head_only);
-        self.asked += 1;
-        match request.answer {
-            // The next request, in the same segment.
-            Answer::Page {
-                keep_alive: true, ..
-            } if self.eager => self.state = State::Begin,
-            Answer::Upgrade if self.eager => self.state = State::Talking,
-            _ => {}
-        }
-    }
-
-    /// A proxy names its client; false if it should have and did not: then nothing else of it counts.
-    fn introduce(&mut self, socket: &mut Socket, tap: &mut Tap) -> bool {
-        match std::mem::replace(&mut self.introduction, Introduction::None) {
-            Introduction::Header(bytes, client) => {
-                socket.push().extend_from_slice(&bytes);
-                self.mark(socket, Mark::Header(client));
-            }
-            Introduction::Forgotten => {
-                let first_byte = socket.pushed() + 1;
-                let answer = Mark::Request(Answer::Error(400));
-                self.marks.push_back((first_byte, answer));
-                socket
-                    .push()
-                    .extend_from_slice(b"GET / HTTP/1.1\r\nHost: sim\r\n\r\n");
-                tap.expect_response(false);
-                self.asked += 1;
-                return false;
-            }
-            other => self.introduction = other,
-        }
-        true
-    }
-
     fn talk(&mut self, socket: &mut Socket, world: &mut Whim) {
         let often = &world.character.often;
         let random = &mut *world.random;
@@ -379,8 +336,13 @@ impl Client {
     }
 }
 
+/// What a command takes besides what it publishes.
+pub(crate) const COMMAND_BYTES_MAX: usize = 100;
+
 /// What a client decides by.
 pub(crate) struct Whim<'a> {
     pub(crate) random: &'a mut Random,
     pub(crate) character: &'a Character,
+    /// Marks of other connections.
+    pub(crate) marks: &'a [v1::Mark],
 }

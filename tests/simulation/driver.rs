@@ -1,6 +1,7 @@
 //! The loop's face to the world: what the relay is told and what it does, with what that says of it.
 
-use crate::character::may_put_off_output;
+use crate::prompt::replay_write_bytes_max;
+use crate::reader::Reader;
 use crate::world::World;
 use fanfare::metrics::ProcessFigures;
 use fanfare::relay::{Action, ConnId, Relay};
@@ -86,6 +87,24 @@ impl World {
         assert!(offered > 0, "client {index} is written nothing");
         // Once it has waited for too long, a write finds out whether it takes anything.
         let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
+        let replays = peer.reader.as_ref().is_some_and(Reader::replays);
+        if replays {
+            let limits = &self.character.limits;
+            let bytes_max = limits.pace.replay_bytes_per_turn as usize;
+            let replayed = match self.replayed {
+                (turn, bytes) if turn == self.turns => bytes,
+                _ => 0,
+            };
+            assert!(
+                replayed == 0 || replayed < bytes_max,
+                "client {index} is replayed to, after {replayed} bytes in this turn"
+            );
+            assert!(
+                offered <= replay_write_bytes_max(limits, self.character.shares.read_bytes_max),
+                "client {index} is offered {offered} bytes at a time"
+            );
+            self.replayed = (self.turns, replayed);
+        }
         let is_probed = peer.blocked && stall <= self.now;
         assert!(
             is_probed || !peer.blocked,
@@ -95,11 +114,16 @@ impl World {
             return WriteOutcome::Broken;
         };
         self.moved |= sent > 0 || !peer.is_behind;
+        if replays {
+            self.replayed.1 += sent;
+        }
+        // The wait goes on from when there was space, which is now, unless it had to wait for its turn.
+        let is_at_once = !peer.may_wait(&self.character.limits);
         let mut left = sent;
         for piece in output.pieces() {
             let bytes = &piece.bytes[..left.min(piece.bytes.len())];
             left -= bytes.len();
-            let history = &self.histories[peer.client.topic];
+            let history = &mut self.histories[peer.client.topic];
             let judged = peer.receive(self.now, history, &self.character.limits, bytes);
             if let Err(fault) = judged {
                 panic!("client {index} was written a fault: {fault}");
@@ -108,8 +132,6 @@ impl World {
         if sent > 0 || !peer.is_behind {
             peer.progress = self.now;
         }
-        // The wait goes on from when there was space, which is now, unless it had to wait for its turn.
-        let is_at_once = !may_put_off_output(&self.character.limits);
         if sent == offered && peer.is_behind && is_at_once && peer.pong_awaited.is_some() {
             peer.pong_awaited = Some(self.now);
         }

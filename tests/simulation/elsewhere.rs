@@ -5,7 +5,7 @@ use crate::message::{Message, UNIQUE_BYTES};
 use crate::request::topic_name;
 use crate::world::World;
 use fanfare::proto::MessageKind;
-use fanfare::relay::{MessageId, Offered, Reading};
+use fanfare::relay::{ConnId, MessageId, Offered, Reading};
 
 /// Their publisher's number: no client has it.
 const PUBLISHER: u32 = 0xFFF;
@@ -28,6 +28,7 @@ impl World {
                 number: self.mails_sent,
                 kind: self.random.pick(&kinds),
                 bytes: bytes.max(UNIQUE_BYTES),
+                disguise: None,
             },
         };
         self.mails_sent += 1;
@@ -54,11 +55,21 @@ impl World {
             peers.filter(move |peer| peer.is_member() && peer.client.topic == topic)
         };
         let has_members = members().next().is_some();
-        let mut open = members().filter_map(|peer| peer.id.filter(|&id| self.relay.is_open(id)));
+        let mut open = members().filter_map(|peer| {
+            // One to which much is still to be told is not read, whatever its topic takes.
+            let tells =
+                |&id: &ConnId| self.relay.is_open(id) && self.relay.reading(id) != Reading::Later;
+            peer.id.filter(tells)
+        });
         let has_space = open
             .next()
             .map(|id| self.relay.reading(id) != Reading::NextTurn);
+        self.follow_lives(true);
         let before = self.relay.counters().messages;
+        let topics_before = self.relay.topics();
+        let retains = (self.character.limits.policies.of(&name))
+            .retention
+            .is_some();
         let payload = message.payload();
         let offered = self.relay.offer(&name, message.kind, &payload);
         let is_taken = offered != Offered::Later;
@@ -78,8 +89,14 @@ impl World {
             "no space in a topic without members"
         );
         assert!(is_taken || counted == 0, "refused, and counted");
+        if retains && topics_before < self.character.limits.topics_max {
+            assert_eq!(counted, u64::from(is_taken), "for topic {topic}");
+        }
+        if retains {
+            self.yield_topic(topics_before, topic);
+        }
         if counted > 0 {
-            self.histories[topic].push(message);
+            self.histories[topic].push(self.now, message);
             self.on_published(topic);
             let Offered::Committed(id) = offered else {
                 panic!("{offered:?}, and counted");
@@ -94,33 +111,17 @@ impl World {
         is_taken
     }
 
-    /// As long as a topic lives, its numbers count its messages, from any publisher; this is the name
-    /// of the last of this many in its history.
+    /// As long as a topic lives, its numbers count its messages, from any publisher; this is the id of the last of
+    /// this many in its history.
     pub(crate) fn follow_number(&mut self, topic: usize, id: MessageId, length: usize) {
-        assert!((1..=length as u64).contains(&id.number), "{id} of {length}");
-        let life = self.lives.entry(topic).or_default();
-        let before = life.last.replace((id, length));
-        let was_empty = std::mem::take(&mut life.was_empty);
-        match before {
-            Some((before, length_before)) if before.epoch == id.epoch => {
-                let published = (length - length_before) as u64;
-                assert_eq!(id.number - before.number, published, "{before}, and {id}");
-            }
-            // With hooks, no message of a topic's is missed, and none of its comings and goings.
-            before if self.character.has_hooks => {
-                assert_eq!(id.number, 1, "{before:?}, and then {id}");
-                assert!(before.is_none() || was_empty, "{before:?}, and then {id}");
-            }
-            _ => {}
+        let is_new = self.histories[topic].retained.place(id).is_none();
+        let learnt = self.histories[topic].retained.learn(id, length, true);
+        assert_eq!(learnt, Ok(()), "of topic {topic}");
+        let before = self.ids[topic].last().copied();
+        self.ids[topic].push(id);
+        // With hooks, no message of a topic's is missed.
+        if self.character.has_hooks && is_new {
+            assert_eq!(id.number, 1, "{before:?}, and then {id}");
         }
     }
-}
-
-/// What is known of a topic's lives.
-#[derive(Default)]
-pub(crate) struct Life {
-    /// The last message that had its name told, and how many there had been by then.
-    last: Option<(MessageId, usize)>,
-    /// The hooks were told since that the topic had no member.
-    pub(crate) was_empty: bool,
 }

@@ -141,6 +141,9 @@ impl World {
         peer.stage = Stage::Gone;
         self.admission.leave(&mut peer.identity);
         let topic = peer.client.topic;
+        let v1 = peer.reader.as_ref().and_then(|reader| reader.v1.as_ref());
+        self.marks.extend(peer.client.mark);
+        self.ids[topic].extend(v1.and_then(|v1| v1.last));
         self.departed.insert(topic, self.turns);
     }
 

@@ -204,9 +204,6 @@ impl World {
             false => hook_model.members.remove(&id),
         };
         assert_eq!(before, (!is_join).then_some(topic), "{told:?}");
-        if !is_join && !hook_model.members.values().any(|&other| other == topic) {
-            self.lives.entry(topic).or_default().was_empty = true;
-        }
     }
 
     /// Each member has joined and not left, and no other connection has.

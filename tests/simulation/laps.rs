@@ -2,6 +2,8 @@
 
 use crate::marks::closes;
 use crate::peer::Stage;
+use crate::reader::Reader;
+use crate::request::topic_name;
 use crate::world::World;
 use fanfare::metrics::Cause;
 use fanfare::relay::{Relay, SlowPolicy};
@@ -11,6 +13,7 @@ impl World {
     /// full, if their topic, or all together, retain too much.
     pub(crate) fn lap<R>(&mut self, call: impl FnOnce(&mut Relay) -> R) -> R {
         let before = *self.relay.counters();
+        self.follow_lives(true);
         let is_global = self.relay.log_bytes() > self.character.limits.log_bytes_max;
         // A connection that its timer dropped is judged when its socket is closed.
         let mut live = self.live.clone();
@@ -24,6 +27,10 @@ impl World {
         let counted = self.counted(&before);
         let (lapped, skips) = (counted.lapped, counted.skips);
         self.follow_leaves();
+        if is_global {
+            self.note(|| "what is retained yields".into());
+            self.yield_memory();
+        }
         if lapped + skips == 0 {
             return done;
         }
@@ -38,8 +45,10 @@ impl World {
             }
             let is_open = self.is_open(index);
             let end = self.histories[topic].len();
+            let slow_policy = limits.policies.of(&topic_name(topic)).slow_policy;
             let peer = &mut self.peers[index];
-            if !peer.blocked {
+            let may_replay = (peer.reader.as_ref()).is_some_and(Reader::may_replay);
+            if !peer.blocked && !may_replay {
                 let is_fine = is_open || peer.stage == Stage::Closing;
                 assert!(is_fine, "client {index} had space, and was lapped");
                 continue;
@@ -49,9 +58,9 @@ impl World {
             let rest_bytes_max = peer.tap.rest_bytes_max(limits.message_bytes_max);
             peer.may_be_cut = rest_bytes_max > limits.rescue_bytes_max
                 || private_bytes + rest_bytes_max > limits.private_bytes_max;
-            let is_skip = limits.policies.everywhere().slow_policy == SlowPolicy::Skip;
-            if peer.stage == Stage::Open && is_skip {
-                may_skip += 1;
+            if peer.stage == Stage::Open && slow_policy == SlowPolicy::Skip {
+                // Of what it missed, and at the place that is kept for it elsewhere.
+                may_skip += 1 + u64::from(may_replay);
                 if let Some(reader) = &mut peer.reader {
                     reader.may_skip_to(end..=end);
                 }

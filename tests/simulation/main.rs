@@ -18,7 +18,8 @@
 //!   turn.rs, driver.rs ─ the loop, the server's very own
 //!     ▲│                         ┌ tap.rs, receive.rs: what it wrote, parsed by other means, was owed
 //!     │▼                         ├ calls.rs, marks.rs: what each call did, by the counters that rose in it
-//!   Relay ◄───── judged by ──────┼ history.rs, rates.rs: what each member is owed, and may send
+//!     │                          ├ history.rs, reader.rs, rates.rs: what each member is owed, and may send
+//!   Relay ◄───── judged by ──────┼ retained.rs, lives.rs, v1.rs: what readers that come back are offered, and told
 //!     │                          ├ admission.rs: which client addresses may connect, and which may not
 //!     ▼                          ├ timers.rs, endings.rs, laps.rs: deadlines, and reasons for an end
 //!   hooks.rs: what they decide,  ├ prompt.rs: in how many turns a connection is written to, and read
@@ -46,18 +47,22 @@ mod history;
 mod hooks;
 mod judge;
 mod laps;
+mod lives;
 mod marks;
 mod memory;
 mod message;
 mod network;
 mod peer;
+mod policies;
 mod prompt;
 mod random;
 mod rates;
+mod reader;
 mod receive;
 mod regressions;
 mod reload;
 mod request;
+mod retained;
 mod returns;
 mod script;
 mod storm;
@@ -65,6 +70,7 @@ mod story;
 mod tap;
 mod timers;
 mod turn;
+mod v1;
 mod violation;
 mod world;
 

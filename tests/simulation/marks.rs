@@ -3,12 +3,14 @@
 
 use crate::admission::{AdmissionModel, refusal};
 use crate::client::Mark;
-use crate::history::{History, Reader};
+use crate::history::History;
 use crate::peer::{Peer, Stage};
-use crate::request::Answer;
+use crate::reader::Reader;
+use crate::request::Answer as Reply;
+use crate::v1::{Answer, V1};
 use fanfare::http::Reason;
 use fanfare::metrics::Cause;
-use fanfare::relay::{Counters, Limits};
+use fanfare::relay::{Counters, Limits, Publish};
 use fanfare::wheel::Tick;
 
 /// What the relay can take in when a request comes.
@@ -32,6 +34,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) history: &'a mut History,
     pub(crate) admission: &'a mut AdmissionModel,
     pub(crate) capacity: Capacity,
+    /// Which publishers the topic takes.
+    pub(crate) publish: Publish,
     /// There are hooks; they were to be asked.
     pub(crate) has_hooks: bool,
     pub(crate) is_asked: bool,
@@ -143,18 +147,18 @@ impl Peer {
     fn follow_request(
         &mut self,
         scene: &mut Scene<'_>,
-        answer: Answer,
+        answer: Reply,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
         match answer {
-            Answer::Upgrade => return self.follow_upgrade(scene, outcome),
-            Answer::Page { keep_alive, body } => {
+            Reply::Upgrade => return self.follow_upgrade(scene, outcome),
+            Reply::Page { keep_alive, body } => {
                 self.respond(200, !keep_alive);
                 self.body = body.map(|page| page.body(scene.capacity.site));
             }
-            Answer::Readiness { .. } if scene.capacity.is_ending => self.respond(503, true),
-            Answer::Readiness { keep_alive } => self.respond(200, !keep_alive),
-            Answer::Error(status) => self.respond(status, true),
+            Reply::Readiness { .. } if scene.capacity.is_ending => self.respond(503, true),
+            Reply::Readiness { keep_alive } => self.respond(200, !keep_alive),
+            Reply::Error(status) => self.respond(status, true),
         }
         match outcome.opened {
             true => Err(format!("it joined, and {answer:?} was due")),
@@ -221,7 +225,11 @@ impl Peer {
         self.stage = Stage::Open;
         (self.active, self.perhaps_active) = (now, now);
         self.statuses.push_back(101);
-        self.reader = Some(Reader::join(self.client.number, self.client.echo, history));
+        let begins = history.retained.begins(self.client.since, now);
+        let (number, echo) = (self.client.number, self.client.echo);
+        let mut reader = Reader::join(number, echo, history, begins);
+        reader.v1 = (self.client.speaks_v1).then(|| V1::new(self.client.since));
+        self.reader = Some(reader);
         let rest_bytes = (self.handed - self.judged) as usize;
         if !self.allowance.take_bytes(now, scene.limits, rest_bytes) {
             self.begin_closing(now, (Cause::Rate, Some(1008)), Some(history.len()), false);
@@ -249,8 +257,17 @@ impl Peer {
         let end = Some(scene.history.len());
         // Memory ends it at a message that the relay could not gather: what went before was taken in.
         let is_short = outcome.cause == Some(Cause::Memory);
+        let is_answered = match mark {
+            Mark::BadCommand(..) => true,
+            Mark::Message(_) | Mark::Command(..) => {
+                self.client.speaks_v1 && scene.publish != Publish::Anybody
+            }
+            _ => false,
+        };
         let is_taken_in = match mark {
-            Mark::Message(_) => outcome.published > 0,
+            // Whether it was the one, its answer tells.
+            _ if is_answered => true,
+            Mark::Message(_) | Mark::Command(..) => outcome.published > 0,
             Mark::Ping(..) => outcome.pings > 0,
             _ => false,
         };
@@ -263,17 +280,45 @@ impl Peer {
         }
         match mark {
             Mark::Ping(..) if !is_taken_in => return Err("a ping was not taken in".into()),
-            Mark::Message(_) | Mark::Ping(..)
+            Mark::Message(_) | Mark::Command(..) | Mark::BadCommand(..) | Mark::Ping(..)
                 if !self.allowance.take_message(now, scene.limits) =>
             {
                 // It is counted all the same, and not answered.
                 outcome.pings -= u64::from(matches!(mark, Mark::Ping(..)));
                 self.begin_closing(now, (Cause::Rate, Some(1008)), end, false);
             }
-            Mark::Message(_) if !is_taken_in => return Err("a message was not published".into()),
-            Mark::Message(message) => {
+            Mark::BadCommand(code, reference) => self.owe(Answer::Error {
+                code,
+                reference,
+                is_sure: !is_short,
+            }),
+            Mark::Message(_) | Mark::Command(..)
+                if scene.publish != Publish::Anybody && self.client.speaks_v1 =>
+            {
+                let reference = match mark {
+                    Mark::Command(_, reference) => reference,
+                    _ => None,
+                };
+                let code = "may_not_publish";
+                self.owe(Answer::Error {
+                    code,
+                    reference,
+                    is_sure: !is_short,
+                });
+            }
+            Mark::Message(_) if scene.publish != Publish::Anybody => {
+                self.begin_closing(now, (Cause::Forbidden, Some(1008)), end, false);
+            }
+            Mark::Message(_) | Mark::Command(..) if !is_taken_in => {
+                return Err("a message was not published".into());
+            }
+            Mark::Message(message) | Mark::Command(message, _) => {
+                if let Mark::Command(_, Some(reference)) = mark {
+                    let index = scene.history.len();
+                    self.owe(Answer::Published { reference, index });
+                }
                 outcome.published -= 1;
-                scene.history.push(message);
+                scene.history.push(now, message);
                 (self.active, self.perhaps_active) = (now, now);
             }
             Mark::Ping(number, bytes) => {
@@ -289,6 +334,13 @@ impl Peer {
             Mark::Request(_) | Mark::Header(_) => return Err("a request in a WebSocket".into()),
         }
         Ok(())
+    }
+
+    /// It is to be told that.
+    fn owe(&mut self, answer: Answer) {
+        if let Some(v1) = self.reader.as_mut().and_then(|reader| reader.v1.as_mut()) {
+            v1.owe(answer);
+        }
     }
 
     /// There was no memory for the rest of its message.

@@ -1,5 +1,6 @@
 //! Messages whose bytes follow from their publisher and number, so that they need not be stored.
 
+use crate::v1::Mark;
 use fanfare::proto::MessageKind;
 use std::sync::LazyLock;
 
@@ -50,11 +51,16 @@ pub(crate) struct Message {
     pub(crate) number: u32,
     pub(crate) kind: MessageKind,
     pub(crate) bytes: usize,
+    /// It begins with what may be a mark.
+    pub(crate) disguise: Option<Mark>,
 }
 
 impl Message {
     pub(crate) fn payload(&self) -> Vec<u8> {
         let mut payload = self.name();
+        if let Some(mark) = self.disguise {
+            payload[..mark.len()].copy_from_slice(&mark);
+        }
         payload.extend_from_slice(self.pattern(self.bytes - payload.len()));
         payload
     }
@@ -66,12 +72,20 @@ impl Message {
         }
         let name = self.name();
         let (start, rest) = payload.split_at(name.len());
+        let name = match self.disguise {
+            Some(mark) => [&mark[..], &name[mark.len()..]].concat(),
+            None => name,
+        };
         start == name && rest == self.pattern(rest.len())
     }
 
     /// Publisher and number, in ASCII; it leaves an even number of bytes.
     fn name(&self) -> Vec<u8> {
         let mut name = format!("{:x}.{:x} ", self.publisher, self.number).into_bytes();
+        if self.disguise.is_some() {
+            // There, the mark takes the place of these.
+            name.splice(0..0, [b' '; size_of::<Mark>()]);
+        }
         name.truncate(self.bytes);
         if (self.bytes - name.len()) % 2 == 1 {
             name.push(b'!');

@@ -3,16 +3,18 @@
 
 use crate::addresses::Origin;
 use crate::admission::Identity;
+use crate::character::may_put_off_output;
 use crate::client::Client;
-use crate::history::Reader;
 use crate::network::Socket;
 use crate::prompt::Waits;
 use crate::rates::Allowance;
+use crate::reader::Reader;
 use crate::request::Body;
 use crate::tap::Tap;
+use crate::v1::Mark;
 use fanfare::metrics::Cause;
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::ConnId;
+use fanfare::relay::{ConnId, Limits};
 use fanfare::turn::Readiness;
 use fanfare::wheel::Tick;
 use std::collections::VecDeque;
@@ -55,6 +57,7 @@ pub(crate) enum News {
     ResponseEnd { keep_alive: bool },
     Ping,
     Close(Option<u16>),
+    Welcome(Mark),
 }
 
 pub(crate) struct Peer {
@@ -189,6 +192,12 @@ impl Peer {
 
     pub(crate) fn is_member(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Closing)
+    }
+
+    /// What is due to it may have to wait for the next turns: a turn sends so little, or it is sent what it missed,
+    /// a part at a time.
+    pub(crate) fn may_wait(&self, limits: &Limits) -> bool {
+        may_put_off_output(limits) || self.reader.as_ref().is_some_and(Reader::may_replay)
     }
 
     /// When it has taken nothing for too long.

@@ -4,8 +4,9 @@
 //! line. So a member that waits for longer was passed over, though nothing is lost and every clock holds.
 
 use crate::peer::{Peer, Stage};
+use crate::reader::Reader;
 use crate::world::World;
-use fanfare::relay::Reading;
+use fanfare::relay::{Limits, Reading};
 use std::collections::HashMap;
 
 /// Turns besides those that the pace accounts for: what comes after a visit waits for the next.
@@ -15,6 +16,10 @@ const RESPONSES_PER_TURN: usize = 16;
 /// Times that a connection in line may see others of its topic being read again: one that leaves in the
 /// middle of a turn makes way for those behind it.
 const OVERTAKEN_MAX: u32 = 2;
+/// What may wait for a connection beyond the bound: a response's head, a ping, a close frame, what is told once.
+const OUTBOX_BYTES: usize = 2048;
+/// What a read of many small commands is answered with.
+pub(crate) const TOLD_BYTES_PER_BYTE: usize = 8;
 
 /// What a connection waits for.
 #[derive(Default)]
@@ -71,6 +76,8 @@ impl Wait {
 struct Pace {
     /// To be written to.
     serve: usize,
+    /// The same if it is sent what it missed: after all others.
+    replay: usize,
     /// To be read, while its topic is not full.
     read: usize,
     /// To be read, if the topic is full at first.
@@ -96,7 +103,8 @@ impl World {
             + limits.message_bytes_max
             + limits.head_bytes_max
             + limits.outbox_bytes_max
-            + limits.rescue_bytes_max;
+            + limits.rescue_bytes_max
+            + TOLD_BYTES_PER_BYTE * shares.read_bytes_max;
         let served_by = |bytes: u64| (bytes as usize).div_ceil(owed_bytes_max).max(1);
         let visits_per_turn = pace.visits_per_turn as usize;
         let visits_per_walk = (pace.topic_visits_per_turn as usize).min(visits_per_turn);
@@ -113,6 +121,10 @@ impl World {
         let responses = connections.div_ceil(RESPONSES_PER_TURN);
         let serve = walk + outputs.max(responses) + SLACK_TURNS;
 
+        let write_bytes_max = replay_write_bytes_max(limits, shares.read_bytes_max);
+        let replays_per_turn = (pace.replay_bytes_per_turn as usize).div_ceil(write_bytes_max);
+        let replay = serve + connections.div_ceil(replays_per_turn);
+
         let share_bytes = shares.read_bytes_min.min(shares.read_bytes_max);
         let reads_per_turn = (shares.turn_bytes_max / share_bytes).clamp(1, connections);
         let read = connections.div_ceil(reads_per_turn) + SLACK_TURNS;
@@ -121,6 +133,7 @@ impl World {
         let read_when_full = connections * (serve + laps);
         Pace {
             serve,
+            replay,
             read,
             read_when_full,
         }
@@ -223,12 +236,17 @@ impl World {
         let pace = self.pace();
         for index in self.live.clone() {
             let is_owed = self.is_owed(index);
+            let reader = self.peers[index].reader.as_ref();
+            let serve = match reader.is_some_and(Reader::may_replay) {
+                true => pace.replay,
+                false => pace.serve,
+            };
             let waits = &mut self.peers[index].waits;
             if !is_owed {
                 waits.unserved = Wait::default();
             } else if waits.written_in != self.turns {
                 let what = || format!("client {index} has space, and is not served");
-                waits.unserved.go_on(pace.serve, what);
+                waits.unserved.go_on(serve, what);
             }
         }
     }
@@ -255,6 +273,15 @@ impl World {
             Stage::Head { .. } | Stage::Shut | Stage::Gone => false,
         }
     }
+}
+
+/// The most that a reader is sent at a time of what it missed: a part, and what else is for it.
+pub(crate) fn replay_write_bytes_max(limits: &Limits, read_bytes_max: usize) -> usize {
+    limits.pace.replay_bytes_per_write
+        + 2 * limits.outbox_bytes_max
+        + limits.rescue_bytes_max
+        + OUTBOX_BYTES
+        + TOLD_BYTES_PER_BYTE * read_bytes_max
 }
 
 /// A member for sure, whose messages are taken in.

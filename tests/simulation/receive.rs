@@ -1,6 +1,5 @@
 //! What the relay writes to a connection, held against what it is owed.
 
-use crate::character::may_put_off_output;
 use crate::history::History;
 use crate::peer::{News, Peer, Stage};
 use crate::tap::Received;
@@ -12,10 +11,11 @@ impl Peer {
     pub(crate) fn receive(
         &mut self,
         now: Tick,
-        history: &History,
+        history: &mut History,
         limits: &Limits,
         bytes: &[u8],
     ) -> Result<(), String> {
+        let may_wait = self.may_wait(limits);
         let mut tap = std::mem::take(&mut self.tap);
         tap.in_message = false;
         let mut ping = false;
@@ -52,7 +52,10 @@ impl Peer {
                 }
                 Received::Message(kind, payload) => {
                     let reader = self.reader.as_mut().ok_or("a message to no member")?;
-                    reader.receive(history, kind, payload)?;
+                    let lives = self.stage == Stage::Open;
+                    if let Some(mark) = reader.hear(history, kind, payload, lives)? {
+                        self.news.push_back((end, News::Welcome(mark)));
+                    }
                 }
                 Received::Ping => {
                     ping = true;
@@ -70,14 +73,14 @@ impl Peer {
         })?;
         if tap.in_message {
             self.perhaps_active = now;
-            // The rest of a frame that was saved for a lapped reader does not count.
-            if self.lapped_in == 0 {
+            // The rest of a frame that was saved for a lapped reader does not count, nor what it is told.
+            if self.lapped_in == 0 && !self.client.speaks_v1 {
                 self.active = now;
             }
         }
         if ping {
             // What waited behind a full socket, or for its turn, may come late.
-            let may_be_late = self.is_behind || may_put_off_output(limits);
+            let may_be_late = self.is_behind || may_wait;
             if !may_be_late && now.since(self.last_read) < limits.heartbeat_interval / 4 * 3 {
                 return Err("a ping before its time".into());
             }
@@ -98,7 +101,7 @@ impl Peer {
         let position = position.ok_or("a pong to no ping, or out of order")?;
         // The response to the upgrade, our own ping, and the rest of a frame may wait there too.
         let pending_max = self.pongs_pending_max + 256 + limits.rescue_bytes_max;
-        if position > 0 && pending_max < limits.outbox_bytes_max {
+        if position > 0 && !self.client.speaks_v1 && pending_max < limits.outbox_bytes_max {
             return Err(format!("{position} pings were not answered"));
         }
         if payload.len() + 2 != self.pings[position].1 {
@@ -129,6 +132,9 @@ impl Peer {
                 "closed at message {next}, owed up to {:?}",
                 ending.owed
             ));
+        }
+        if reader.v1.as_ref().is_some_and(|v1| !v1.is_told()) {
+            return Err("closed before it was told all".into());
         }
         if !self.pings.is_empty() {
             return Err("closed before its last ping was answered".into());

@@ -41,6 +41,7 @@ impl Character {
             Character::draw_limits(self.limits.message_bytes_max, random),
         );
         let (compression, stalled_write_timeout) = (other.compression, other.stalled_write_timeout);
+        let (policies, now_log_bytes_max) = (now.policies.clone(), now.topic_log_bytes_max);
         let mut limits = Limits {
             head_bytes_max: now.head_bytes_max,
             outbox_bytes_max: now.outbox_bytes_max,
@@ -58,6 +59,9 @@ impl Character {
         }
         if random.once_in(2) {
             limits.compression = compression;
+        }
+        if limits.topic_log_bytes_max >= now_log_bytes_max && random.once_in(3) {
+            limits.policies = policies;
         }
         if self.has_rates {
             limits.rates = Character::draw_rates(random);
@@ -95,6 +99,7 @@ impl World {
             peer.armed_until = peer.armed_until.max(armed_until);
         }
         let kept_addresses = self.character.keeps_addresses();
+        self.follow_lives(true);
         let limits = self.character.redraw(&mut self.random);
         let before = std::mem::replace(&mut self.character.limits, limits.clone());
         self.note(|| format!("other limits: {limits:#?}"));
@@ -130,5 +135,6 @@ impl World {
         held.cutting.clear();
         held.private_bytes = self.relay.private_bytes();
         held.topics = self.relay.topics();
+        self.follow_policies();
     }
 }

@@ -95,7 +95,8 @@ pub(crate) fn topic_name(topic: usize) -> String {
 
 /// Joins a topic, and offers compression with a window of this many bits; a proxy may bring it.
 pub(crate) fn upgrade(
-    (topic, echo, wish): (usize, bool, Option<&str>),
+    (topic, echo, wishes): (usize, bool, &[String]),
+    speaks_v1: bool,
     window_bits: Option<u32>,
     forwarded: Option<&str>,
     random: &mut Random,
@@ -104,7 +105,7 @@ pub(crate) fn upgrade(
         0 => "/ws".to_owned(),
         _ => format!("/ws/topic%20{topic}"),
     };
-    let mut query: Vec<&str> = wish.into_iter().collect();
+    let mut query: Vec<&str> = wishes.iter().map(|wish| &wish[..]).collect();
     query.extend((topic > 0 && !echo).then_some("a=b"));
     query.extend((!echo).then_some("echo=0"));
     let target = match &query[..] {
@@ -128,6 +129,11 @@ pub(crate) fn upgrade(
     );
     let handshake = Handshake {
         headers: &headers,
+        subprotocols: if speaks_v1 {
+            &["other", "fanfare.v1"]
+        } else {
+            &[]
+        },
         ..Handshake::new("sim", &target, KEY)
     };
     handshake.write(&mut bytes).expect("a request in order");

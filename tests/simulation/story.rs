@@ -4,6 +4,8 @@ use crate::addresses::{Introduction, Origin};
 use crate::client::{Client, Whim};
 use crate::network::Socket;
 use crate::peer::{News, Peer, Stage};
+use crate::policies::retained_for_max;
+use crate::retained::Since;
 use crate::tap::Tap;
 use crate::world::World;
 use fanfare::proto::{Role, Session};
@@ -88,6 +90,7 @@ impl World {
                 let mut whim = Whim {
                     random,
                     character: &self.character,
+                    marks: &self.marks,
                 };
                 peer.client.act(&mut peer.socket, &mut peer.tap, &mut whim);
             }
@@ -109,7 +112,10 @@ impl World {
         let (random, character) = (&mut self.random, &self.character);
         let origin = Origin::draw(character, random);
         let number = self.peers.len() as u32;
-        let client = Client::draw(number, character, origin.introduction.clone(), random);
+        let mut client = Client::draw(number, character, origin.introduction.clone(), random);
+        if random.once_in(character.often.since) {
+            client.since = Since::draw(&self.ids[client.topic], random);
+        }
         self.begin(client, &origin);
     }
 
@@ -188,6 +194,7 @@ impl World {
                     peer.client.on_response_end(keep_alive, &mut peer.socket);
                 }
                 News::Ping => peer.client.on_ping(&mut peer.socket),
+                News::Welcome(mark) => peer.client.mark = Some(mark),
                 News::Close(code) => peer.client.on_close(code, &mut peer.socket),
             }
         }
@@ -243,6 +250,10 @@ impl World {
         if self.character.late && self.random.once_in(3) {
             ticks += self.random.between(1, 30);
         }
+        if ticks > 0 {
+            // Of what is retained, something expires in a turn of its own, which changes nothing else.
+            self.idle_turns = 0;
+        }
         self.now = self.now.after(ticks);
     }
 
@@ -272,6 +283,7 @@ impl World {
                 let mut whim = Whim {
                     random: &mut self.random,
                     character: &self.character,
+                    marks: &self.marks,
                 };
                 peer.client.publish(&mut peer.socket, &mut whim);
             }
@@ -291,6 +303,7 @@ impl World {
                 let mut whim = Whim {
                     random: &mut self.random,
                     character: &self.character,
+                    marks: &self.marks,
                 };
                 if peer.socket.has_ended() {
                 } else if whim.random.once_in(8) {
@@ -308,15 +321,20 @@ impl World {
             limits.pong_timeout,
             limits.stalled_write_timeout,
             limits.close_timeout,
+            2 * retained_for_max(&limits.policies),
             1000,
         ];
         let end = begin.after(4 * patience.iter().sum::<u32>());
         loop {
             self.settle();
-            if self.live.is_empty() {
+            if self.live.is_empty() && self.relay.topics() == 0 {
                 break;
             }
-            assert!(self.now < end, "{} connections never end", self.live.len());
+            let (live, topics) = (self.live.len(), self.relay.topics());
+            assert!(
+                self.now < end,
+                "{live} connections, and {topics} topics never end"
+            );
             self.pass_time(u32::MAX);
         }
         self.check_nothing_left();

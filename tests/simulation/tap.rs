@@ -50,6 +50,8 @@ pub(crate) struct Tap {
     /// The window that compression was offered with, and what inflates if it was agreed on.
     pub(crate) offered_bits: Option<u32>,
     inflate: Option<Decompress>,
+    /// `fanfare.v1` was offered, and so has to be agreed on.
+    pub(crate) offers_v1: bool,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -142,9 +144,13 @@ impl Tap {
         if head.status == 101 {
             let request = fanfare::proto::handshake::Request {
                 deflate: self.offered_bits.is_some(),
+                subprotocols: if self.offers_v1 { &["fanfare.v1"] } else { &[] },
                 ..fanfare::proto::handshake::Request::new("sim", "/ws", KEY)
             };
             let agreed = request.verify(&head).map_err(|error| error.to_string())?;
+            if agreed.subprotocol.is_some() != self.offers_v1 {
+                return Err(format!("agreed on {:?}", agreed.subprotocol));
+            }
             if agreed.deflate.is_some() {
                 // There are two windows: the largest, and the smallest for all clients that ask for another.
                 let bits = match self.offered_bits {

@@ -1,6 +1,5 @@
 //! Deadlines: what a timer does is due, and what is due is done.
 
-use crate::character::may_put_off_output;
 use crate::endings::LINGER_TICKS;
 use crate::marks::cause;
 use crate::peer::{Peer, Stage};
@@ -95,7 +94,7 @@ impl World {
         }
         // What is to be written waits for its turn; what has only time to wait for does not.
         let is_for_output = matches!(peer.stage, Stage::Open | Stage::Respond { .. });
-        let is_put_off = is_for_output && self.relay.has_work() && may_put_off_output(limits);
+        let is_put_off = is_for_output && self.relay.has_work() && peer.may_wait(limits);
         if is_put_off || self.relay.poll_timeout().is_some_and(|due| due <= now) {
             // The relay knows that it has more to do.
             return;

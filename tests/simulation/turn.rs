@@ -13,6 +13,7 @@ impl World {
     pub(crate) fn turn(&mut self) {
         self.turns += 1;
         self.moved = false;
+        self.follow_lives(true);
         let before = *self.relay.counters();
         self.relay.begin_turn(self.now);
         self.follow_shutdown(&before);

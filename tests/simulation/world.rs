@@ -3,7 +3,7 @@
 
 use crate::admission::AdmissionModel;
 use crate::character::Character;
-use crate::elsewhere::{Life, Mail};
+use crate::elsewhere::Mail;
 use crate::endings::Shutdown;
 use crate::history::History;
 use crate::hooks::HookModel;
@@ -11,7 +11,8 @@ use crate::peer::Peer;
 use crate::random::Random;
 use crate::reload::Held;
 use crate::request::site;
-use fanfare::relay::{ConnId, Counters, Relay};
+use crate::v1::Mark;
+use fanfare::relay::{ConnId, Counters, MessageId, Relay};
 use fanfare::turn::Turn;
 use fanfare::wheel::Tick;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -31,7 +32,10 @@ pub(crate) struct World {
     pub(crate) raised: VecDeque<usize>,
     /// The last poll took all events there were.
     pub(crate) is_all_reported: bool,
-    pub(crate) lives: HashMap<usize, Life>,
+    /// Ids of each topic that were told.
+    pub(crate) ids: Vec<Vec<MessageId>>,
+    /// Marks of connections that are gone: others know none.
+    pub(crate) marks: Vec<Mark>,
     /// The turn in which a member last left its topic.
     pub(crate) departed: HashMap<usize, u64>,
     /// What the hooks are told, if there are any.
@@ -49,6 +53,8 @@ pub(crate) struct World {
     pub(crate) turn: Option<Turn>,
     pub(crate) histories: Vec<History>,
     pub(crate) turns: u64,
+    /// What readers were sent of what they had missed, and in which turn.
+    pub(crate) replayed: (u64, usize),
     /// Times that a connection was read.
     pub(crate) reads: u64,
     /// The turn in which a slot was given back.
@@ -79,7 +85,7 @@ impl World {
         if let Some(hook_model) = &hook_model {
             relay.set_hooks(hook_model.hooks());
         }
-        World {
+        let mut world = World {
             now,
             peers: Vec::new(),
             live: Vec::new(),
@@ -88,7 +94,8 @@ impl World {
             raised: VecDeque::new(),
             is_all_reported: true,
             turn: Some(Turn::new(character.shares)),
-            lives: HashMap::new(),
+            ids: vec![Vec::new(); character.topics],
+            marks: Vec::new(),
             departed: HashMap::new(),
             admission: AdmissionModel::default(),
             operators: Vec::new(),
@@ -100,6 +107,7 @@ impl World {
             relay,
             histories: (0..character.topics).map(|_| History::default()).collect(),
             turns: 0,
+            replayed: (0, 0),
             reads: 0,
             freed_in: HashMap::new(),
             idle_turns: 0,
@@ -112,7 +120,9 @@ impl World {
             trace,
             character,
             random,
-        }
+        };
+        world.follow_policies();
+        world
     }
 
     pub(crate) fn note(&self, what: impl FnOnce() -> String) {

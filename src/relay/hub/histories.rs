@@ -166,8 +166,15 @@ impl Histories {
         &self.holding
     }
 
-    /// Whether a topic holds messages for readers that come.
-    pub(super) fn set_holding(&mut self, topic: TopicKey, is_holding: bool) {
+    /// Whether a topic's log holds messages. When they came is still noted of those that were too many, or too large.
+    pub(super) fn note_holding(&mut self, topic: TopicKey, has_bytes: bool) {
+        let history = self.get(topic);
+        let has_notes = history.is_some_and(|history| history.heap_bytes() > 0);
+        self.set_holding(topic, has_bytes || has_notes);
+    }
+
+    /// Whether a topic has something to forget.
+    fn set_holding(&mut self, topic: TopicKey, is_holding: bool) {
         let Some(entry) = self.table.get(topic) else {
             return;
         };

@@ -149,9 +149,9 @@ impl Logs {
             let variant = &mut self.topics[key];
             variant.touched = false;
             variant.trim(&mut self.pool, seats, kept_from);
-            let (is_empty, is_holding) = (variant.is_empty(), variant.log.bytes() > 0);
+            let (is_empty, has_bytes) = (variant.is_empty(), variant.log.bytes() > 0);
             if self.histories.exist() && variant.encoding == Encoding::Plain {
-                self.histories.set_holding(variant.topic, is_holding);
+                self.histories.note_holding(variant.topic, has_bytes);
             }
             if variant.laggards.len() != variant.lagging_noted as usize {
                 self.note_retaining(key);

@@ -3,6 +3,7 @@
 use super::{Client, Mark, State, Whim};
 use crate::message::{Message, UNIQUE_BYTES};
 use crate::network::Socket;
+use crate::v1;
 use fanfare::proto::deflate::{Deflater, Window};
 use fanfare::proto::{CloseCode, CloseFrame, MessageKind};
 
@@ -19,20 +20,54 @@ impl Client {
     /// Publishes one message, whole.
     pub(crate) fn publish(&mut self, socket: &mut Socket, world: &mut Whim) {
         let message = self.next_message(world);
-        let (payload, compressed) = self.encode(&message, world);
+        let (command, mark) = self.command(&message, world);
+        let (payload, compressed) = self.encode(command, world);
         self.send_piece(message.kind, &payload, true, compressed, socket);
-        self.mark_message(socket, message, compressed);
+        self.mark_message(socket, mark, compressed);
+    }
+
+    /// A message as it is, or what a command for it says, good or bad.
+    fn command(&mut self, message: &Message, world: &mut Whim) -> (Vec<u8>, Mark) {
+        let random = &mut *world.random;
+        let (Some(mark), false) = (self.mark, random.once_in(3)) else {
+            return (message.payload(), Mark::Message(*message));
+        };
+        let reference = u64::from(message.number);
+        let (line, mark_of) = match random.below(12) {
+            0 => ("{\"publish\":true}\n".into(), Mark::Command(*message, None)),
+            1 => ("{}\n".into(), Mark::BadCommand("unknown_command", None)),
+            2 => ("{\"ref\":-1}".into(), Mark::BadCommand("bad_ref", None)),
+            3 => (
+                format!("{{\"publish\":1,\"ref\":{reference}}}\n"),
+                Mark::BadCommand("bad_publish", Some(reference)),
+            ),
+            4 => ("[true]\n".into(), Mark::BadCommand("not_an_object", None)),
+            _ => (
+                format!("{{\"publish\":true,\"ref\":{reference}}}\n"),
+                Mark::Command(*message, Some(reference)),
+            ),
+        };
+        let mut payload = [&mark[..], line.as_bytes()].concat();
+        if line.ends_with('\n') {
+            payload.extend_from_slice(&message.payload());
+        }
+        (payload, mark_of)
     }
 
     fn next_message(&mut self, world: &mut Whim) -> Message {
         let random = &mut *world.random;
         let mut bytes = random.size(world.character.message_bytes_max);
-        if world.character.may_skip {
+        if world.character.may_skip || world.character.may_replay {
             // What follows a gap must tell where the gap ends.
             bytes = bytes.max(UNIQUE_BYTES);
         } else if random.once_in(20) {
             bytes = 0;
         }
+        let disguise = match random.below(20) {
+            0 => Some(*b"\x1Enobody has told "),
+            1 if !world.marks.is_empty() => Some(random.pick(world.marks)),
+            _ => None,
+        };
         let number = self.messages;
         self.messages += 1;
         Message {
@@ -40,13 +75,14 @@ impl Client {
             number,
             kind: random.pick(&[MessageKind::Text, MessageKind::Binary]),
             bytes,
+            disguise: disguise.filter(|_| bytes >= UNIQUE_BYTES + size_of::<v1::Mark>()),
         }
     }
 
     pub(super) fn send_fragment(&mut self, socket: &mut Socket, world: &mut Whim) {
         let mut unfinished = self.unfinished.take().unwrap_or_else(|| {
             let message = self.next_message(world);
-            let (rest, compressed) = self.encode(&message, world);
+            let (rest, compressed) = self.encode(message.payload(), world);
             Unfinished {
                 message,
                 rest,
@@ -71,7 +107,7 @@ impl Client {
             unfinished.has_begun = true;
             unfinished.rest = later;
             if last {
-                return self.mark_message(socket, message, unfinished.compressed);
+                return self.mark_message(socket, Mark::Message(message), unfinished.compressed);
             }
             if random.once_in(world.character.often.ping) {
                 self.send_ping(socket, 10);
@@ -81,8 +117,7 @@ impl Client {
     }
 
     /// A message's payload, compressed or not.
-    fn encode(&mut self, message: &Message, world: &mut Whim) -> (Vec<u8>, bool) {
-        let payload = message.payload();
+    fn encode(&mut self, payload: Vec<u8>, world: &mut Whim) -> (Vec<u8>, bool) {
         if !self.is_compressed || world.random.once_in(2) {
             return (payload, false);
         }
@@ -113,8 +148,8 @@ impl Client {
         }
     }
 
-    fn mark_message(&mut self, socket: &Socket, message: Message, compressed: bool) {
-        self.mark(socket, Mark::Message(message));
+    fn mark_message(&mut self, socket: &Socket, mark: Mark, compressed: bool) {
+        self.mark(socket, mark);
         if compressed {
             self.compressed_until = socket.pushed();
         }

@@ -258,5 +258,6 @@ fn draw_message(random: &mut Random, publisher: u32, number: u32) -> Message {
         kind: random.pick(&[MessageKind::Text, MessageKind::Binary]),
         // Even, so that a text is whole characters.
         bytes: 24 + 2 * random.below((MESSAGE_BYTES_MAX - 24) / 2),
+        disguise: None,
     }
 }
