@@ -56,7 +56,14 @@ pub fn fanfare_v1(data: &[u8]) {
         }
     }
     if let Ok(topic) = str::from_utf8(rest) {
-        assert_eq!(said(Control::Welcome { topic, id })["topic"], topic);
+        assert_eq!(
+            said(Control::Welcome {
+                topic,
+                id,
+                tail: id
+            })["topic"],
+            topic
+        );
     }
 }
 

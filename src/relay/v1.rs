@@ -31,7 +31,9 @@ impl Relay {
     /// A reader has joined: it is told where it begins.
     pub(super) fn welcome(&mut self, slot: Slot, topic: &str, joined: Joined) {
         let id = joined.after;
-        self.tell(slot, Control::Welcome { topic, id });
+        let number = id.number.wrapping_add(joined.replayed);
+        let tail = MessageId { number, ..id };
+        self.tell(slot, Control::Welcome { topic, id, tail });
         if let Some(missing) = joined.missing {
             self.tell_missed(slot, missing.messages);
         }

@@ -92,13 +92,13 @@ function say(name, body) {
 }
 
 function onMessage(data) {
-  const heard = session.read(data);
-  if (heard.kind === "welcome") onWelcome();
-  if (heard.kind === "gap") onGap(heard.missed);
-  if (heard.kind === "answer") outbox.onAnswer(heard);
-  if (heard.kind !== "message") return;
-  const own = typeof data === "string" && outbox.takeEcho(data, heard.id);
-  log.add(readMessage(data, { own, earlier: heard.earlier && !own }));
+  const received = session.read(data);
+  if (received.kind === "welcome") onWelcome();
+  if (received.kind === "gap") onGap(received.missed);
+  if (received.kind === "answer") outbox.onAnswer(received);
+  if (received.kind !== "message") return;
+  const own = typeof data === "string" && outbox.takeEcho(data, received.id);
+  log.add(readMessage(data, { own, earlier: received.earlier && !own }));
   if (document.hidden && !own) countUnread();
 }
 

@@ -10,16 +10,13 @@ export const SUBPROTOCOL = "fanfare.v1";
 
 /** What a page that has just come asks for: as much as anybody scrolls back, and less than the log holds. */
 const FIRST_SINCE = "last-200";
-/** What was said before we came arrives in one go. Nothing says where that ends, but a pause does. */
-const PAUSE_MS = 300;
-const CATCHING_UP_MS = 5_000;
 
 export class Session {
   #mark = null;
   /** The id of the last message. */
   #last = null;
-  #welcomedAt = 0;
-  #heardAt = 0;
+  /** The number of the last message that was published before this connection joined. */
+  #tail = 0;
 
   /** A connection is about to be made: what it is to ask for. */
   begin() {
@@ -35,7 +32,7 @@ export class Session {
   /**
    * What has come, as one of:
    *
-   * `{ kind: "message", id, earlier }`: a message, probably said before we came if `earlier`;
+   * `{ kind: "message", id, earlier }`: a message, published before this connection joined if `earlier`;
    * `{ kind: "welcome" }`: the relay has begun to speak;
    * `{ kind: "gap", missed }`: so many messages are missing here, or null if nobody knows how many;
    * `{ kind: "answer", ref, id, error }`: what became of what was published.
@@ -43,31 +40,25 @@ export class Session {
   read(data) {
     if (this.#mark === null) return this.#welcome(JSON.parse(data));
     if (typeof data === "string" && data.startsWith(this.#mark)) {
-      return this.#obey(JSON.parse(data.slice(this.#mark.length)));
+      return this.#control(JSON.parse(data.slice(this.#mark.length)));
     }
-    const [epoch, number] = this.#last.split("-");
-    this.#last = `${epoch}-${Number(number) + 1}`;
-    return { kind: "message", id: this.#last, earlier: this.#isCatchingUp() };
+    const [epoch, before] = this.#last.split("-");
+    const number = Number(before) + 1;
+    this.#last = `${epoch}-${number}`;
+    return { kind: "message", id: this.#last, earlier: number <= this.#tail };
   }
 
-  #welcome({ mark, id }) {
+  #welcome({ mark, id, tail }) {
     this.#mark = mark;
+    this.#tail = Number(tail.split("-")[1]);
     // If we asked for what came since a message, that one is still the last, until one or a gap follows.
     this.#last ??= id;
-    this.#welcomedAt = this.#heardAt = Date.now();
     return { kind: "welcome" };
   }
 
-  #obey({ gap, id, ref, error }) {
+  #control({ gap, id, ref, error }) {
     if (gap === undefined) return { kind: "answer", ref, id, error };
     this.#last = id;
     return { kind: "gap", missed: gap };
-  }
-
-  #isCatchingUp() {
-    const now = Date.now();
-    if (now - this.#heardAt > PAUSE_MS || now - this.#welcomedAt > CATCHING_UP_MS) this.#welcomedAt = 0;
-    this.#heardAt = now;
-    return this.#welcomedAt > 0;
   }
 }

@@ -117,7 +117,7 @@ impl Audience {
         now: u64,
     ) -> Result<(), ProtocolError> {
         let opened = shared.codec.open(message, bytes_max)?;
-        if let Some(said) = self.hear(&shared.script, receiver, &opened) {
+        if let Some(said) = self.receive_numbered(&shared.script, receiver, &opened) {
             self.on_said(shared, receiver, said);
             return Ok(());
         }

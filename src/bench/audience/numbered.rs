@@ -72,7 +72,7 @@ impl Numbered {
     }
 
     /// Takes a message; none if it is a publisher's.
-    pub(super) fn hear(&mut self, kind: MessageKind, payload: &[u8], had: u64) -> Option<Said> {
+    pub(super) fn receive(&mut self, kind: MessageKind, payload: &[u8], had: u64) -> Option<Said> {
         let text = str::from_utf8(payload)
             .ok()
             .filter(|_| kind == MessageKind::Text);

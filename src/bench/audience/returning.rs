@@ -83,7 +83,7 @@ impl Audience {
     }
 
     /// What the relay itself says to a receiver with a message; none if it is a publisher's.
-    pub(super) fn hear(
+    pub(super) fn receive_numbered(
         &mut self,
         script: &Script,
         receiver: usize,
@@ -93,7 +93,7 @@ impl Audience {
             return None;
         }
         let had = self.had(script, receiver);
-        self.numbered[receiver].hear(message.kind, message.payload, had)
+        self.numbered[receiver].receive(message.kind, message.payload, had)
     }
 
     pub(super) fn on_said(&mut self, shared: &mut Shared, receiver: usize, said: Said) {

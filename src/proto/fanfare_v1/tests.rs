@@ -35,10 +35,17 @@ fn what_the_relay_says() {
     let mark = Secret::draw().mark(1, 2);
     let hash = &mark.as_str()[1..];
     let topic = "a \"b\" \\ ü \u{2028}";
-    let welcome = payload_of(Control::Welcome { topic, id: id() }, &mark);
+    let welcome = payload_of(
+        Control::Welcome {
+            topic,
+            id: id(),
+            tail: id(),
+        },
+        &mark,
+    );
     let expected = format!(
         "{{\"fanfare\":1,\"mark\":\"\\u001e{hash}\",\"topic\":\"a \\\"b\\\" \\\\ ü \u{2028}\",\
-         \"id\":\"k3f9x2a-1041\"}}"
+         \"id\":\"k3f9x2a-1041\",\"tail\":\"k3f9x2a-1041\"}}"
     );
     assert_eq!(welcome, expected);
     let (error, reference) = (CommandError::BadPublish, Some(7));
@@ -285,11 +292,12 @@ proptest! {
     #[test]
     fn a_topic_is_read_as_it_is_named(topic: String, party: u64, number: u64) {
         let mark = Secret::draw().mark(party, number);
-        let welcome = payload_of(Control::Welcome { topic: &topic, id: id() }, &mark);
+        let welcome = payload_of(Control::Welcome { topic: &topic, id: id(), tail: id() }, &mark);
         prop_assert!(!welcome.as_bytes().contains(&FIRST_BYTE));
         let read: Value = serde_json::from_str(&welcome).unwrap();
         let expected = json!({
             "fanfare": 1, "mark": mark.as_str(), "topic": topic, "id": "k3f9x2a-1041",
+            "tail": "k3f9x2a-1041",
         });
         prop_assert_eq!(read, expected);
     }

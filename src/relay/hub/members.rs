@@ -5,7 +5,7 @@ use super::super::policy::{Policy, Publish};
 use super::super::seat::{Seat, Seats};
 use super::figures::TopicFigures;
 use super::logs::Logs;
-use super::since::{Joined, Since};
+use super::since::{Joined, Start};
 use super::{Encoding, Hub};
 use crate::wheel::Tick;
 
@@ -41,7 +41,7 @@ impl Hub {
         slot: Slot,
         topic: &str,
         encoding: Encoding,
-        since: Option<Since>,
+        since: Option<Start>,
         now: Tick,
     ) -> Joined {
         let (key, is_new) = self.logs.find_or_begin(topic, now);

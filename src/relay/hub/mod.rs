@@ -52,7 +52,7 @@ pub(super) use figures::TopicFigures;
 pub(super) use lapping::{Fate, Lapped};
 pub(super) use logs::Publication;
 pub(super) use numbers::{Missing, Place};
-pub(super) use since::{Joined, Since};
+pub(super) use since::{Joined, Start};
 
 use super::ids::{Slot, TopicKey, VariantKey};
 use super::limits::{Limits, Pace};

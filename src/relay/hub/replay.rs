@@ -20,7 +20,7 @@ use super::encoding::Encoding;
 use super::logs::Logs;
 use super::numbers::Missing;
 use super::place::{Next, Replay};
-use super::since::Since;
+use super::since::Start;
 use crate::wheel::Tick;
 
 impl Logs {
@@ -31,7 +31,7 @@ impl Logs {
         slot: Slot,
         topic: TopicKey,
         encoding: Encoding,
-        since: Option<Since>,
+        since: Option<Start>,
         now: Tick,
     ) -> (MessageId, Option<Missing>) {
         let key = self.topics.variant_or_insert(topic, encoding);

@@ -26,7 +26,8 @@ async function openPlayed(person, onSocket, { url = relay.url, prepare } = {}) {
   const page = await person.tab();
   let index = 0;
   await page.routeWebSocket(/\/ws/, (socket) => {
-    socket.send(JSON.stringify({ fanfare: 1, mark: MARK, topic: "played", id: `playedx-${number}` }));
+    const id = `playedx-${number}`;
+    socket.send(JSON.stringify({ fanfare: 1, mark: MARK, topic: "played", id, tail: id }));
     onSocket(socket, index++);
   });
   await prepare?.(page);

@@ -32,8 +32,8 @@ impl World {
             publishers,
             frames: Vec::new(),
         };
-        world.hear(0, &welcome(100));
-        world.hear(1, &welcome(100));
+        world.receive_text(0, &welcome(100));
+        world.receive_text(1, &welcome(100));
         world
     }
 
@@ -72,7 +72,7 @@ impl World {
         self.receive(0, &bytes);
     }
 
-    fn hear(&mut self, receiver: usize, said: &str) {
+    fn receive_text(&mut self, receiver: usize, said: &str) {
         let mut frame = Vec::new();
         Role::Server.write_frame(true, OpCode::Text, said.as_bytes(), &mut frame);
         self.receive(receiver, &frame);
@@ -84,7 +84,7 @@ impl World {
 
     fn come_back(&mut self, id: u64) {
         assert!(self.audience.come_back(&self.shared, 0, 600));
-        self.hear(0, &welcome(id));
+        self.receive_text(0, &welcome(id));
     }
 
     fn id(&self) -> String {
@@ -117,9 +117,9 @@ fn a_reader_counts_and_takes_only_the_mark_for_the_relay() {
     let mut world = World::new(2);
     world.publish(3);
     world.get(0..3);
-    world.hear(0, &format!(r#"{MARK}{{"ref":1,"id":"k3f9x2a-103"}}"#));
+    world.receive_text(0, &format!(r#"{MARK}{{"ref":1,"id":"k3f9x2a-103"}}"#));
     assert_eq!(world.id(), "k3f9x2a-103");
-    world.hear(0, r#"{"gap":1,"id":"k3f9x2a-104"}"#);
+    world.receive_text(0, r#"{"gap":1,"id":"k3f9x2a-104"}"#);
     assert_eq!(world.faults(), ["1 messages that were never sent"]);
 }
 
@@ -167,7 +167,7 @@ fn a_gap_that_is_told_is_no_fault() {
         world.cut();
         world.publish(30);
         world.come_back(113);
-        world.hear(0, &gap("10", 113));
+        world.receive_text(0, &gap("10", 113));
         world.get(13..30);
         world.publish(2);
         world.get(30..35);
@@ -188,7 +188,7 @@ fn nothing_may_be_left_after_a_gap() {
     world.cut();
     world.publish(3);
     world.come_back(106);
-    world.hear(0, &gap("6", 106));
+    world.receive_text(0, &gap("6", 106));
     assert_eq!((world.audience.done(), world.audience.absent()), (6, 0));
     assert_eq!(world.faults(), Vec::<String>::new());
 }
@@ -224,7 +224,7 @@ fn broken_sequences_are_named() {
         assert_eq!(
             broken(publishers, &|world| {
                 world.come_back(104);
-                world.hear(0, &gap("2", 104));
+                world.receive_text(0, &gap("2", 104));
                 world.get(5..12);
             }),
             ["1 lost messages"]
@@ -238,7 +238,7 @@ fn broken_sequences_are_named() {
             assert_eq!(
                 broken(publishers, &|world| {
                     world.come_back(102);
-                    world.hear(0, &said);
+                    world.receive_text(0, &said);
                     world.get(2..12);
                 }),
                 [wrong_gap]
@@ -257,7 +257,7 @@ fn broken_sequences_are_named() {
         assert_eq!(
             broken(publishers, &|world| {
                 world.come_back(104);
-                world.hear(0, &gap("2", 104));
+                world.receive_text(0, &gap("2", 104));
                 world.get(2..12);
             }),
             faults
