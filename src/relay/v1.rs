@@ -77,19 +77,19 @@ impl Relay {
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
-        let publication = match fanfare_v1::read(payload, || self.mark(slot)) {
-            Ok(publication) => publication,
+        let submission = match fanfare_v1::read(payload, || self.mark(slot)) {
+            Ok(submission) => submission,
             Err(invalid) => {
                 let (error, reference) = (invalid.error, invalid.reference);
                 self.tell(slot, Control::Error { error, reference });
                 return Ok(());
             }
         };
-        if publication.payload.len() > self.limits.message_bytes_max {
+        if submission.payload.len() > self.limits.message_bytes_max {
             return Err(ProtocolError::MessageTooBig);
         }
-        let reference = publication.reference;
-        if !self.publish(slot, kind, publication.payload, reference) {
+        let reference = submission.reference;
+        if !self.publish(slot, kind, submission.payload, reference) {
             let error = CommandError::MayNotPublish;
             self.tell(slot, Control::Error { error, reference });
         }

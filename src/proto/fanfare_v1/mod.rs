@@ -24,7 +24,7 @@ pub mod command;
 pub mod control;
 pub mod mark;
 
-pub use command::{CommandError, InvalidCommand, OVERHEAD_BYTES_MAX, Publication, read};
+pub use command::{CommandError, InvalidCommand, OVERHEAD_BYTES_MAX, Submission, read};
 pub use control::Control;
 pub use mark::{Mark, Secret};
 

@@ -25,7 +25,7 @@ fn command(rest: &[u8]) -> Result<Published, Refused> {
     let mark = Secret::draw().mark(1, 2);
     let message = [mark.as_str().as_bytes(), rest].concat();
     match read(&message, || mark) {
-        Ok(Publication { reference, payload }) => Ok((reference, payload.to_vec())),
+        Ok(Submission { reference, payload }) => Ok((reference, payload.to_vec())),
         Err(InvalidCommand { error, reference }) => Err((error, reference)),
     }
 }
@@ -195,12 +195,12 @@ fn marks_are_text_of_one_length_and_differ() {
 #[test]
 fn a_mark_is_asked_for_only_where_one_may_stand() {
     for payload in [&b""[..], b"hello", b" \x1E", b"\xFF"] {
-        let publication = read(payload, || panic!("it can't begin with a mark"));
-        let expected = Publication {
+        let submission = read(payload, || panic!("it can't begin with a mark"));
+        let expected = Submission {
             reference: None,
             payload,
         };
-        assert_eq!(publication, Ok(expected));
+        assert_eq!(submission, Ok(expected));
     }
 }
 
@@ -263,7 +263,7 @@ proptest! {
         })
     ) {
         prop_assert_eq!(mark.strip(&payload), None);
-        let expected = Publication { reference: None, payload: &payload };
+        let expected = Submission { reference: None, payload: &payload };
         prop_assert_eq!(read(&payload, || mark), Ok(expected));
     }
 }
