@@ -30,10 +30,15 @@ impl Relay {
     /// The next connection of this turn that is sent what it missed: all others go before those.
     fn next_replay(&mut self) -> Option<ConnId> {
         let bytes_max = self.limits.pace.replay_bytes_per_turn;
-        let slot = self
-            .peers
-            .next_replay(self.counters.sent_bytes, bytes_max)?;
-        Some(self.peers.id(slot))
+        while let Some(slot) = self.peers.next_replay(self.counters.sent_bytes, bytes_max) {
+            if self.has_output(slot) {
+                return Some(self.peers.id(slot));
+            }
+            // It was lapped since.
+            self.on_all_sent(slot);
+            self.settle(slot);
+        }
+        None
     }
 
     /// The next connection of this turn with output of its own.

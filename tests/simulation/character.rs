@@ -169,6 +169,14 @@ impl Character {
             // What a message inflates to counts, too, and can't be seen from outside.
             often.deflate = 0;
         }
+        if !has_rates && random.once_in(3) {
+            // Many come back, and have long to do with what they missed.
+            limits.policies = Arc::new(random.retention(limits.topic_log_bytes_max));
+            limits.pace.replay_bytes_per_turn = random.pick(&[1, 500]);
+            limits.pace.replay_bytes_per_write = random.pick(&[10, 100]);
+            (often.since, often.no_echo) = (1, random.pick(&[0, 2]));
+            often.deflate = random.pick(&[1, 2]);
+        }
         let has_bounds_by_address = random.once_in(3);
         if has_bounds_by_address {
             limits.admission = Character::draw_admission(random);
@@ -270,7 +278,6 @@ impl Character {
                 inflated_bytes_per_step_min: 1,
                 timers_per_turn: random.pick(&[1, 4, 1024]),
                 closes_per_tick: random.pick(&[1, 3, 100]),
-                ..Pace::default()
             },
         }
     }

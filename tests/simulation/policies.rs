@@ -19,6 +19,20 @@ impl Random {
         Policies::new(default, rules)
     }
 
+    /// The same for all topics: messages stay readable, for as long as there is space.
+    pub(crate) fn retention(&mut self, topic_log_bytes_max: usize) -> Policies {
+        let policy = Policy {
+            retention: Some(Retention {
+                time: self.pick(&[300, 2000]),
+                messages_max: u64::MAX,
+                bytes_max: topic_log_bytes_max / 2,
+            }),
+            publish: Publish::Anybody,
+            ..self.policy(topic_log_bytes_max, true)
+        };
+        policy.into()
+    }
+
     fn policy(&mut self, topic_log_bytes_max: usize, retains: bool) -> Policy {
         use Publish::{Anybody, Http, Nobody};
         let bytes_max = topic_log_bytes_max / 2;

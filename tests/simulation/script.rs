@@ -190,6 +190,7 @@ impl Driver for Script {
 
     fn write(&mut self, id: ConnId) -> WriteOutcome {
         let output = self.relay.transmit(id);
+        assert!(output.bytes() > 0, "{id:?} is written nothing");
         let socket = self.sockets.get_mut(&id).expect("a connection");
         let bytes = output.bytes().min(socket.space);
         socket.space -= bytes;
