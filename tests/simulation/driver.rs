@@ -1,9 +1,10 @@
 //! The loop's face to the world: what the relay is told and what it does, with what that says of it.
 
+use crate::peer::Ending;
 use crate::prompt::replay_write_bytes_max;
 use crate::reader::Reader;
 use crate::world::World;
-use fanfare::metrics::ProcessFigures;
+use fanfare::metrics::{Cause, ProcessFigures};
 use fanfare::relay::{Action, ConnId, Relay};
 use fanfare::transport::{ReadOutcome, WriteOutcome};
 use fanfare::turn::{Driver, Readiness, Told};
@@ -87,7 +88,9 @@ impl World {
         assert!(offered > 0, "client {index} is written nothing");
         // Once it has waited for too long, a write finds out whether it takes anything.
         let stall = peer.stall_deadline(self.character.limits.stalled_write_timeout);
-        let replays = peer.reader.as_ref().is_some_and(Reader::replays);
+        let is_lapped = |ending: Ending| ending.may_miss || ending.cause == Cause::Lapped;
+        let replays = peer.reader.as_ref().is_some_and(Reader::replays)
+            && !peer.ending.is_some_and(is_lapped);
         if replays {
             let limits = &self.character.limits;
             let bytes_max = limits.pace.replay_bytes_per_turn as usize;

@@ -122,19 +122,20 @@ impl Reader {
         messages: usize,
         place: Option<usize>,
     ) -> Result<(), String> {
-        let last = self.live_ends.last().map(|range| *range.end());
+        let begins = self.begins_from.unwrap_or(self.next)..=self.next;
+        let ends = self.live_ends.iter().map(|range| *range.end());
+        let may_be =
+            |end: &usize| (end.checked_sub(messages)).is_some_and(|at| begins.contains(&at));
+        let last = ends.filter(may_be).max();
         let place = match (place, self.begins_from) {
             (Some(place), _) => place,
             (None, None) => self.next + messages,
             (None, Some(_)) => last.ok_or("a gap, and it was not lapped")?,
         };
-        let low = self.begins_from.take().unwrap_or(self.next);
-        let is_right = (low..=self.next).contains(&(place - messages));
+        self.begins_from = None;
+        let is_right = begins.contains(&(place - messages));
         if !is_right || place > history.len() {
-            return Err(format!(
-                "a gap of {messages} up to {place}, at {low}..={}",
-                self.next
-            ));
+            return Err(format!("a gap of {messages} up to {place}, at {begins:?}"));
         }
         self.next = place - messages;
         if self.live_end_before(history, place) != Some(place) {
