@@ -94,7 +94,9 @@ impl Relay {
                     if let Err(error) = self.on_fragment(slot, fragment) {
                         return self.fail(slot, error);
                     }
-                    if is_whole && self.is_to_wait(slot, was_compressed) {
+                    if is_whole
+                        && (self.is_to_wait(slot, was_compressed) || self.is_told_enough(slot))
+                    {
                         self.keep_input(slot, &input[consumed..]);
                         break;
                     }

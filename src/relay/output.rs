@@ -30,15 +30,16 @@ impl Relay {
     /// The next connection of this turn that is sent what it missed: all others go before those.
     fn next_replay(&mut self) -> Option<ConnId> {
         let bytes_max = self.limits.pace.replay_bytes_per_turn;
-        while let Some(slot) = self.peers.next_replay(self.counters.sent_bytes, bytes_max) {
+        loop {
+            let sent_bytes = self.counters.sent_bytes;
+            let slot = self.peers.next_replay(sent_bytes, bytes_max)?;
             if self.has_output(slot) {
                 return Some(self.peers.id(slot));
             }
-            // It was lapped since.
+            // It was lapped while it waited.
             self.on_all_sent(slot);
             self.settle(slot);
         }
-        None
     }
 
     /// The next connection of this turn with output of its own.
@@ -221,13 +222,14 @@ impl Relay {
 
     /// At most this many of them were of the outbox. Returns how many.
     fn advance_outbox(&mut self, slot: Slot, bytes_max: usize) -> usize {
+        let was_told_enough = self.is_told_enough(slot);
         let connection = &mut self.peers[slot];
         let outbox = &mut connection.extra().outbox;
         let bytes = bytes_max.min(outbox.pending().len());
         outbox.advance(bytes);
         let is_empty = outbox.is_empty();
-        if is_empty && connection.flags.has(Flag::V1) {
-            // It may not have been read while as much waited for it as may.
+        if was_told_enough && !self.is_told_enough(slot) {
+            // It was not read meanwhile.
             self.peers.resume(slot);
         }
         let connection = &mut self.peers[slot];

@@ -9,8 +9,8 @@ use fanfare::wheel::Tick;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-/// When messages came is told apart by the second, or by a 1,024th of the time.
-const STEP_TICKS_MIN: u32 = 10;
+/// When messages came is told apart by the second, in worlds that are as short.
+const NOTE_TICKS: u32 = 10;
 /// What a segment's lists take for a message, and a segment without.
 const LISTED_BYTES: u64 = 48;
 const LISTS_BYTES: u64 = 512;
@@ -151,10 +151,9 @@ impl Retained {
         let Some(bounds) = self.bounds else {
             return [self.len(); 2];
         };
-        let step = (bounds.time / 1024).max(STEP_TICKS_MIN);
         let time = bounds.time.min(age_max);
         let by_count = (self.len() as u64).saturating_sub(bounds.messages_max) as usize;
-        let by_time = [time.saturating_add(step - 1), time].map(|age_max| {
+        let by_time = [time.saturating_add(NOTE_TICKS - 1), time].map(|age_max| {
             let is_older = |&came: &Tick| now.since(came) > age_max;
             self.came.partition_point(is_older)
         });

@@ -1,8 +1,9 @@
 //! Readers that come back, by hand: what a topic still has for them, and for how long.
 
-use crate::script::{Script, limits, message, request, sent};
+use crate::script::{Script, frame, limits, message, request, sent};
+use fanfare::proto::OpCode;
 use fanfare::proto::handshake::Request;
-use fanfare::relay::{Limits, Policies, Policy, Publish, Retention, SlowPolicy};
+use fanfare::relay::{Limits, Offered, Policies, Policy, Publish, Reading, Retention, SlowPolicy};
 use std::sync::Arc;
 
 /// A minute, in ticks.
@@ -66,7 +67,8 @@ fn texts(mut bytes: &[u8]) -> Vec<String> {
 /// The id that something which the relay says holds.
 fn id_in(text: &str) -> String {
     let (_, id) = text.rsplit_once("\"id\":\"").expect("an id");
-    id.trim_end_matches("\"}").to_owned()
+    let (id, _) = id.split_once('"').expect("a string");
+    id.to_owned()
 }
 
 fn leave(script: &mut Script, id: fanfare::relay::ConnId) {
@@ -231,4 +233,61 @@ fn a_topic_begins_with_what_is_published_into_it() {
     script.turn();
     let refused = ask(&mut script, "/ws/third");
     assert!(script.take(refused).starts_with(b"HTTP/1.1 503 "));
+}
+
+/// A flood of wrong commands in one read was answered at once, with many times as many bytes, to a peer that took none.
+#[test]
+fn a_peer_that_takes_no_answers_is_not_read() {
+    let mut script = Script::new(retaining(policy()));
+    let (flood, said) = welcome(&mut script, "/ws");
+    let mark = said[0].split("\\u001e").nth(1).expect("a mark")[..16].to_owned();
+    let wrong = frame(true, OpCode::Text, format!("\u{1e}{mark}").as_bytes());
+    script.set_space(flood, 0);
+    script.say(flood, &wrong.repeat(10_000));
+    let bound = 2 * limits().outbox_bytes_max + wrong.len() * 10_000;
+    assert!(
+        script.relay.private_bytes() <= bound,
+        "{}",
+        script.relay.private_bytes()
+    );
+    script.turn();
+    assert_eq!(script.relay.reading(flood), Reading::Later);
+    // Once it takes them, it is read again, to the end.
+    let mut answers = 0;
+    for _ in 0..10_000 {
+        script.give_space(flood, usize::MAX);
+        script.turn();
+        if script.relay.reading(flood) == Reading::Kept {
+            script.relay.handle_kept(flood);
+        }
+        let told = texts(&script.take(flood));
+        answers += told
+            .iter()
+            .filter(|text| text.contains("not_an_object"))
+            .count();
+        if answers == 10_000 {
+            break;
+        }
+    }
+    assert_eq!(answers, 10_000);
+}
+
+/// Names of topics that a program publishes into are bounded by the memory of all logs, however many come in a turn.
+#[test]
+fn topics_that_begin_without_members_wait_while_memory_is_short() {
+    let mut limits = retaining(policy());
+    limits.log_bytes_max = 1 << 20;
+    limits.topics_max = usize::MAX;
+    let mut script = Script::new(limits);
+    let text = fanfare::proto::MessageKind::Text;
+    let mut put_off = 0;
+    for turn in 0..20 {
+        for number in 0..3000 {
+            let name = format!("{turn}-{number}");
+            put_off += usize::from(script.relay.offer(&name, text, b"x") == Offered::Later);
+        }
+        assert!(script.relay.log_bytes() <= (1 << 20) + 4096);
+        script.turn();
+    }
+    assert!(put_off > 0, "more came than a turn frees");
 }

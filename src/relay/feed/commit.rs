@@ -99,6 +99,6 @@ impl Relay {
             return None;
         }
         let &slot = elsewhere.excluded.get(&origin.number)?;
-        Some((self.peers[slot].seat.variant, origin.number))
+        Some((self.hub.reads(&self.peers[slot].seat), origin.number))
     }
 }

@@ -57,7 +57,8 @@ impl Relay {
 
     fn takes_another(&self, topic: Option<TopicKey>) -> bool {
         let has_space = |topic| self.hub.free_bytes(topic, &self.limits) > 0;
-        self.takes_offers() && topic.is_none_or(has_space)
+        let may_begin = || !self.hub.is_overfull(&self.limits);
+        self.takes_offers() && topic.map_or_else(may_begin, has_space)
     }
 
     /// A connection publishes a message into its topic. There is space for it: its bytes were read only as

@@ -187,6 +187,11 @@ impl Hub {
         }
     }
 
+    /// All logs together, and all that topics without members take, are over their bound.
+    pub(super) fn is_overfull(&self, limits: &Limits) -> bool {
+        self.logs.is_overfull(limits)
+    }
+
     /// Bytes that may still be appended to a topic before all of its members were served: a quarter of what it
     /// retains, so that what a turn brings never laps a reader whose socket is not full. None while its
     /// log, or all logs, are over their bound: so what one read brings is all that may exceed it. None

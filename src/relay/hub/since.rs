@@ -88,7 +88,7 @@ impl Logs {
         let bytes_max = history.bounds().bytes_max;
         let oldest = history.oldest(now, variant.log.messages());
         // Messages that are half as long as a segment leave as much of it empty: so the memory is bounded, too.
-        let by_memory = variant.log.cut(2 * bytes_max);
+        let by_memory = variant.log.cut(bytes_max.saturating_mul(2));
         let by_bytes = Position(tail.0.saturating_sub(bytes_max as u64));
         variant
             .log
