@@ -1,5 +1,6 @@
 //! Whether topics live on, and what holds for them: what the world knows of that besides their messages.
 
+use crate::history::History;
 use crate::peer::Stage;
 use crate::request::topic_name;
 use crate::world::World;
@@ -68,7 +69,10 @@ impl World {
                 .count()
         };
         let is_departing = self.departed.values().any(|&turn| turn == self.turns);
-        if self.relay.has_work() || is_departing {
+        // One that had to make way already makes place for no other.
+        let is_ending = |history: &History| history.retained.may_be_ending;
+        let is_vague = is_departing || self.histories.iter().any(is_ending);
+        if self.relay.has_work() || is_vague {
             return None;
         }
         let is_read = |topic| {
