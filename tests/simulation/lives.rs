@@ -71,7 +71,9 @@ impl World {
         let is_departing = self.departed.values().any(|&turn| turn == self.turns);
         // One that had to make way already makes place for no other.
         let is_ending = |history: &History| history.retained.may_be_ending;
-        let is_vague = is_departing || self.histories.iter().any(is_ending);
+        // One that retains nothing any more ends with the turn of the reload.
+        let is_reloading = self.held.reloads > 0 && self.held.reloaded_in == self.turns;
+        let is_vague = is_departing || is_reloading || self.histories.iter().any(is_ending);
         if self.relay.has_work() || is_vague {
             return None;
         }
