@@ -9,6 +9,8 @@ mod endings;
 mod hints;
 #[path = "bench/server.rs"]
 mod server;
+#[path = "bench/since.rs"]
+mod since;
 
 mod common;
 

@@ -78,7 +78,7 @@ fn a_failed_reload_keeps_what_was_in_force() {
     for broken in [
         "message_bytes_max = ",
         "message_bytes_max = '4KiB'\ntopic_log_bytes_max = '4KiB'",
-        "message_bytes_max = '4KiB'\n[[topic]]\nmatch = 'a'\nretain_messages = 5",
+        "message_bytes_max = '4KiB'\n[[topic]]\nmatch = 'a'\n[[topic]]\nmatch = 'a'\nretain_messages = 5",
     ] {
         settings("failed", broken);
         reload(&mut relay);
@@ -91,6 +91,16 @@ fn a_failed_reload_keeps_what_was_in_force() {
         "{}",
         ended.stderr
     );
+    // Each of several problems has a line of its own.
+    let problems = ["retain_messages = 5 has no effect", "is never met"];
+    let said = |line: &str| problems.iter().filter(|it| line.contains(**it)).count();
+    let said: Vec<usize> = ended
+        .stderr
+        .lines()
+        .map(said)
+        .filter(|&it| it > 0)
+        .collect();
+    assert_eq!(said, [1, 1], "{}", ended.stderr);
 }
 
 #[test]
@@ -132,5 +142,39 @@ fn settings_that_never_come_hold_up_no_client() {
     fs::write(&file, "message_bytes_max = '4KiB'").expect("the relay reads it");
     eventually("the limit is raised", || passes(&relay, 2000));
     fs::remove_file(&file).expect("it is ours");
+    assert_eq!(relay.terminated().code, Some(0));
+}
+
+/// What holds for a topic changes while it exists, at the turn in which the settings do.
+#[test]
+fn what_differs_by_topic_changes() {
+    let file = settings("topics", "");
+    let mut relay = start(&file);
+    let mut member = Client::join(&relay, "/ws/prices");
+    member.send(&text("1"));
+    member.expect_text("1");
+    let late = |relay: &Relay, published: &str| {
+        let mut late = Client::join(relay, "/ws/prices?since=all");
+        late.send(&text("mark"));
+        let first = late.frame().payload;
+        first == published.as_bytes()
+    };
+    assert!(!late(&relay, "1"), "nothing is retained");
+    member.expect_text("mark");
+    settings(
+        "topics",
+        "[[topic]]\nmatch = 'prices'\nretain = '10m'\nretain_messages = 1",
+    );
+    reload(&mut relay);
+    member.send(&text("2"));
+    member.expect_text("2");
+    assert!(late(&relay, "2"));
+    member.expect_text("mark");
+    settings("topics", "[[topic]]\nmatch = 'p*'\npublish = 'nobody'");
+    reload(&mut relay);
+    let mut late = Client::join(&relay, "/ws/prices?since=all");
+    late.expect_silence(std::time::Duration::from_millis(100));
+    member.send(&text("3"));
+    member.expect_closed(1008);
     assert_eq!(relay.terminated().code, Some(0));
 }

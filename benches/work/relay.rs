@@ -13,22 +13,52 @@ use fanfare::wheel::Tick;
 use std::process;
 
 pub(super) fn all() -> Vec<Work> {
+    use Kind::*;
     vec![
-        turn("1,000 messages to 1 member", 1, 1, 1000),
-        turn("1 message to 1,000 members", 1, 1000, 1),
-        turn("32 messages to 1,000 members", 1, 1000, 32),
-        turn("1 message to 100,000 members", 1, 100_000, 1),
-        turn("a message each in 100 rooms of 2", 100, 2, 1),
+        turn("1,000 messages to 1 member", Plain, 1, 1, 1000),
+        turn("1 message to 1,000 members", Plain, 1, 1000, 1),
+        turn("32 messages to 1,000 members", Plain, 1, 1000, 32),
+        turn("1 message to 100,000 members", Plain, 1, 100_000, 1),
+        turn("a message each in 100 rooms of 2", Plain, 100, 2, 1),
+        turn("1 message to 1,000, retained", Retained, 1, 1000, 1),
+        turn("a message each in 100 rooms, retained", Retained, 100, 2, 1),
+        turn("1 to 1,000 compressed", Compressed, 1, 1000, 1),
+        turn(
+            "1 to 1,000 compressed, retained",
+            CompressedRetained,
+            1,
+            1000,
+            1,
+        ),
+        turn("100 rooms, compressed", Compressed, 100, 2, 1),
+        turn(
+            "100 rooms, compressed, retained",
+            CompressedRetained,
+            100,
+            2,
+            1,
+        ),
+        replay("200 messages to one that comes back"),
     ]
+}
+
+/// Whether members agreed on compression, and whether topics retain messages. These are too small to be
+/// compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Retained,
+    Compressed,
+    CompressedRetained,
 }
 
 const PAYLOAD_BYTES: usize = 64;
 
 /// A turn in which one member of each room publishes, and what follows until every member has it.
-fn turn(name: &'static str, rooms: usize, members: usize, messages: usize) -> Work {
+fn turn(name: &'static str, kind: Kind, rooms: usize, members: usize, messages: usize) -> Work {
     let deliveries = (rooms * members * messages) as u64;
     Work::new(name, "delivery", deliveries, move || {
-        let mut world = World::new();
+        let mut world = World::new(kind);
         let mut publishers = Vec::new();
         for room in 0..rooms {
             let joined = (0..members).map(|_| world.join(room));
@@ -49,10 +79,26 @@ fn turn(name: &'static str, rooms: usize, members: usize, messages: usize) -> Wo
     })
 }
 
+/// A connection that comes, and is sent what it missed.
+fn replay(name: &'static str) -> Work {
+    Work::new(name, "reader", 1, move || {
+        let mut world = World::new(Kind::Retained);
+        let publisher = world.join(0);
+        world.input = frames(200);
+        world.mark_ready(publisher);
+        world.turn();
+        Box::new(move || {
+            let before = world.sent;
+            world.join_with("0?since=last-200");
+            assert!(world.sent - before > 200 * PAYLOAD_BYTES as u64);
+        })
+    })
+}
+
 /// Ends the process with as many members of one topic at rest, so that their memory is still in use.
 #[allow(dead_code, reason = "one of the two benches holds connections")]
 pub(crate) fn hold(members: usize) {
-    let mut world = World::new();
+    let mut world = World::new(Kind::Plain);
     for _ in 0..members {
         world.join(0);
     }
@@ -83,13 +129,19 @@ struct World {
     /// By slot.
     sockets: Vec<Readiness>,
     sent: u64,
+    kind: Kind,
 }
 
 impl World {
-    fn new() -> Self {
-        let mut limits = Config::default().limits().expect("the defaults are valid");
+    fn new(kind: Kind) -> Self {
+        let mut config = Config::default();
+        if matches!(kind, Kind::Retained | Kind::CompressedRetained) {
+            config.retain = Some("1h".parse().expect("a period"));
+        }
+        let mut limits = config.limits().expect("the defaults are valid");
         limits.connections_max = usize::MAX;
         World {
+            kind,
             relay: Relay::new(limits, Site::embedded(), Tick(0)),
             turn: Some(Turn::new(Shares::default())),
             input: Vec::new(),
@@ -99,12 +151,22 @@ impl World {
     }
 
     fn join(&mut self, room: usize) -> ConnId {
+        self.join_with(&room.to_string())
+    }
+
+    fn join_with(&mut self, target: &str) -> ConnId {
+        let extensions = match self.kind {
+            Kind::Plain | Kind::Retained => "",
+            Kind::Compressed | Kind::CompressedRetained => {
+                "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+            }
+        };
         self.relay.begin_turn(Tick(0));
         let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
         self.sockets.push(Readiness::default());
         self.input = format!(
-            "GET /ws/{room} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            "GET /ws/{target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
         )
         .into_bytes();
         self.mark_ready(id);

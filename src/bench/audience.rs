@@ -19,14 +19,17 @@
 use super::codec::Codec;
 use super::payload::Fields;
 use super::script::{Script, Track};
-use super::tally::Tally;
+use super::tally::{Returns, Tally};
 use crate::proto::{Gather, Session};
+use numbered::Numbered;
 use progress::Progress;
 use std::collections::{BTreeMap, VecDeque};
 
 mod compare;
 mod detour;
+mod numbered;
 mod progress;
+mod returning;
 
 /// No publisher's frame has begun.
 const NO_PUBLISHER: u32 = u32::MAX;
@@ -37,6 +40,7 @@ const DEAF: u64 = u64::MAX;
 pub(super) struct Shared {
     pub(super) script: Script,
     pub(super) tally: Tally,
+    pub(super) returns: Returns,
     pub(super) codec: Codec,
 }
 
@@ -56,6 +60,10 @@ pub(super) struct Audience {
     /// The publishers are in another process: how much they have sent is not known, but what they
     /// send is.
     is_remote: bool,
+    /// The place of each receiver, if they speak `fanfare.v1`.
+    numbered: Vec<Numbered>,
+    /// Receivers of those that no message waits for at present.
+    absent: usize,
 }
 
 struct Receiver {
@@ -94,6 +102,8 @@ impl Audience {
             positions: Vec::new(),
             missing: BTreeMap::new(),
             is_remote: false,
+            numbered: Vec::new(),
+            absent: 0,
         }
     }
 
@@ -110,7 +120,8 @@ impl Audience {
                 let position = self.positions[self.index(receiver, publisher)];
                 shared.script.sequence(position)
             };
-            let done: u64 = (0..self.tracks.len()).map(done).sum();
+            let told = self.numbered.get(receiver).map_or(0, |it| it.told);
+            let done = (0..self.tracks.len()).map(done).sum::<u64>() + told;
             shared.tally.missed += published.saturating_sub(done);
         }
     }
@@ -142,7 +153,8 @@ impl Audience {
     /// A receiver has ended, and messages no longer wait for it. What it does not have counts as
     /// missed, unless it was excused.
     pub(super) fn leave(&mut self, shared: &mut Shared, receiver: usize) {
-        let missed = self.stop_waiting(&shared.script, receiver);
+        let missed = self.end_absence(&shared.script, receiver)
+            + self.stop_waiting(&shared.script, receiver);
         self.receivers[receiver].detour = None;
         // What is published elsewhere is known only at the end.
         if !self.is_remote {
@@ -154,6 +166,12 @@ impl Audience {
     pub(super) fn excuse(&mut self, script: &Script, receiver: usize) {
         self.stop_waiting(script, receiver);
         self.receivers[receiver].is_excused = true;
+    }
+
+    /// Whether messages wait for a receiver.
+    #[inline]
+    pub(super) fn is_awaited(&self, receiver: usize) -> bool {
+        self.receivers[receiver].is_awaited
     }
 
     /// Whether a receiver may miss messages.
@@ -236,17 +254,18 @@ impl Audience {
         let is_waiting = |receiver: &usize| {
             (0..self.tracks.len()).any(|publisher| self.is_behind(script, *receiver, publisher))
         };
-        (0..self.receivers.len()).filter(is_waiting).count()
+        (0..self.receivers.len()).filter(is_waiting).count() + self.absent
     }
 
     /// Whether only publishers' own messages are awaited. As receivers, publishers are numbered after
     /// this many readers.
     pub(super) fn awaits_echoes_only(&self, script: &Script, readers: usize) -> bool {
-        (0..self.receivers.len()).all(|receiver| {
-            (0..self.tracks.len()).all(|publisher| {
-                receiver == readers + publisher || !self.is_behind(script, receiver, publisher)
+        self.absent == 0
+            && (0..self.receivers.len()).all(|receiver| {
+                (0..self.tracks.len()).all(|publisher| {
+                    receiver == readers + publisher || !self.is_behind(script, receiver, publisher)
+                })
             })
-        })
     }
 
     /// Whether a receiver is awaited and does not have everything of a publisher.
@@ -289,9 +308,11 @@ impl Audience {
             return;
         }
         shared.tally.delivered += after - before;
-        if self.receivers[receiver].is_awaited {
-            self.progress[publisher].advance(before, after);
+        if !self.receivers[receiver].is_awaited {
+            // When it was sent says nothing of one that was away.
+            return;
         }
+        self.progress[publisher].advance(before, after);
         let latencies = &mut shared.tally.latencies;
         self.tracks[publisher].for_batches(before..after, |count, at| {
             latencies.record(now.saturating_sub(at), count);

@@ -2,10 +2,12 @@
 //! has it. In each turn in which some are done, publishers send as many more, in one write. An echo is the same with
 //! rooms of one.
 
+use super::clock::nanos;
 use super::crew::share;
+use super::cuts::Cuts;
 use super::failure::Failure;
 use super::options::{EchoOptions, FanoutOptions};
-use super::report::{Document, count_of};
+use super::report::{Document, count_of, grouped};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::{Script, run_tag};
@@ -15,8 +17,8 @@ use super::watch::Watch;
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
     options.check()?;
     let message = &options.load.message;
-    let script = Script::of(message, options.load.target.deflate, run_tag());
-    let target = &options.load.target;
+    let target = &options.target();
+    let script = Script::of(message, target.deflate, run_tag());
     let plan = Plan {
         rooms: options.rooms,
         readers: share(options.voices.readers, target.workers, 0),
@@ -24,9 +26,10 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
             count: options.voices.publishers,
             echo: !options.voices.no_self_echo,
         },
+        v1: target.speaks_v1(),
     };
     let title = format!(
-        "{}{}, {}, {} outstanding, {}",
+        "{}{}, {}, {} outstanding, {}{}",
         match options.rooms {
             1 => String::new(),
             rooms => format!("{rooms} rooms of "),
@@ -35,10 +38,18 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
         count_of(options.voices.publishers, "publisher"),
         count_of(options.window, "message"),
         message.title(),
+        match (options.since, target.speaks_v1()) {
+            (true, _) => format!(", {} readers a second cut off", grouped(options.cuts)),
+            (false, true) => ", fanfare.v1".into(),
+            (false, false) => String::new(),
+        },
     );
     let watch = Watch::new(options.load.report.quiet)?;
     let rooms = Rooms::new(script, plan);
     let mut run = Run::on_server(target, rooms, watch, options.window)?;
+    run.cuts = options
+        .since
+        .then(|| Cuts::new(options.cuts, nanos(options.away.0)));
     run.engage(
         target,
         message,
@@ -61,6 +72,7 @@ pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
             count: 1,
             echo: true,
         },
+        v1: options.load.target.speaks_v1(),
     };
     let title = format!(
         "{} to themselves, {} outstanding each, {}",

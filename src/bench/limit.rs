@@ -88,6 +88,7 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
             rooms: 1,
             readers: options.readers,
             outlet: Outlet::Pipe(input),
+            v1: false,
         },
     );
     let title = format!(

@@ -2,6 +2,7 @@
 
 use super::route::Route;
 use crate::proto::ResponseHead;
+use crate::proto::fanfare_v1;
 use crate::proto::handshake::{self, Request};
 use crate::proto::{HeadError, HeadScanner};
 use crate::sys::socket::{self, SocketRead};
@@ -52,6 +53,7 @@ pub(super) struct Opening {
     key: String,
     subprotocols: Vec<String>,
     deflate: bool,
+    v1: bool,
     head: Vec<u8>,
     scanner: HeadScanner,
 }
@@ -65,6 +67,8 @@ pub(super) struct RequestOptions {
     pub(super) headers: Vec<(String, String)>,
     /// Compression is offered, and has to be agreed on.
     pub(super) deflate: bool,
+    /// `fanfare.v1` is among the subprotocols, and has to be agreed on.
+    pub(super) v1: bool,
 }
 
 /// Why a connection did not open.
@@ -158,7 +162,7 @@ impl Link {
         now: u64,
     ) -> Result<Self, OpenError> {
         let key = handshake::fresh_key();
-        let target = route.url.target(route.number);
+        let target = route.target();
         let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<(&str, &str)> = options
             .headers
@@ -184,6 +188,7 @@ impl Link {
                 key,
                 subprotocols: options.subprotocols.clone(),
                 deflate: options.deflate,
+                v1: options.v1,
                 head: Vec::new(),
                 scanner: HeadScanner::response(),
             })),
@@ -237,6 +242,10 @@ impl Link {
             .map_err(|error| OpenError::Refused(error.to_string()))?;
         if opening.deflate && agreed.deflate.is_none() {
             let why = "the server does not agree on permessage-deflate without context takeover";
+            return Err(OpenError::Refused(why.into()));
+        }
+        if opening.v1 && agreed.subprotocol != Some(fanfare_v1::NAME) {
+            let why = "the server does not speak fanfare.v1, by which readers know which message they have";
             return Err(OpenError::Refused(why.into()));
         }
         let began = opening.began;

@@ -136,6 +136,18 @@ impl Links {
         }
     }
 
+    /// Closes an open connection whose number is kept, for it to be opened again in a later turn.
+    pub(super) fn cut(&mut self, index: usize) {
+        if self.links.get_mut(index).and_then(Option::take).is_some() {
+            self.open -= 1;
+        }
+    }
+
+    /// Has a connection opened again that was cut.
+    pub(super) fn reopen(&mut self, index: usize, route: Route) {
+        self.queue.push_back((index, route));
+    }
+
     /// The turn is over: events of its connections can no longer be mistaken for those of later ones.
     pub(super) fn reuse_freed(&mut self) {
         self.free.append(&mut self.freed);

@@ -8,9 +8,10 @@
 //! | `payload`, `script`, `codec` | what publishers send: each byte that must arrive |
 //! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
 //! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
+//! | `cuts` | readers that are cut off and come back |
 //! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
 //! | `crew`, `worker` | further processes of one run, as the first one sees them, and as they see themselves |
-//! | `histogram`, `probe`, `clock`, `alarm` | latencies; what the system says; time |
+//! | `histogram`, `probe`, `clock`, `alarm`, `chance` | latencies; what the system says; time; numbers without a pattern |
 //! | `watch`, `report`, `hints`, `failure`, `output` | what the user sees, meanwhile and at the end |
 //!
 //! Knowledge has one direction: scenarios know the run, the run knows the loop and the options, and these
@@ -22,11 +23,13 @@
 mod alarm;
 mod attempts;
 mod audience;
+mod chance;
 mod churn;
 mod client_loop;
 mod clock;
 mod codec;
 mod crew;
+mod cuts;
 mod failure;
 mod fanout;
 mod hints;

@@ -1,6 +1,7 @@
 //! The command line of `fanfare bench`.
 
 use crate::config::Period;
+use crate::proto::fanfare_v1;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -79,9 +80,40 @@ pub(super) struct FanoutOptions {
     #[arg(allow_negative_numbers = true)]
     pub(super) window: usize,
 
+    /// Speak fanfare.v1, by which each connection knows which message it has
+    #[arg(long)]
+    pub(super) v1: bool,
+
+    /// Cut readers off while it is measured; they come back with since=, the id of the last message
+    /// that they had, and have to get all that they missed, or be told how much that is. Speaks fanfare.v1
+    #[arg(long)]
+    pub(super) since: bool,
+
+    /// With --since, readers cut off in a second, in all rooms together
+    #[arg(long, value_name = "COUNT", default_value_t = 20.0, value_parser = parse_rate)]
+    #[arg(allow_negative_numbers = true, requires = "since")]
+    pub(super) cuts: f64,
+
+    /// With --since, how long a reader is away at most: a time from none to that, drawn for each
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_time)]
+    #[arg(allow_hyphen_values = true, requires = "since")]
+    #[serde(with = "in_words")]
+    pub(super) away: Period,
+
     #[command(flatten)]
     #[serde(flatten)]
     pub(super) load: LoadOptions,
+}
+
+impl FanoutOptions {
+    /// The server, and what is spoken with it.
+    pub(super) fn target(&self) -> TargetOptions {
+        let mut target = self.load.target.clone();
+        if (self.v1 || self.since) && !target.speaks_v1() {
+            target.subprotocol.push(fanfare_v1::NAME.into());
+        }
+        target
+    }
 }
 
 /// `fanfare bench echo`

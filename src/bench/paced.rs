@@ -31,6 +31,7 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
             count: options.voices.publishers,
             echo: !options.voices.no_self_echo,
         },
+        v1: target.speaks_v1(),
     };
     let title = format!(
         "{}, {}, {} messages/s due, {}",

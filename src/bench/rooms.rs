@@ -10,10 +10,13 @@ use super::histogram::Histogram;
 use super::link::OpenError;
 use super::links::Links;
 use super::script::Script;
-use super::tally::Tally;
+use super::tally::{Returns, Tally};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ChildStdin;
+
+mod returning;
+mod waiting;
 
 /// What each room consists of.
 pub(super) struct Plan {
@@ -22,6 +25,8 @@ pub(super) struct Plan {
     pub(super) readers: usize,
     /// and what publishes.
     pub(super) outlet: Outlet,
+    /// All of them speak `fanfare.v1`.
+    pub(super) v1: bool,
 }
 
 /// How messages are sent.
@@ -40,7 +45,8 @@ pub(super) struct Rooms {
     pub(super) handshakes: Histogram,
     /// When the last connection was open.
     pub(super) opened_at: u64,
-    failures: BTreeMap<OpenError, u64>,
+    /// Why connections did not open, and how many.
+    pub(super) failures: BTreeMap<OpenError, u64>,
     /// How connections ended, and how many.
     pub(super) endings: BTreeMap<String, u64>,
     /// The same, of those that were excused.
@@ -86,6 +92,7 @@ impl Rooms {
             codec: Codec::new(script.is_deflated),
             script,
             tally: Tally::default(),
+            returns: Returns::default(),
         };
         let (tracks, echo) = match plan.outlet {
             Outlet::Publishers { count, echo } => (count, echo),
@@ -102,6 +109,9 @@ impl Rooms {
             }
             for publisher in 0..plan.publishers() {
                 audience.join(&shared.script, (!echo).then_some(publisher));
+            }
+            if plan.v1 {
+                audience.number();
             }
             Room {
                 audience,
@@ -177,43 +187,10 @@ impl Rooms {
                 .all(|link| self.is_gone[link])
     }
 
-    /// Receivers that do not have everything.
-    pub(super) fn waiting(&self) -> usize {
-        let waiting = |room: &Room| room.audience.waiting(&self.shared.script);
-        self.rooms.iter().map(waiting).sum()
-    }
-
-    /// Whether all that is awaited are publishers' own messages.
-    pub(super) fn awaits_echoes_only(&self) -> bool {
-        let readers = self.plan.readers;
-        let only_echoes = |room: &Room| {
-            room.audience
-                .awaits_echoes_only(&self.shared.script, readers)
-        };
-        self.rooms.iter().all(only_echoes)
-    }
-
     /// Bytes that are kept for receivers that do not have them yet.
     pub(super) fn kept_bytes(&self) -> usize {
         let kept = |room: &Room| room.audience.kept_bytes();
         self.rooms.iter().map(kept).sum()
-    }
-
-    /// Gives up on all receivers: what they do not have counts as missed.
-    pub(super) fn give_up(&mut self) {
-        for room in &mut self.rooms {
-            for receiver in 0..room.audience.receivers() {
-                room.audience.leave(&mut self.shared, receiver);
-            }
-        }
-    }
-
-    /// Gives up on receivers of publishers elsewhere: what they do not have of this many messages
-    /// counts as missed.
-    pub(super) fn give_up_at(&mut self, published: u64) {
-        for room in &mut self.rooms {
-            room.audience.end_at(&mut self.shared, published);
-        }
     }
 
     /// From now on no message waits for this connection, and it may miss some.
@@ -343,9 +320,12 @@ impl Rooms {
 }
 
 impl Scenario for Rooms {
-    fn on_open(&mut self, _: &mut Links, _: usize, took: u64) {
-        self.handshakes.record(took, 1);
-        self.opened_at = clock::now();
+    fn on_open(&mut self, _: &mut Links, link: usize, took: u64) {
+        let now = clock::now();
+        if !self.come_back(link, now - took) {
+            self.handshakes.record(took, 1);
+            self.opened_at = now;
+        }
     }
 
     fn on_failed(&mut self, _: &mut Links, link: usize, error: OpenError) {
@@ -359,7 +339,12 @@ impl Scenario for Rooms {
         self.mark_dirty(room);
         let audience = &mut self.rooms[room].audience;
         match audience.receive(&mut self.shared, receiver, bytes, now, out) {
-            Ok(()) => true,
+            Ok(()) => {
+                if !audience.is_awaited(receiver) {
+                    audience.follow_up(&mut self.shared, receiver, now);
+                }
+                true
+            }
             Err(last_word) => {
                 self.last_word = Some(last_word);
                 false

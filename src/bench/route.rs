@@ -2,6 +2,7 @@
 //! host turned out to have.
 
 use super::url::Url;
+use crate::proto::MessageId;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -12,6 +13,8 @@ pub(super) struct Route {
     pub(super) address: SocketAddr,
     /// What `{i}` becomes.
     pub(super) number: usize,
+    /// The message after which it is to begin, for one that comes back.
+    pub(super) since: Option<MessageId>,
 }
 
 impl Route {
@@ -20,6 +23,17 @@ impl Route {
             url: Rc::new(url),
             address,
             number: 0,
+            since: None,
+        }
+    }
+
+    /// Path and query of the request.
+    pub(super) fn target(&self) -> String {
+        let target = self.url.target(self.number);
+        let joint = if target.contains('?') { '&' } else { '?' };
+        match self.since {
+            Some(id) => format!("{target}{joint}since={id}"),
+            None => target,
         }
     }
 

@@ -2,20 +2,23 @@
 //! outstanding, and the client publishes as many more as got done.
 
 use super::client_loop::ClientLoop;
-use super::clock::{self, REST, nanos};
+use super::clock::{self, NEVER, REST, nanos};
 use super::crew::{Crew, Job, Task, share};
+use super::cuts::Cuts;
 use super::failure::Failure;
-use super::hints::{NO_ECHO, hints};
+use super::hints::NO_ECHO;
 use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::Probe;
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
+use super::route::Route;
 use super::span::MeasuredSpan;
 use super::target::{addresses, open_options, probe_of, resolve};
 use super::url::Url;
 use super::watch::Watch;
-use std::net::SocketAddr;
 use std::time::Duration;
+
+mod document;
 
 /// Some servers answer the handshake before the connection has joined: this long is waited for that.
 const SETTLE: u64 = 100_000_000;
@@ -34,9 +37,11 @@ pub(super) struct Run {
     /// Nanoseconds without any delivery until the run is given up.
     pub(super) timeout: u64,
     pub(super) outcome: Outcome,
+    /// Readers that are cut off while it is measured.
+    pub(super) cuts: Option<Cuts>,
     crew: Crew,
     /// Where the URLs lead.
-    addresses: Vec<SocketAddr>,
+    routes: Vec<Route>,
     /// Whether all rooms have URLs of their own.
     has_own_urls: bool,
     /// What may be wrong.
@@ -63,8 +68,9 @@ impl Run {
             window: window as u64,
             timeout,
             outcome: Outcome::Complete,
+            cuts: None,
             crew: Crew::default(),
-            addresses: Vec::new(),
+            routes: Vec::new(),
             has_own_urls: true,
             hints: Vec::new(),
             resident_max: 0,
@@ -92,7 +98,7 @@ impl Run {
             rooms.plan().rooms <= routes.len() || target.urls.iter().all(Url::is_numbered);
         let timeout = nanos(target.timeout.0);
         Ok(Run {
-            addresses: addresses(&routes),
+            routes,
             has_own_urls,
             ..Run::new(client_loop, rooms, probe, watch, window, timeout)
         })
@@ -110,7 +116,7 @@ impl Run {
         let processes = target.workers;
         self.crew = Crew::start(processes - 1, &self.client_loop, |_| Task {
             target: target.clone(),
-            addresses: self.addresses.clone(),
+            addresses: addresses(&self.routes),
             first: 0,
             job: Job::Read {
                 message: message.clone(),
@@ -131,6 +137,11 @@ impl Run {
     /// Deliveries, in all processes.
     pub(super) fn delivered(&self) -> u64 {
         self.rooms.delivered() + self.crew.delivered()
+    }
+
+    /// Every receiver has all that was published, and none is away.
+    fn is_done(&self) -> bool {
+        self.done() == self.rooms.published() && self.rooms.is_everybody_here()
     }
 
     /// One turn of the loop.
@@ -188,6 +199,9 @@ impl Run {
         self.pump(u64::MAX, length.warm_up.0)?;
         self.check_warm()?;
         self.watch.phase("measuring", nanos(length.duration.0));
+        if let Some(cuts) = &mut self.cuts {
+            cuts.begin(clock::now());
+        }
         self.span(length.messages.unwrap_or(u64::MAX), length.duration.0)
     }
 
@@ -270,7 +284,8 @@ impl Run {
                 self.rooms
                     .refill(links, self.window, most, self.crew.done())?;
             }
-            if is_over && self.done() == self.rooms.published() {
+            let next_cut = self.cut(now, is_over);
+            if is_over && self.is_done() {
                 return Ok(());
             }
             if self.watch.is_interrupted() {
@@ -283,8 +298,25 @@ impl Run {
             }
             self.watch_pump(began, now);
             let wake = if is_over { now + REST } else { deadline };
-            self.turn(wake.min(now + REST))?;
+            self.turn(wake.min(now + REST).min(next_cut))?;
         }
+    }
+
+    /// Cuts readers off, and has them come back, as far as it is time; returns when it is again.
+    fn cut(&mut self, now: u64, is_over: bool) -> u64 {
+        let Some(cuts) = &mut self.cuts else {
+            return NEVER;
+        };
+        if is_over {
+            cuts.end(now);
+        }
+        cuts.work(
+            &mut self.client_loop.links,
+            &mut self.rooms,
+            &self.routes,
+            now,
+        );
+        cuts.next_due()
     }
 
     /// Shows the progress, and looks at the server's memory each time.
@@ -293,44 +325,6 @@ impl Run {
         if self.watch.tick_rate(elapsed, now, delivered, "deliveries") {
             self.resident_max = self.resident_max.max(self.probe.resident());
         }
-    }
-
-    /// Puts what is known of the connections into a document, and ends the workers.
-    pub(super) fn document_connections(&mut self, document: &mut Document) -> Result<(), Failure> {
-        // What is on its way when a user ends the run does not count as missed.
-        let due = match self.outcome {
-            Outcome::Interrupted => 0,
-            _ => self.rooms.published(),
-        };
-        for result in self.crew.finish(due, self.timeout)? {
-            self.rooms.handshakes.merge(&result.handshakes);
-            self.rooms.shared.tally.merge_faults(&result.tally);
-            for (ending, count) in result.endings {
-                *self.rooms.endings.entry(ending).or_default() += count;
-            }
-        }
-        document.connections.addresses = self.addresses.clone();
-        document.connections.opened = self.rooms.handshakes.count();
-        document.connections.handshake = (&self.rooms.handshakes).into();
-        document.connections.opening_ns = self.rooms.opened_at.saturating_sub(self.began);
-        document.connections.pings = self.rooms.shared.tally.pings;
-        document.outcome = self.outcome;
-        for (name, count) in self.rooms.shared.tally.faults() {
-            document.faults.insert(name.into(), count);
-        }
-        for (ending, count) in &self.rooms.endings {
-            document
-                .faults
-                .insert(format!("connections {ending}"), *count);
-        }
-        self.hints.extend(hints(
-            &document.faults,
-            &self.rooms.endings,
-            self.has_own_urls,
-        ));
-        let hints = self.hints.iter().map(|hint| hint.to_string());
-        document.warnings.extend(hints);
-        Ok(())
     }
 }
 
@@ -366,7 +360,7 @@ impl Patience {
 
     fn is_over(&mut self, run: &Run, now: u64) -> bool {
         let delivered = run.delivered();
-        if delivered != self.delivered || run.done() == run.rooms.published() {
+        if delivered != self.delivered || run.is_done() {
             self.delivered = delivered;
             self.since = now;
         }

@@ -145,7 +145,7 @@ impl Script {
     }
 
     /// Appends a frame as a server sends it.
-    fn write_frame(&self, fields: Fields, out: &mut Vec<u8>) {
+    pub(super) fn write_frame(&self, fields: Fields, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.shape(fields.sequence).header);
         self.write_payload(fields, out);
     }

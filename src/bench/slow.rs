@@ -30,6 +30,7 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
             count: options.voices.publishers,
             echo: !options.voices.no_self_echo,
         },
+        v1: options.load.target.speaks_v1(),
     };
     let title = format!(
         "{}, of which {count} stop reading, {}, {} outstanding, {}",

@@ -43,8 +43,28 @@ pub(super) enum Fault {
     OtherRoom,
     /// It came to its own sender, which was not to get it.
     Unwanted,
+    /// The relay told of a gap that is none, or whose ids don't follow from those before.
+    WrongGap,
+    /// It did not say first where its messages begin.
+    NoWelcome,
     /// The server broke RFC 6455.
     Protocol(ProtocolError),
+}
+
+/// Receivers that know which message they have: what they were told is missing, and how they came back when
+/// they had been cut off.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Returns {
+    pub(super) cut_off: u64,
+    /// Those that came back, and got all that had been published until then, but for what gaps told of.
+    pub(super) came_back: u64,
+    /// Messages that were published while they were away, and that they got.
+    pub(super) replayed: u64,
+    /// Gaps that were told of, and the messages in them.
+    pub(super) gaps: u64,
+    pub(super) missed: u64,
+    /// From the first packet until they had caught up.
+    pub(super) coming_back: Histogram,
 }
 
 impl Fault {
@@ -57,6 +77,8 @@ impl Fault {
             Fault::Foreign => "messages that were never sent".into(),
             Fault::OtherRoom => "messages of another room".into(),
             Fault::Unwanted => "messages that came back to their sender".into(),
+            Fault::WrongGap => "gaps that are none, or whose ids don't fit".into(),
+            Fault::NoWelcome => "messages in place of a welcome".into(),
             Fault::Protocol(error) => {
                 format!("connections on which the server broke RFC 6455: {error}")
             }

@@ -51,6 +51,7 @@ pub(super) fn open_options(target: &TargetOptions) -> OpenOptions {
             host,
             headers,
             deflate: target.deflate,
+            v1: target.speaks_v1(),
         },
     }
 }

@@ -27,7 +27,8 @@ impl TopicRule {
     /// use fanfare::config::{Config, TopicRule};
     ///
     /// let chats = TopicRule::new("chat.*".parse()?).with("retain", "10m")?;
-    /// let config = Config { topics: vec![chats], ..Config::default() };
+    /// let mut config = Config::default();
+    /// config.topics = vec![chats];
     /// # Ok::<(), String>(())
     /// ```
     pub fn with(mut self, name: &str, value: &str) -> Result<Self, String> {

@@ -69,7 +69,8 @@ settings! {
             "a page can have its own name resolve to 127.0.0.1, and would then pass for one of the relay's own";
 
         /// Subprotocol that clients may speak, by its name; repeat it for several. Of those that a
-        /// client offers, the first that is here is chosen, and otherwise none
+        /// client offers, the first that is here is chosen, and otherwise none. `fanfare.v1` is spoken in
+        /// any case, and chosen before them
         subprotocol: Vec<Subprotocol> = "", Live,
             "the relay does not read what it passes on: only the operator knows what clients speak";
     }

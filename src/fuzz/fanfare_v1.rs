@@ -2,7 +2,7 @@
 
 use crate::proto::fanfare_v1::command::{LINE_BYTES_MAX, REFERENCE_MAX};
 use crate::proto::fanfare_v1::{
-    Control, InvalidCommand, OVERHEAD_BYTES_MAX, Publication, Secret, read,
+    Control, InvalidCommand, OVERHEAD_BYTES_MAX, Secret, Submission, read,
 };
 use crate::proto::{Epoch, MessageId};
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub fn fanfare_v1(data: &[u8]) {
         number: 1,
     };
     match read(&message, || mark) {
-        Ok(Publication { reference, payload }) if prefix == mark.as_str() => {
+        Ok(Submission { reference, payload }) if prefix == mark.as_str() => {
             assert!(rest.ends_with(payload) && message.len() - payload.len() <= OVERHEAD_BYTES_MAX);
             let line = &rest[..rest.len() - payload.len()];
             // What is ignored may be JSON that can't be kept, such as 1e999.
@@ -38,12 +38,9 @@ pub fn fanfare_v1(data: &[u8]) {
             let said = said(Control::Acknowledgement { reference, id });
             assert_eq!(said["ref"], reference);
         }
-        Ok(publication) => {
+        Ok(submission) => {
             let payload = &message[..];
-            assert_eq!(
-                (publication.reference, publication.payload),
-                (None, payload)
-            );
+            assert_eq!((submission.reference, submission.payload), (None, payload));
         }
         Err(InvalidCommand { error, reference }) => {
             assert_eq!(prefix, mark.as_str());
@@ -56,7 +53,14 @@ pub fn fanfare_v1(data: &[u8]) {
         }
     }
     if let Ok(topic) = str::from_utf8(rest) {
-        assert_eq!(said(Control::Welcome { topic, id })["topic"], topic);
+        assert_eq!(
+            said(Control::Welcome {
+                topic,
+                id,
+                tail: id
+            })["topic"],
+            topic
+        );
     }
 }
 

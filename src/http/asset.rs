@@ -86,6 +86,7 @@ impl Site {
             "outbox.js",
             "panel.js",
             "rooms.js",
+            "session.js",
             "status.js",
             "style.css",
         ];

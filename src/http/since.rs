@@ -14,7 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Where a reader begins. What is no longer retained can't be had: a topic says what is missing.
+/// Where a reader begins, as far as messages are retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
     /// With what comes.
@@ -25,7 +25,7 @@ pub enum Since {
     Age(Duration),
     /// With as many messages before those that come.
     Last(u64),
-    /// Behind this message. It may be of another epoch, or not exist yet.
+    /// After this message, which may be of another epoch, or not exist yet.
     After(MessageId),
 }
 
@@ -35,15 +35,14 @@ pub struct InvalidSince;
 
 const HEADER: &str = "Last-Event-ID";
 
-/// The longest text that is looked at. `since=` is far shorter in each of its forms, but for spans of time
-/// that nobody needs to write.
+/// The longest `since=` that is read. All its forms are far shorter, except spans of time with more parts than
+/// anybody needs.
 const BYTES_MAX: usize = 64;
 
 impl Since {
     /// What a request asks for, if it says so.
     pub(super) fn of(head: &Head) -> Result<Option<Since>, Response> {
-        // An empty one stands for none (HTML §9.2.4: it is not sent at all), so that a script may
-        // always add it.
+        // An empty id is none (HTML §9.2.4), so that a script that has got nothing yet may send it.
         if let Some(id) = head.headers.text(HEADER).map_err(refused)?
             && !id.is_empty()
         {

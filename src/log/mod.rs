@@ -122,6 +122,13 @@ impl Log {
         self.messages += 1;
     }
 
+    /// The last message was the first of a segment: there may be others to give back.
+    #[must_use]
+    pub fn has_begun_segment(&self) -> bool {
+        let last = self.segments.back();
+        last.is_some_and(|last| last.first_message + 1 == self.messages)
+    }
+
     /// Gives back every segment that ends at or before `head`.
     pub fn trim(&mut self, pool: &mut Pool, head: Position) {
         while self

@@ -267,7 +267,7 @@ proptest! {
         }
     }
 
-    /// Who passes over its own messages stands where the next of another's begins, and knows how many they were.
+    /// A reader that passes over its own messages stands where the next of another's begins, and knows how many they were.
     #[test]
     fn own_messages_are_passed_over_and_counted(
         frames in prop::collection::vec((prop_oneof![0usize..3, 0usize..3000], 1u64..4), 1..80),

@@ -73,6 +73,12 @@ pub struct Counters {
     pub messages_skipped: u64,
     /// Messages that lapped readers were owed and did not get.
     pub messages_lost: u64,
+    /// Readers that were sent messages of before they joined.
+    pub replays: u64,
+    /// Those messages.
+    pub messages_replayed: u64,
+    /// Readers that asked for messages of which some were not retained.
+    pub replay_gaps: u64,
     /// Connections that broke a rule of the protocol.
     pub failed: u64,
     /// Connections dropped because the peer did not answer a ping.

@@ -247,6 +247,21 @@ impl MetricsPage<'_> {
             counters.messages_lost,
         )?;
         self.counter(
+            "fanfare_replays",
+            "Readers that were sent messages of before they joined",
+            counters.replays,
+        )?;
+        self.counter(
+            "fanfare_messages_replayed",
+            "Messages that they were sent",
+            counters.messages_replayed,
+        )?;
+        self.counter(
+            "fanfare_replay_gaps",
+            "Readers that asked for messages of which some were not retained",
+            counters.replay_gaps,
+        )?;
+        self.counter(
             "fanfare_dead",
             "WebSockets dropped because the client did not answer a ping",
             counters.dead,

@@ -162,9 +162,8 @@ impl Relay {
         if self.peers[slot].flags.has(Flag::V1) {
             return self.on_v1_message(slot, kind, payload);
         }
-        match self.may_publish(slot) {
-            true => _ = self.publish(slot, kind, payload, None),
-            false => self.refuse_message(slot),
+        if !self.publish(slot, kind, payload, None) {
+            self.close(slot, Cause::Forbidden);
         }
         Ok(())
     }

@@ -104,6 +104,9 @@ impl Relay {
         if join.is_v1 {
             self.welcome(slot, &join.topic, joined);
         }
+        self.counters.replays += u64::from(joined.replayed > 0);
+        self.counters.messages_replayed += joined.replayed;
+        self.counters.replay_gaps += u64::from(joined.missing.is_some());
         self.counters.opened += 1;
         self.counters.opened_compressed += u64::from(deflate.is_some());
         self.peers.queue_output(slot);
@@ -121,16 +124,16 @@ impl Relay {
 }
 
 /// Where a reader begins that asks so; `None` if with what comes.
-fn since(asked: Since) -> Option<hub::Since> {
+fn since(asked: Since) -> Option<hub::Start> {
     Some(match asked {
         Since::None => return None,
-        Since::All => hub::Since::All,
+        Since::All => hub::Start::All,
         Since::Age(age) => {
             let ticks = age.as_millis().div_ceil(TICK_MILLISECONDS);
-            hub::Since::Age(u32::try_from(ticks).unwrap_or(u32::MAX))
+            hub::Start::Age(u32::try_from(ticks).unwrap_or(u32::MAX))
         }
-        Since::Last(count) => hub::Since::Last(count),
-        Since::After(id) => hub::Since::After(id),
+        Since::Last(count) => hub::Start::Last(count),
+        Since::After(id) => hub::Start::After(id),
     })
 }
 

@@ -9,7 +9,6 @@ use super::Relay;
 use super::hub::Joined;
 use super::ids::{MessageId, Slot};
 use super::peer::Flag;
-use crate::metrics::Cause;
 use crate::proto::fanfare_v1::{self, CommandError, Control, Mark, OVERHEAD_BYTES_MAX};
 use crate::proto::{MessageKind, ProtocolError};
 
@@ -32,7 +31,9 @@ impl Relay {
     /// A reader has joined: it is told where it begins.
     pub(super) fn welcome(&mut self, slot: Slot, topic: &str, joined: Joined) {
         let id = joined.after;
-        self.tell(slot, Control::Welcome { topic, id });
+        let number = id.number.wrapping_add(joined.replayed);
+        let tail = MessageId { number, ..id };
+        self.tell(slot, Control::Welcome { topic, id, tail });
         if let Some(missing) = joined.missing {
             self.tell_missed(slot, missing.messages);
         }
@@ -69,40 +70,30 @@ impl Relay {
     }
 
     /// A whole message has come of a connection that speaks `fanfare.v1`: it publishes that, or what a command says.
+    #[inline(never)]
     pub(super) fn on_v1_message(
         &mut self,
         slot: Slot,
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
-        let publication = match fanfare_v1::read(payload, || self.mark(slot)) {
-            Ok(publication) => publication,
+        let submission = match fanfare_v1::read(payload, || self.mark(slot)) {
+            Ok(submission) => submission,
             Err(invalid) => {
                 let (error, reference) = (invalid.error, invalid.reference);
                 self.tell(slot, Control::Error { error, reference });
                 return Ok(());
             }
         };
-        if publication.payload.len() > self.limits.message_bytes_max {
+        if submission.payload.len() > self.limits.message_bytes_max {
             return Err(ProtocolError::MessageTooBig);
         }
-        let reference = publication.reference;
-        if !self.may_publish(slot) {
+        let reference = submission.reference;
+        if !self.publish(slot, kind, submission.payload, reference) {
             let error = CommandError::MayNotPublish;
             self.tell(slot, Control::Error { error, reference });
-            return Ok(());
-        }
-        if let Some(id) = self.publish(slot, kind, publication.payload, reference)
-            && let Some(reference) = reference
-        {
-            self.acknowledge(slot, reference, id);
         }
         Ok(())
-    }
-
-    /// A connection's topic takes no messages of WebSockets.
-    pub(super) fn refuse_message(&mut self, slot: Slot) {
-        self.close(slot, Cause::Forbidden);
     }
 
     /// As much waits to be told to a connection as may: it is not read meanwhile.

@@ -109,7 +109,9 @@ impl Server {
         let status = match loaded.and_then(|(wanted, site)| self.reload(&wanted, site)) {
             Ok(()) => self.status(),
             Err(error) => {
-                log::error!("the settings stay as they were: {error}");
+                for problem in error.problems() {
+                    log::error!("the settings stay as they were: {problem}");
+                }
                 format!("{}; the last reload failed", self.status())
             }
         };

@@ -2,6 +2,7 @@
  * The chat page of fanfare: this module wires the others to the document and to each other.
  *
  *   connection.js  the WebSocket that comes back by itself
+ *   session.js     what the relay says beside messages: which is the last one, how many were missed
  *   status.js      its state, seen and heard
  *   rooms.js       names of rooms, and their addresses
  *   panel.js       the list of rooms, links to copy
@@ -15,10 +16,11 @@
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Log } from "./log.js";
-import { bytesText, encodeChat, notice, readMessage } from "./message.js";
+import { bytesText, encodeChat, gapText, notice, readMessage } from "./message.js";
 import { Outbox } from "./outbox.js";
 import { Panel, wireCopy } from "./panel.js";
 import * as rooms from "./rooms.js";
+import { Session, SUBPROTOCOL } from "./session.js";
 import { Status } from "./status.js";
 
 /** The relay's default limit for a message. One with a lower limit says so itself: close code 1009. */
@@ -33,6 +35,7 @@ const byId = (id) => document.getElementById(id);
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 let room = null;
+let session = new Session();
 let lostAt = 0;
 let checkedAt = Date.now();
 let unread = 0;
@@ -43,7 +46,7 @@ const status = new Status({
   announcer: byId("announcer"),
 });
 const log = new Log({ scroller: byId("scroller"), list: byId("messages"), newer: byId("newer"), onDraw });
-const connection = new Connection({ onState, onMessage, onLost });
+const connection = new Connection({ onState: (state) => status.show(state), onMessage, onLost });
 const composer = new Composer({
   form: byId("composer"),
   draft: byId("draft"),
@@ -54,7 +57,10 @@ const composer = new Composer({
 });
 const outbox = new Outbox({
   list: byId("pending"),
-  send: (wire) => connection.send(wire),
+  send: (wire, ref) => {
+    const command = session.command(ref, wire);
+    return command !== null && connection.send(command);
+  },
   edit: (body) => {
     composer.giveBack(body);
     composer.focus();
@@ -86,26 +92,33 @@ function say(name, body) {
 }
 
 function onMessage(data) {
-  const own = typeof data === "string" && outbox.takeEcho(data);
-  log.add(readMessage(data, own));
+  const received = session.read(data);
+  if (received.kind === "welcome") onWelcome();
+  if (received.kind === "gap") onGap(received.missed);
+  if (received.kind === "answer") outbox.onAnswer(received);
+  if (received.kind !== "message") return;
+  const own = typeof data === "string" && outbox.takeEcho(data, received.id);
+  log.add(readMessage(data, { own, earlier: received.earlier && !own }));
   if (document.hidden && !own) countUnread();
+}
+
+function onWelcome() {
+  if (lostAt > 0) log.add(notice(`Back after ${durationText(Date.now() - lostAt)}.`));
+  lostAt = 0;
+  outbox.flush();
+}
+
+/** Also read aloud: what follows may be too much to be. */
+function onGap(missed) {
+  const text = gapText(missed);
+  log.add(notice(text));
+  status.announce(text);
 }
 
 function onDraw(entries) {
   outbox.draw();
   byId("welcome").hidden ||= entries.some(({ kind }) => kind !== "notice");
   if (entries.length > 0) pulse();
-}
-
-function onState(state) {
-  status.show(state);
-  if (state.name !== "connected") return;
-  if (lostAt > 0) {
-    const away = durationText(Date.now() - lostAt);
-    log.add(notice(`Back after ${away}. What was said meanwhile is not shown.`));
-  }
-  lostAt = 0;
-  outbox.flush();
 }
 
 function onLost(event) {
@@ -163,7 +176,7 @@ function enter(next) {
   if (problem === null) {
     rooms.noteVisit(room);
     status.announce(`Room ${room}.`);
-    connection.open(rooms.socketAddress(room, document.baseURI));
+    connection.open(() => rooms.socketAddress(next, document.baseURI, session.begin()), SUBPROTOCOL);
   } else {
     status.announce(problem);
     connection.close();
@@ -175,6 +188,7 @@ function enter(next) {
 function leave() {
   composer.giveBack(outbox.leave().join("\n"));
   log.clear();
+  session = new Session();
   lostAt = 0;
 }
 

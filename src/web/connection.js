@@ -31,6 +31,7 @@ export function requestedDelay(reason) {
 export class Connection {
   #handlers;
   #address = null;
+  #protocol = "";
   #socket = null;
   #state = { name: "closed" };
   #failures = 0;
@@ -57,10 +58,11 @@ export class Connection {
     return this.#state.name === "connected";
   }
 
-  /** Leaves where it is and connects to another address. */
-  open(address) {
+  /** Leaves where it is and connects to what `address()` says, which is asked before each attempt. */
+  open(address, protocol) {
     this.close();
     this.#address = address;
+    this.#protocol = protocol;
     this.#connect();
   }
 
@@ -130,7 +132,7 @@ export class Connection {
     this.#enter({ name: "connecting" });
     let socket;
     try {
-      socket = new WebSocket(this.#address);
+      socket = new WebSocket(this.#address(), this.#protocol);
     } catch {
       this.#fail({ code: 1006, reason: "", wasClean: false });
       return;

@@ -161,6 +161,7 @@ function follows(entry, last) {
     last.kind === "chat" &&
     entry.from === last.from &&
     Boolean(entry.own) === Boolean(last.own) &&
+    entry.earlier === last.earlier &&
     minute(entry.at) === minute(last.at)
   );
 }

@@ -21,13 +21,19 @@ export function encodeChat(from, body) {
   return JSON.stringify({ type: CHAT_TYPE, from, body });
 }
 
-/** A WebSocket message as an entry of the log. */
-export function readMessage(data, own) {
-  const at = Date.now();
-  if (typeof data !== "string") return { kind: "binary", bytes: data.byteLength, at, length: 0 };
+/** A WebSocket message as an entry of the log. One from `earlier` than we came has no time: nobody tells us. */
+export function readMessage(data, { own, earlier }) {
+  const when = { at: Date.now(), earlier };
+  if (typeof data !== "string") return { kind: "binary", bytes: data.byteLength, ...when, length: 0 };
   const chat = parseChat(data);
-  if (!chat) return { kind: "raw", body: data, at, length: data.length };
-  return { kind: "chat", from: chat.from, body: chat.body, own, at, length: data.length };
+  if (!chat) return { kind: "raw", body: data, ...when, length: data.length };
+  return { kind: "chat", from: chat.from, body: chat.body, own, ...when, length: data.length };
+}
+
+/** What is said where messages are missing; null if nobody knows how many. */
+export function gapText(missed) {
+  if (missed === null) return "Some messages may have been missed.";
+  return missed === 1 ? "1 message was missed." : `${count.format(missed)} messages were missed.`;
 }
 
 /** A line of the page's own, such as "You are back". */
@@ -103,16 +109,20 @@ function avatar({ kind, from }) {
   return disc;
 }
 
-function headline({ kind, from, own, at }, follows) {
+function headline({ kind, from, own, at, earlier }, follows) {
   const line = element("p", "headline");
   line.classList.toggle("unseen", follows);
   const sender = element("bdi", "sender", senderText({ kind, from, own }));
   if (kind === "chat") sender.classList.add(tint(from));
+  line.append(sender, " ", earlier ? element("span", "time", "earlier") : timeElement(at));
+  return line;
+}
+
+function timeElement(at) {
   const time = element("time", "time", clock.format(at));
   time.dateTime = new Date(at).toISOString();
   time.title = calendar.format(at);
-  line.append(sender, " ", time);
-  return line;
+  return time;
 }
 
 function senderText({ kind, from, own }) {

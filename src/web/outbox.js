@@ -2,13 +2,14 @@
  * Our own messages from "send" until the relay has sent them back.
  *
  * The relay echoes what we send, in the one order that everybody sees. So a message of ours stands
- * below the log until its echo comes, and then takes its place in the log. The wire form has no room
- * for an id; the echo is known by its text, which the relay passes on verbatim.
+ * below the log until its echo comes, and then takes its place in the log. Each is published with a `ref`,
+ * and the relay answers with its id before the echo comes. If the connection ends before the answer, the
+ * echo may still be among what we missed; then it is known by its text, which the relay passes on verbatim.
  *
  *   queued ──▶ sent ──▶ (echo: off the list)
  *     ▲         ├─▶ unsure    the connection ended first: it may or may not have arrived
  *     └─────────┤             (its sender decides whether it goes again)
- *   surely not  └─▶ refused   the relay found it too long
+ *   surely not  └─▶ refused   the relay found it too long, or takes none in this room
  */
 
 import { element, encodeChat } from "./message.js";
@@ -26,6 +27,7 @@ const STATE_TEXT = {
   sent: "Sending…",
   unsure: "May not have arrived",
   refused: "Too long for this relay",
+  forbidden: "This room takes no messages",
 };
 
 export class Outbox {
@@ -33,9 +35,10 @@ export class Outbox {
   #send;
   #edit;
   #entries = [];
+  #refs = 0;
   #changed = false;
 
-  /** `send(wire)` says whether it could; `edit(body)` gives a message back to its sender. */
+  /** `send(wire, ref)` says whether it could; `edit(body)` gives a message back to its sender. */
   constructor({ list, send, edit }) {
     this.#list = list;
     this.#send = send;
@@ -52,7 +55,7 @@ export class Outbox {
   }
 
   submit(from, body) {
-    this.#entries.push({ wire: encodeChat(from, body), body, state: "queued", sentAt: 0 });
+    this.#entries.push({ wire: encodeChat(from, body), body, state: "queued", ref: 0, id: null, sentAt: 0 });
     this.#changed = true;
     this.flush();
   }
@@ -61,20 +64,31 @@ export class Outbox {
   flush() {
     for (const entry of this.#entries) {
       if (entry.state !== "queued") continue;
-      if (!this.#send(entry.wire)) break;
+      if (!this.#send(entry.wire, this.#refs + 1)) break;
       this.#move(entry, "sent");
+      entry.ref = this.#refs += 1;
+      entry.id = null;
       entry.sentAt = Date.now();
     }
     this.draw();
   }
 
+  /** The relay says which message one of ours is, or that it did not take it. */
+  onAnswer({ ref, id, error }) {
+    const entry = this.#entries.find((entry) => entry.ref === ref);
+    if (!entry) return;
+    if (error) this.#move(entry, "forbidden");
+    else entry.id = id;
+    this.draw();
+  }
+
   /** True if this message is the echo of one of ours, which is then off the list. */
-  takeEcho(wire) {
-    const index = this.#entries.findIndex(
-      (entry) => (entry.state === "sent" || entry.state === "unsure") && entry.wire === wire,
-    );
-    if (index < 0) return false;
-    this.#entries.splice(index, 1);
+  takeEcho(wire, id) {
+    const echoed =
+      this.#entries.find((entry) => entry.id === id) ??
+      this.#entries.find((entry) => entry.state === "unsure" && entry.id === null && entry.wire === wire);
+    if (!echoed) return false;
+    this.#entries = this.#entries.filter((entry) => entry !== echoed);
     this.#changed = true;
     return true;
   }
@@ -125,7 +139,7 @@ export class Outbox {
     body.dir = "auto";
     const state = element("p", "state", STATE_TEXT[entry.state]);
     if (entry.state === "unsure") state.append(this.#button("Send again", () => this.#sendAgain(entry)));
-    if (entry.state === "unsure" || entry.state === "refused") {
+    if (["unsure", "refused", "forbidden"].includes(entry.state)) {
       state.append(this.#button("Take back", () => this.#takeBack(entry)));
     }
     item.append(body, state);

@@ -51,11 +51,15 @@ export function roomFragment(room) {
   return `#${encodeURIComponent(room)}`;
 }
 
-/** The address of a room's WebSocket, relative to the page: it works beneath a proxy's prefix too. */
-export function socketAddress(room, pageAddress) {
+/**
+ * The address of a room's WebSocket, relative to the page: it works beneath a proxy's prefix too. `since` says
+ * which messages of before are wanted.
+ */
+export function socketAddress(room, pageAddress, since = null) {
   const path = room === LOBBY ? "ws" : `ws/${encodeURIComponent(room)}`;
   const address = new URL(path, pageAddress);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  if (since) address.searchParams.set("since", since);
   return address.href;
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     HangsUp,
     /// All is well, but fragmented, and with pings in between.
     Fragments,
+    /// `fanfare.v1` is spoken, but what a client missed is neither sent nor told.
+    Forgets,
 }
 
 /// A server that runs as long as the test does.
@@ -154,8 +156,16 @@ fn serve(
     write!(
         stream,
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n"
     )?;
+    if fault == Fault::Forgets {
+        stream.write_all(b"Sec-WebSocket-Protocol: fanfare.v1\r\n\r\n")?;
+        let id = format!("k3f9x2a-{}", members.messages);
+        let welcome = format!(r#"{{"fanfare":1,"mark":"\u001emark","topic":"t","id":"{id}"}}"#);
+        stream.write_all(&frame(OpCode::Text, welcome.as_bytes()))?;
+    } else {
+        stream.write_all(b"\r\n")?;
+    }
     members.members.push(stream.try_clone()?);
     members.hosts.push(host);
     drop(members);

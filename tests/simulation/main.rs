@@ -63,6 +63,7 @@ mod regressions;
 mod reload;
 mod request;
 mod retained;
+mod returns;
 mod script;
 mod storm;
 mod story;

@@ -30,10 +30,16 @@ impl Audience {
         {
             let position = self.positions[index];
             let start = script.position(script.sequence(position));
-            let frame = &self.tracks[publisher].from(start)[..(position - start) as usize];
             self.positions[index] = start;
+            // It may be no longer kept.
+            let mut frame = Vec::new();
+            let fields = Fields {
+                publisher: self.first + publisher,
+                sequence: script.sequence(start),
+            };
+            script.write_frame(fields, &mut frame);
+            frame.truncate((position - start) as usize);
             // The start of a frame that was published is neither an event nor an error.
-            let mut frame = frame.to_vec();
             if let Ok(received) = detour.session.receive(&mut frame, usize::MAX)
                 && let Some(Event::Fragment(fragment)) = received.event
             {
@@ -111,6 +117,10 @@ impl Audience {
         now: u64,
     ) -> Result<(), ProtocolError> {
         let opened = shared.codec.open(message, bytes_max)?;
+        if let Some(said) = self.receive_numbered(&shared.script, receiver, &opened) {
+            self.on_said(shared, receiver, said);
+            return Ok(());
+        }
         let Some(reading) = shared.script.read(opened.kind, opened.payload) else {
             shared.tally.on_fault(Fault::Foreign);
             return Ok(());
@@ -181,7 +191,7 @@ impl Audience {
     }
 
     /// Messages that did not come before a later one.
-    fn skip(
+    pub(super) fn skip(
         &mut self,
         shared: &mut Shared,
         receiver: usize,
@@ -192,10 +202,11 @@ impl Audience {
             return;
         }
         let count = sequences.end - sequences.start;
+        let told = self.take_told(receiver, count);
         if self.receivers[receiver].is_excused {
             shared.tally.skipped += count;
         } else {
-            shared.tally.lost += count;
+            shared.tally.lost += count - told;
         }
         let missing = self.missing.entry(receiver).or_default();
         let first = sequences.end.saturating_sub(MISSING_MAX as u64);

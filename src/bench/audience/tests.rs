@@ -20,6 +20,7 @@ fn world_of(script: Script, publishers: usize, receivers: usize, counts: &[(usiz
         codec: Codec::new(script.is_deflated),
         script,
         tally: Tally::default(),
+        returns: Returns::default(),
     };
     let mut audience = Audience::new(40, publishers);
     (0..receivers).for_each(|_| audience.join(&shared.script, None));

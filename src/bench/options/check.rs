@@ -76,9 +76,31 @@ impl FanoutOptions {
         self.voices.check()?;
         self.load.target.check_shared(self.rooms)?;
         self.load.target.check_urls(self.rooms, "rooms")?;
+        self.check_v1()?;
         self.voices
             .extent(self.rooms, self.window)
             .check(&self.load.message)
+    }
+
+    fn check_v1(&self) -> Result<(), Failure> {
+        if self.target().speaks_v1() && self.voices.no_self_echo {
+            return Err(Failure::usage(
+                "with fanfare.v1 publishers get their own messages, or they could not count: leave out \
+                 --no-self-echo",
+            ));
+        }
+        if self.since && self.voices.readers == 0 {
+            return Err(Failure::usage(
+                "there would be nobody to cut off: --since needs --readers",
+            ));
+        }
+        match self.since {
+            true if self.load.target.workers > 1 => Err(Failure::usage(
+                "other processes don't know what was published while a reader was away: --since goes \
+                 without --workers",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -322,6 +344,11 @@ mod tests {
                 "no reader would be left",
             ),
             ("fanout ws://h --text --binary", "cannot be used with"),
+            ("fanout ws://h --v1 --no-self-echo", "--no-self-echo"),
+            ("fanout ws://h --since -r 0", "nobody to cut off"),
+            ("fanout ws://h --since --workers 2", "without --workers"),
+            ("fanout ws://h --cuts 5", "--since"),
+            ("fanout ws://h --since --away 0s", "longer than none"),
             (
                 "churn ws://h --header Host:a --header host:b",
                 "--header gives Host more than once",
@@ -347,6 +374,8 @@ mod tests {
             "fanout ws://h -r 0 -p 2 --no-self-echo",
             "fanout ws://h ws://i --rooms 2 --warm-up 0s",
             "fanout ws://h -r 999999 --binary",
+            "fanout ws://h --v1 --workers 2",
+            "fanout ws://h --since --cuts 0.5 --away 1s --rooms 3",
             "paced ws://h --rate 0.2 -d 5s --warm-up 0",
             "slow ws://h --stalled 2 -r 2",
             "idle ws://h ws://i -c 1000000",

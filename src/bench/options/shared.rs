@@ -7,7 +7,7 @@ use super::value::{
     parse_readers, parse_size, parse_subprotocol, parse_time, parse_total, parse_workers,
 };
 use crate::config::Period;
-use crate::proto::MessageKind;
+use crate::proto::{MessageKind, fanfare_v1};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -106,6 +106,11 @@ impl TargetOptions {
         let headers = self.header.iter().cloned();
         let (hosts, headers): (Vec<_>, Vec<_>) = headers.partition(is_host);
         (hosts.into_iter().next().map(|(_, host)| host), headers)
+    }
+
+    /// Whether connections speak `fanfare.v1`.
+    pub(in super::super) fn speaks_v1(&self) -> bool {
+        self.subprotocol.iter().any(|name| name == fanfare_v1::NAME)
     }
 
     /// How many Host headers are given.

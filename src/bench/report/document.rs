@@ -3,6 +3,7 @@
 
 use super::super::histogram::Histogram;
 use super::super::probe::Machine;
+use super::super::tally::Returns;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ pub(in super::super) struct Document {
     pub(in super::super) kernel: Kernel,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) stalled: Option<Stalled>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) returns: Option<ReturnFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) churn: Option<Churn>,
     /// What was wrong, and how often.
@@ -184,6 +187,34 @@ pub(in super::super) struct Stalled {
     pub(in super::super) endings: BTreeMap<String, u64>,
     /// Messages that readers which went on had missed.
     pub(in super::super) skipped: u64,
+}
+
+/// Readers that were cut off and came back, and what readers were told that they miss.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(in super::super) struct ReturnFigures {
+    pub(in super::super) cut_off: u64,
+    /// Those that have caught up.
+    pub(in super::super) came_back: u64,
+    /// Messages that were published while they were away, and that they got.
+    pub(in super::super) replayed: u64,
+    /// Gaps that the server told of, and the messages in them.
+    pub(in super::super) gaps: u64,
+    pub(in super::super) missed: u64,
+    /// From the first packet until they had caught up.
+    pub(in super::super) coming_back: Latency,
+}
+
+impl From<&Returns> for ReturnFigures {
+    fn from(returns: &Returns) -> Self {
+        ReturnFigures {
+            cut_off: returns.cut_off,
+            came_back: returns.came_back,
+            replayed: returns.replayed,
+            gaps: returns.gaps,
+            missed: returns.missed,
+            coming_back: (&returns.coming_back).into(),
+        }
+    }
 }
 
 /// Connections that came and went.

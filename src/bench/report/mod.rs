@@ -68,6 +68,7 @@ impl Document {
             client: ClientFigures::default(),
             kernel: Kernel::default(),
             stalled: None,
+            returns: None,
             churn: None,
             faults: Default::default(),
             warnings: Vec::new(),

@@ -22,6 +22,7 @@ pub(super) fn table(document: &Document, columns: Option<usize>) -> String {
     messages(document, &mut out);
     churn(document, &mut out);
     stalled(document, &mut out);
+    returns(document, &mut out);
     server(document, &mut out);
     client_and_kernel(document, &mut out);
     connections(document, &mut out);
@@ -132,6 +133,33 @@ fn stalled(document: &Document, out: &mut Page) {
     if stalled.skipped > 0 {
         out.line("skipped by them", &grouped(stalled.skipped as f64));
     }
+}
+
+fn returns(document: &Document, out: &mut Page) {
+    let Some(returns) = &document.returns else {
+        return;
+    };
+    out.heading("Readers that came back");
+    let number = |count: u64| grouped(count as f64);
+    out.line(
+        "came back",
+        &format!(
+            "{} of {} that were cut off",
+            number(returns.came_back),
+            number(returns.cut_off)
+        ),
+    );
+    out.line("replayed", &count_of(returns.replayed as usize, "message"));
+    let gaps = match returns.gaps {
+        0 => "none".into(),
+        gaps => format!(
+            "{}, of {}",
+            number(gaps),
+            count_of(returns.missed as usize, "message")
+        ),
+    };
+    out.line("gaps told", &gaps);
+    latency("until caught up", &returns.coming_back, out);
 }
 
 fn server(document: &Document, out: &mut Page) {

@@ -1,11 +1,12 @@
 //! What fills messages up to their size: the same characters in every run.
 
+use super::super::chance::Chance;
 use super::super::payload::DIGIT_ZERO;
 use std::fmt::Write;
 
 /// Printable characters without a pattern that a compressor could find.
 pub(super) fn random_characters(count: usize) -> Vec<u8> {
-    let mut numbers = Xorshift::default();
+    let mut numbers = Chance::default();
     (0..count)
         .map(|_| DIGIT_ZERO + (numbers.next() >> 58) as u8)
         .collect()
@@ -17,10 +18,10 @@ pub(super) fn json_characters(count: usize) -> Vec<u8> {
         "Amara", "Bjorn", "Chiara", "Dmitri", "Elena", "Farid", "Grace", "Hiro",
     ];
     const STATES: [&str; 4] = ["waiting", "moving", "arrived", "delayed"];
-    let mut numbers = Xorshift::default();
+    let mut numbers = Chance::default();
     let mut text = String::new();
     while text.len() < count {
-        let mut below = |bound: u64| (numbers.next() >> 16) % bound;
+        let mut below = |bound: u64| numbers.below(bound);
         let (id, name) = (below(1_000_000), NAMES[below(8) as usize]);
         let (lat, lon) = (below(180_000_000), below(360_000_000));
         let (state, delay) = (STATES[below(4) as usize], below(900));
@@ -41,24 +42,6 @@ pub(super) fn json_characters(count: usize) -> Vec<u8> {
     let mut text = text.into_bytes();
     text.resize(count, b' ');
     text
-}
-
-/// xorshift64
-struct Xorshift(u64);
-
-impl Default for Xorshift {
-    fn default() -> Self {
-        Xorshift(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub(super) fn read(
                             rooms: 1,
                             readers,
                             outlet,
+                            v1: task.target.speaks_v1(),
                         },
                     ));
                     for _ in 0..readers {

@@ -21,14 +21,14 @@ pub const REFERENCE_MAX: u64 = (1 << 53) - 1;
 
 /// What a message publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Publication<'a> {
+pub struct Submission<'a> {
     /// What the client calls it, if it wants to know its number.
     pub reference: Option<u64>,
     /// It is text if the message is.
     pub payload: &'a [u8],
 }
 
-/// A command that is not obeyed.
+/// A command that is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCommand {
     /// Why not.
@@ -37,7 +37,7 @@ pub struct InvalidCommand {
     pub reference: Option<u64>,
 }
 
-/// Why a command is not obeyed.
+/// Why a command is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CommandError {
     /// Its line is over [`LINE_BYTES_MAX`].
@@ -112,10 +112,7 @@ impl fmt::Display for CommandError {
 impl Error for CommandError {}
 
 /// What a whole message of a client publishes. Its mark is asked for only if the message may begin with it.
-pub fn read(
-    payload: &[u8],
-    mark: impl FnOnce() -> Mark,
-) -> Result<Publication<'_>, InvalidCommand> {
+pub fn read(payload: &[u8], mark: impl FnOnce() -> Mark) -> Result<Submission<'_>, InvalidCommand> {
     match payload.first() {
         Some(&FIRST_BYTE) => match mark().strip(payload) {
             Some(command) => read_command(command),
@@ -125,15 +122,15 @@ pub fn read(
     }
 }
 
-fn verbatim(payload: &[u8]) -> Publication<'_> {
-    Publication {
+fn verbatim(payload: &[u8]) -> Submission<'_> {
+    Submission {
         reference: None,
         payload,
     }
 }
 
 /// What follows the mark.
-fn read_command(command: &[u8]) -> Result<Publication<'_>, InvalidCommand> {
+fn read_command(command: &[u8]) -> Result<Submission<'_>, InvalidCommand> {
     let mut reference = None;
     read_publish(command, &mut reference).map_err(|error| InvalidCommand { error, reference })
 }
@@ -142,7 +139,7 @@ fn read_command(command: &[u8]) -> Result<Publication<'_>, InvalidCommand> {
 fn read_publish<'a>(
     command: &'a [u8],
     reference: &mut Option<u64>,
-) -> Result<Publication<'a>, CommandError> {
+) -> Result<Submission<'a>, CommandError> {
     let within = &command[..command.len().min(LINE_BYTES_MAX + 1)];
     let line_end = within.iter().position(|&byte| byte == b'\n');
     let line = match line_end {
@@ -164,7 +161,7 @@ fn read_publish<'a>(
         Some(_) => return Err(CommandError::BadPublish),
     }
     let line_end = line_end.ok_or(CommandError::NoPayload)?;
-    Ok(Publication {
+    Ok(Submission {
         reference: *reference,
         payload: &command[line_end + 1..],
     })

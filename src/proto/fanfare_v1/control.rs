@@ -14,6 +14,8 @@ pub enum Control<'a> {
         topic: &'a str,
         /// The message before the next one.
         id: MessageId,
+        /// The topic's last message: those up to it were published before the connection joined.
+        tail: MessageId,
     },
     /// Messages are missing here.
     Gap {
@@ -29,7 +31,7 @@ pub enum Control<'a> {
         /// The message itself.
         id: MessageId,
     },
-    /// A command was not obeyed.
+    /// A command was not carried out.
     Error {
         /// Why not.
         error: CommandError,
@@ -42,11 +44,12 @@ impl Control<'_> {
     /// Appends the whole payload.
     pub fn write(&self, mark: &Mark, out: &mut Vec<u8>) {
         let object = match *self {
-            Control::Welcome { topic, id } => Object::Welcome {
+            Control::Welcome { topic, id, tail } => Object::Welcome {
                 fanfare: 1,
                 mark: mark.as_str(),
                 topic,
                 id,
+                tail,
             },
             Control::Gap { missed, id } => Object::Gap { gap: missed, id },
             Control::Acknowledgement { reference, id } => Object::Acknowledgement { reference, id },
@@ -76,6 +79,7 @@ enum Object<'a> {
         mark: &'a str,
         topic: &'a str,
         id: MessageId,
+        tail: MessageId,
     },
     Gap {
         gap: Option<u64>,

@@ -1,22 +1,22 @@
 //! The mark of a connection: what begins a message of the relay's own, and a command of the client's.
 //!
-//! U+001E (a record separator, which hardly any text begins with), and 96 bits in base64url. It is told to its
-//! connection alone, so that nobody publishes what another client would take for the relay's words, nor what
-//! the relay would take for another client's command. To guess it, a publisher would have one try by message,
-//! and does not learn whether one hit.
+//! It is U+001E (a record separator, with which hardly any text begins) and 96 bits in base64url. Only its own
+//! connection is told it, so no publisher can send what another client would take for the relay's words, and no
+//! client what the relay would take for another client's command. A guess is one message, and its sender does not
+//! learn whether it was right.
 //!
-//! It is not kept: it is a keyed hash of the connection's name, and computed when it is needed. A client may
-//! collect as many marks as it opens connections. They don't tell it another's, as long as a hash of the
-//! secret and 16 bytes that follow is not to be told from chance:
+//! Nothing is kept for it: it is a keyed hash of the connection's name, computed when it is needed. A client can
+//! collect as many marks as it opens connections. They tell nothing about other marks as long as SHA-1 of a secret
+//! and 16 bytes is a pseudorandom function of those bytes:
 //!
-//! - SHA-1 is broken for collisions, which need input of one's own choice. There is none here. What it is
-//!   used for, HMAC-SHA-1 still is: nobody has told it from chance.
-//! - What is hashed always has the same length, and what is shown is a part of the hash. So no hash can be
-//!   extended to that of a longer input, which is all that HMAC would prevent besides.
-//! - SipHash of the standard library would be cheaper. It is SipHash-1-3, a hash for tables, not promised to
-//!   stay that, and its keys within a thread follow one another.
+//! - What is broken about SHA-1 is its resistance to collisions, which need input of the attacker's choice. There is
+//!   none here, and no attack on it as a pseudorandom function is known; HMAC-SHA-1 rests on the same.
+//! - All inputs have one length, and a mark is a part of the hash: a hash can't be extended to that of a longer
+//!   input, which is what HMAC would prevent besides.
+//! - The standard library's SipHash would be cheaper. But that is SipHash-1-3, made for tables and not promised to
+//!   stay, its keys within a thread follow one another, and 64 bits of it are too few.
 //!
-//! Marks are compared in the usual way, byte by byte: it is one's own mark that one's messages are held against.
+//! Comparing marks need not take constant time: a client's messages are only compared with the client's own mark.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -82,7 +82,7 @@ impl Mark {
     }
 }
 
-/// It is nobody's business, not even a log's.
+/// It is told to its client alone, and shown nowhere, not even in a log.
 impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mark")

@@ -5,7 +5,7 @@
 //! counts them, and all that is needed beside them is said rarely, in text messages of the relay's own:
 //!
 //! ```text
-//! relay   {"fanfare":1,"mark":"…","topic":"prices","id":"k3f9x2a-1041"}     the first message: the tail, and the mark
+//! relay   {"fanfare":1,"mark":"…","topic":"prices","id":"k3f9x2a-1041",…}   the first message: where it begins, and the mark
 //! relay   MARK{"gap":12,"id":"k3f9x2a-1053"}                                1042 to 1053 are missing
 //! client  MARK{"publish":true,"ref":7} LF hello                             publish "hello"
 //! relay   MARK{"ref":7,"id":"k3f9x2a-1060"}                                 it is 1060
@@ -14,17 +14,17 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | [`mark`] | what begins a message between relay and client, and nothing that anybody publishes |
+//! | [`mark`] | what begins a message between relay and client, and nothing that is published |
 //! | [`control`] | what the relay says |
 //! | [`command`] | what a client says, and what is wrong with it |
 //!
-//! Nothing here frames, sends, or knows who may publish.
+//! Nothing here frames, sends, or knows which clients may publish.
 
 pub mod command;
 pub mod control;
 pub mod mark;
 
-pub use command::{CommandError, InvalidCommand, OVERHEAD_BYTES_MAX, Publication, read};
+pub use command::{CommandError, InvalidCommand, OVERHEAD_BYTES_MAX, Submission, read};
 pub use control::Control;
 pub use mark::{Mark, Secret};
 

@@ -17,12 +17,15 @@ fn payload_of(control: Control, mark: &Mark) -> String {
     payload.strip_prefix("before ").unwrap().to_owned()
 }
 
+type Published = (Option<u64>, Vec<u8>);
+type Refused = (CommandError, Option<u64>);
+
 /// What a message publishes that begins with the mark.
-fn command(rest: &[u8]) -> Result<(Option<u64>, Vec<u8>), (CommandError, Option<u64>)> {
+fn command(rest: &[u8]) -> Result<Published, Refused> {
     let mark = Secret::draw().mark(1, 2);
     let message = [mark.as_str().as_bytes(), rest].concat();
     match read(&message, || mark) {
-        Ok(Publication { reference, payload }) => Ok((reference, payload.to_vec())),
+        Ok(Submission { reference, payload }) => Ok((reference, payload.to_vec())),
         Err(InvalidCommand { error, reference }) => Err((error, reference)),
     }
 }
@@ -32,10 +35,17 @@ fn what_the_relay_says() {
     let mark = Secret::draw().mark(1, 2);
     let hash = &mark.as_str()[1..];
     let topic = "a \"b\" \\ ü \u{2028}";
-    let welcome = payload_of(Control::Welcome { topic, id: id() }, &mark);
+    let welcome = payload_of(
+        Control::Welcome {
+            topic,
+            id: id(),
+            tail: id(),
+        },
+        &mark,
+    );
     let expected = format!(
         "{{\"fanfare\":1,\"mark\":\"\\u001e{hash}\",\"topic\":\"a \\\"b\\\" \\\\ ü \u{2028}\",\
-         \"id\":\"k3f9x2a-1041\"}}"
+         \"id\":\"k3f9x2a-1041\",\"tail\":\"k3f9x2a-1041\"}}"
     );
     assert_eq!(welcome, expected);
     let (error, reference) = (CommandError::BadPublish, Some(7));
@@ -185,12 +195,12 @@ fn marks_are_text_of_one_length_and_differ() {
 #[test]
 fn a_mark_is_asked_for_only_where_one_may_stand() {
     for payload in [&b""[..], b"hello", b" \x1E", b"\xFF"] {
-        let publication = read(payload, || panic!("it can't begin with a mark"));
-        let expected = Publication {
+        let submission = read(payload, || panic!("it can't begin with a mark"));
+        let expected = Submission {
             reference: None,
             payload,
         };
-        assert_eq!(publication, Ok(expected));
+        assert_eq!(submission, Ok(expected));
     }
 }
 
@@ -253,7 +263,7 @@ proptest! {
         })
     ) {
         prop_assert_eq!(mark.strip(&payload), None);
-        let expected = Publication { reference: None, payload: &payload };
+        let expected = Submission { reference: None, payload: &payload };
         prop_assert_eq!(read(&payload, || mark), Ok(expected));
     }
 }
@@ -282,11 +292,12 @@ proptest! {
     #[test]
     fn a_topic_is_read_as_it_is_named(topic: String, party: u64, number: u64) {
         let mark = Secret::draw().mark(party, number);
-        let welcome = payload_of(Control::Welcome { topic: &topic, id: id() }, &mark);
+        let welcome = payload_of(Control::Welcome { topic: &topic, id: id(), tail: id() }, &mark);
         prop_assert!(!welcome.as_bytes().contains(&FIRST_BYTE));
         let read: Value = serde_json::from_str(&welcome).unwrap();
         let expected = json!({
             "fanfare": 1, "mark": mark.as_str(), "topic": topic, "id": "k3f9x2a-1041",
+            "tail": "k3f9x2a-1041",
         });
         prop_assert_eq!(read, expected);
     }

@@ -676,7 +676,7 @@ fn a_topic_is_counted_over_all_that_is_read_of_it() {
     let writes = counters.messages_per_write;
     assert_eq!((writes.count(), writes.sum()), (4, 3 * 4));
 
-    // Who joins a variant that begins to exist is owed what comes from then on, and no more.
+    // A reader that joins a variant that begins to exist is owed what comes from then on, and no more.
     world.join(Reads::Window(12), "/ws");
     world.join(Reads::Plain, "/ws/other");
     world.say(sender, false, &said);

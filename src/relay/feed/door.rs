@@ -3,7 +3,7 @@
 use super::super::Relay;
 use super::super::hooks::Published;
 use super::super::hub::Publication;
-use super::super::ids::{ConnId, MessageId, Origin, Slot, TopicKey, VariantKey};
+use super::super::ids::{ConnId, Origin, Slot, TopicKey, VariantKey};
 use super::super::policy::Publish;
 use super::offer::Offered;
 use crate::proto::MessageKind;
@@ -60,26 +60,23 @@ impl Relay {
         self.takes_offers() && topic.is_none_or(has_space)
     }
 
-    /// Whether a connection's topic takes messages of WebSockets.
-    #[inline]
-    pub(in super::super) fn may_publish(&self, slot: Slot) -> bool {
-        let topic = self.hub.topic_of(&self.peers[slot].seat);
-        self.hub.policy(topic).publish == Publish::Anybody
-    }
-
     /// A connection publishes a message into its topic. There is space for it: its bytes were read only as
-    /// far as there was. Returns which message it is, unless it travels first; then the connection is told, if it
-    /// named a `reference`.
+    /// far as there was. If it has a `reference`, the connection is told by that which message it is. False if the
+    /// topic takes no messages of WebSockets.
+    #[inline(always)]
     pub(in super::super) fn publish(
         &mut self,
         slot: Slot,
         kind: MessageKind,
         payload: &[u8],
         reference: Option<u64>,
-    ) -> Option<MessageId> {
+    ) -> bool {
         let sender = &mut self.peers[slot];
         sender.active = self.now;
         let key = self.hub.topic_of(&sender.seat);
+        if self.hub.publishers(key) != Publish::Anybody {
+            return false;
+        }
         let generation = sender.generation;
         let id = ConnId { slot, generation };
         let own = sender
@@ -88,20 +85,22 @@ impl Relay {
         if self.feed.elsewhere.is_some() {
             let topic = self.hub.name(key);
             self.feed.send(topic, kind, payload, Some(id), reference);
-            return None;
+            return true;
         }
         self.append(key, own, kind, payload);
-        let number = self.hub.last_message(key);
         if let Some(hooks) = &mut self.hooks.0 {
             let message = Published {
-                id: number,
+                id: self.hub.last_message(key),
                 topic: self.hub.name(key),
                 kind,
                 payload,
             };
             hooks.on_message(id, &message);
         }
-        Some(number)
+        if let Some(reference) = reference {
+            self.acknowledge(slot, reference, self.hub.last_message(key));
+        }
+        true
     }
 
     /// A message is on its way to its topic's members, except the excluded origin in the variant that it reads.

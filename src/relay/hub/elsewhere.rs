@@ -13,7 +13,7 @@ impl Hub {
 
     /// The message that is appended to a topic next is that one.
     pub(in crate::relay) fn expect(&mut self, topic: TopicKey, id: MessageId) {
-        self.logs.topics[topic].expect(id);
+        self.logs.renumber(topic, |topic| topic.expect(id));
     }
 
     /// The message that is appended to a topic next is the one after that.
@@ -22,7 +22,7 @@ impl Hub {
         topic: TopicKey,
         id: MessageId,
     ) -> Option<Missing> {
-        self.logs.topics[topic].go_on_after(id)
+        self.logs.renumber(topic, |topic| topic.go_on_after(id))
     }
 
     /// A topic takes nothing in, or does again.

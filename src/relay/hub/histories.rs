@@ -54,6 +54,12 @@ impl Histories {
         }
     }
 
+    /// Some topic retains messages.
+    #[inline]
+    pub(super) fn exist(&self) -> bool {
+        self.table.count > 0
+    }
+
     /// That of a topic, if it retains anything.
     #[inline]
     pub(super) fn get(&self, topic: TopicKey) -> Option<&History> {
@@ -160,8 +166,15 @@ impl Histories {
         &self.holding
     }
 
-    /// Whether a topic holds messages for readers that come.
-    pub(super) fn set_holding(&mut self, topic: TopicKey, is_holding: bool) {
+    /// Whether a topic's log holds messages. When they came is still noted of those that were too many, or too large.
+    pub(super) fn note_holding(&mut self, topic: TopicKey, has_bytes: bool) {
+        let history = self.get(topic);
+        let has_notes = history.is_some_and(|history| history.heap_bytes() > 0);
+        self.set_holding(topic, has_bytes || has_notes);
+    }
+
+    /// Whether a topic has something to forget.
+    fn set_holding(&mut self, topic: TopicKey, is_holding: bool) {
         let Some(entry) = self.table.get(topic) else {
             return;
         };
@@ -185,6 +198,9 @@ impl Histories {
 
     /// The next topic of which something has expired.
     pub(super) fn poll(&mut self, now: Tick, pool: &mut Pool) -> Option<TopicKey> {
+        if !self.exist() {
+            return None;
+        }
         let topic = TopicKey(self.wheel.poll(&mut self.table, now)?);
         if let Some(entry) = self.table.get(topic) {
             entry.history.expire(now);
@@ -199,7 +215,7 @@ impl Histories {
 
     /// When something expires next.
     pub(super) fn next_due(&self) -> Option<Tick> {
-        self.wheel.next_due()
+        self.exist().then(|| self.wheel.next_due()).flatten()
     }
 
     /// What a history takes is accounted for, and its timer armed.

@@ -1,18 +1,21 @@
-//! Members with a cursor of their own, which the walk passes over: in most topics there are none, ever.
+//! Members with a cursor of their own, which the walk passes over, and places of readers that come to the log later: in
+//! most topics there are none, ever.
 
 use super::super::ids::Slot;
 use super::super::seat::{LagIndex, Seats};
-use super::place::{Next, Replay};
+use super::place::{Next, Places, Replay};
 use crate::log::Position;
 
-/// The lagging members of a variant. Without any, it takes 8 bytes.
+/// The lagging members of a variant, and its places. Without any, it takes 8 bytes.
 #[derive(Debug, Default)]
 pub(super) struct Laggards(Option<Box<List>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct List {
-    /// In no order; never empty.
+    /// In no order. Neither they nor the places are missing.
     members: Vec<Laggard>,
+    /// Of readers that read another log until now.
+    places: Places,
     /// None of their cursors is before it.
     floor: Position,
     /// A member that stood at `floor` may have moved.
@@ -47,13 +50,11 @@ impl Laggards {
         if seat.lagging.is_some() {
             return;
         }
-        let list = self.0.get_or_insert_with(|| {
-            Box::new(List {
-                members: Vec::new(),
-                floor: seat.cursor(),
-                is_floor_stale: false,
-            })
-        });
+        let list = self.0.get_or_insert_default();
+        if list.members.is_empty() {
+            list.floor = seat.cursor();
+            list.is_floor_stale = false;
+        }
         seat.lagging = LagIndex::after(list.members.len());
         list.members.push(Laggard {
             slot,
@@ -75,9 +76,7 @@ impl Laggards {
             seats.seat_mut(moved.slot).lagging = lagging;
         }
         list.is_floor_stale = true;
-        if list.members.is_empty() {
-            self.0 = None;
-        }
+        self.shrink();
         removed.replay.and_then(|replay| replay.next)
     }
 
@@ -143,9 +142,38 @@ impl Laggards {
         }
     }
 
-    /// The lowest of their cursors.
+    /// A reader of another log comes to this one where its tail is now.
+    pub(super) fn take_place(&mut self, tail: Position) {
+        self.0.get_or_insert_default().places.take(tail);
+    }
+
+    /// A place is not needed any more.
+    pub(super) fn give_back(&mut self, place: Position) {
+        if let Some(list) = self.0.as_deref_mut() {
+            list.places.give_back(place);
+            self.shrink();
+        }
+    }
+
+    /// The first of the places.
+    pub(super) fn first_place(&self) -> Option<Position> {
+        self.0.as_deref()?.places.first()
+    }
+
+    fn shrink(&mut self) {
+        let list = self.0.as_deref();
+        if list.is_some_and(|list| list.members.is_empty() && list.places.is_empty()) {
+            self.0 = None;
+        }
+    }
+
+    /// The lowest of their cursors, and of the places.
     pub(super) fn floor(&mut self, seats: &impl Seats) -> Option<Position> {
         let list = self.0.as_deref_mut()?;
+        let place = list.places.first();
+        if list.members.is_empty() {
+            return place;
+        }
         if list.is_floor_stale {
             let cursors = list
                 .members
@@ -154,11 +182,12 @@ impl Laggards {
             list.floor = cursors.min().unwrap_or(list.floor);
             list.is_floor_stale = false;
         }
-        Some(list.floor)
+        Some(place.map_or(list.floor, |place| place.min(list.floor)))
     }
 
     /// None of their cursors is before it, as of the end of the last turn in which something happened.
     pub(super) fn floor_noted(&self) -> Option<Position> {
-        self.0.as_deref().map(|list| list.floor)
+        let list = self.0.as_deref().filter(|list| !list.members.is_empty());
+        list.map(|list| list.floor)
     }
 }

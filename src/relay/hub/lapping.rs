@@ -156,7 +156,7 @@ impl Lapping {
     /// The lagging members of a variant whose cursor is before `at`, and readers whose place there is. What the walk
     /// has yet to bring to others is retained anyway; so a member that began to lag there, such as one that closes,
     /// stays. So does one whose socket is not full: it is served before anything else is appended. But one that is
-    /// sent what it missed before it joined holds up nobody.
+    /// sent what it missed before it joined holds up no other.
     fn cut(&self, logs: &Logs, seats: &impl Seats, key: VariantKey, at: Position) -> Cut {
         let variant = &logs.topics[key];
         let at = at.min(variant.settled());
@@ -170,7 +170,10 @@ impl Lapping {
             let next = seats.seat(slot).lagging.and_then(|index| plain.next(index));
             next.is_some_and(|next| next.key == key && next.from < at)
         };
-        let is_kept = variant.places.first().is_some_and(|first| first < at);
+        let is_kept = variant
+            .laggards
+            .first_place()
+            .is_some_and(|first| first < at);
         let places = plain.slots().filter(|slot| is_kept && has_place(slot));
         let behind: Vec<Slot> = behind.chain(places).take(self.laps_left).collect();
         let behind = behind.into_iter();
@@ -285,8 +288,8 @@ fn lap_place(logs: &mut Logs, seats: &impl Seats, slot: Slot, counters: &mut Cou
     let missed = logs.owed_at_place(next, seats.excluded(slot));
     let variant = &mut logs.topics[next.key];
     let tail = variant.log.tail();
-    variant.places.give_back(next.from);
-    variant.places.take(tail);
+    variant.laggards.give_back(next.from);
+    variant.laggards.take_place(tail);
     counters.skips += 1;
     counters.messages_skipped += missed;
     counters.lag_bytes.observe(tail.since(next.from), 1);

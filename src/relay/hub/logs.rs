@@ -142,21 +142,23 @@ impl Logs {
     ) {
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
-            self.topics[key].touched = false;
-            self.trim(seats, key, now);
-            let variant = &self.topics[key];
-            if variant.encoding == Encoding::Plain {
-                let topic = variant.topic;
-                // When they came is still noted of messages that were too many, or too large.
-                let history = self.histories.get(topic);
-                let has_notes = history.is_some_and(|history| history.heap_bytes() > 0);
-                let is_holding = variant.log.bytes() > 0 || has_notes;
-                self.histories.set_holding(topic, is_holding);
+            let kept_from = match self.histories.exist() {
+                true => self.kept_from(key, now),
+                false => self.topics[key].log.tail(),
+            };
+            let variant = &mut self.topics[key];
+            variant.touched = false;
+            variant.trim(&mut self.pool, seats, kept_from);
+            let (is_empty, has_bytes) = (variant.is_empty(), variant.log.bytes() > 0);
+            if self.histories.exist() && variant.encoding == Encoding::Plain {
+                self.histories.note_holding(variant.topic, has_bytes);
             }
             if variant.laggards.len() != variant.lagging_noted as usize {
                 self.note_retaining(key);
             }
-            self.remove_if_over(key, now, &mut on_end);
+            if is_empty {
+                self.remove_if_over(key, now, &mut on_end);
+            }
         }
         // The list is used in every turn; the memory that very many topics made it take is given back.
         if touched.capacity() <= TOUCHED_AT_REST_MAX {

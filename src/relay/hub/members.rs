@@ -1,11 +1,11 @@
-//! Topics and their members, who come and go.
+//! Topics, and their members that come and go.
 
 use super::super::ids::{MessageId, Slot, TopicKey};
-use super::super::policy::Policy;
+use super::super::policy::{Policy, Publish};
 use super::super::seat::{Seat, Seats};
 use super::figures::TopicFigures;
 use super::logs::Logs;
-use super::since::{Joined, Since};
+use super::since::{Joined, Start};
 use super::{Encoding, Hub};
 use crate::wheel::Tick;
 
@@ -41,14 +41,16 @@ impl Hub {
         slot: Slot,
         topic: &str,
         encoding: Encoding,
-        since: Option<Since>,
+        since: Option<Start>,
         now: Tick,
     ) -> Joined {
         let (key, is_new) = self.logs.find_or_begin(topic, now);
         let (after, missing) = self.logs.join(seats, slot, key, encoding, since, now);
+        let replayed = self.last_message(key).number.wrapping_sub(after.number);
         Joined {
             is_new,
             after,
+            replayed,
             missing,
         }
     }
@@ -67,6 +69,12 @@ impl Hub {
     /// A topic without members makes place for another one. False if there is none.
     pub(in crate::relay) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
         self.logs.make_place(seats, now)
+    }
+
+    /// Which publishers may publish into a topic.
+    #[inline]
+    pub(in crate::relay) fn publishers(&self, topic: TopicKey) -> Publish {
+        self.logs.topics[topic].publish
     }
 
     /// What holds for a topic.

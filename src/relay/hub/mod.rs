@@ -18,7 +18,8 @@
 //! - A member sees a contiguous run of its topic's messages, or is lapped.
 //! - head ≤ settled ≤ the cursor of each member with the walk ≤ tail; head ≤ each lagging member's.
 //! - At most a quarter of what a topic retains is appended before every unblocked member was served, and
-//!   nothing while its log is over its bound: so only a reader whose socket is full is ever lapped.
+//!   nothing while its log is over its bound: so only a reader whose socket is full is ever lapped, or one that is being
+//!   sent what it missed before it joined.
 //! - Nothing is trimmed between laps and the end of the turn.
 //! - A member that is to have no more than was there at its close lags until it leaves.
 
@@ -51,7 +52,7 @@ pub(super) use figures::TopicFigures;
 pub(super) use lapping::{Fate, Lapped};
 pub(super) use logs::Publication;
 pub(super) use numbers::{Missing, Place};
-pub(super) use since::{Joined, Since};
+pub(super) use since::{Joined, Start};
 
 use super::ids::{Slot, TopicKey, VariantKey};
 use super::limits::{Limits, Pace};
@@ -132,13 +133,12 @@ impl Hub {
     #[inline]
     pub(super) fn append(
         &mut self,
-        topic: TopicKey,
+        key: TopicKey,
         message: Publication<'_>,
         now: Tick,
         limits: &Limits,
         counters: &mut Counters,
     ) {
-        let key = topic;
         let topic = &mut self.logs.topics[key];
         topic.meter.count(now, message.payload.len());
         let number = topic.messages() - 1;
@@ -148,8 +148,15 @@ impl Hub {
             .note(key, now, number, &mut self.logs.pool);
         if plain != VariantKey::NONE {
             let variant = self.logs.append(plain, message, None, counters);
-            self.walk.mark_dirty(variant, plain);
+            let is_read = variant.members() > 0;
+            match is_read {
+                true => self.walk.mark_dirty(variant, plain),
+                false => variant.settle_unread(&mut counters.messages_per_write),
+            }
             self.lapping.note(variant, plain, limits);
+            if !is_read && variant.log.has_begun_segment() {
+                self.logs.touch(plain);
+            }
         }
         if compressed != [VariantKey::NONE; COMPRESSED.len()] {
             self.append_compressed(compressed, message, limits, counters);

@@ -20,7 +20,7 @@ use super::encoding::Encoding;
 use super::logs::Logs;
 use super::numbers::Missing;
 use super::place::{Next, Replay};
-use super::since::Since;
+use super::since::Start;
 use crate::wheel::Tick;
 
 impl Logs {
@@ -31,7 +31,7 @@ impl Logs {
         slot: Slot,
         topic: TopicKey,
         encoding: Encoding,
-        since: Option<Since>,
+        since: Option<Start>,
         now: Tick,
     ) -> (MessageId, Option<Missing>) {
         let key = self.topics.variant_or_insert(topic, encoding);
@@ -54,7 +54,7 @@ impl Logs {
             let next = (key != plain).then(|| {
                 let other = &mut self.topics[key];
                 let from = other.log.tail();
-                other.places.take(from);
+                other.laggards.take_place(from);
                 let (end, missed) = (None, 0);
                 Next {
                     key,
@@ -140,7 +140,7 @@ impl Logs {
 
     /// A place is not needed any more.
     pub(super) fn give_back(&mut self, next: Next) {
-        self.topics[next.key].places.give_back(next.from);
+        self.topics[next.key].laggards.give_back(next.from);
         self.touch(next.key);
     }
 }

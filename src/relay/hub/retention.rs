@@ -11,6 +11,7 @@ use super::super::seat::Seats;
 use super::encoding::Encoding;
 use super::history::History;
 use super::logs::Logs;
+use super::topics::Topic;
 use crate::wheel::Tick;
 
 /// Topics that a turn ends, or that it has forget what they retain, or looks at since policies have changed. Each
@@ -32,7 +33,9 @@ impl Logs {
 
     /// A topic retains messages if its policy says so, as long as that says.
     fn apply_policy(&mut self, key: TopicKey, now: Tick) {
-        let bounds = self.rules.get(self.topics[key].policy).retention;
+        let policy = self.rules.get(self.topics[key].policy);
+        let bounds = policy.retention;
+        self.topics[key].publish = policy.publish;
         match (bounds, self.histories.get(key)) {
             (Some(bounds), None) => {
                 let messages = self.topics[key].messages();
@@ -81,6 +84,18 @@ impl Logs {
                 self.apply_policy(key, now);
             }
         }
+    }
+
+    /// A topic's numbers may change. If they do, what it retains has others, and is not offered any more.
+    pub(super) fn renumber<R>(&mut self, key: TopicKey, change: impl FnOnce(&mut Topic) -> R) -> R {
+        let topic = &mut self.topics[key];
+        let (messages, before) = (topic.messages(), topic.last_before(0));
+        let result = change(topic);
+        if topic.last_before(0) != before {
+            self.histories
+                .change(key, &mut self.pool, |history| history.forget(messages));
+        }
+        result
     }
 
     /// When something expires next.

@@ -15,7 +15,7 @@ use crate::wheel::Tick;
 
 /// Where a reader wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::relay) enum Since {
+pub(in crate::relay) enum Start {
     /// With all that is retained.
     All,
     /// With what came within so many ticks.
@@ -33,6 +33,8 @@ pub(in crate::relay) struct Joined {
     pub(in crate::relay) is_new: bool,
     /// The message before the first that it is sent.
     pub(in crate::relay) after: MessageId,
+    /// How many messages of before it is sent.
+    pub(in crate::relay) replayed: u64,
     /// What of that which it asked for is not retained.
     pub(in crate::relay) missing: Option<Missing>,
 }
@@ -42,18 +44,18 @@ impl Logs {
     pub(super) fn first_since(
         &self,
         topic: TopicKey,
-        since: Since,
+        since: Start,
         now: Tick,
     ) -> (u64, Option<Missing>) {
         let messages = self.topics[topic].messages();
         let oldest = self.oldest(topic, now);
         let first = match since {
-            Since::All => oldest,
-            Since::Age(ticks) => self.histories.get(topic).map_or(messages, |history| {
+            Start::All => oldest,
+            Start::Age(ticks) => self.histories.get(topic).map_or(messages, |history| {
                 history.younger_than(ticks, now, messages)
             }),
-            Since::Last(count) => messages.saturating_sub(count),
-            Since::After(id) => return self.topics[topic].first_after(id, oldest),
+            Start::Last(count) => messages.saturating_sub(count),
+            Start::After(id) => return self.topics[topic].first_after(id, oldest),
         };
         (first.max(oldest), None)
     }

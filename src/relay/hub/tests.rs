@@ -105,7 +105,7 @@ impl World {
         topic: &'static str,
         encoding: Encoding,
         echo: bool,
-        since: Option<Since>,
+        since: Option<Start>,
     ) -> Slot {
         let slot = Slot(self.seats.len() as u32);
         self.seats.push(Seat::empty());
@@ -340,7 +340,7 @@ impl World {
         let (lagging, with_walk): (Vec<&Seat>, _) =
             members.partition(|seat| seat.lagging.is_some());
         assert!(with_walk.iter().all(|seat| seat.cursor() >= settled));
-        let places = self.hub.logs.topics[key].places.first();
+        let places = self.hub.logs.topics[key].laggards.first_place();
         let cursors = lagging.iter().map(|seat| seat.cursor()).chain(places);
         cursors.min().map_or(settled, |floor| floor.min(settled))
     }
@@ -374,7 +374,7 @@ impl World {
     }
 
     /// A reader begins where it asked to, or is told what it misses.
-    fn check_joined(&self, topic: &str, since: Option<Since>, joined: Joined) {
+    fn check_joined(&self, topic: &str, since: Option<Start>, joined: Joined) {
         let messages = self.histories[topic].len();
         let (first, last) = (joined.after.number as usize, self.hub.find(topic));
         let epoch = last.map(|topic| self.hub.last_message(topic).epoch);
@@ -384,16 +384,16 @@ impl World {
         let is_oldest = (earliest..=certain).contains(&first);
         match since {
             None => assert_eq!(first, messages),
-            Some(Since::All) => assert!(is_oldest),
-            Some(Since::Age(ticks)) => {
+            Some(Start::All) => assert!(is_oldest),
+            Some(Start::Age(ticks)) => {
                 let [young, may_be] = self.oldest(topic, ticks);
                 assert!(may_be <= first && first <= young.max(certain));
             }
-            Some(Since::Last(count)) => {
+            Some(Start::Last(count)) => {
                 let wanted = messages.saturating_sub(count as usize);
                 assert!(first == wanted || first > wanted && is_oldest);
             }
-            Some(Since::After(id)) => {
+            Some(Start::After(id)) => {
                 let is_known = Some(id.epoch) == epoch && id.number <= messages as u64;
                 let missed = joined.after.number.checked_sub(id.number);
                 match joined.missing {
@@ -411,7 +411,7 @@ impl World {
     }
 
     /// Where a reader may ask to begin: by chance.
-    fn since(&self, topic: &str, form: u8, number: Index) -> Option<Since> {
+    fn since(&self, topic: &str, form: u8, number: Index) -> Option<Start> {
         let messages = self.histories.get(topic).map_or(0, Vec::len);
         let number = number.index(messages + 3) as u64;
         let epoch = self
@@ -420,14 +420,14 @@ impl World {
             .map(|key| self.hub.last_message(key).epoch);
         Some(match form {
             0 => return None,
-            1 => Since::All,
-            2 => Since::Age(number as u32 * 7),
-            3 => Since::Last(number),
-            4 => Since::After(MessageId {
+            1 => Start::All,
+            2 => Start::Age(number as u32 * 7),
+            3 => Start::Last(number),
+            4 => Start::After(MessageId {
                 epoch: crate::relay::ids::Epoch::of(number << 60),
                 number,
             }),
-            _ => Since::After(MessageId {
+            _ => Start::After(MessageId {
                 epoch: epoch?,
                 number,
             }),

@@ -5,6 +5,7 @@
 //! that retains messages has its plain variant besides, as long as it retains any.
 
 use super::super::ids::{Epoch, MessageId, TopicKey, VariantKey};
+use super::super::policy::Publish;
 use super::encoding::{ENCODINGS, Encoding};
 use super::meter::Meter;
 use super::numbers::{Missing, Numbers, Place};
@@ -29,6 +30,8 @@ pub(super) struct Topic {
     /// It takes nothing in before members that miss messages are closed.
     pub(super) is_halted: bool,
     pub(super) policy: PolicyIndex,
+    /// What that says of publishers: it is asked for with each message.
+    pub(super) publish: Publish,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
     /// Its messages as they were published, whatever they are encoded in.
@@ -169,6 +172,7 @@ impl Topics {
             numbers: Numbers::begin(epoch),
             is_halted: false,
             policy,
+            publish: Publish::default(),
             variants: [VariantKey::NONE; ENCODINGS],
             meter: Meter::new(now),
         }) as u32;
@@ -252,6 +256,12 @@ mod tests {
         }
         keys.iter().for_each(|&key| drop(topics.remove(key)));
         assert_eq!((topics.len(), topics.by_name.len()), (0, 0));
+    }
+
+    /// Topics that retain nothing take no byte for those that do.
+    #[test]
+    fn a_topic_takes_no_more_than_it_did_before_topics_retained_messages() {
+        assert_eq!((size_of::<Topic>(), size_of::<Variant>()), (96, 192));
     }
 
     #[test]

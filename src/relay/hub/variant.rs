@@ -19,7 +19,7 @@ use super::super::ids::{Slot, TopicKey, VariantKey};
 use super::super::seat::{MemberIndex, Seat, Seats};
 use super::encoding::Encoding;
 use super::laggards::Laggards;
-use super::place::{Next, Places};
+use super::place::Next;
 use super::visits::Visits;
 use crate::log::{Boundary, Log, Pool, Position};
 use crate::metrics::Histogram;
@@ -44,8 +44,6 @@ pub(super) struct Variant {
     /// Slots of the members, in no order.
     members: Vec<Slot>,
     pub(super) laggards: Laggards,
-    /// Of readers that come to it later.
-    pub(super) places: Places,
     /// Index of the member that the walk visits next.
     next: u32,
     /// Members before this one in the list are counted among `visits`.
@@ -73,7 +71,6 @@ impl Variant {
             log: Log::starting_at(messages),
             members: Vec::new(),
             laggards: Laggards::default(),
-            places: Places::default(),
             next: 0,
             counted: 0,
             end: 0,
@@ -98,7 +95,7 @@ impl Variant {
 
     /// It has no member, and will have none unless a reader joins.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.places.is_empty()
+        self.members.is_empty() && self.laggards.first_place().is_none()
     }
 
     /// Slots of the members.
@@ -227,6 +224,13 @@ impl Variant {
         slot
     }
 
+    /// A message was appended that no member reads: it is there for readers that come.
+    pub(super) fn settle_unread(&mut self, per_write: &mut Histogram<0>) {
+        if !self.dirty {
+            self.settle(per_write);
+        }
+    }
+
     /// Ends a round.
     fn settle(&mut self, per_write: &mut Histogram<0>) {
         if self.members.is_empty() {
@@ -246,9 +250,8 @@ impl Variant {
 
     /// Gives back what of the log no member needs, up to where it is kept for readers that come.
     pub(super) fn trim(&mut self, pool: &mut Pool, seats: &impl Seats, kept_from: Position) {
-        let needed = [self.laggards.floor(seats), self.places.first()];
-        let needed = needed.into_iter().flatten();
-        let needed_from = needed.fold(self.settled, Position::min);
+        let floor = self.laggards.floor(seats);
+        let needed_from = floor.map_or(self.settled, |floor| floor.min(self.settled));
         self.log.trim(pool, needed_from.min(kept_from));
     }
 

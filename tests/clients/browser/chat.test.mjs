@@ -52,7 +52,10 @@ test("what goes over the wire is the agreed form, and line breaks survive", asyn
   await page.keyboard.type("“two”");
   await page.getByRole("button", { name: "Send" }).click();
   await heard(page, "one\n“two”");
-  assert.deepEqual(sent, ['{"type":1,"from":"Ada","body":"one\\n“two”"}']);
+  const wire = '{"type":1,"from":"Ada","body":"one\\n“two”"}';
+  assert.equal(sent.length, 1);
+  assert.match(sent[0], new RegExp(`^\u001e[\\w-]{16}\\{"publish":true,"ref":1\\}\n`));
+  assert.equal(sent[0].slice(sent[0].indexOf("\n") + 1), wire);
   assert.equal(await draft.inputValue(), "");
   await ada.leave();
 });

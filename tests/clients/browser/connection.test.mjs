@@ -21,17 +21,42 @@ after(async () => {
   await relay?.stop();
 });
 
-/** A page whose sockets are answered by `onSocket(socket, index)`. */
+/** A page whose sockets are welcomed, and then answered by `onSocket(socket, index)`. */
 async function openPlayed(person, onSocket, { url = relay.url, prepare } = {}) {
   const page = await person.tab();
   let index = 0;
-  await page.routeWebSocket(/\/ws/, (socket) => onSocket(socket, index++));
+  await page.routeWebSocket(/\/ws/, (socket) => {
+    const id = `playedx-${number}`;
+    socket.send(JSON.stringify({ fanfare: 1, mark: MARK, topic: "played", id, tail: id }));
+    onSocket(socket, index++);
+  });
   await prepare?.(page);
   await page.goto(url);
   return page;
 }
 
-const echo = (socket) => socket.onMessage((message) => socket.send(message));
+const MARK = "\u001eplayed";
+/** How many messages the played relay has taken. */
+let number = 0;
+
+/** What the page publishes with a command. */
+function published(command) {
+  const [line, text] = command.split(/\n(.*)/s);
+  assert.ok(line.startsWith(MARK), line);
+  const { publish, ref } = JSON.parse(line.slice(MARK.length));
+  assert.equal(publish, true);
+  return { ref, text };
+}
+
+/** Takes what the page publishes, as a relay does: it says which message it is, and sends it. */
+function take(socket, command) {
+  const { ref, text } = published(command);
+  number += 1;
+  socket.send(`${MARK}${JSON.stringify({ ref, id: `playedx-${number}` })}`);
+  socket.send(text);
+}
+
+const echo = (socket) => socket.onMessage((command) => take(socket, command));
 const status = (page, text) => page.locator("#status").getByText(text, { exact: true }).waitFor();
 
 test("a delay that the relay asks for is kept, and the user may go before it", async () => {
@@ -110,10 +135,10 @@ test("a message whose fate is unknown is not sent twice by itself", async () => 
   const ada = await Person.create(browser);
   const received = [];
   const page = await openPlayed(ada, (socket, index) => {
-    socket.onMessage((message) => {
-      received.push(JSON.parse(message).body);
+    socket.onMessage((command) => {
+      received.push(JSON.parse(published(command).text).body);
       if (index === 0) socket.close({ code: 1011, reason: "retry-ms=1" });
-      else socket.send(message);
+      else take(socket, command);
     });
   });
   await connected(page);
@@ -143,9 +168,9 @@ test("a message too long for the relay is kept for its sender, the ones behind i
   const ada = await Person.create(browser);
   const page = await openPlayed(ada, (socket) => {
     let refused = false;
-    socket.onMessage((message) => {
+    socket.onMessage((command) => {
       if (refused) return;
-      if (message.length < 200) socket.send(message);
+      if (command.length < 200) take(socket, command);
       else {
         refused = true;
         socket.close({ code: 1009, reason: "retry-ms=1" });

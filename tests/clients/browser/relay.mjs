@@ -14,12 +14,12 @@ export class Relay {
   /** The address to open, with a slash at its end. */
   url;
 
-  /** Starts the binary that FANFARE_BIN names; `port` 0 lets the system choose one. */
-  static async start(port = 0) {
+  /** Starts the binary that FANFARE_BIN names, with these flags; at `port` 0 the system chooses one. */
+  static async start(port = 0, ...flags) {
     const binary = process.env.FANFARE_BIN;
     if (!binary) throw new Error("set FANFARE_BIN to the path of the fanfare binary");
     const relay = new Relay();
-    const child = spawn(binary, ["--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(binary, ["--listen", `127.0.0.1:${port}`, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     relay.#process = child;
     relay.url = await addressPrintedBy(child);
     return relay;
@@ -60,10 +60,13 @@ function addressPrintedBy(child) {
 
 /**
  * Serves what stands at `target` beneath `prefix` ("/relay/"), with what `alter` makes of its headers;
- * returns `{ url, close }`.
+ * returns `{ url, cut, mend, close }`: `cut` ends all WebSockets as a lost network does, and lets none pass
+ * until `mend`.
  */
 export async function startProxy(target, prefix, alter = (headers) => headers) {
   const upstream = new URL(target);
+  const tunnels = new Set();
+  let isCut = false;
   const server = http.createServer((request, response) => {
     if (!request.url.startsWith(prefix)) {
       response.writeHead(404).end();
@@ -77,7 +80,7 @@ export async function startProxy(target, prefix, alter = (headers) => headers) {
     request.pipe(forwarded);
   });
   server.on("upgrade", (request, client, head) => {
-    if (!request.url.startsWith(prefix)) {
+    if (isCut || !request.url.startsWith(prefix)) {
       client.destroy();
       return;
     }
@@ -88,6 +91,8 @@ export async function startProxy(target, prefix, alter = (headers) => headers) {
     relay.write(head);
     client.pipe(relay).pipe(client);
     for (const socket of [client, relay]) {
+      tunnels.add(socket);
+      socket.on("close", () => tunnels.delete(socket));
       socket.on("error", () => {
         client.destroy();
         relay.destroy();
@@ -106,6 +111,11 @@ export async function startProxy(target, prefix, alter = (headers) => headers) {
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}${prefix}`,
+    cut: () => {
+      isCut = true;
+      for (const socket of tunnels) socket.destroy();
+    },
+    mend: () => (isCut = false),
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));

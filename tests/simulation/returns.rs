@@ -1,0 +1,234 @@
+//! Readers that come back, by hand: what a topic still has for them, and for how long.
+
+use crate::script::{Script, limits, message, request, sent};
+use fanfare::proto::handshake::Request;
+use fanfare::relay::{Limits, Policies, Policy, Publish, Retention, SlowPolicy};
+use std::sync::Arc;
+
+/// A minute, in ticks.
+const RETAIN: u32 = 600;
+
+fn policy() -> Policy {
+    Policy {
+        retention: Some(Retention {
+            time: RETAIN,
+            messages_max: u64::MAX,
+            bytes_max: 16 << 10,
+        }),
+        ..Policy::default()
+    }
+}
+
+fn retaining(policy: Policy) -> Limits {
+    Limits {
+        policies: Arc::new(policy.into()),
+        ..limits()
+    }
+}
+
+/// Joins, speaking `fanfare.v1`: what the relay says first, and what follows, as text.
+fn welcome(script: &mut Script, target: &str) -> (fanfare::relay::ConnId, Vec<String>) {
+    let id = script.connect();
+    let mut bytes = Vec::new();
+    let request = Request::new("sim", target, crate::tap::KEY);
+    request.write(&mut bytes).expect("a request in order");
+    let end = bytes.len() - 2;
+    bytes.splice(end..end, *b"Sec-WebSocket-Protocol: fanfare.v1\r\n");
+    script.say(id, &bytes);
+    script.turn();
+    let heads = script.take(id);
+    let end = heads.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    (id, texts(&heads[end.expect("a response") + 4..]))
+}
+
+/// Asks for a WebSocket; what is answered has yet to be taken.
+fn ask(script: &mut Script, target: &str) -> fanfare::relay::ConnId {
+    let id = script.connect();
+    script.say(id, &request(target));
+    script.turn();
+    id
+}
+
+/// The payloads of frames of less than 64 KiB.
+fn texts(mut bytes: &[u8]) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let [_, length, rest @ ..] = bytes {
+        let (length, rest) = match length {
+            126 => (usize::from(rest[0]) << 8 | usize::from(rest[1]), &rest[2..]),
+            length => (usize::from(*length), rest),
+        };
+        texts.push(String::from_utf8_lossy(&rest[..length]).into_owned());
+        bytes = &rest[length..];
+    }
+    texts
+}
+
+/// The id that something which the relay says holds.
+fn id_in(text: &str) -> String {
+    let (_, id) = text.rsplit_once("\"id\":\"").expect("an id");
+    id.trim_end_matches("\"}").to_owned()
+}
+
+fn leave(script: &mut Script, id: fanfare::relay::ConnId) {
+    script.relay.handle_reset(id);
+    script.turn();
+}
+
+/// Minutes after the last message, in a topic of one reader, its connection breaks for 3 s.
+#[test]
+fn a_tab_in_a_quiet_topic_that_blinks_misses_nothing() {
+    let mut script = Script::new(retaining(policy()));
+    let (tab, said) = welcome(&mut script, "/ws/quiet");
+    script.say(tab, &message(b"hello"));
+    script.turn();
+    let last = id_in(&said[0]).replace("-0", "-1");
+    for _ in 0..50 {
+        script.pass(100);
+        script.turn();
+    }
+    leave(&mut script, tab);
+    assert_eq!(script.relay.topics(), 1, "its numbers live on");
+    script.pass(30);
+    let (tab, said) = welcome(&mut script, &format!("/ws/quiet?since={last}"));
+    assert_eq!(said.len(), 1, "no gap: {said:?}");
+    assert_eq!(id_in(&said[0]), last);
+    // Beyond the time that it retains messages for, nobody knows what there was.
+    leave(&mut script, tab);
+    script.pass(RETAIN + 1);
+    script.turn();
+    assert_eq!((script.relay.topics(), script.relay.log_bytes()), (0, 0));
+    let (_, said) = welcome(&mut script, &format!("/ws/quiet?since={last}"));
+    assert!(said[1].contains("{\"gap\":null,\"id\":"), "{said:?}");
+    assert_ne!(id_in(&said[0])[..7], last[..7], "another epoch");
+}
+
+/// A reader asks for a message that is about to expire, and takes a byte at a time.
+#[test]
+fn what_a_reader_was_promised_stays_until_it_has_it() {
+    let mut script = Script::new(retaining(policy()));
+    let sender = script.join("/ws?echo=0");
+    let payloads: Vec<Vec<u8>> = (0..20).map(|n| vec![n; 300]).collect();
+    for payload in &payloads {
+        script.say(sender, &message(payload));
+        script.turn();
+    }
+    script.pass(RETAIN);
+    let reader = script.connect();
+    script.set_space(reader, 0);
+    script.say(reader, &request("/ws?since=all"));
+    script.turn();
+    script.pass(2 * RETAIN);
+    script.turn();
+    let mut got = Vec::new();
+    let expected: Vec<u8> = payloads.iter().flat_map(|payload| sent(payload)).collect();
+    let deadline = 10 * expected.len();
+    for _ in 0..deadline {
+        script.give_space(reader, 1);
+        script.turn();
+        got.extend(script.take(reader));
+    }
+    assert!(got.ends_with(&expected), "{} bytes", got.len());
+    // To others, it is not offered any more.
+    let late = ask(&mut script, "/ws?since=all");
+    assert!(!script.take(late).ends_with(&sent(&payloads[19])));
+}
+
+/// A reader that was skipped over is told how much it missed, once, where it is missing.
+#[test]
+fn a_reader_under_skip_is_told_what_it_skipped() {
+    let skip = Policy {
+        slow_policy: SlowPolicy::Skip,
+        ..Policy::default()
+    };
+    let mut script = Script::new(retaining(skip));
+    let (reader, said) = welcome(&mut script, "/ws");
+    let (sender, _) = welcome(&mut script, "/ws");
+    script.set_space(reader, 0);
+    let mut published = 0;
+    while script.relay.counters().skips < 3 {
+        script.say(sender, &message(&[b'x'; 10_000]));
+        script.turn();
+        published += 1;
+    }
+    script.give_space(reader, usize::MAX);
+    script.turn();
+    script.say(sender, &message(b"news"));
+    script.turn();
+    let got = texts(&script.take(reader));
+    let gaps: Vec<&String> = got.iter().filter(|text| text.contains("gap")).collect();
+    assert_eq!(gaps.len(), 1, "gaps that adjoin are told as one");
+    let (before, after) = got.split_at(got.iter().position(|text| text == gaps[0]).expect("it"));
+    let missed = published - (before.len() + after.len() - 2);
+    let epoch = &id_in(&said[0])[..7];
+    let id = before.len() + missed;
+    assert!(
+        gaps[0].ends_with(&format!("{{\"gap\":{missed},\"id\":\"{epoch}-{id}\"}}")),
+        "{}",
+        gaps[0]
+    );
+    assert_eq!(after.last().map(String::as_str), Some("news"));
+}
+
+/// A topic that takes no messages of WebSockets says so: by a close, or to a reader that can be told, in words.
+#[test]
+fn a_topic_may_take_no_messages_of_websockets() {
+    let closed = Policy {
+        publish: Publish::Http,
+        ..policy()
+    };
+    let rules = [("prices".parse().expect("a name"), closed)];
+    let policies = Policies::new(policy(), rules);
+    let mut script = Script::new(Limits {
+        policies: Arc::new(policies),
+        ..limits()
+    });
+    let raw = script.join("/ws/prices");
+    let (told, said) = welcome(&mut script, "/ws/prices");
+    let free = script.join("/ws/chat");
+    script.take(raw);
+    for id in [raw, told, free] {
+        script.say(id, &message(b"hello"));
+    }
+    script.turn();
+    script.turn();
+    let close = script.take(raw);
+    assert_eq!(close[..4], [0x88, close.len() as u8 - 2, 0x03, 0xF0]);
+    assert!(close.ends_with(b"this topic takes no messages from WebSockets"));
+    let told_it = texts(&script.take(told));
+    assert!(
+        told_it[0].contains("\"error\":\"may_not_publish\""),
+        "{told_it:?}"
+    );
+    assert_eq!(told_it.len(), 1);
+    assert!(script.take(free).ends_with(&sent(b"hello")));
+    let counters = script.relay.counters();
+    assert_eq!((counters.messages, counters.opened), (1, 3));
+    // The program that embeds the relay may.
+    let text = fanfare::proto::MessageKind::Text;
+    script.relay.offer("prices", text, b"42");
+    script.turn();
+    assert_eq!(texts(&script.take(told)), ["42"]);
+    assert!(id_in(&said[0]).ends_with("-0"));
+}
+
+/// With retention, what a program publishes into a topic without readers is there for those that come.
+#[test]
+fn a_topic_begins_with_what_is_published_into_it() {
+    let mut script = Script::new(retaining(policy()));
+    let text = fanfare::proto::MessageKind::Text;
+    script.relay.offer("news", text, b"early");
+    script.turn();
+    let late = ask(&mut script, "/ws/news?since=all");
+    assert!(script.take(late).ends_with(b"\x81\x05early"));
+    // As many topics as there may be, of which one has no members: that makes place.
+    let mut limits = retaining(policy());
+    limits.topics_max = 1;
+    let mut script = Script::new(limits);
+    script.relay.offer("news", text, b"early");
+    script.turn();
+    let other = ask(&mut script, "/ws/other");
+    assert!(script.take(other).starts_with(b"HTTP/1.1 101 "));
+    script.turn();
+    let refused = ask(&mut script, "/ws/third");
+    assert!(script.take(refused).starts_with(b"HTTP/1.1 503 "));
+}
