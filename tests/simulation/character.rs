@@ -238,7 +238,7 @@ impl Character {
         Limits {
             connections_max: random.pick(&[usize::MAX, usize::MAX, 3, 10]),
             topics_max: random.pick(&[usize::MAX, usize::MAX, 1, 2]),
-            head_bytes_max: random.pick(&[16 * 1024, 400]),
+            head_bytes_max: random.pick(&[16 * 1024, 600]),
             message_bytes_max,
             topic_log_bytes_max,
             log_bytes_max: topic_log_bytes_max * random.pick(&[1, 2, 100]),

@@ -1,5 +1,6 @@
 //! Whether topics live on, and what holds for them: what the world knows of that besides their messages.
 
+use crate::history::History;
 use crate::peer::Stage;
 use crate::request::topic_name;
 use crate::world::World;
@@ -68,7 +69,12 @@ impl World {
                 .count()
         };
         let is_departing = self.departed.values().any(|&turn| turn == self.turns);
-        if self.relay.has_work() || is_departing {
+        // One that had to make way already makes place for no other.
+        let is_ending = |history: &History| history.retained.may_be_ending;
+        // One that retains nothing any more ends with the turn of the reload.
+        let is_reloading = self.held.reloads > 0 && self.held.reloaded_in == self.turns;
+        let is_vague = is_departing || is_reloading || self.histories.iter().any(is_ending);
+        if self.relay.has_work() || is_vague {
             return None;
         }
         let is_read = |topic| {

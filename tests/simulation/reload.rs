@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 pub(crate) struct Held {
     /// Reloads so far: which files are served.
     pub(crate) reloads: usize,
+    /// The turn of the last one.
+    pub(crate) reloaded_in: u64,
     /// The most that a topic was ever allowed to retain, and in which topics nothing has come since that
     /// became less, or is not dealt with yet.
     pub(crate) topic_log_bytes_max: usize,
@@ -104,6 +106,7 @@ impl World {
         let before = std::mem::replace(&mut self.character.limits, limits.clone());
         self.note(|| format!("other limits: {limits:#?}"));
         self.held.reloads += 1;
+        self.held.reloaded_in = self.turns;
         self.relay.set_limits(limits.clone());
         self.relay.set_site(site(self.held.reloads));
         self.may_compress |= limits.compression.is_some();

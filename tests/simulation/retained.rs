@@ -80,7 +80,7 @@ pub(crate) struct Retained {
     /// It may have ended since, at the earliest when so many messages had come.
     over_from: Option<usize>,
     /// It had to make way, and ends as soon as the walk has been there, unless it has a member until then.
-    may_be_ending: bool,
+    pub(crate) may_be_ending: bool,
     /// How many messages had come when each life of it began, as far as that is known; and which is the last.
     begun: HashMap<Epoch, usize>,
     present: Option<Epoch>,
