@@ -163,6 +163,10 @@ impl Character {
             ghost: often(&[0, 3]),
             shutdown: often(&[0, 30, 300]),
         };
+        if often.v1 > 0 {
+            // A client whose answers wait is not read any more, in the middle of what it sent: returns.rs tries that.
+            limits.outbox_bytes_max = 64 << 10;
+        }
         let has_rates = random.once_in(4);
         if has_rates {
             limits.rates = Character::draw_rates(random);
