@@ -110,6 +110,11 @@ impl Reader {
         (self.begins_from.unwrap_or(self.next), self.next)
     }
 
+    /// Messages of before it joined that it is yet to be sent.
+    pub(crate) fn messages_of_before(&self) -> usize {
+        self.joined_at.saturating_sub(self.next)
+    }
+
     /// That is the message that it begins with.
     pub(crate) fn begin_at(&mut self, index: usize) {
         (self.next, self.begins_from) = (index, None);

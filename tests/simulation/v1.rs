@@ -129,6 +129,11 @@ impl Reader {
             && low == high
         {
             history.retained.learn(id, high, lives)?;
+            let tail: Option<MessageId> = said["tail"].as_str().and_then(|tail| tail.parse().ok());
+            let expected = id.number + self.messages_of_before() as u64;
+            if tail.is_none_or(|tail| tail.epoch != id.epoch || tail.number != expected) {
+                return Err(format!("{said}, where {expected} was the last"));
+            }
         }
         v1.due = match v1.asked {
             None => None,
