@@ -165,7 +165,7 @@ impl Character {
         };
         if often.v1 > 0 {
             // A client whose answers wait is not read any more, in the middle of what it sent: returns.rs tries that.
-            limits.outbox_bytes_max = 64 << 10;
+            limits.outbox_bytes_max = 16 << 20;
         }
         let has_rates = random.once_in(4);
         if has_rates {

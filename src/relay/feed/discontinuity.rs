@@ -1,9 +1,9 @@
 //! Messages that are missing and won't come, and what becomes of the topic's readers.
 //!
-//! A WebSocket has no message that could tell its reader of a gap. So the slow policy decides, as it does for a lapped
-//! reader: readers are sent what is before the gap and closed with 1013, or go on behind it. Closing them may take
-//! several turns. Until the last one is closed the topic takes nothing in, so that none of them sees what is behind the
-//! gap. Members that join meanwhile miss nothing.
+//! Most WebSockets have no message that could tell their reader of a gap, and those that speak `fanfare.v1` are not told
+//! of this one. So the slow policy decides, as it does for a lapped reader: readers are sent what is before the gap and
+//! closed with 1013, or go on behind it. Closing them may take several turns. Until the last one is closed the topic
+//! takes nothing in, so that none of them sees what is behind the gap. Members that join meanwhile miss nothing.
 
 use super::super::Relay;
 use super::super::hub::Missing;

@@ -14,9 +14,12 @@ use super::logs::Logs;
 use super::topics::Topic;
 use crate::wheel::Tick;
 
-/// Topics that a turn ends, or that it has forget what they retain, or looks at since policies have changed. Each
-/// takes about a microsecond.
+/// Topics that a turn ends, or that it has forget what they retain. Each takes about a microsecond.
 const TOPICS_PER_TURN: usize = 1024;
+
+/// Topics that a turn looks at since policies have changed. Each may be compared with all rules, which takes some
+/// microseconds.
+const LOOKS_PER_TURN: usize = 128;
 
 impl Logs {
     /// The topic of that name, which begins if it did not exist: then true.
@@ -75,7 +78,7 @@ impl Logs {
 
     /// Policies have changed: some topics more follow those in force.
     pub(super) fn follow_rules(&mut self, now: Tick) {
-        for _ in 0..TOPICS_PER_TURN {
+        for _ in 0..LOOKS_PER_TURN {
             let Some(slot) = self.rules.poll(self.topics.slots()) else {
                 break;
             };
