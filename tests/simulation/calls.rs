@@ -105,6 +105,10 @@ impl World {
         let counted = self.counted(&before);
         let outcome = Outcome::of(&counted);
         let is_large = self.peers[index].client.has_message_of(GATHER_BYTES_FREE);
+        let is_told_enough = self.peers[index].client.speaks_v1
+            && (self.peers[index].id).is_some_and(|id| {
+                self.relay.is_open(id) && self.relay.reading(id) == Reading::Later
+            });
         let peer = &mut self.peers[index];
         let topic = peer.client.topic;
         let mut scene = Scene {
@@ -121,6 +125,7 @@ impl World {
                 .publish,
             has_hooks: self.character.has_hooks,
             is_asked: false,
+            is_told_enough,
         };
         if let Err(fault) = peer.follow_marks(&mut scene, outcome) {
             panic!("client {index}: {fault}");

@@ -39,6 +39,8 @@ pub(crate) struct Scene<'a> {
     /// There are hooks; they were to be asked.
     pub(crate) has_hooks: bool,
     pub(crate) is_asked: bool,
+    /// So much is to be told to it that what follows was kept.
+    pub(crate) is_told_enough: bool,
 }
 
 /// What became of it, by the counters that rose meanwhile.
@@ -83,6 +85,22 @@ pub(crate) fn closes(counted: &Counters, cause: Cause) -> u64 {
     counted.closes[cause as usize].iter().sum()
 }
 
+impl Scene<'_> {
+    /// What a client has said is not taken in yet, since it is to take answers first. Where nothing but an answer
+    /// shows it, that comes later.
+    fn keeps(&self, mark: &Mark, outcome: &Outcome) -> bool {
+        let is_missing = match mark {
+            Mark::Message(_) | Mark::Command(..) => {
+                self.publish == Publish::Anybody && outcome.published == 0
+            }
+            Mark::Ping(..) => outcome.pings == 0,
+            Mark::Close(_) | Mark::Violation(_) => true,
+            _ => false,
+        };
+        self.is_told_enough && is_missing
+    }
+}
+
 impl Peer {
     /// Goes on as far as was handed over and the stage allows.
     pub(crate) fn follow_marks(
@@ -102,6 +120,10 @@ impl Peer {
                     self.follow_request(scene, answer, &mut outcome)?;
                 }
                 (Stage::Open, _) if self.put_off => break,
+                (Stage::Open, mark) if scene.keeps(&mark, &outcome) => {
+                    self.put_off = true;
+                    break;
+                }
                 (Stage::Open, mark) => self.follow_frame(scene, mark, &mut outcome)?,
                 (Stage::Closing, Mark::Close(_) | Mark::Violation(_)) => {
                     if let Some(ending) = &mut self.ending {
