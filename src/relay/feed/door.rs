@@ -36,6 +36,9 @@ impl Relay {
         if let Some(number) = self.feed.send(topic, kind, payload, None, None) {
             return Offered::Travels(number);
         }
+        if key.is_some() {
+            self.hub.begin(topic, self.now);
+        }
         let Some(key) = key.or_else(|| self.begin_topic(topic)) else {
             return Offered::NoMembers;
         };

@@ -61,7 +61,7 @@ impl Hub {
         self.logs.rules.get(policy).retention.is_some()
     }
 
-    /// A topic begins without a member.
+    /// A topic begins without a member, or goes on to retain what is published to it if it was about to end.
     pub(in crate::relay) fn begin(&mut self, topic: &str, now: Tick) -> TopicKey {
         self.logs.find_or_begin(topic, now).0
     }
