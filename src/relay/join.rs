@@ -56,10 +56,12 @@ impl Relay {
         self.join(slot, &join, subprotocol, rest);
     }
 
-    /// Whether a reader may join that topic, which may have to begin.
+    /// Whether that topic may be joined, or published into by a program: it may have to begin. One that is about to
+    /// end, and may have made way for another, needs a place as one that begins.
     pub(super) fn has_topic_for(&mut self, name: &str) -> bool {
-        self.hub.topics() < self.limits.topics_max
-            || self.hub.find(name).is_some()
+        let key = self.hub.find(name);
+        key.is_some_and(|key| !self.hub.is_ending(key))
+            || self.hub.topics() - usize::from(key.is_some()) < self.limits.topics_max
             || self.hub.make_place(&self.peers, self.now)
     }
 

@@ -40,9 +40,7 @@ impl World {
         let topics = self.relay.topics();
         self.held.topics = self.held.topics.min(topics);
         let topics_max = limits.topics_max.max(self.held.topics);
-        // Of topics that retain messages, one that made way for another may be joined before it has ended.
-        let may_replay = self.character.may_replay;
-        assert!(may_replay || topics <= topics_max, "{topics} topics");
+        assert!(topics <= topics_max, "{topics} topics");
     }
 
     fn check_logs(&mut self) {

@@ -235,6 +235,49 @@ fn a_topic_begins_with_what_is_published_into_it() {
     assert!(script.take(refused).starts_with(b"HTTP/1.1 503 "));
 }
 
+/// A topic that has made way for another is over: nothing that comes to it before it has ended brings back more
+/// topics than there may be.
+#[test]
+fn a_topic_that_made_way_takes_a_place_to_come_back() {
+    let mut limits = retaining(policy());
+    limits.topics_max = 1;
+    let mut script = Script::new(limits);
+    let text = fanfare::proto::MessageKind::Text;
+    script.relay.offer("first", text, b"early");
+    script.turn();
+    // A reader's topic takes its place, and can't be made to give it back.
+    let [other, refused] = [(); 2].map(|()| script.connect());
+    script.say(other, &request("/ws/other"));
+    script.say(refused, &request("/ws/first"));
+    let offered = script.relay.offer("first", text, b"late");
+    assert_eq!(offered, Offered::NoMembers);
+    script.turn();
+    assert!(script.take(other).starts_with(b"HTTP/1.1 101 "));
+    assert!(script.take(refused).starts_with(b"HTTP/1.1 503 "));
+    assert_eq!(script.relay.topics(), 1);
+}
+
+/// What is published into a topic that is about to end is retained as that of one that begins.
+#[test]
+fn a_topic_that_made_way_retains_what_comes_to_it() {
+    let mut limits = retaining(policy());
+    limits.topics_max = 2;
+    let mut script = Script::new(limits);
+    let text = fanfare::proto::MessageKind::Text;
+    script.relay.offer("first", text, b"early");
+    script.relay.offer("second", text, b"early");
+    script.turn();
+    // The first makes place for the reader's, and the second then for the first.
+    let other = script.connect();
+    script.say(other, &request("/ws/other"));
+    let offered = script.relay.offer("first", text, b"late");
+    assert!(matches!(offered, Offered::Committed(_)), "{offered:?}");
+    script.turn();
+    assert_eq!(script.relay.topics(), 2);
+    let late = ask(&mut script, "/ws/first?since=all");
+    assert!(script.take(late).ends_with(b"\r\n\r\n\x81\x04late"));
+}
+
 /// A flood of wrong commands in one read was answered at once, with many times as many bytes, to a peer that took none.
 #[test]
 fn a_peer_that_takes_no_answers_is_not_read() {

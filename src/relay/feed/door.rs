@@ -36,10 +36,8 @@ impl Relay {
         if let Some(number) = self.feed.send(topic, kind, payload, None, None) {
             return Offered::Travels(number);
         }
-        if key.is_some() {
-            self.hub.begin(topic, self.now);
-        }
-        let Some(key) = key.or_else(|| self.begin_topic(topic)) else {
+        let live = key.filter(|&key| !self.hub.is_ending(key));
+        let Some(key) = live.or_else(|| self.begin_topic(topic)) else {
             return Offered::NoMembers;
         };
         self.append(key, None, kind, payload);
@@ -52,7 +50,8 @@ impl Relay {
         self.takes_another(self.hub.find(topic))
     }
 
-    /// A topic without members begins, if it would retain what is published to it and there may be another.
+    /// A topic without members begins, or goes on, if it would retain what is published to it and there may be
+    /// another.
     fn begin_topic(&mut self, topic: &str) -> Option<TopicKey> {
         let may_begin = self.hub.would_retain(topic) && self.has_topic_for(topic);
         may_begin.then(|| self.hub.begin(topic, self.now))

@@ -20,6 +20,11 @@ impl Hub {
         self.logs.topics.find(topic)
     }
 
+    /// A topic has no member, and retains nothing for one that comes: it ends as soon as a turn is at it.
+    pub(in crate::relay) fn is_ending(&self, topic: TopicKey) -> bool {
+        self.logs.topics.members(topic) == 0 && self.logs.histories.get(topic).is_none()
+    }
+
     pub(in crate::relay) fn name(&self, topic: TopicKey) -> &str {
         self.logs.topics[topic].name()
     }
