@@ -1,9 +1,11 @@
 //! Readers that come back, by hand: what a topic still has for them, and for how long.
 
+use crate::random::Random;
 use crate::script::{Script, frame, limits, message, request, sent};
 use fanfare::proto::OpCode;
-use fanfare::proto::handshake::Request;
-use fanfare::relay::{Limits, Offered, Policies, Policy, Publish, Reading, Retention, SlowPolicy};
+use fanfare::relay::{
+    Compression, Limits, Offered, Policies, Policy, Publish, Reading, Retention, SlowPolicy,
+};
 use std::sync::Arc;
 
 /// A minute, in ticks.
@@ -30,16 +32,29 @@ fn retaining(policy: Policy) -> Limits {
 /// Joins, speaking `fanfare.v1`: what the relay says first, and what follows, as text.
 fn welcome(script: &mut Script, target: &str) -> (fanfare::relay::ConnId, Vec<String>) {
     let id = script.connect();
-    let mut bytes = Vec::new();
-    let request = Request::new("sim", target, crate::tap::KEY);
-    request.write(&mut bytes).expect("a request in order");
-    let end = bytes.len() - 2;
-    bytes.splice(end..end, *b"Sec-WebSocket-Protocol: fanfare.v1\r\n");
-    script.say(id, &bytes);
+    script.say(id, &request_with(target, &[V1]));
     script.turn();
-    let heads = script.take(id);
-    let end = heads.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    (id, texts(&heads[end.expect("a response") + 4..]))
+    let said = script.take(id);
+    (id, texts(after_head(&said)))
+}
+
+const V1: &str = "Sec-WebSocket-Protocol: fanfare.v1";
+const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate";
+
+/// A request for a WebSocket with these header lines besides.
+fn request_with(target: &str, lines: &[&str]) -> Vec<u8> {
+    let mut bytes = request(target);
+    bytes.truncate(bytes.len() - 2);
+    for line in lines {
+        bytes.extend([line.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    bytes
+}
+
+fn after_head(bytes: &[u8]) -> &[u8] {
+    let end = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+    &bytes[end.expect("a response") + 4..]
 }
 
 /// Asks for a WebSocket; what is answered has yet to be taken.
@@ -169,6 +184,54 @@ fn a_reader_under_skip_is_told_what_it_skipped() {
         gaps[0]
     );
     assert_eq!(after.last().map(String::as_str), Some("news"));
+}
+
+/// A reader of the compressed log is still reading what it missed, in the plain one, when the compressed one outgrows
+/// its bound: it gets that, and is told then what it was skipped over.
+#[test]
+fn a_reader_is_told_what_its_place_was_lapped_for() {
+    let skip = Policy {
+        slow_policy: SlowPolicy::Skip,
+        retention: policy().retention.map(|retention| Retention {
+            messages_max: 1,
+            ..retention
+        }),
+        ..policy()
+    };
+    let (level, bytes_min) = (1, 0);
+    let mut limits = retaining(skip);
+    limits.compression = Some(Compression { level, bytes_min });
+    let mut script = Script::new(limits);
+    let sender = script.join("/ws");
+    let blocked = script.connect();
+    script.say(blocked, &request_with("/ws", &[DEFLATE]));
+    script.turn();
+    script.set_space(blocked, 0);
+    let mut random = Random::new(0);
+    let mut publish = |script: &mut Script, is_dense: bool| {
+        let values = if is_dense { 256 } else { 1 };
+        let payload: Vec<u8> = (0..1000).map(|_| random.below(values) as u8).collect();
+        script.say(sender, &message(&payload));
+        script.turn();
+    };
+    // The compressed log keeps more of what came before than the plain one, which is in another segment by now.
+    (0..7).for_each(|_| publish(&mut script, true));
+    (0..4).for_each(|_| publish(&mut script, false));
+    let reader = script.connect();
+    script.set_space(reader, 0);
+    script.say(reader, &request_with("/ws?since=last", &[V1, DEFLATE]));
+    let mut published = 1;
+    while script.relay.counters().skips < 2 {
+        publish(&mut script, true);
+        published += 1;
+    }
+    script.give_space(reader, usize::MAX);
+    (0..2).for_each(|_| script.turn());
+    let got = texts(after_head(&script.take(reader)));
+    assert_eq!(got[1], "\0".repeat(1000), "what it missed comes first");
+    let missed = published - (got.len() - 2);
+    let gap = format!("{{\"gap\":{missed},");
+    assert!(got[2].contains(&gap), "{}, not {gap}", got[2]);
 }
 
 /// A topic that takes no messages of WebSockets says so: by a close, or to a reader that can be told, in words.
