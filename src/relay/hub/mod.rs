@@ -30,6 +30,7 @@ mod events;
 mod figures;
 mod histories;
 mod history;
+mod keys;
 mod laggards;
 mod lapping;
 mod logs;
