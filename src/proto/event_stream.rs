@@ -230,7 +230,7 @@ mod tests {
                 while !is_whole {
                     let before = out.len();
                     is_whole = writer.write(ID, kind, &payload, &mut out, before + step);
-                    assert!(is_whole == !writer.has_begun() && out.len() > before);
+                    assert!(is_whole != writer.has_begun() && out.len() > before);
                     assert!(out.len() <= before + step + 60, "{kind:?} {step}");
                 }
                 assert_eq!(String::from_utf8(out).unwrap(), whole, "{kind:?} {step}");
