@@ -204,3 +204,28 @@ fn other_values_of_each() {
     assert_eq!(client.response().status, 400);
     client.expect_end();
 }
+
+/// It may be silent for ever; but once its peer is gone, the kernel says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_silent_one_is_kept_alive() {
+    const KEEP_ALIVE_TIMER: &str = "02";
+    let relay = Relay::start(&[]);
+    let mut client = Client::connect(&relay);
+    let head = [HOST, "Transfer-Encoding: chunked"];
+    client.send(&request(&format!("POST {PATH} HTTP/1.1"), &head));
+    let ports = [relay.address, client.local_address()].map(|it| format!("{:04X}", it.port()));
+    eventually("the kernel asks for signs of life", || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
+        let mut lines = sockets.lines().map(|line| line.split_whitespace());
+        lines.any(|mut fields| {
+            let is_it =
+                |port: &str, field: Option<&str>| field.is_some_and(|it| it.ends_with(port));
+            is_it(&ports[0], fields.nth(1))
+                && is_it(&ports[1], fields.next())
+                && fields
+                    .nth(2)
+                    .is_some_and(|timer| timer.starts_with(KEEP_ALIVE_TIMER))
+        })
+    });
+}
