@@ -3,6 +3,7 @@
 //! They live in the library so that `cargo test` can replay `fuzz/seeds/` through them without a
 //! fuzzer. They are no part of the interface; `fuzz/README.md` says how to run them.
 
+mod body;
 mod deflate;
 mod extension;
 mod fanfare_v1;
@@ -14,6 +15,7 @@ mod session;
 mod wheel;
 mod wire;
 
+pub use body::body;
 pub use deflate::inflate;
 pub use extension::extension;
 pub use fanfare_v1::fanfare_v1;
@@ -63,6 +65,7 @@ mod tests {
 
     #[test]
     fn seeds_hold() {
+        replay("body", super::body);
         replay("extension", super::extension);
         replay("fanfare_v1", super::fanfare_v1);
         replay("frame", super::frame);

@@ -60,26 +60,25 @@ pub(super) fn route_topic<'a>(
     origins: &[String],
 ) -> Result<Answer<'a>, Response> {
     let host = http1::host(head).map_err(refused)?;
-    METHODS.check_method(head)?;
-    let is_publishing = matches!(head.method, "POST" | "PUT");
-    if !is_publishing {
-        http1::check_request(head).map_err(refused)?;
-    }
     let origin = head.headers.text("Origin").map_err(refused)?;
     http1::check_origin(origin, host.unwrap_or_default(), origins).map_err(|refusal| {
         let why = format!("{refusal} Allow it with --origin.");
         Response::refusal(Reason::Origin, &why, &[])
     })?;
-    let answer = route_allowed(head, name, is_publishing, origin);
+    let answer = route_allowed(head, name, origin);
     answer.map_err(|response| response.allowing(origin))
 }
 
 fn route_allowed<'a>(
     head: &Head<'a>,
     name: &'a str,
-    is_publishing: bool,
     origin: Option<&'a str>,
 ) -> Result<Answer<'a>, Response> {
+    METHODS.check_method(head)?;
+    let is_publishing = matches!(head.method, "POST" | "PUT");
+    if !is_publishing {
+        http1::check_request(head).map_err(refused)?;
+    }
     if head.method == "OPTIONS" {
         return Err(preflight(head));
     }
@@ -320,3 +319,6 @@ pub(super) fn with_hint<'a>(why: &'a str, path: &str) -> Cow<'a, str> {
     let topic = topic.map(|name| format!("/{}", name.escape_default()));
     format!("{why} Did you mean /ws{}?", topic.unwrap_or_default()).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use crate::metrics::Format;
 pub enum Action {
     /// Shut the writing side: the peer reads to the end, and we discard what still comes.
     ShutdownWrite,
+    /// Have the kernel find out now and then whether the peer is still there: it may be silent for as long as it likes.
+    KeepAlive,
     /// Close it. The connection is gone.
     Close,
     /// Hand this back to [`Relay::handle_report`](super::Relay::handle_report), with what the system knows of

@@ -23,7 +23,7 @@ impl Relay {
         };
         let needs_space = post.is_waiting || post.each_line;
         match post {
-            _ if post.is_whole() && post.unsettled > 0 => Reading::Later,
+            _ if post.is_whole() && post.unsettled > 0 && !post.is_waiting => Reading::Later,
             _ if !self.takes_offers() => Reading::Held,
             _ if needs_space && !self.has_space(&post.topic) => Reading::NextTurn,
             _ if post.is_waiting || connection.has_kept() => Reading::Kept,
@@ -45,10 +45,38 @@ impl Relay {
             Ok(None) => {
                 let extra = self.peers[slot].extra();
                 extra.kept = input.to_vec();
+                let is_waiting = post.is_waiting;
                 extra.post = Some(post);
-                self.peers.resume(slot);
+                if is_waiting {
+                    self.peers.resume(slot);
+                }
             }
-            Err(refusal) => self.respond(slot, refusal.allowing(post.origin.as_deref())),
+            Err(refusal) => self.refuse_post(slot, post, refusal),
+        }
+    }
+
+    /// Ends a request whose body has begun. If each of its lines is a message, it is told which of them are published,
+    /// once they are.
+    fn refuse_post(&mut self, slot: Slot, mut post: Box<Post>, refusal: Response) {
+        let refusal = match post.each_line {
+            true => http::bad_line(post.published, post.lines + 1, refusal),
+            false => refusal,
+        };
+        if post.unsettled == 0 {
+            return self.respond(slot, refusal.allowing(post.origin.as_deref()));
+        }
+        (post.gathered, post.is_waiting) = (Vec::new(), false);
+        post.refusal = Some(refusal);
+        let extra = self.peers[slot].extra();
+        extra.kept = Vec::new();
+        extra.post = Some(post);
+    }
+
+    /// Ends a request, maybe in the middle of its body.
+    pub(super) fn refuse_request(&mut self, slot: Slot, refusal: Response) {
+        match self.peers[slot].extra().post.take() {
+            Some(post) => self.refuse_post(slot, post, refusal),
+            None => self.respond(slot, refusal),
         }
     }
 
@@ -120,17 +148,22 @@ impl Relay {
     fn post_lines(&mut self, slot: Slot, post: &mut Post) -> Result<(), Response> {
         let gathered = std::mem::take(&mut post.gathered);
         let mut rest = &gathered[..];
-        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        let mut searched = std::mem::take(&mut post.searched);
+        while let Some(end) = rest[searched..].iter().position(|&byte| byte == b'\n') {
+            let end = searched + end;
             let line = &rest[..end];
             if !self.post_line(slot, post, line.strip_suffix(b"\r").unwrap_or(line))? {
                 post.is_waiting = true;
                 break;
             }
             rest = &rest[end + 1..];
+            searched = 0;
         }
-        let is_whole = rest.contains(&b'\n');
-        if !is_whole && rest.len() > self.limits.message_bytes_max + 1 {
-            return Err(self.bad_line(post, self.too_large("line")));
+        if !post.is_waiting {
+            if rest.len() > self.limits.message_bytes_max + 1 {
+                return Err(self.too_large("line"));
+            }
+            post.searched = rest.len();
         }
         let taken = gathered.len() - rest.len();
         post.gathered = gathered;
@@ -148,17 +181,15 @@ impl Relay {
             return Ok(true);
         }
         if line.len() > self.limits.message_bytes_max {
-            return Err(self.bad_line(post, self.too_large("line")));
+            return Err(self.too_large("line"));
         }
         if post.kind == MessageKind::Text && str::from_utf8(line).is_err() {
-            return Err(self.bad_line(post, not_utf8()));
+            return Err(not_utf8());
         }
         if !self.has_space(&post.topic) {
             return Ok(false);
         }
-        if let Err(over) = self.take_post(slot) {
-            return Err(self.bad_line(post, over));
-        }
+        self.take_post(slot)?;
         match self.offer_of(slot, &post.topic, post.kind, line) {
             Offered::Committed(id) => post.last = Some(id),
             Offered::Travels(_) => post.unsettled += 1,
@@ -182,11 +213,6 @@ impl Relay {
         Ok(Some(http::posted_lines(post.published, post.last)))
     }
 
-    /// Why a line ends a request that publishes each: what came before it is published.
-    fn bad_line(&self, post: &Post, refusal: Response) -> Response {
-        http::bad_line(post.published, post.lines + 1, refusal)
-    }
-
     /// A message of a request has its place in an order that is made elsewhere.
     pub(super) fn on_post_settled(&mut self, slot: Slot, id: Option<MessageId>) {
         let Some(mut post) = self.peers[slot].extra().post.take() else {
@@ -198,6 +224,9 @@ impl Relay {
         if !is_done {
             self.peers[slot].extra().post = Some(post);
             return;
+        }
+        if let Some(refusal) = post.refusal.take() {
+            return self.respond(slot, refusal.allowing(post.origin.as_deref()));
         }
         self.remember_post(&post.topic, post.key.as_deref(), id);
         let answer = match post.each_line {
@@ -230,8 +259,7 @@ impl Relay {
             .take_if(|post| post.each_line && !post.is_whole())
         {
             extra.kept = Vec::new();
-            let answer = self.bad_line(&post, going_down());
-            self.respond(slot, answer.allowing(post.origin.as_deref()));
+            self.refuse_post(slot, post, going_down());
             self.settle(slot);
         }
     }

@@ -139,10 +139,11 @@ impl Relay {
             let Some(body_bytes) = split_body(&publish, after).map(|(body, _)| body.len()) else {
                 break;
             };
-            if !self.may_post_at_once(&publish)
-                || self.check_publish(slot, &head, &mut publish).is_err()
-            {
+            if !self.may_post_at_once(&publish) {
                 break;
+            }
+            if let Err(refusal) = self.check_publish(slot, &head, &mut publish) {
+                return self.answer_post(slot, refusal, false, publish.origin, None);
             }
             let Ok(answer) = self.post_at_once(slot, &publish, &after[..body_bytes]) else {
                 break;

@@ -34,7 +34,7 @@ impl Relay {
             Due::Drop => self.drop_now(slot),
             Due::Request => {
                 let why = "The request did not come in time.";
-                self.respond(slot, Response::refusal(Reason::Timeout, why, &[]));
+                self.refuse_request(slot, Response::refusal(Reason::Timeout, why, &[]));
             }
             // It has something to say, and is not read: that may be a pong.
             Due::Idle if self.is_held(id) => self.peers[slot].active = self.now,

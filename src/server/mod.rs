@@ -312,6 +312,11 @@ impl Driver for Server {
                     socket::shutdown_write(&socket.stream);
                 }
             }
+            Action::KeepAlive => {
+                if let Some(socket) = self.table.get(id) {
+                    socket::keep_alive(&socket.stream);
+                }
+            }
             Action::Close => {
                 self.table.remove(id);
                 self.acceptor.on_closed();

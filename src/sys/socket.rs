@@ -9,9 +9,11 @@ use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use rustix::net::{getpeername, recv, send, sendmsg, shutdown};
+use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// A connection's socket. It never blocks.
 #[derive(Debug)]
@@ -114,6 +116,19 @@ pub fn delay_acknowledgements(stream: impl AsFd) {
     let _ = rustix::net::sockopt::set_tcp_quickack(stream, false);
     #[cfg(not(target_os = "linux"))]
     let _ = stream;
+}
+
+/// Silence after which the kernel asks the peer whether it is still there; that many seconds later it asks again. One
+/// that is gone is noticed within some minutes.
+const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Has the kernel break the connection once its peer is gone. In the Unix domain, that needs no asking.
+pub fn keep_alive(stream: impl AsFd) {
+    let keep_alive = TcpKeepalive::new()
+        .with_time(KEEP_ALIVE_IDLE)
+        .with_interval(KEEP_ALIVE_INTERVAL);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
 }
 
 /// Shuts the writing side. A socket that is broken already says so elsewhere.

@@ -41,6 +41,7 @@ impl Driver for World {
         self.note(|| format!("client {index}: {action:?}"));
         match action {
             Action::ShutdownWrite => self.on_shutdown_write(index),
+            Action::KeepAlive => {}
             Action::Report(scrape) => {
                 assert!(self.peers[index].is_operator, "client {index} is a client");
                 let figures = ProcessFigures::default();

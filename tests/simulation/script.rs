@@ -205,6 +205,7 @@ impl Driver for Script {
         let socket = self.sockets.get_mut(&id).expect("a connection");
         match action {
             Action::ShutdownWrite => socket.is_shut = true,
+            Action::KeepAlive => {}
             Action::Close => socket.is_closed = true,
             Action::Report(_) => panic!("no connection here is an operator's"),
         }

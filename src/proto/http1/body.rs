@@ -207,11 +207,11 @@ impl BodyDecoder {
 
     /// A line of the framing has come whole, with its LF.
     fn take_line(&mut self, line: &[u8]) -> Result<(), BodyError> {
-        let text = line.strip_suffix(b"\r\n");
-        let text = text.ok_or(BodyError::ControlCharacter)?;
         if line.len() > LINE_BYTES_MAX {
             return Err(BodyError::TooLong);
         }
+        let text = line.strip_suffix(b"\r\n");
+        let text = text.ok_or(BodyError::ControlCharacter)?;
         if text
             .iter()
             .any(|&byte| byte != b'\t' && byte.is_ascii_control())

@@ -1,5 +1,7 @@
 //! A relay whose sockets are buffers, and whose messages are ordered by the test.
 
+mod posts;
+
 use super::*;
 use crate::http::Site;
 use crate::proto::MessageKind;
@@ -23,6 +25,8 @@ struct Node {
     relay: Relay,
     turn: Option<Turn>,
     clients: BTreeMap<ConnId, Client>,
+    /// What clients received that are gone.
+    gone: BTreeMap<ConnId, Vec<u8>>,
     now: Tick,
 }
 
@@ -65,6 +69,7 @@ impl Node {
             relay,
             turn: Some(Turn::new(Shares::default())),
             clients: BTreeMap::new(),
+            gone: BTreeMap::new(),
             now: Tick(0),
         }
     }
@@ -213,8 +218,10 @@ impl Driver for Node {
     }
 
     fn act(&mut self, id: ConnId, action: Action) {
-        if action == Action::Close {
-            self.clients.remove(&id);
+        if action == Action::Close
+            && let Some(client) = self.clients.remove(&id)
+        {
+            self.gone.insert(id, client.received);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::life::Life;
 use super::post::Post;
 use super::responses::Pending;
 use crate::http::Response;
+use crate::relay::action::Action;
 use crate::relay::ids::Slot;
 use crate::wheel::Tick;
 use std::time::SystemTime;
@@ -55,6 +56,9 @@ impl Peers {
         let is_ended = self.connections[slot].life.is_ended();
         let since = now.into();
         self.set_life(slot, Life::Body { since, is_ended });
+        if post.each_line {
+            self.push_action(slot, Action::KeepAlive);
+        }
         self.connections[slot].extra().post = Some(post);
     }
 

@@ -1,6 +1,6 @@
 //! A request that publishes, until it is answered: what has come of its body, and what of that is published.
 
-use crate::http::Publish;
+use crate::http::{Publish, Response};
 use crate::proto::http1::BodyDecoder;
 use crate::proto::{MessageId, MessageKind};
 use crate::proxy::PeerAddress;
@@ -19,6 +19,8 @@ pub(in crate::relay) struct Post {
     pub(in crate::relay) body: BodyDecoder,
     /// The beginning of the message; or of a line, and lines that wait until their topic has space.
     pub(in crate::relay) gathered: Vec<u8>,
+    /// As many bytes at the front of that hold no end of a line.
+    pub(in crate::relay) searched: usize,
     /// What was gathered waits until its topic has space.
     pub(in crate::relay) is_waiting: bool,
     /// Lines that have come whole, empty ones among them.
@@ -28,6 +30,8 @@ pub(in crate::relay) struct Post {
     pub(in crate::relay) unsettled: usize,
     /// The last one, if it has a number.
     pub(in crate::relay) last: Option<MessageId>,
+    /// The answer, which waits until all messages before what it refuses have their numbers.
+    pub(in crate::relay) refusal: Option<Response>,
 }
 
 impl Post {
@@ -43,17 +47,19 @@ impl Post {
             proxy,
             body: BodyDecoder::new(publish.length),
             gathered: Vec::new(),
+            searched: 0,
             is_waiting: false,
             lines: 0,
             published: 0,
             unsettled: 0,
             last: None,
+            refusal: None,
         }
     }
 
     /// Nothing more is to come of the body: what is missing, others have yet to do.
     pub(in crate::relay) fn is_whole(&self) -> bool {
-        self.body.is_whole()
+        self.refusal.is_some() || self.body.is_whole()
     }
 
     /// The peer is not expected to send anything now, or may take its time.
@@ -63,6 +69,8 @@ impl Post {
 
     /// Heap that it takes.
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of::<Post>() + self.topic.len() + self.gathered.capacity() + self.body.heap_bytes()
+        let texts = [Some(&self.topic), self.key.as_ref(), self.origin.as_ref()];
+        let text_bytes: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        size_of::<Post>() + text_bytes + self.gathered.capacity() + self.body.heap_bytes()
     }
 }

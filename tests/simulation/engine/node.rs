@@ -372,6 +372,7 @@ impl Driver for Node {
     fn act(&mut self, id: ConnId, action: Action) {
         match action {
             Action::ShutdownWrite => self.member(id).socket.shutdown_write(),
+            Action::KeepAlive => {}
             Action::Close => {
                 let member = self.member(id);
                 assert!(!member.is_open(), "{} is dropped", member.publisher);
