@@ -23,6 +23,7 @@
 mod alarm;
 mod attempts;
 mod audience;
+mod body;
 mod chance;
 mod churn;
 mod client_loop;
@@ -30,20 +31,26 @@ mod clock;
 mod codec;
 mod crew;
 mod cuts;
+mod event_stream;
 mod failure;
 mod fanout;
+mod framing;
 mod hints;
 mod histogram;
 mod idle;
 mod limit;
 mod link;
 mod links;
+mod opening;
 mod options;
 mod output;
 mod paced;
 mod payload;
 mod probe;
+mod publish;
 mod report;
+mod requests;
+mod response;
 mod rooms;
 mod route;
 mod run;
@@ -74,6 +81,7 @@ pub fn run(options: &Options) -> ExitCode {
         Command::Fanout(options) => publish(&options.load.report, || fanout::run_fanout(options)),
         Command::Echo(options) => publish(&options.load.report, || fanout::run_echo(options)),
         Command::Paced(options) => publish(&options.load.report, || paced::run(options)),
+        Command::Publish(options) => publish(&options.load.report, || publish::run(options)),
         Command::Slow(options) => publish(&options.load.report, || slow::run(options)),
         Command::Churn(options) => publish(&options.report, || churn::run(options)),
         Command::Idle(options) => publish(&options.report, || idle::run(options)),
