@@ -10,7 +10,7 @@
 
 use fanfare::config::Config;
 use fanfare::http::Status;
-use fanfare::relay::{ConnId, Decision, Hooks, UpgradeRequest};
+use fanfare::relay::{ConnId, Decision, Hooks, TopicRequest};
 use fanfare::server::Server;
 use std::collections::HashMap;
 use std::error::Error;
@@ -22,7 +22,7 @@ struct Doorkeeper {
 }
 
 impl Hooks for Doorkeeper {
-    fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {
+    fn on_request(&mut self, request: &TopicRequest<'_>) -> Decision {
         let query = request.head.query().unwrap_or_default();
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         let token = pairs.find_map(|(key, value)| (key == "token").then_some(value));

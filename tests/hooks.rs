@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use fanfare::config::Config;
 use fanfare::http::Status;
-use fanfare::relay::{ConnId, Decision, Hooks, Published, UpgradeRequest};
+use fanfare::relay::{ConnId, Decision, Hooks, Published, TopicRequest};
 use fanfare::server::{Handle, Server};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,7 +22,7 @@ impl Witness {
 }
 
 impl Hooks for Witness {
-    fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {
+    fn on_request(&mut self, request: &TopicRequest<'_>) -> Decision {
         self.note(format!("{} asks for {}", request.client, request.topic));
         match request.topic {
             "forbidden" => Decision::Refuse(Status::Unauthorized, "No.".into()),
@@ -65,7 +65,7 @@ fn run(change: impl FnOnce(&mut Config)) -> (SocketAddr, Handle, Receiver<String
 }
 
 #[test]
-fn hooks_decide_on_upgrades_and_are_told_what_happens() {
+fn hooks_decide_on_requests_and_are_told_what_happens() {
     let (address, handle, notes) = run(|_| {});
     let next = || notes.recv_timeout(DEADLINE).expect("a note");
     let mut client = Client::connect_to(address);

@@ -330,8 +330,8 @@ fn options_say_what_can_be_done() {
         ("*", "GET, HEAD, OPTIONS"),
         ("/", "GET, HEAD, OPTIONS"),
         ("/mod.rs?a=b", "GET, HEAD, OPTIONS"),
-        ("/ws", "GET, OPTIONS"),
-        ("/ws/topic", "GET, OPTIONS"),
+        ("/ws", "GET, HEAD, POST, PUT, OPTIONS"),
+        ("/ws/topic", "GET, HEAD, POST, PUT, OPTIONS"),
     ] {
         client.send(&request(&format!("OPTIONS {path} HTTP/1.1"), &[HOST]));
         let response = client.response();

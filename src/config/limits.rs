@@ -68,6 +68,7 @@ impl Config {
             origins: self.origin.iter().map(ToString::to_string).collect(),
             hosts: self.host.iter().map(ToString::to_string).collect(),
             handshake_timeout: ticks(self.handshake_timeout.0),
+            body_timeout: ticks(self.body_timeout.0),
             keep_alive_timeout: ticks(self.keep_alive_timeout.0),
             heartbeat_interval: self
                 .heartbeat_interval

@@ -206,6 +206,11 @@ settings! {
         handshake_timeout: Period = "10s", Live,
             "enough for a slow phone, too short to hoard connections";
 
+        /// From the head of a request that publishes to all of its body; then 408. Where each line of the body is a
+        /// message, to the first line
+        body_timeout: Period = "30s", Live,
+            "enough for the largest message over a slow phone, too short to hoard memory";
+
         /// Between two HTTP requests of one connection; then it is closed
         keep_alive_timeout: Period = "10s", Live,
             "a page's files come at once; a connection that idles after them only takes up a place";

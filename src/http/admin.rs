@@ -2,9 +2,9 @@
 //! and the other way round.
 
 use super::accept::accepts_open_metrics;
+use super::methods::{Methods, wants_keep_alive};
 use super::reason::Reason;
 use super::response::{PLAIN_TEXT, Response, refused};
-use super::route::{Methods, wants_keep_alive};
 use crate::proto::{Head, http1};
 use std::borrow::Cow;
 

@@ -15,10 +15,18 @@ pub enum Reason {
     HeadTooLarge,
     /// It did not come whole in time.
     Timeout,
-    /// It announces a body.
+    /// It announces a body where there can't be one, or one that is malformed.
     Body,
+    /// Its body, or a line of it, is larger than a message may be.
+    BodyTooLarge,
+    /// Its body comes in a transfer coding that is not known here.
+    TransferCoding,
+    /// Its body is no message: not UTF-8, or compressed.
+    MediaType,
     /// A header is missing, repeated, or has an invalid value.
     Header,
+    /// It expects something else than to be told to go on.
+    Expectation,
     /// It is for another host than the relay.
     Host,
     /// Nothing is served there.
@@ -47,6 +55,10 @@ pub enum Reason {
     AddressFull,
     /// Too many new connections came from its client's address.
     AddressRate,
+    /// Too many messages came from its client's address.
+    MessageRate,
+    /// Its topic takes no messages.
+    Forbidden,
     /// A trusted proxy's header does not name a client properly.
     ProxyHeader,
     /// The relay is shutting down.
@@ -61,12 +73,16 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Reason; 24] = [
+    pub const ALL: [Reason; 30] = [
         Reason::MalformedHead,
         Reason::HeadTooLarge,
         Reason::Timeout,
         Reason::Body,
+        Reason::BodyTooLarge,
+        Reason::TransferCoding,
+        Reason::MediaType,
         Reason::Header,
+        Reason::Expectation,
         Reason::Host,
         Reason::NotFound,
         Reason::Method,
@@ -81,6 +97,8 @@ impl Reason {
         Reason::TopicsFull,
         Reason::AddressFull,
         Reason::AddressRate,
+        Reason::MessageRate,
+        Reason::Forbidden,
         Reason::ProxyHeader,
         Reason::ShuttingDown,
         Reason::Hook,
@@ -96,7 +114,11 @@ impl Reason {
             Reason::HeadTooLarge => "head_too_large",
             Reason::Timeout => "timeout",
             Reason::Body => "body",
+            Reason::BodyTooLarge => "body_too_large",
+            Reason::TransferCoding => "transfer_coding",
+            Reason::MediaType => "media_type",
             Reason::Header => "header",
+            Reason::Expectation => "expectation",
             Reason::Host => "host",
             Reason::NotFound => "not_found",
             Reason::Method => "method",
@@ -111,6 +133,8 @@ impl Reason {
             Reason::TopicsFull => "topics_full",
             Reason::AddressFull => "address_full",
             Reason::AddressRate => "address_rate",
+            Reason::MessageRate => "message_rate",
+            Reason::Forbidden => "forbidden",
             Reason::ProxyHeader => "proxy_header",
             Reason::ShuttingDown => "shutting_down",
             Reason::Hook => "hook",
@@ -129,14 +153,20 @@ impl Reason {
             | Reason::Topic
             | Reason::Query
             | Reason::ProxyHeader => Status::BadRequest,
-            Reason::AddressFull | Reason::AddressRate => Status::TooManyRequests,
+            Reason::AddressFull | Reason::AddressRate | Reason::MessageRate => {
+                Status::TooManyRequests
+            }
+            Reason::BodyTooLarge => Status::ContentTooLarge,
+            Reason::MediaType => Status::UnsupportedMediaType,
+            Reason::TransferCoding => Status::NotImplemented,
+            Reason::Expectation => Status::ExpectationFailed,
             Reason::Host => Status::MisdirectedRequest,
             Reason::HeadTooLarge => Status::RequestHeaderFieldsTooLarge,
             Reason::Timeout => Status::RequestTimeout,
             Reason::NotFound => Status::NotFound,
             Reason::Method => Status::MethodNotAllowed,
             Reason::NoUpgrade | Reason::Version => Status::UpgradeRequired,
-            Reason::Origin => Status::Forbidden,
+            Reason::Origin | Reason::Forbidden => Status::Forbidden,
             Reason::Precondition => Status::PreconditionFailed,
             Reason::Range => Status::RangeNotSatisfiable,
             Reason::Full | Reason::TopicsFull | Reason::ShuttingDown => Status::ServiceUnavailable,
@@ -156,6 +186,7 @@ impl Reason {
                 | Reason::TopicsFull
                 | Reason::AddressFull
                 | Reason::AddressRate
+                | Reason::MessageRate
                 | Reason::ProxyHeader
         )
     }
@@ -176,7 +207,8 @@ impl From<HeadError> for Reason {
 impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Request(RequestRefusal::Body) => Reason::Body,
+            Refusal::Request(RequestRefusal::Body | RequestRefusal::BodyLength) => Reason::Body,
+            Refusal::Request(RequestRefusal::TransferCoding) => Reason::TransferCoding,
             Refusal::Request(_) | Refusal::Key => Reason::Header,
             Refusal::Method => Reason::Method,
             Refusal::HttpVersion | Refusal::NoUpgrade => Reason::NoUpgrade,

@@ -81,6 +81,21 @@ impl Response {
         }
     }
 
+    /// The same with another body, of that type.
+    pub(super) fn with_body(self, content_type: &'static str, body: Vec<u8>) -> Self {
+        Response {
+            part: 0..body.len(),
+            body: body.into(),
+            content_type: content_type.into(),
+            ..self
+        }
+    }
+
+    /// Adds a header that is not there yet.
+    pub(super) fn add(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.headers.push((name, value.into()));
+    }
+
     /// Only a part of the body, of one byte at least (RFC 9110 §15.3.7).
     pub(super) fn of_part(mut self, part: Range<usize>) -> Self {
         let (last, bytes) = (part.end - 1, self.body.len());

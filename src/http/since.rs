@@ -115,8 +115,9 @@ impl FromStr for Since {
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::{Answer, Join};
     use super::super::asset::Site;
-    use super::super::route::{Answer, Join, route};
+    use super::super::route::route;
     use super::*;
     use proptest::prelude::*;
 
@@ -135,6 +136,7 @@ mod tests {
                 assert_eq!(response.status, super::super::Status::BadRequest);
                 check(Err(str::from_utf8(&response.body).unwrap()))
             }
+            answer => panic!("{answer:?}"),
         }
     }
 

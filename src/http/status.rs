@@ -27,8 +27,14 @@ pub enum Status {
     RequestTimeout,
     /// 412
     PreconditionFailed,
+    /// 413
+    ContentTooLarge,
+    /// 415
+    UnsupportedMediaType,
     /// 416
     RangeNotSatisfiable,
+    /// 417
+    ExpectationFailed,
     /// 421
     MisdirectedRequest,
     /// 426
@@ -37,6 +43,8 @@ pub enum Status {
     TooManyRequests,
     /// 431
     RequestHeaderFieldsTooLarge,
+    /// 501
+    NotImplemented,
     /// 503
     ServiceUnavailable,
 }
@@ -58,11 +66,15 @@ impl Status {
             Status::MethodNotAllowed => (405, "Method Not Allowed"),
             Status::RequestTimeout => (408, "Request Timeout"),
             Status::PreconditionFailed => (412, "Precondition Failed"),
+            Status::ContentTooLarge => (413, "Content Too Large"),
+            Status::UnsupportedMediaType => (415, "Unsupported Media Type"),
             Status::RangeNotSatisfiable => (416, "Range Not Satisfiable"),
+            Status::ExpectationFailed => (417, "Expectation Failed"),
             Status::MisdirectedRequest => (421, "Misdirected Request"),
             Status::UpgradeRequired => (426, "Upgrade Required"),
             Status::TooManyRequests => (429, "Too Many Requests"),
             Status::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),
+            Status::NotImplemented => (501, "Not Implemented"),
             Status::ServiceUnavailable => (503, "Service Unavailable"),
         }
     }

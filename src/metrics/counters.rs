@@ -5,7 +5,14 @@ use super::histogram::Histogram;
 use crate::http::Reason;
 
 /// The states of connections, as they are shown.
-pub const STATES: [&str; 5] = ["handshake", "responding", "open", "closing", "lingering"];
+pub const STATES: [&str; 6] = [
+    "handshake",
+    "publishing",
+    "responding",
+    "open",
+    "closing",
+    "lingering",
+];
 
 /// The status codes of close frames, as they are counted. Clients choose theirs, so those that
 /// belong to libraries and applications are counted together. 1005 is a close frame without a code,
@@ -43,6 +50,8 @@ pub struct Counters {
     pub closes: [[u64; CLOSE_CODES.len()]; Cause::ALL.len()],
     /// Messages published.
     pub messages: u64,
+    /// Messages published by HTTP, those that reached no topic among them.
+    pub posted: u64,
     /// Bytes of their payloads.
     pub message_bytes: u64,
     /// Messages owed to members: one for each member that a message was published to.

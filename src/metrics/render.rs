@@ -247,6 +247,11 @@ impl MetricsPage<'_> {
             counters.messages_lost,
         )?;
         self.counter(
+            "fanfare_messages_posted",
+            "Messages published by HTTP, those that reached no topic among them",
+            counters.posted,
+        )?;
+        self.counter(
             "fanfare_replays",
             "Readers that were sent messages of before they joined",
             counters.replays,

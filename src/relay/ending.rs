@@ -41,7 +41,8 @@ impl Relay {
                 let cause = Cause::Ended;
                 self.start_close(slot, cause, cause.close_frame(), Peer::Ended);
             }
-            Life::Respond { .. } | Life::Closing { .. } => self.peers.end(slot),
+            Life::Body { .. } if !self.is_body_whole(slot) => self.drop_now(slot),
+            Life::Body { .. } | Life::Respond { .. } | Life::Closing { .. } => self.peers.end(slot),
             Life::Closed => {}
         }
         self.settle(slot);

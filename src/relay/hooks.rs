@@ -6,10 +6,11 @@ use crate::proto::{Head, MessageKind};
 use crate::proxy::PeerAddress;
 use std::fmt;
 
-/// A request to open a WebSocket, which the relay itself would accept.
+/// A request to the address of a topic, which the relay itself would accept: to open a WebSocket, which may publish
+/// and reads; or by HTTP, to publish (its method is POST or PUT) or to read (GET, HEAD).
 #[derive(Clone, Copy, Debug)]
-pub struct UpgradeRequest<'a> {
-    /// The request's head: path, query and headers.
+pub struct TopicRequest<'a> {
+    /// The request's head: method, path, query and headers.
     pub head: &'a Head<'a>,
     /// The topic that its path names.
     pub topic: &'a str,
@@ -30,12 +31,12 @@ pub struct Published<'a> {
     pub payload: &'a [u8],
 }
 
-/// What becomes of a request to open a WebSocket.
+/// What becomes of a request to the address of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Let it join the topic that its path names.
+    /// It is for the topic that its path names.
     Accept,
-    /// Let it join this topic. A name that no client could give
+    /// It is for this topic. A name that no client could give
     /// ([`check_topic`](crate::http::check_topic)) is answered with 400.
     Topic(String),
     /// Answer with this status, and a sentence that says why.
@@ -51,7 +52,7 @@ pub enum Decision {
 /// [`on_message`](Hooks::on_message), so that a hook that answers each message does not set itself off.
 pub trait Hooks: Send {
     /// A request passed all checks of the relay: what becomes of it?
-    fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {
+    fn on_request(&mut self, request: &TopicRequest<'_>) -> Decision {
         let _ = request;
         Decision::Accept
     }

@@ -61,6 +61,7 @@ impl Relay {
         self.prove_alive(slot);
         match self.peers[slot].phase() {
             Phase::Head => self.on_request_bytes(slot, input),
+            Phase::Body => self.on_body(slot, input),
             Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
             Phase::Linger => {
                 if !self.peers.discard(slot, input.len()) {

@@ -3,12 +3,13 @@
 use super::hub::{self, Encoding};
 use super::ids::Slot;
 use super::peer::{Flag, Phase};
-use super::{Decision, Relay, UpgradeRequest};
+use super::{Decision, Relay, TopicRequest};
 use crate::http::{Join, Reason, Response, Since, check_topic};
 use crate::proto::Head;
 use crate::proto::fanfare_v1;
 use crate::proto::handshake::choose_subprotocol;
 use crate::proxy::PeerAddress;
+use std::borrow::Cow;
 
 impl Relay {
     /// A request passed all checks of ours: a hook may have another opinion.
@@ -22,26 +23,8 @@ impl Relay {
         if let Err(refusal) = self.gate.on_upgrade(slot, self.now) {
             return self.respond(slot, refusal.response());
         }
-        if let Some(hooks) = &mut self.hooks.0 {
-            let topic = &*join.topic;
-            let client = self.gate.client(slot).unwrap_or(PeerAddress::Unknown);
-            let request = UpgradeRequest {
-                head,
-                topic,
-                client,
-            };
-            match hooks.on_upgrade(&request) {
-                Decision::Accept => {}
-                Decision::Topic(name) => {
-                    if let Err(why) = check_topic(&name) {
-                        return self.respond(slot, Response::refusal(Reason::Topic, why, &[]));
-                    }
-                    join.topic = name.into();
-                }
-                Decision::Refuse(status, why) => {
-                    return self.respond(slot, Response::refusal_by_hook(status, &why));
-                }
-            }
+        if let Err(response) = self.ask_hook(slot, head, &mut join.topic) {
+            return self.respond(slot, response);
         }
         if !self.has_topic_for(&join.topic) {
             let why = "There are as many topics as there may be. Join one that exists, or try again \
@@ -54,6 +37,33 @@ impl Relay {
             false => choose_subprotocol(head, &self.limits.subprotocols),
         };
         self.join(slot, &join, subprotocol, rest);
+    }
+
+    /// The program that embeds the relay may have another opinion of a request, or of its topic.
+    pub(super) fn ask_hook(
+        &mut self,
+        slot: Slot,
+        head: &Head,
+        topic: &mut Cow<'_, str>,
+    ) -> Result<(), Response> {
+        let Some(hooks) = &mut self.hooks.0 else {
+            return Ok(());
+        };
+        let client = self.gate.client(slot).unwrap_or(PeerAddress::Unknown);
+        let request = TopicRequest {
+            head,
+            topic,
+            client,
+        };
+        match hooks.on_request(&request) {
+            Decision::Accept => Ok(()),
+            Decision::Topic(name) => {
+                check_topic(&name).map_err(|why| Response::refusal(Reason::Topic, why, &[]))?;
+                *topic = name.into();
+                Ok(())
+            }
+            Decision::Refuse(status, why) => Err(Response::refusal_by_hook(status, &why)),
+        }
     }
 
     /// Whether that topic may be joined, or published into by a program: it may have to begin. One that is about to

@@ -57,6 +57,8 @@ pub struct Limits {
     pub subprotocols: Vec<String>,
     /// From the accept to the whole request.
     pub handshake_timeout: u32,
+    /// How long the body of a request may take to come whole; where each line of it is a message, its first line.
+    pub body_timeout: u32,
     /// From a response to the next request.
     pub keep_alive_timeout: u32,
     /// Silence of a peer until it is pinged; `u32::MAX` ticks, 13 years, are never.
@@ -211,6 +213,7 @@ impl Limits {
             hosts: Vec::new(),
             subprotocols: Vec::new(),
             handshake_timeout: 100,
+            body_timeout: 300,
             keep_alive_timeout: 100,
             heartbeat_interval: 1000,
             pong_timeout: 100,

@@ -33,6 +33,7 @@ impl Relay {
             Phase::Respond | Phase::Closed => Reading::Later,
             Phase::Closing if connection.life().peer() != Some(Peer::Talking) => Reading::Later,
             Phase::Head if connection.has_kept() => Reading::Kept,
+            Phase::Body => self.reading_body(slot),
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
             Phase::Open if self.is_told_enough(slot) => Reading::Later,

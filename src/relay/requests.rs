@@ -5,8 +5,9 @@ use super::ids::Slot;
 use super::limits::REFUSED_LINGERING_MAX;
 use super::peer::Phase;
 use super::wall_clock::WallClock;
-use crate::http::{self, Answer, Reason, Response};
+use crate::http::{self, Answer, Ask, Reason, Response};
 use crate::proto::{Head, HeadError};
+use crate::proxy::PeerAddress;
 
 impl Relay {
     /// Sets the clock that dates responses; without it, they have none.
@@ -125,17 +126,49 @@ impl Relay {
                 };
                 self.respond(slot, Response::refusal(reason, why, &headers));
             }
-            Answer::Respond(mut response) => {
-                // What follows is the next request: it waits until this one is answered.
-                response.keep_alive &= rest.len() <= self.peers.head_bytes_free(slot, &self.limits);
-                let keep_alive = response.keep_alive;
-                if keep_alive {
-                    self.peers[slot].extra().kept = rest.to_vec();
-                }
-                self.respond(slot, response);
-                if let Some(proxy) = proxy.filter(|_| keep_alive) {
-                    self.gate.end_request(slot, proxy);
-                }
+            Answer::Publish(publish) => {
+                self.on_publish_request(slot, head, publish, proxy, rest);
+            }
+            Answer::Ask(ask) => {
+                let mut response = self.standing(slot, head, &ask).allowing(ask.origin);
+                response.head_only = ask.head_only;
+                response.keep_alive = ask.keep_alive;
+                self.answer(slot, response, proxy, rest);
+            }
+            Answer::Respond(response) => self.answer(slot, response, proxy, rest),
+        }
+    }
+
+    /// Answers a request that has no body. What follows is the next one: it waits until this one is answered.
+    fn answer(
+        &mut self,
+        slot: Slot,
+        mut response: Response,
+        proxy: Option<PeerAddress>,
+        rest: &[u8],
+    ) {
+        response.keep_alive &= rest.len() <= self.peers.head_bytes_free(slot, &self.limits);
+        let keep_alive = response.keep_alive;
+        if keep_alive {
+            self.peers[slot].extra().kept = rest.to_vec();
+        }
+        self.respond(slot, response);
+        if let Some(proxy) = proxy.filter(|_| keep_alive) {
+            self.gate.end_request(slot, proxy);
+        }
+    }
+
+    /// How a topic stands, if there is one.
+    fn standing(&mut self, slot: Slot, head: &Head, ask: &Ask) -> Response {
+        let mut name = ask.topic.clone();
+        if let Err(response) = self.ask_hook(slot, head, &mut name) {
+            return response;
+        }
+        match self.hub.find(&name) {
+            Some(topic) => http::fresh_json(&self.hub.standing(topic, self.now)),
+            None => {
+                let why = "There is no such topic now: it has no readers, and retains nothing.";
+                Response::refusal(Reason::NotFound, why, &[])
             }
         }
     }

@@ -65,6 +65,7 @@ impl Relay {
                 return true;
             }
             Phase::Head if !has_input(connection) => self.drop_now(slot),
+            Phase::Body => self.end_lines_for_shutdown(slot),
             Phase::Linger => self.drop_now(slot),
             _ => {}
         }

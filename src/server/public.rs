@@ -1,7 +1,7 @@
 //! The folder that is served, as the settings name it.
 
 use crate::config::{Config, ConfigError};
-use crate::http::{File, Modified, Site, is_socket};
+use crate::http::{File, Modified, Site, is_topic};
 use crate::sys::folder::{self, FileRead, Folder, FolderError, NAME_BYTES};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn served(folder: Folder, root: &Path) -> Vec<File> {
     let mut skipped = folder.skipped;
     let (hidden, files): (Vec<_>, Vec<_>) = folder.files.into_iter().partition(|file| {
         let path = file.path.to_str();
-        path.is_some_and(|path| is_socket(&format!("/{path}")))
+        path.is_some_and(|path| is_topic(&format!("/{path}")))
     });
     let hidden = hidden.into_iter().map(|file| file.path);
     skipped.extend(hidden.map(|path| (path, "WebSockets are there")));

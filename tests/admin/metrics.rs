@@ -237,7 +237,7 @@ fn refusals_by_reason() {
             "404",
         ),
         (request("POST / HTTP/1.1", &[host]), "method", "405"),
-        (request("POST /ws HTTP/1.1", &[host]), "method", "405"),
+        (request("DELETE /ws HTTP/1.1", &[host]), "method", "405"),
         (request("GET /ws HTTP/1.1", &[host]), "no_upgrade", "426"),
         (
             upgrade_but("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"]),

@@ -261,6 +261,7 @@ impl Character {
             hosts: Vec::new(),
             subprotocols: Vec::new(),
             handshake_timeout: random.between(5, 100),
+            body_timeout: random.between(5, 100),
             keep_alive_timeout: random.between(5, 100),
             heartbeat_interval: random.between(5, 250),
             pong_timeout: random.between(3, 100),

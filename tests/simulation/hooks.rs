@@ -9,7 +9,7 @@ use crate::world::World;
 use fanfare::http::Status;
 use fanfare::proto::MessageKind;
 use fanfare::proxy::PeerAddress;
-use fanfare::relay::{ConnId, Decision, Hooks, MessageId, Published, UpgradeRequest};
+use fanfare::relay::{ConnId, Decision, Hooks, MessageId, Published, TopicRequest};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,7 +82,7 @@ impl Witness {
 }
 
 impl Hooks for Witness {
-    fn on_upgrade(&mut self, request: &UpgradeRequest<'_>) -> Decision {
+    fn on_request(&mut self, request: &TopicRequest<'_>) -> Decision {
         self.note(Told::Asked(request.client, request.topic.to_owned()));
         let query = request.head.query().unwrap_or_default();
         let wish = query.split('&').find_map(|part| {

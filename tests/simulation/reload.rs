@@ -86,6 +86,7 @@ impl Character {
             || admission.client_address != ClientAddress::Peer
             || admission.address_connections_max.is_some()
             || admission.address_connections_per_second_max.is_some()
+            || self.limits.rates.messages_per_second_max.is_some()
     }
 }
 

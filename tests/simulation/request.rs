@@ -207,7 +207,7 @@ pub(crate) fn bad(random: &mut Random, limits: &Limits) -> Request {
             400,
         ),
         1 => ("GET /nothing HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 404),
-        2 => ("POST /ws HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 405),
+        2 => ("DELETE /ws HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 405),
         3 => ("PUT / HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 405),
         4 => ("GET /ws HTTP/1.1\r\nHost: sim\r\n\r\n".into(), 426),
         5 => (

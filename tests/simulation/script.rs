@@ -53,6 +53,7 @@ pub(crate) fn limits() -> Limits {
         hosts: Vec::new(),
         subprotocols: Vec::new(),
         handshake_timeout: 100_000,
+        body_timeout: 100_000,
         keep_alive_timeout: 100_000,
         heartbeat_interval: 100_000,
         pong_timeout: 100_000,

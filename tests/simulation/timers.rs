@@ -10,7 +10,7 @@ use fanfare::relay::Relay;
 use fanfare::wheel::Tick;
 
 /// Index among the states of connections.
-const RESPONDING: usize = 1;
+const RESPONDING: usize = 2;
 
 impl World {
     /// Time is up for a connection: what the relay does then was due, and a peer that it takes for silent was.

@@ -63,6 +63,10 @@ pub enum RequestRefusal {
     Malformed(&'static str),
     /// The request announces a body. It can't be told from the next request: close the connection.
     Body,
+    /// The request says in two ways where its body ends, or in one that its version does not have.
+    BodyLength,
+    /// The body comes in another transfer coding than chunks, or in more than one.
+    TransferCoding,
 }
 
 impl fmt::Display for RequestRefusal {
@@ -72,6 +76,12 @@ impl fmt::Display for RequestRefusal {
             Self::Repeated(name) => write!(f, "The request has more than one {name} header."),
             Self::Malformed(name) => write!(f, "The {name} header has a value it can't have."),
             Self::Body => f.write_str("The request must not have a body."),
+            Self::BodyLength => {
+                f.write_str("The request does not say in one way where its body ends.")
+            }
+            Self::TransferCoding => {
+                f.write_str("The only transfer coding that is known here is chunked.")
+            }
         }
     }
 }

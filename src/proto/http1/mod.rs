@@ -1,5 +1,5 @@
-//! HTTP/1.x on the wire (RFC 9112): a server reads the head of a request, a client that of a response,
-//! and a server checks what has to hold for any request.
+//! HTTP/1.x on the wire (RFC 9112): a server reads the head of a request and its body, a client the head of a
+//! response, and a server checks what has to hold for any request.
 //!
 //! A head is read in two steps. A [`HeadScanner`] looks at each byte once, as it comes, refuses at once
 //! what can't be a head, and finds the end; then [`Head::parse`] takes the whole head apart, once.
@@ -8,6 +8,7 @@
 //! Stricter than the RFC allows recipients to be lenient: a bare LF ends no line, and a folded header is
 //! refused. Where a proxy reads them differently, the two could be made to see different requests.
 
+mod body;
 mod error;
 mod head;
 mod headers;
@@ -17,6 +18,7 @@ mod quoted;
 mod request;
 mod scanner;
 
+pub use body::{BodyDecoder, BodyError, BodyLength};
 pub use error::{HeadError, RequestRefusal};
 pub use head::{Head, ResponseHead, is_percent_encoded};
 pub use headers::{HEADERS_MAX, Headers, Repeated};

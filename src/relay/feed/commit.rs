@@ -4,6 +4,7 @@ use super::super::Relay;
 use super::super::hooks::Published;
 use super::super::hub::Place;
 use super::super::ids::{MessageId, Origin, VariantKey};
+use super::super::peer::Phase;
 use super::interest::Interest;
 use super::offer::{Committed, Offer, Settled};
 
@@ -56,6 +57,12 @@ impl Relay {
             && self.is_slot_open(slot)
         {
             self.acknowledge(slot, reference, id);
+            self.settle(slot);
+        }
+        if let Some(slot) = self.peers.slot(sender)
+            && self.peers[slot].phase() == Phase::Body
+        {
+            self.on_post_settled(slot, id);
             self.settle(slot);
         }
         if let (Some(hooks), Some(id)) = (&mut self.hooks.0, id) {

@@ -29,11 +29,49 @@ impl Relay {
     /// Offers a message that does not come from a connection. It is within
     /// [`message_bytes_max`](super::super::Limits::message_bytes_max), and text is UTF-8.
     pub fn offer(&mut self, topic: &str, kind: MessageKind, payload: &[u8]) -> Offered {
+        self.offer_from(None, topic, kind, payload)
+    }
+
+    /// Offers a message that a connection publishes by HTTP.
+    pub(in super::super) fn offer_of(
+        &mut self,
+        slot: Slot,
+        topic: &str,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Offered {
+        let id = self.peers.id(slot);
+        let offered = self.offer_from(Some(id), topic, kind, payload);
+        self.counters.posted += u64::from(offered != Offered::Later);
+        if let (Offered::Committed(message), Some(hooks)) = (offered, &mut self.hooks.0) {
+            let message = Published {
+                id: message,
+                topic,
+                kind,
+                payload,
+            };
+            hooks.on_message(id, &message);
+        }
+        offered
+    }
+
+    /// Messages get their numbers here.
+    pub(in super::super) fn orders_here(&self) -> bool {
+        self.feed.elsewhere.is_none()
+    }
+
+    fn offer_from(
+        &mut self,
+        publisher: Option<ConnId>,
+        topic: &str,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Offered {
         let key = self.hub.find(topic);
         if !self.takes_another(key) {
             return Offered::Later;
         }
-        if let Some(number) = self.feed.send(topic, kind, payload, None, None) {
+        if let Some(number) = self.feed.send(topic, kind, payload, publisher, None) {
             return Offered::Travels(number);
         }
         let live = key.filter(|&key| !self.hub.is_ending(key));

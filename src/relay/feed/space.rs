@@ -2,6 +2,7 @@
 
 use super::super::Relay;
 use super::super::ids::ConnId;
+use super::super::peer::Phase;
 
 impl Relay {
     /// Whether there is space for another message that is ordered elsewhere. Always true where the order is made
@@ -33,7 +34,7 @@ impl Relay {
     /// [`poll_resume`](Relay::poll_resume) names it.
     pub fn handle_held(&mut self, id: ConnId) {
         if let Some(slot) = self.peers.slot(id)
-            && self.peers[slot].is_open()
+            && matches!(self.peers[slot].phase(), Phase::Open | Phase::Body)
             && let Some(elsewhere) = &mut self.feed.elsewhere
         {
             elsewhere.held.insert(id);

@@ -8,8 +8,8 @@
 //! It knows connections by their slots, and nothing else of them. What it refuses it returns; to answer,
 //! or to close, is for others.
 
-mod accept_rate;
 mod address_counts;
+mod address_rates;
 mod addresses;
 mod by_slot;
 mod quotas;
@@ -25,8 +25,8 @@ use crate::proto::Head;
 use crate::proxy::header::NamedClient;
 use crate::proxy::{ClientAddress, PeerAddress, forwarded};
 use crate::wheel::Tick;
-use accept_rate::AcceptRates;
 use address_counts::AddressCounts;
+use address_rates::AddressRates;
 use addresses::{Addresses, Awaited};
 use quotas::Quotas;
 use token_bucket::TokenBucket;
@@ -38,8 +38,10 @@ pub(super) struct Gate {
     addresses: Addresses,
     counts: AddressCounts,
     /// While there is a bound on new connections.
-    accept_rates: Option<AcceptRates>,
+    accept_rates: Option<AddressRates>,
     quotas: Quotas,
+    /// Messages that are published by HTTP, while there is a bound on messages.
+    post_rates: Option<AddressRates>,
     /// Connections that came by the admin listener, the oldest first: a short list, since a connection
     /// has no bit to spare for it. It is looked at when a request has come.
     admins: Vec<ConnId>,
@@ -57,6 +59,7 @@ impl Gate {
         let is_kept = admission.client_address != ClientAddress::Peer
             || admission.address_connections_max.is_some()
             || admission.address_connections_per_second_max.is_some()
+            || rates.messages_per_second_max.is_some()
             || has_hooks;
         if is_kept != self.addresses.is_kept() {
             self.addresses.keep(is_kept);
@@ -64,6 +67,8 @@ impl Gate {
         }
         let is_timed = admission.address_connections_per_second_max.is_some();
         self.accept_rates = is_timed.then(|| self.accept_rates.take().unwrap_or_default());
+        let is_counted = rates.messages_per_second_max.is_some();
+        self.post_rates = is_counted.then(|| self.post_rates.take().unwrap_or_default());
         self.quotas.set_limits(rates, message_bytes_max);
         self.admission = admission.clone();
     }
@@ -209,6 +214,25 @@ impl Gate {
         match self.quotas.are_kept() {
             true => self.quotas.take_bytes(slot, bytes, now),
             false => Ok(()),
+        }
+    }
+
+    /// A client publishes a message by HTTP, on whichever of its connections. One that is over the quota of its address
+    /// does not count. A client without an address, on this machine, is not bounded.
+    pub(super) fn take_post(&mut self, slot: Slot, now: Tick) -> Result<(), OverQuota> {
+        let Some((post_rates, max)) = self
+            .post_rates
+            .as_mut()
+            .zip(self.quotas.messages_per_second_max())
+        else {
+            return Ok(());
+        };
+        let Some(ip) = self.addresses.ip(slot) else {
+            return Ok(());
+        };
+        match post_rates.take(ip, TokenBucket::of(max), now) {
+            true => Ok(()),
+            false => Err(OverQuota::Messages(max)),
         }
     }
 

@@ -57,6 +57,10 @@ impl Quotas {
         self.rates.messages_per_second_max.is_some() || self.rates.bytes_per_second_max.is_some()
     }
 
+    pub(super) fn messages_per_second_max(&self) -> Option<u32> {
+        self.rates.messages_per_second_max
+    }
+
     /// Gives back what many connections took. There are none left.
     pub(super) fn shrink(&mut self) {
         self.taken.clear();

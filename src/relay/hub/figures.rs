@@ -2,6 +2,7 @@
 
 use super::super::ids::TopicKey;
 use super::encoding::Encoding;
+use super::logs::Logs;
 use super::topics::Topics;
 use crate::wheel::Tick;
 use serde::Serialize;
@@ -51,5 +52,42 @@ impl<'a> TopicFigures<'a> {
             figures.lag_bytes_max = figures.lag_bytes_max.max(variant.lag_bytes_max());
         }
         figures
+    }
+}
+
+/// How a topic stands, as a client is told that asks.
+#[derive(Debug, Serialize)]
+pub(in crate::relay) struct Standing<'a> {
+    topic: &'a str,
+    /// Its last message: that of number 0 if there was none.
+    id: String,
+    /// The oldest that a reader may still get; null if there is none.
+    oldest: Option<String>,
+    readers: usize,
+    retained_messages: u64,
+    /// Of these, in the plain log.
+    retained_bytes: u64,
+}
+
+impl Logs {
+    pub(super) fn standing(&self, key: TopicKey, now: Tick) -> Standing<'_> {
+        let topic = &self.topics[key];
+        let oldest = self.oldest(key, now);
+        let retained_messages = topic.messages() - oldest;
+        let is_retaining = retained_messages > 0;
+        Standing {
+            topic: topic.name(),
+            id: topic.last_message().to_string(),
+            oldest: is_retaining.then(|| topic.last_before(oldest + 1).to_string()),
+            readers: self.topics.members(key),
+            retained_messages,
+            retained_bytes: match is_retaining {
+                true => {
+                    let plain = &self.topics[topic.plain()];
+                    plain.log.tail().since(plain.locate(oldest))
+                }
+                false => 0,
+            },
+        }
     }
 }

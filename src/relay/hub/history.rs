@@ -6,6 +6,7 @@
 //! message is offered for as long as it is to be, and for a second, or a 128th of its age, more at most.
 
 use super::super::policy::Retention;
+use super::keys::Keys;
 use crate::wheel::{Tick, TimerLink};
 use std::collections::VecDeque;
 
@@ -26,6 +27,8 @@ pub(super) struct History {
     begins: u64,
     /// When the topic's last member left, while it has none.
     left: Option<Tick>,
+    /// By which publications are told apart.
+    keys: Option<Box<Keys>>,
     pub(super) timer: TimerLink,
     /// What it takes, as far as that was accounted for.
     pub(super) charged_bytes: usize,
@@ -47,6 +50,7 @@ impl History {
             notes: VecDeque::new(),
             begins: message,
             left: Some(now),
+            keys: None,
             timer: TimerLink::default(),
             charged_bytes: 0,
         }
@@ -107,6 +111,14 @@ impl History {
     pub(super) fn forget(&mut self, message: u64) {
         self.begins = message;
         self.notes = VecDeque::new();
+        self.keys = None;
+    }
+
+    /// The keys of messages from that one on, which is the oldest that is offered.
+    pub(super) fn keys_from(&mut self, oldest: u64) -> &mut Keys {
+        let keys = self.keys.get_or_insert_default();
+        keys.forget_before(oldest);
+        keys
     }
 
     /// Forgets when those messages came that are older than they may be.
@@ -116,8 +128,12 @@ impl History {
         {
             self.notes.pop_front();
         }
+        if let (Some(keys), Some(first)) = (&mut self.keys, self.notes.front()) {
+            keys.forget_before(first.message);
+        }
         if self.notes.is_empty() {
             self.notes = VecDeque::new();
+            self.keys = None;
         }
     }
 
@@ -164,7 +180,9 @@ impl History {
 
     /// Heap that it takes.
     pub(super) fn heap_bytes(&self) -> usize {
+        let keys = self.keys.as_ref();
         self.notes.capacity() * size_of::<Note>()
+            + keys.map_or(0, |keys| size_of::<Keys>() + keys.heap_bytes())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::ids::{MessageId, Slot, TopicKey};
 use super::super::policy::{Policy, Publish};
 use super::super::seat::{Seat, Seats};
-use super::figures::TopicFigures;
+use super::figures::{Standing, TopicFigures};
 use super::logs::Logs;
 use super::since::{Joined, Start};
 use super::{Encoding, Hub};
@@ -64,6 +64,46 @@ impl Hub {
     pub(in crate::relay) fn would_retain(&mut self, topic: &str) -> bool {
         let policy = self.logs.rules.find(topic);
         self.logs.rules.get(policy).retention.is_some()
+    }
+
+    /// Which publishers may publish into a topic of that name.
+    pub(in crate::relay) fn publishers_of(&mut self, topic: &str) -> Publish {
+        let policy = self.logs.rules.find(topic);
+        self.logs.rules.get(policy).publish
+    }
+
+    /// Members of the topic of that name.
+    pub(in crate::relay) fn readers(&self, topic: &str) -> usize {
+        self.find(topic)
+            .map_or(0, |topic| self.logs.topics.members(topic))
+    }
+
+    /// The message of a topic that was published with that key, as long as it is retained.
+    pub(in crate::relay) fn find_key(
+        &mut self,
+        topic: &str,
+        key: &str,
+        now: Tick,
+    ) -> Option<MessageId> {
+        self.logs.find_key(self.find(topic)?, key, now)
+    }
+
+    /// The last message of a topic was published with that key.
+    pub(in crate::relay) fn remember_key(
+        &mut self,
+        topic: &str,
+        key: &str,
+        id: MessageId,
+        now: Tick,
+    ) {
+        if let Some(topic) = self.find(topic) {
+            self.logs.remember_key(topic, key, id, now);
+        }
+    }
+
+    /// How a topic stands, for a client that asks.
+    pub(in crate::relay) fn standing(&self, topic: TopicKey, now: Tick) -> Standing<'_> {
+        self.logs.standing(topic, now)
     }
 
     /// A topic begins without a member, or goes on to retain what is published to it if it was about to end.

@@ -29,6 +29,7 @@ mod encoding;
 mod figures;
 mod histories;
 mod history;
+mod keys;
 mod laggards;
 mod lapping;
 mod logs;

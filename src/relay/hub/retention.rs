@@ -5,11 +5,12 @@
 //! what topics with members retain, where that is most; and only then are readers lapped. What each of these steps
 //! frees, a turn has taken in before, so that a turn has a bounded part of each to do.
 
-use super::super::ids::TopicKey;
+use super::super::ids::{MessageId, TopicKey};
 use super::super::limits::Limits;
 use super::super::seat::Seats;
 use super::encoding::Encoding;
 use super::history::History;
+use super::keys::Keys;
 use super::logs::Logs;
 use super::topics::Topic;
 use crate::wheel::Tick;
@@ -86,6 +87,28 @@ impl Logs {
                 self.topics[key].policy = self.rules.find(self.topics[key].name());
                 self.apply_policy(key, now);
             }
+        }
+    }
+
+    /// The message of a topic that was published with that key, as long as it is retained.
+    pub(super) fn find_key(&mut self, topic: TopicKey, key: &str, now: Tick) -> Option<MessageId> {
+        let mut found = None;
+        self.with_keys(topic, now, |keys| found = keys.find(key));
+        found
+    }
+
+    /// The last message of a topic was published with that key.
+    pub(super) fn remember_key(&mut self, topic: TopicKey, key: &str, id: MessageId, now: Tick) {
+        let message = self.topics[topic].messages() - 1;
+        self.with_keys(topic, now, |keys| keys.push(key, id, message));
+    }
+
+    fn with_keys(&mut self, topic: TopicKey, now: Tick, with: impl FnOnce(&mut Keys)) {
+        if self.histories.get(topic).is_some() {
+            let oldest = self.oldest(topic, now);
+            self.histories.change(topic, &mut self.pool, |history| {
+                with(history.keys_from(oldest));
+            });
         }
     }
 

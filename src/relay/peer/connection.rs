@@ -4,6 +4,7 @@ use super::flags::FlagSet;
 use super::inflating::Inflating;
 use super::life::{Life, Phase, Wait};
 use super::outbox::Outbox;
+use super::post::Post;
 use super::responses::Pending;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::relay::seat::Seat;
@@ -36,6 +37,8 @@ pub(in crate::relay) struct Extra {
     /// topic was full.
     pub(in crate::relay) kept: Vec<u8>,
     pub(in crate::relay) scanner: HeadScanner,
+    /// In `Body`.
+    pub(in crate::relay) post: Option<Box<Post>>,
     /// In `Respond`, once it is known.
     pub(in crate::relay) response: Option<Pending>,
     /// From `Open` to `AwaitClose`: the peer's state in the middle of a frame or of a message.
@@ -141,6 +144,7 @@ impl Connection {
             return;
         };
         debug_assert!(!self.is_closed());
+        debug_assert_eq!(extra.post.is_some(), is_one_of(&[Phase::Body]));
         debug_assert!(extra.response.is_none() || is_one_of(&[Phase::Respond]));
         debug_assert!(extra.inflating.is_none() || is_one_of(&[Phase::Open]));
         debug_assert!(extra.gather.bytes() == 0 || is_one_of(&[Phase::Open]));
@@ -155,7 +159,9 @@ impl Extra {
     /// Heap that this takes.
     pub(in crate::relay) fn bytes(&self) -> usize {
         let inflating = self.inflating.as_ref().map_or(0, |it| it.heap_bytes());
+        let post = self.post.as_ref().map_or(0, |it| it.heap_bytes());
         self.head.capacity()
+            + post
             + self.kept.capacity()
             + self.gather.heap_bytes()
             + inflating

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                     a request                       it opens a WebSocket
-//!   FirstHead ──┬───────────────────► Respond     ──────────────────────────────► Open
+//!   FirstHead ──┬──► Body ──────────► Respond     ──────────────────────────────► Open
 //!   NextHead  ◄─┘◄──────────────────┘   │                                           │ its end is decided
 //!                response left          │                                           ▼
 //!                                       │            ┌──────────────────────── Closing
@@ -24,6 +24,9 @@ pub(in crate::relay) enum Life {
     FirstHead { accepted: Moment },
     /// A response has left, and the next request's head is on its way.
     NextHead { answered: Moment, is_ended: bool },
+    /// The body of a request that publishes is on its way; or what came of it waits until its topic has space, or for
+    /// its place in an order that is made elsewhere.
+    Body { since: Moment, is_ended: bool },
     /// A response is leaving, or being prepared. `progress` is when its socket last took some of it, had
     /// space for more, or was asked whether it has.
     Respond { progress: Moment, is_ended: bool },
@@ -68,6 +71,7 @@ pub(in crate::relay) enum Peer {
 pub(in crate::relay) enum Phase {
     /// A request head is on its way.
     Head,
+    Body,
     Respond,
     Open,
     Closing,
@@ -99,6 +103,7 @@ impl Life {
     pub(in crate::relay) fn phase(self) -> Phase {
         match self {
             Life::FirstHead { .. } | Life::NextHead { .. } => Phase::Head,
+            Life::Body { .. } => Phase::Body,
             Life::Respond { .. } => Phase::Respond,
             Life::Open(_) => Phase::Open,
             Life::Closing { .. } => Phase::Closing,
@@ -111,7 +116,9 @@ impl Life {
     /// The peer's stream has ended: it says nothing more, but may still read.
     pub(in crate::relay) fn is_ended(self) -> bool {
         match self {
-            Life::NextHead { is_ended, .. } | Life::Respond { is_ended, .. } => is_ended,
+            Life::NextHead { is_ended, .. }
+            | Life::Body { is_ended, .. }
+            | Life::Respond { is_ended, .. } => is_ended,
             Life::Closing { peer, .. } => peer == Peer::Ended,
             _ => false,
         }
@@ -193,6 +200,7 @@ impl Life {
         match self {
             Life::FirstHead { accepted } => accepted.after(limits.handshake_timeout),
             Life::NextHead { answered, .. } => answered.after(limits.keep_alive_timeout),
+            Life::Body { since, .. } => since.after(limits.body_timeout),
             Life::Respond { progress, .. } => progress.after(limits.stalled_write_timeout),
             Life::Open(wait) => {
                 let alive = match wait {

@@ -22,6 +22,7 @@ mod life;
 mod outbox;
 mod output;
 mod phase_counts;
+mod post;
 mod queue;
 mod reported;
 mod responses;
@@ -32,6 +33,7 @@ pub(super) use connection::{Close, Connection};
 pub(super) use flags::Flag;
 pub(super) use inflating::Inflating;
 pub(super) use life::{Life, Peer, Phase};
+pub(super) use post::Post;
 pub(super) use responses::Pending;
 pub(super) use timers::Due;
 
@@ -252,7 +254,7 @@ impl Peers {
     /// The stream has ended of a peer that is sent a response, or of a connection that closes.
     pub(super) fn end(&mut self, slot: Slot) {
         match &mut self.connections[slot].life {
-            Life::Respond { is_ended, .. } => *is_ended = true,
+            Life::Body { is_ended, .. } | Life::Respond { is_ended, .. } => *is_ended = true,
             Life::Closing { peer, .. } => *peer = Peer::Ended,
             _ => {}
         }

@@ -34,6 +34,7 @@ impl PhaseCounts {
     pub(super) fn states(&self) -> [usize; STATES.len()] {
         [
             self.count(Phase::Head),
+            self.count(Phase::Body),
             self.count(Phase::Respond),
             self.count(Phase::Open),
             self.count(Phase::Closing) + self.count(Phase::AwaitClose),

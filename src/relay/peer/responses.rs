@@ -22,7 +22,8 @@ const BYTES_COUNTED_MIN: usize = 4 * 1024;
 /// A response's body on its way; its head leaves by the outbox.
 #[derive(Debug)]
 pub(in crate::relay) struct Pending {
-    body: Body,
+    /// Nothing, if it leaves by the outbox, too.
+    body: Option<Body>,
     /// What of it is still to be sent.
     pub(in crate::relay) left: Range<usize>,
     pub(in crate::relay) keep_alive: bool,
@@ -37,15 +38,26 @@ impl Pending {
                 true => 0..0,
                 false => response.part,
             },
-            body: response.body,
+            body: Some(response.body),
             keep_alive: response.keep_alive,
+            at_accept: false,
+        }
+    }
+
+    /// A response all of which leaves by the outbox.
+    pub(super) fn bare(keep_alive: bool) -> Self {
+        Pending {
+            left: 0..0,
+            body: None,
+            keep_alive,
             at_accept: false,
         }
     }
 
     /// What the next write offers.
     pub(in crate::relay) fn slice(&self) -> &[u8] {
-        let rest = &self.body[self.left.clone()];
+        let body = self.body.as_deref().unwrap_or_default();
+        let rest = &body[self.left.clone()];
         &rest[..rest.len().min(BYTES_PER_WRITE)]
     }
 }
@@ -106,7 +118,7 @@ mod tests {
     fn a_body_leaves_in_slices() {
         let body: Body = (0..=255).cycle().take(150_000).collect();
         let mut pending = Pending {
-            body: body.clone(),
+            body: Some(body.clone()),
             left: 1000..149_000,
             keep_alive: true,
             at_accept: false,

@@ -8,7 +8,7 @@
 //! read is read first.
 
 use super::life::{Life, Wait};
-use super::{Flag, Peers};
+use super::{Flag, Peers, Post};
 use crate::relay::ids::{ConnId, Slot};
 use crate::relay::limits::Limits;
 use crate::wheel::Tick;
@@ -77,6 +77,19 @@ impl Peers {
         match &mut connection.life {
             Life::NextHead { .. } if connection.extra.is_none() => Due::Drop,
             Life::FirstHead { .. } | Life::NextHead { .. } => Due::Request,
+            Life::Body { since, .. } => {
+                // It may take its time, or it is not its fault.
+                let is_patient = (connection.extra.as_deref())
+                    .and_then(|extra| extra.post.as_deref())
+                    .is_some_and(Post::is_patient);
+                match is_patient {
+                    true => {
+                        *since = now.into();
+                        Due::Nothing
+                    }
+                    false => Due::Request,
+                }
+            }
             Life::Respond { .. } if connection.seat.is_blocked() => self.probe(slot, now),
             // It waits for its turn: that is not its fault.
             Life::Respond { progress, .. } => {
@@ -124,7 +137,7 @@ impl Peers {
         let deadline = self.deadline(slot, limits);
         let connection = &self.connections[slot];
         match connection.life {
-            Life::FirstHead { .. } | Life::NextHead { .. } => true,
+            Life::FirstHead { .. } | Life::NextHead { .. } | Life::Body { .. } => true,
             Life::Open(_) | Life::Closing { .. } | Life::AwaitClose { .. } => {
                 connection.last_byte < deadline
             }

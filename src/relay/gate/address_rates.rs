@@ -1,4 +1,4 @@
-//! How many new connections each address may open in a second.
+//! How much of something each address may do in a second: open connections, or publish.
 
 use super::address_counts::key;
 use super::token_bucket::TokenBucket;
@@ -12,12 +12,12 @@ use std::net::IpAddr;
 const SETS: usize = 1024;
 const PLACES_PER_SET: usize = 8;
 
-/// New connections by address, for those that some came from lately.
+/// What was done by address, for those of which something was done lately.
 ///
 /// A set has places of its own for seven addresses. One more shares the last place with all others
 /// that the set has no place for: so a flood from very many addresses is bounded, too.
 #[derive(Debug)]
-pub(super) struct AcceptRates {
+pub(super) struct AddressRates {
     places: Box<[AddressRate]>,
     hasher: RandomState,
 }
@@ -29,17 +29,17 @@ struct AddressRate {
     at: Tick,
 }
 
-impl Default for AcceptRates {
+impl Default for AddressRates {
     fn default() -> Self {
-        AcceptRates {
+        AddressRates {
             places: vec![AddressRate::default(); SETS * PLACES_PER_SET].into(),
             hasher: RandomState::new(),
         }
     }
 }
 
-impl AcceptRates {
-    /// Counts a new connection of an address, unless there were too many lately.
+impl AddressRates {
+    /// Counts what an address does once more, unless it did so too often lately.
     pub(super) fn take(&mut self, ip: IpAddr, bucket: TokenBucket, now: Tick) -> bool {
         let hash = self.hasher.hash_one(key(ip));
         let set = hash as usize % SETS * PLACES_PER_SET;
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_rate() {
-        let mut rates = AcceptRates::default();
+        let mut rates = AddressRates::default();
         let bucket = TokenBucket::of(1);
         for n in 0..100u32 {
             let ip = Ipv4Addr::from(n).into();
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_lower_rate_locks_no_address_out() {
-        let mut rates = AcceptRates::default();
+        let mut rates = AddressRates::default();
         let ip = ip("192.0.2.1");
         for _ in 0..5000 {
             assert!(rates.take(ip, TokenBucket::of(1000), Tick(7)));
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn addresses_without_a_place_share_one() {
-        let mut rates = AcceptRates::default();
+        let mut rates = AddressRates::default();
         let bucket = TokenBucket::of(1);
         let addresses = 40 * SETS * PLACES_PER_SET;
         let mut passed = 0;
