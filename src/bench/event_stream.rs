@@ -55,7 +55,7 @@ impl EventStream {
         bytes: &mut [u8],
         mut on_message: impl FnMut(MessageKind, &[u8]),
     ) -> Result<bool, Malformed> {
-        let (count, is_over) = self.framing.unframe(bytes)?;
+        let count = self.framing.unframe(bytes)?;
         let mut rest = &bytes[..count];
         if self.is_after_cr && !rest.is_empty() {
             self.is_after_cr = false;
@@ -84,7 +84,7 @@ impl EventStream {
         }
         self.line.extend_from_slice(rest);
         match self.line.len() + self.data.len() {
-            0..=EVENT_BYTES_MAX => Ok(is_over),
+            0..=EVENT_BYTES_MAX => Ok(self.framing.is_whole()),
             _ => Err(Malformed),
         }
     }
@@ -167,6 +167,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn chunked() -> Framing {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Framing::of(&crate::proto::ResponseHead::parse(head).unwrap()).unwrap()
+    }
+
     type Messages = Vec<(MessageKind, Vec<u8>)>;
 
     fn receive(stream: &mut EventStream, bytes: &[u8]) -> (Result<bool, Malformed>, Messages) {
@@ -243,8 +248,8 @@ mod tests {
                 }
             }
             let framing = match is_chunked {
-                true => Framing::Chunked(Default::default()),
-                false => Framing::ToEnd,
+                true => chunked(),
+                false => Framing::default(),
             };
             let mut stream = EventStream::new(framing);
             let mut received = Vec::new();
@@ -260,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_body_that_ends() {
-        let mut stream = EventStream::new(Framing::Chunked(Default::default()));
+        let mut stream = EventStream::new(chunked());
         let (over, messages) = receive(&mut stream, b"9\r\ndata: a\n\n\r\n0\r\n\r\n");
         assert_eq!((over, messages.len()), (Ok(true), 1));
     }

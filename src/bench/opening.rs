@@ -184,10 +184,10 @@ impl Opening {
         let framing = match &self.awaited {
             Awaited::WebSocket { key, options } => {
                 verify_upgrade(key, options, &head)?;
-                Framing::ToEnd
+                Framing::default()
             }
             Awaited::EventStream => verify_stream(&head)?,
-            Awaited::Nothing => Framing::ToEnd,
+            Awaited::Nothing => Framing::default(),
         };
         Ok(Some((end - before, framing)))
     }

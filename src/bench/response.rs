@@ -1,6 +1,6 @@
 //! The responses that come over one connection, one after the other (RFC 9112).
 
-use super::framing::{Framing, Malformed, Piece};
+use super::framing::{Framing, Malformed};
 use crate::proto::{HeadScanner, ResponseHead};
 
 /// A response head is some hundred bytes long.
@@ -43,38 +43,30 @@ impl Answer {
 impl Responses {
     /// Takes bytes up to the end of a response: how many it took, and the response if that is whole.
     pub(super) fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<Answer>), Malformed> {
-        let mut consumed = 0;
-        loop {
-            let rest = &input[consumed..];
-            if let Some(body) = &mut self.body {
-                let Piece {
-                    data,
-                    consumed: count,
-                    is_over,
-                } = body.framing.take(rest)?;
-                consumed += count;
+        let mut rest = input;
+        while !rest.is_empty() || self.body.is_some() {
+            let Some(body) = &mut self.body else {
+                match self.read_head(rest)? {
+                    Some(head_bytes) => rest = &rest[head_bytes..],
+                    None => rest = &[],
+                }
+                continue;
+            };
+            while let Some(part) = body.framing.next(&mut rest)? {
                 if !body.answer.is_success() {
                     let left = EXCERPT_BYTES_MAX - self.excerpt.len();
-                    let data = &rest[data];
                     self.excerpt
-                        .extend_from_slice(&data[..data.len().min(left)]);
+                        .extend_from_slice(&part[..part.len().min(left)]);
                 }
-                if is_over {
-                    let answer = body.answer;
-                    self.body = None;
-                    return Ok((consumed, Some(answer)));
-                }
-            } else if let Some(count) = self.read_head(rest)? {
-                consumed += count;
-                // It may have no body, and so be whole.
-                continue;
-            } else {
-                return Ok((input.len(), None));
             }
-            if consumed == input.len() {
-                return Ok((consumed, None));
+            if !body.framing.is_whole() {
+                break;
             }
+            let answer = body.answer;
+            self.body = None;
+            return Ok((input.len() - rest.len(), Some(answer)));
         }
+        Ok((input.len(), None))
     }
 
     /// Returns how many bytes belong to the head, once it is whole.
@@ -107,7 +99,7 @@ impl Responses {
                     head.minor_version > 0 || head.headers.has_token("Connection", "keep-alive");
                 let closes = !keeps_alive
                     || head.headers.has_token("Connection", "close")
-                    || framing == Framing::ToEnd;
+                    || framing.is_to_end();
                 let answer = Answer { status, closes };
                 if !answer.is_success() {
                     self.reason.clear();
@@ -125,10 +117,7 @@ impl Responses {
     /// The stream has ended: the response that ends with it, if one does. It must not end in the middle of one.
     pub(super) fn end(&mut self) -> Result<Option<Answer>, Malformed> {
         match self.body.take() {
-            Some(Body {
-                answer,
-                framing: Framing::ToEnd,
-            }) => Ok(Some(answer)),
+            Some(body) if body.framing.is_to_end() => Ok(Some(body.answer)),
             None if self.head.is_empty() => Ok(None),
             _ => Err(Malformed),
         }
