@@ -39,6 +39,7 @@ pub(super) fn all() -> Vec<Work> {
             1,
         ),
         replay("200 messages to one that comes back"),
+        publish("64 requests that publish, to 1 member"),
     ]
 }
 
@@ -91,6 +92,32 @@ fn replay(name: &'static str) -> Work {
             let before = world.sent;
             world.join_with("0?since=last-200");
             assert!(world.sent - before > 200 * PAYLOAD_BYTES as u64);
+        })
+    })
+}
+
+/// Requests that come together, each of which publishes a message, and their answers.
+fn publish(name: &'static str) -> Work {
+    const REQUESTS: u64 = 64;
+    Work::new(name, "request", REQUESTS, move || {
+        let mut world = World::new(Kind::Plain);
+        world.join(0);
+        let publisher = world.connect();
+        let payload = "x".repeat(PAYLOAD_BYTES);
+        let request = format!(
+            "POST /ws/0 HTTP/1.1\r\nHost: a\r\nUser-Agent: bench\r\nAccept: */*\r\n\
+             Content-Type: text/plain\r\nContent-Length: {PAYLOAD_BYTES}\r\n\r\n{payload}"
+        );
+        let input = request.repeat(REQUESTS as usize).into_bytes();
+        Box::new(move || {
+            world.input.clone_from(&input);
+            let before = world.relay.counters().deliveries;
+            world.mark_ready(publisher);
+            world.turn();
+            assert_eq!(world.relay.counters().deliveries - before, REQUESTS);
+            // All answers have left, and it is read again.
+            world.input.clear();
+            world.turn();
         })
     })
 }
@@ -161,9 +188,7 @@ impl World {
                 "Sec-WebSocket-Extensions: permessage-deflate\r\n"
             }
         };
-        self.relay.begin_turn(Tick(0));
-        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
-        self.sockets.push(Readiness::default());
+        let id = self.connect();
         self.input = format!(
             "GET /ws/{target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
@@ -171,6 +196,13 @@ impl World {
         .into_bytes();
         self.mark_ready(id);
         self.turn();
+        id
+    }
+
+    fn connect(&mut self) -> ConnId {
+        self.relay.begin_turn(Tick(0));
+        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
+        self.sockets.push(Readiness::default());
         id
     }
 
