@@ -53,7 +53,10 @@ pub(super) fn run(options: &PublishOptions) -> Result<Document, Failure> {
             true => "each for one request".into(),
             false => format!("{} in flight on each", count_of(options.depth, "request")),
         },
-        readers(options.readers, target),
+        match options.readers {
+            0 => "no readers".into(),
+            count => readers(count, target),
+        },
         message.title(),
     );
     let watch = Watch::new(options.load.report.quiet)?;

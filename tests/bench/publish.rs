@@ -1,8 +1,9 @@
 //! `fanfare bench publish`: requests that publish, and whether they are answered.
 
+use super::common::Relay;
 use super::http_server::{Conduct, HttpServer};
 use super::server::{Fault, Server};
-use super::{Report, bench};
+use super::{Report, SHORT, assert_relay_is_correct, bench};
 
 /// 300 messages by request, with these options.
 fn publish(server: &HttpServer, options: &[&str]) -> Report {
@@ -152,6 +153,39 @@ fn a_server_that_falls_silent() {
     let words = "GIVEN UP: nothing more was answered or delivered within the timeout";
     let report = assert_named(Conduct::FallsSilent, &["--depth=4"], words);
     report.assert_says("requests that were not answered");
+}
+
+#[test]
+fn requests_to_the_relay() {
+    for options in [
+        &["--connections=3", "--depth=16", "--readers=10"][..],
+        &["--size=64,20,70000", "--text", "--readers=2", "--deflate"],
+        &[
+            "--rooms=3",
+            "--connections=2",
+            "--readers=2",
+            "--method=PUT",
+        ],
+        &["--no-keep-alive", "--connections=3", "--readers=2"],
+        &["--depth=8"],
+    ] {
+        let report = assert_relay_is_correct("publish", "/ws/{i}", &[options, SHORT].concat());
+        report.assert_correct();
+        report.assert_says("answered                 300 ");
+        report.assert_says("CPU per request");
+    }
+}
+
+#[test]
+fn what_the_relay_refuses() {
+    let relay = Relay::start(&["--message-bytes-max=1KiB"]);
+    let url = format!("http://{}/ws", relay.address);
+    let fixed = ["publish", &url, "--size=64,2000", "--readers=3"];
+    let report = bench(&[&fixed, SHORT].concat());
+    report.assert_says("requests answered with 413");
+    report.assert_says("first failure            413 ");
+    assert!(!report.out.contains("lost"), "{}", report.out);
+    assert_eq!(report.code, 1);
 }
 
 #[test]
