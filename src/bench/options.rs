@@ -33,7 +33,7 @@ command line is wrong.";
 const PUBLISH_URLS: &str = "Where requests go, as in http://127.0.0.1:8080/ws; several are used in turn. \
                             {i} becomes the number of the room";
 
-/// Measure a WebSocket server.
+/// Measure a server that broadcasts: over WebSockets, by HTTP requests, as server-sent events.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Options {

@@ -92,7 +92,7 @@ pub(in super::super) struct TargetOptions {
     #[arg(allow_negative_numbers = true)]
     pub(in super::super) workers: usize,
 
-    /// Time for an opening handshake, and without any delivery until the run is given up
+    /// Time for an opening handshake, and without any delivery or answer until the run is given up
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]

@@ -335,6 +335,11 @@ mod tests {
             ("limit", 1, "use fewer --readers or a smaller --window"),
             ("echo", 1, "use fewer --connections or a smaller --depth"),
             ("churn", 1, "use fewer --connections"),
+            (
+                "publish",
+                1,
+                "use fewer --connections, a smaller --depth or fewer --readers",
+            ),
         ] {
             assert_doubted(words, |it, _| {
                 it.scenario = scenario.into();
