@@ -208,8 +208,11 @@ impl Hub {
         if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         let quarter = limits.topic_log_bytes_max / 4;
+        if topic.is_plain_only() && topic.plain() != VariantKey::NONE {
+            return self.logs.topics[topic.plain()].free_bytes(quarter);
+        }
+        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         variants.fold(quarter, |free_bytes, variant| {
             let free = variant.encoding.taken_bytes(variant.free_bytes(quarter));
             free_bytes.min(free)
