@@ -47,7 +47,7 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         topic: Option<String>,
     },
-    /// Measure a WebSocket server, this one or any other
+    /// Measure a server that broadcasts, this one or any other
     #[cfg(feature = "bench")]
     Bench(Box<bench::Options>),
     /// Print the manual's table of settings

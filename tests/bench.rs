@@ -7,10 +7,16 @@
 mod endings;
 #[path = "bench/hints.rs"]
 mod hints;
+#[path = "bench/http_server.rs"]
+mod http_server;
+#[path = "bench/publish.rs"]
+mod publish;
 #[path = "bench/server.rs"]
 mod server;
 #[path = "bench/since.rs"]
 mod since;
+#[path = "bench/sse.rs"]
+mod sse;
 
 mod common;
 
@@ -234,7 +240,7 @@ fn no_descriptor_is_left() {
 #[test]
 fn what_is_wrong_with_the_command_line() {
     for (url, words) in [
-        ("http://localhost/", "a WebSocket's scheme is ws"),
+        ("ftp://localhost/", "is neither ws:// nor http://"),
         ("localhost:8080", "the scheme is missing"),
         ("ws://localhost:x/", "is not a port"),
         ("ws://nowhere.invalid/", "there is no host nowhere.invalid"),

@@ -38,7 +38,9 @@ pub(super) fn all() -> Vec<Work> {
             2,
             1,
         ),
+        events("1 message to 1,000 readers of events"),
         replay("200 messages to one that comes back"),
+        publish("64 requests that publish, to 1 member"),
     ]
 }
 
@@ -79,6 +81,28 @@ fn turn(name: &'static str, kind: Kind, rooms: usize, members: usize, messages: 
     })
 }
 
+/// A turn in which a message reaches readers of server-sent events.
+fn events(name: &'static str) -> Work {
+    const READERS: u64 = 1000;
+    Work::new(name, "delivery", READERS, move || {
+        let mut world = World::new(Kind::Plain);
+        let publisher = world.join(0);
+        for _ in 0..READERS {
+            let reader = world.connect();
+            world.input = b"GET /ws/0?as=sse HTTP/1.1\r\nHost: a\r\n\r\n".into();
+            world.mark_ready(reader);
+            world.turn();
+        }
+        world.input = frames(1);
+        Box::new(move || {
+            let sent = world.sent;
+            world.mark_ready(publisher);
+            world.turn();
+            assert!(world.sent - sent > READERS * PAYLOAD_BYTES as u64);
+        })
+    })
+}
+
 /// A connection that comes, and is sent what it missed.
 fn replay(name: &'static str) -> Work {
     Work::new(name, "reader", 1, move || {
@@ -91,6 +115,32 @@ fn replay(name: &'static str) -> Work {
             let before = world.sent;
             world.join_with("0?since=last-200");
             assert!(world.sent - before > 200 * PAYLOAD_BYTES as u64);
+        })
+    })
+}
+
+/// Requests that come together, each of which publishes a message, and their answers.
+fn publish(name: &'static str) -> Work {
+    const REQUESTS: u64 = 64;
+    Work::new(name, "request", REQUESTS, move || {
+        let mut world = World::new(Kind::Plain);
+        world.join(0);
+        let publisher = world.connect();
+        let payload = "x".repeat(PAYLOAD_BYTES);
+        let request = format!(
+            "POST /ws/0 HTTP/1.1\r\nHost: a\r\nUser-Agent: bench\r\nAccept: */*\r\n\
+             Content-Type: text/plain\r\nContent-Length: {PAYLOAD_BYTES}\r\n\r\n{payload}"
+        );
+        let input = request.repeat(REQUESTS as usize).into_bytes();
+        Box::new(move || {
+            world.input.clone_from(&input);
+            let before = world.relay.counters().deliveries;
+            world.mark_ready(publisher);
+            world.turn();
+            assert_eq!(world.relay.counters().deliveries - before, REQUESTS);
+            // All answers have left, and it is read again.
+            world.input.clear();
+            world.turn();
         })
     })
 }
@@ -161,9 +211,7 @@ impl World {
                 "Sec-WebSocket-Extensions: permessage-deflate\r\n"
             }
         };
-        self.relay.begin_turn(Tick(0));
-        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
-        self.sockets.push(Readiness::default());
+        let id = self.connect();
         self.input = format!(
             "GET /ws/{target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extensions}\r\n"
@@ -171,6 +219,13 @@ impl World {
         .into_bytes();
         self.mark_ready(id);
         self.turn();
+        id
+    }
+
+    fn connect(&mut self) -> ConnId {
+        self.relay.begin_turn(Tick(0));
+        let id = self.relay.handle_accept(Side::Public, PeerAddress::Unknown);
+        self.sockets.push(Readiness::default());
         id
     }
 

@@ -6,8 +6,9 @@
 //! measured with it.
 
 use super::clock;
-use super::link::{OpenError, is_connected};
+use super::link::is_connected;
 use super::links::connect;
+use super::opening::OpenError;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io;

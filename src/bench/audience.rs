@@ -23,13 +23,15 @@ use super::tally::{Returns, Tally};
 use crate::proto::{Gather, Session};
 use numbered::Numbered;
 use progress::Progress;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod compare;
 mod detour;
 mod numbered;
 mod progress;
+mod refused;
 mod returning;
+mod whole;
 
 /// No publisher's frame has begun.
 const NO_PUBLISHER: u32 = u32::MAX;
@@ -57,6 +59,8 @@ pub(super) struct Audience {
     /// Messages that a receiver has not got so far, though later ones came. Few receivers have any, so
     /// they are kept apart, and receivers stay small.
     missing: BTreeMap<usize, VecDeque<Fields>>,
+    /// Messages that the server did not take: publisher and number.
+    refused: BTreeSet<(usize, u64)>,
     /// The publishers are in another process: how much they have sent is not known, but what they
     /// send is.
     is_remote: bool,
@@ -101,6 +105,7 @@ impl Audience {
             receivers: Vec::new(),
             positions: Vec::new(),
             missing: BTreeMap::new(),
+            refused: BTreeSet::new(),
             is_remote: false,
             numbered: Vec::new(),
             absent: 0,
@@ -237,6 +242,11 @@ impl Audience {
         self.tracks.iter().map(Track::published).sum()
     }
 
+    /// Messages that one of the publishers has published.
+    pub(super) fn published_by(&self, publisher: usize) -> u64 {
+        self.tracks[publisher].published()
+    }
+
     /// Bytes that are kept for receivers that do not have them yet.
     pub(super) fn kept_bytes(&self) -> usize {
         self.tracks.iter().map(Track::kept_bytes).sum()
@@ -246,6 +256,9 @@ impl Audience {
     pub(super) fn release(&mut self, script: &Script) {
         for (track, progress) in self.tracks.iter_mut().zip(&self.progress) {
             track.release(script, progress.floor_of(track.published()));
+        }
+        if !self.refused.is_empty() {
+            self.release_refused();
         }
     }
 
@@ -308,15 +321,17 @@ impl Audience {
             return;
         }
         shared.tally.delivered += after - before;
-        if !self.receivers[receiver].is_awaited {
-            // When it was sent says nothing of one that was away.
-            return;
+        // When it was sent says nothing of one that was away.
+        if self.receivers[receiver].is_awaited {
+            self.progress[publisher].advance(before, after);
+            let latencies = &mut shared.tally.latencies;
+            self.tracks[publisher].for_batches(before..after, |count, at| {
+                latencies.record(now.saturating_sub(at), count);
+            });
         }
-        self.progress[publisher].advance(before, after);
-        let latencies = &mut shared.tally.latencies;
-        self.tracks[publisher].for_batches(before..after, |count, at| {
-            latencies.record(now.saturating_sub(at), count);
-        });
+        if !self.refused.is_empty() {
+            self.pass_refused(&shared.script, receiver, publisher);
+        }
     }
 }
 

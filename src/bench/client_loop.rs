@@ -6,8 +6,9 @@
 
 use super::alarm::Alarm;
 use super::clock;
-use super::link::{OpenError, State};
+use super::link::State;
 use super::links::{Links, Loss, OpenOptions};
+use super::opening::OpenError;
 use crate::sys::socket::SocketRead;
 use mio::Events;
 use mio::event::Event;
@@ -153,9 +154,16 @@ impl ClientLoop {
             link.read_to_end = true;
         }
         if matches!(link.state, State::Connecting(_)) {
-            if let Err(error) = link.on_connected() {
-                self.fail(scenario, index, error);
-                return;
+            match link.on_connected() {
+                Ok(None) => {}
+                Ok(Some(began)) => {
+                    self.links.on_open();
+                    scenario.on_open(&mut self.links, index, clock::now() - began);
+                }
+                Err(error) => {
+                    self.fail(scenario, index, error);
+                    return;
+                }
             }
         } else if event.is_writable() && link.flush().is_err() {
             self.end(scenario, index, true);

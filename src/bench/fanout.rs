@@ -7,7 +7,7 @@ use super::crew::share;
 use super::cuts::Cuts;
 use super::failure::Failure;
 use super::options::{EchoOptions, FanoutOptions};
-use super::report::{Document, count_of, grouped};
+use super::report::{Document, count_of, grouped, readers};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::{Script, run_tag};
@@ -16,8 +16,8 @@ use super::watch::Watch;
 /// `fanfare bench fanout`
 pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
     options.check()?;
-    let message = &options.load.message;
     let target = &options.target();
+    let message = &options.load.message.to(target);
     let script = Script::of(message, target.deflate, run_tag());
     let plan = Plan {
         rooms: options.rooms,
@@ -27,6 +27,7 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
             echo: !options.voices.no_self_echo,
         },
         v1: target.speaks_v1(),
+        reading: target.protocol(),
     };
     let title = format!(
         "{}{}, {}, {} outstanding, {}{}",
@@ -34,7 +35,7 @@ pub(super) fn run_fanout(options: &FanoutOptions) -> Result<Document, Failure> {
             1 => String::new(),
             rooms => format!("{rooms} rooms of "),
         },
-        count_of(options.voices.readers, "reader"),
+        readers(options.voices.readers, target),
         count_of(options.voices.publishers, "publisher"),
         count_of(options.window, "message"),
         message.title(),
@@ -73,6 +74,7 @@ pub(super) fn run_echo(options: &EchoOptions) -> Result<Document, Failure> {
             echo: true,
         },
         v1: options.load.target.speaks_v1(),
+        reading: options.load.target.protocol(),
     };
     let title = format!(
         "{} to themselves, {} outstanding each, {}",

@@ -3,14 +3,15 @@
 use super::client_loop::{ClientLoop, Scenario};
 use super::clock::{self, REST, nanos};
 use super::crew::{Crew, Job, Task, WorkerResult, share};
+use super::event_stream::EventStream;
 use super::failure::Failure;
 use super::histogram::Histogram;
-use super::link::OpenError;
 use super::links::Links;
+use super::opening::OpenError;
 use super::options::IdleOptions;
 use super::probe::slope;
-use super::report::{ConnectionFigures, Document, Outcome, ServerFigures, count_of};
-use super::route::Route;
+use super::report::{ConnectionFigures, Document, Outcome, ServerFigures, count_of, readers};
+use super::route::{Protocol, Route};
 use super::tally::Tally;
 use super::target::open_options;
 use super::target::{addresses, probe_of, resolve};
@@ -24,15 +25,24 @@ const STEPS: usize = 10;
 /// Connections that do nothing but answer.
 #[derive(Default)]
 pub(super) struct Idle {
-    sessions: Vec<Session>,
+    held: Vec<Held>,
     handshakes: Histogram,
     pings: u64,
     failed: BTreeMap<String, u64>,
     faults: BTreeMap<String, u64>,
 }
 
+/// What a connection brings.
+enum Held {
+    WebSocket(Session),
+    Stream(EventStream),
+}
+
 impl Scenario for Idle {
-    fn on_open(&mut self, _: &mut Links, _: usize, took: u64) {
+    fn on_open(&mut self, links: &mut Links, index: usize, took: u64) {
+        if let (Held::Stream(stream), Some(link)) = (&mut self.held[index], links.get(index)) {
+            *stream = EventStream::new(std::mem::take(&mut link.framing));
+        }
         self.handshakes.record(took, 1);
     }
 
@@ -41,9 +51,13 @@ impl Scenario for Idle {
     }
 
     fn on_bytes(&mut self, link: usize, bytes: &mut [u8], _: u64, out: &mut Vec<u8>) -> bool {
+        let session = match &mut self.held[link] {
+            Held::WebSocket(session) => session,
+            Held::Stream(stream) => return stream.receive(bytes, |_, _| {}) == Ok(false),
+        };
         let mut rest = bytes;
         while !rest.is_empty() {
-            let received = match self.sessions[link].receive(rest, usize::MAX) {
+            let received = match session.receive(rest, usize::MAX) {
                 Ok(received) => received,
                 Err(_) => return false,
             };
@@ -73,7 +87,10 @@ impl Scenario for Idle {
 impl Idle {
     /// Begins one more connection.
     pub(super) fn open(&mut self, client_loop: &mut ClientLoop, route: Route) {
-        self.sessions.push(Session::new(Role::Client));
+        self.held.push(match route.protocol {
+            Protocol::EventStream => Held::Stream(EventStream::default()),
+            _ => Held::WebSocket(Session::new(Role::Client)),
+        });
         client_loop.links.open(route);
     }
 
@@ -114,7 +131,10 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
     let mut probe = probe_of(&options.target)?;
     let mut client_loop = ClientLoop::new(open_options(&options.target))?;
     let mut watch = Watch::new(options.report.quiet)?;
-    let title = count_of(options.connections, "connection");
+    let title = match options.target.sse {
+        false => count_of(options.connections, "connection"),
+        true => readers(options.connections, &options.target),
+    };
     let mut document = Document::begin(&options.report, "idle", title, options);
     let processes = options.target.workers.min(options.connections);
     let first = |number: usize| {
@@ -141,10 +161,8 @@ pub(super) fn run(options: &IdleOptions) -> Result<Document, Failure> {
         crew.open(|number| share_of(number + 1))?;
         for _ in 0..share_of(0) {
             let index = client_loop.links.len();
-            idle.open(
-                &mut client_loop,
-                routes[index % routes.len()].numbered(index),
-            );
+            let route = routes[index % routes.len()].numbered(index);
+            idle.open(&mut client_loop, route.speaking(options.target.protocol()));
         }
         let is_opening = |client_loop: &ClientLoop, crew: &Crew| {
             client_loop.links.opening_count() > 0 || crew.opened().is_none()

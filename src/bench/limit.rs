@@ -9,14 +9,14 @@
 use super::client_loop::ClientLoop;
 use super::clock;
 use super::failure::Failure;
-use super::link::RequestOptions;
 use super::links::OpenOptions;
+use super::opening::RequestOptions;
 use super::options::{LimitOptions, SenderOptions};
 use super::output::print;
 use super::probe::{Pid, Probe};
 use super::report::{Document, count_of};
 use super::rooms::{Outlet, Plan, Rooms};
-use super::route::Route;
+use super::route::{Protocol, Route};
 use super::run::Run;
 use super::script::{Script, run_tag};
 use super::watch::{Watch, ignore_signals};
@@ -89,6 +89,7 @@ pub(super) fn run(options: &LimitOptions) -> Result<Document, Failure> {
             readers: options.readers,
             outlet: Outlet::Pipe(input),
             v1: false,
+            reading: Protocol::WebSocket,
         },
     );
     let title = format!(

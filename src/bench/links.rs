@@ -1,7 +1,8 @@
 //! The connections of a loop, and their opening, a number of them at a time.
 
 use super::clock;
-use super::link::{Link, OpenError, RequestOptions, State};
+use super::link::{Link, State};
+use super::opening::{OpenError, RequestOptions};
 use super::route::Route;
 use crate::sys::descriptors;
 use mio::net::TcpStream;
@@ -143,8 +144,10 @@ impl Links {
         }
     }
 
-    /// Has a connection opened again that was cut.
+    /// Has a connection opened again that was cut, or has ended.
     pub(super) fn reopen(&mut self, index: usize, route: Route) {
+        self.freed.retain(|&freed| freed != index);
+        self.free.retain(|&free| free != index);
         self.queue.push_back((index, route));
     }
 

@@ -1,15 +1,16 @@
-//! The load generator: measures any WebSocket server, and says which figures to doubt.
+//! The load generator: measures any server that broadcasts, and says which figures to doubt.
 //!
 //! | module | what it knows |
 //! |---|---|
 //! | `options` | the command line |
 //! | `url`, `route`, `target`, `attempts` | where to connect to, and which of its addresses answers |
-//! | `client_loop`, `links`, `link` | the loop, its connections, and one of them |
+//! | `client_loop`, `links`, `link`, `opening` | the loop, its connections, one of them, and how it opens |
+//! | `event_stream`, `requests`, `body`, `response`, `framing` | what is not WebSockets: events that are read, requests that publish, and their answers |
 //! | `payload`, `script`, `codec` | what publishers send: each byte that must arrive |
 //! | `audience`, `tally` | what each receiver has got, and what was wrong with it |
 //! | `rooms`, `run`, `span` | publishers and readers together; the phases of a run, and what one measured |
 //! | `cuts` | readers that are cut off and come back |
-//! | `fanout`, `paced`, `slow`, `churn`, `idle`, `limit` | the scenarios |
+//! | `fanout`, `paced`, `publish`, `slow`, `churn`, `idle`, `limit` | the scenarios |
 //! | `crew`, `worker` | further processes of one run, as the first one sees them, and as they see themselves |
 //! | `histogram`, `probe`, `clock`, `alarm`, `chance` | latencies; what the system says; time; numbers without a pattern |
 //! | `watch`, `report`, `hints`, `failure`, `output` | what the user sees, meanwhile and at the end |
@@ -23,6 +24,7 @@
 mod alarm;
 mod attempts;
 mod audience;
+mod body;
 mod chance;
 mod churn;
 mod client_loop;
@@ -30,20 +32,26 @@ mod clock;
 mod codec;
 mod crew;
 mod cuts;
+mod event_stream;
 mod failure;
 mod fanout;
+mod framing;
 mod hints;
 mod histogram;
 mod idle;
 mod limit;
 mod link;
 mod links;
+mod opening;
 mod options;
 mod output;
 mod paced;
 mod payload;
 mod probe;
+mod publish;
 mod report;
+mod requests;
+mod response;
 mod rooms;
 mod route;
 mod run;
@@ -74,6 +82,7 @@ pub fn run(options: &Options) -> ExitCode {
         Command::Fanout(options) => publish(&options.load.report, || fanout::run_fanout(options)),
         Command::Echo(options) => publish(&options.load.report, || fanout::run_echo(options)),
         Command::Paced(options) => publish(&options.load.report, || paced::run(options)),
+        Command::Publish(options) => publish(&options.load.report, || publish::run(options)),
         Command::Slow(options) => publish(&options.load.report, || slow::run(options)),
         Command::Churn(options) => publish(&options.report, || churn::run(options)),
         Command::Idle(options) => publish(&options.report, || idle::run(options)),

@@ -1,12 +1,17 @@
 //! The command line of `fanfare bench`.
 
+use super::body::BodyTemplate;
+use super::url::Url;
 use crate::config::Period;
 use crate::proto::fanfare_v1;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use value::{in_words, parse_count, parse_publishers, parse_rate, parse_time, parse_total};
+use value::{
+    in_words, parse_count, parse_method, parse_publishers, parse_rate, parse_readers, parse_time,
+    parse_total,
+};
 
 mod check;
 mod shared;
@@ -19,12 +24,16 @@ const HELP: &str = "\
 Examples:
   fanfare bench fanout ws://127.0.0.1:8080/ws --readers 1000 --window 32 --pid $(pidof fanfare)
   fanfare bench limit --readers 1000 --window 32
+  fanfare bench publish http://127.0.0.1:8080/ws --connections 4 --depth 16 --readers 10
   fanfare bench idle ws://127.0.0.1:8080/ws --connections 10000 --pid $(pidof fanfare)
 
 Exit codes: 0 if the run went through and every message arrived as it should, 1 if not, 2 if the
 command line is wrong.";
 
-/// Measure a WebSocket server.
+const PUBLISH_URLS: &str = "Where requests go, as in http://127.0.0.1:8080/ws; several are used in turn. \
+                            {i} becomes the number of the room";
+
+/// Measure a server that broadcasts: over WebSockets, by HTTP requests, as server-sent events.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Options {
@@ -39,14 +48,18 @@ pub(super) enum Command {
     Fanout(FanoutOptions),
     /// Messages are due at a fixed rate, and latency is counted from when they were due
     Paced(PacedOptions),
+    /// Messages are published by HTTP requests, --depth of them in flight on each connection
+    #[command(mut_arg("workers", |arg| arg.hide(true)))]
+    #[command(mut_arg("urls", |arg| arg.help(PUBLISH_URLS).long_help(PUBLISH_URLS)))]
+    Publish(PublishOptions),
     /// Some readers stop reading: what becomes of them, of the others, and of memory
     #[command(mut_arg("workers", |arg| arg.hide(true)))]
     Slow(SlowOptions),
     /// Connections come and go: how fast, and whether the server leaks
-    #[command(mut_arg("workers", |arg| arg.hide(true)))]
+    #[command(mut_arg("workers", |arg| arg.hide(true)), mut_arg("sse", |arg| arg.hide(true)))]
     Churn(ChurnOptions),
     /// Each connection gets its own messages back: each keeps --depth messages outstanding
-    #[command(mut_arg("workers", |arg| arg.hide(true)))]
+    #[command(mut_arg("workers", |arg| arg.hide(true)), mut_arg("sse", |arg| arg.hide(true)))]
     Echo(EchoOptions),
     /// Open connections and hold them: handshakes, and memory per connection
     Idle(IdleOptions),
@@ -81,12 +94,12 @@ pub(super) struct FanoutOptions {
     pub(super) window: usize,
 
     /// Speak fanfare.v1, by which each connection knows which message it has
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sse")]
     pub(super) v1: bool,
 
     /// Cut readers off while it is measured; they come back with since=, the id of the last message
     /// that they had, and have to get all that they missed, or be told how much that is. Speaks fanfare.v1
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sse")]
     pub(super) since: bool,
 
     /// With --since, readers cut off in a second, in all rooms together
@@ -151,6 +164,54 @@ pub(super) struct PacedOptions {
     #[arg(long, value_name = "COUNT", default_value_t = 100.0, value_parser = parse_rate)]
     #[arg(allow_negative_numbers = true)]
     pub(super) rate: f64,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) load: LoadOptions,
+}
+
+/// `fanfare bench publish`
+#[derive(Clone, Debug, Args, Serialize)]
+pub(super) struct PublishOptions {
+    /// Connections over which requests go
+    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = parse_publishers)]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) connections: usize,
+
+    /// Requests in flight on each connection (pipelining). One is done when it is answered and every
+    /// reader has its message
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) depth: usize,
+
+    /// Open a connection for each request
+    #[arg(long)]
+    pub(super) no_keep_alive: bool,
+
+    /// Connections that read what is published, and check it: WebSockets, or server-sent events with --sse
+    #[arg(long, short, value_name = "COUNT", default_value_t = 0, value_parser = parse_readers)]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) readers: usize,
+
+    /// Where readers connect to, if not to the URL
+    #[arg(long, value_name = "URL", requires = "readers")]
+    pub(super) read_url: Option<Url>,
+
+    /// Rooms, each with --connections and --readers of its own, separate from all others; {i} in the
+    /// URL becomes the number of the room
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) rooms: usize,
+
+    /// Method of the requests
+    #[arg(long, value_name = "NAME", default_value = "POST", value_parser = parse_method)]
+    pub(super) method: String,
+
+    /// Body of the requests, if it is more than the payload. {payload} becomes the payload, {payload:json}
+    /// the same as a part of a string of JSON, {payload:form} of a form, and {number} the number of the message.
+    /// Content-Type is text/plain (--text) or application/octet-stream, unless --header says another
+    #[arg(long, value_name = "TEXT")]
+    pub(super) body_template: Option<BodyTemplate>,
 
     #[command(flatten)]
     #[serde(flatten)]

@@ -8,9 +8,10 @@ use super::crew::share;
 use super::failure::Failure;
 use super::histogram::Histogram;
 use super::options::PacedOptions;
-use super::report::{Document, Outcome, count_of, grouped};
+use super::report::{Document, Outcome, count_of, grouped, readers};
 use super::rooms::{Outlet, Plan, Rooms};
-use super::run::{Patience, Run};
+use super::run::Run;
+use super::run::pump::Patience;
 use super::script::{Script, run_tag};
 use super::watch::Watch;
 use std::time::Duration;
@@ -21,7 +22,7 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 /// `fanfare bench paced`
 pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
     options.check()?;
-    let message = &options.load.message;
+    let message = &options.load.message.to(&options.load.target);
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let target = &options.load.target;
     let plan = Plan {
@@ -32,10 +33,11 @@ pub(super) fn run(options: &PacedOptions) -> Result<Document, Failure> {
             echo: !options.voices.no_self_echo,
         },
         v1: target.speaks_v1(),
+        reading: target.protocol(),
     };
     let title = format!(
         "{}, {}, {} messages/s due, {}",
-        count_of(options.rooms * options.voices.readers, "reader"),
+        readers(options.rooms * options.voices.readers, target),
         count_of(options.rooms * options.voices.publishers, "publisher"),
         grouped(options.rate),
         message.title(),

@@ -5,39 +5,28 @@ use super::audience::{Audience, LastWord, Shared};
 use super::client_loop::Scenario;
 use super::clock;
 use super::codec::Codec;
+use super::event_stream::EventStream;
 use super::failure::Failure;
 use super::histogram::Histogram;
-use super::link::OpenError;
 use super::links::Links;
+use super::opening::OpenError;
+use super::route::Protocol;
 use super::script::Script;
 use super::tally::{Returns, Tally};
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::process::ChildStdin;
+use std::io;
 
+mod exchanges;
+mod plan;
+mod publishing;
+mod requests;
 mod returning;
+mod streams;
 mod waiting;
 
-/// What each room consists of.
-pub(super) struct Plan {
-    pub(super) rooms: usize,
-    /// In each room: connections that only read,
-    pub(super) readers: usize,
-    /// and what publishes.
-    pub(super) outlet: Outlet,
-    /// All of them speak `fanfare.v1`.
-    pub(super) v1: bool,
-}
+pub(super) use plan::{Outlet, Plan};
 
-/// How messages are sent.
-pub(super) enum Outlet {
-    /// By this many connections; `echo` if their own messages come back to them.
-    Publishers { count: usize, echo: bool },
-    /// To the standard input of a sender, round by round.
-    Pipe(ChildStdin),
-    /// From another process.
-    Elsewhere { publishers: usize },
-}
+use exchanges::Exchanges;
 
 /// All rooms. Connections are numbered room by room, readers before publishers.
 pub(super) struct Rooms {
@@ -61,6 +50,9 @@ pub(super) struct Rooms {
     is_gone: Vec<bool>,
     gone: usize,
     last_word: Option<LastWord>,
+    /// By connection, if readers get them.
+    streams: Vec<EventStream>,
+    exchanges: Exchanges,
 }
 
 struct Room {
@@ -70,20 +62,6 @@ struct Room {
     is_dirty: bool,
     /// The publisher that sends next.
     next: usize,
-}
-
-impl Plan {
-    /// Connections of each room.
-    pub(super) fn connections(&self) -> usize {
-        self.readers + self.publishers()
-    }
-
-    fn publishers(&self) -> usize {
-        match self.outlet {
-            Outlet::Publishers { count, .. } => count,
-            Outlet::Pipe(_) | Outlet::Elsewhere { .. } => 0,
-        }
-    }
 }
 
 impl Rooms {
@@ -96,6 +74,7 @@ impl Rooms {
         };
         let (tracks, echo) = match plan.outlet {
             Outlet::Publishers { count, echo } => (count, echo),
+            Outlet::Requests(ref requests) => (requests.connections, true),
             Outlet::Pipe(_) => (1, true),
             Outlet::Elsewhere { publishers } => (publishers, true),
         };
@@ -107,8 +86,11 @@ impl Rooms {
             if matches!(plan.outlet, Outlet::Elsewhere { .. }) {
                 audience.follow();
             }
-            for publisher in 0..plan.publishers() {
-                audience.join(&shared.script, (!echo).then_some(publisher));
+            // Those that publish by request read nothing but answers.
+            if let Outlet::Publishers { count, .. } = plan.outlet {
+                for publisher in 0..count {
+                    audience.join(&shared.script, (!echo).then_some(publisher));
+                }
             }
             if plan.v1 {
                 audience.number();
@@ -133,6 +115,8 @@ impl Rooms {
             is_gone: vec![false; plan.rooms * plan.connections()],
             gone: 0,
             last_word: None,
+            streams: Vec::new(),
+            exchanges: Exchanges::of(&plan),
             shared,
             plan,
         }
@@ -233,7 +217,7 @@ impl Rooms {
             let space_left = (window + done).saturating_sub(published);
             // A sender gets whole rounds only, which its calls are to carry.
             let is_due = match self.plan.outlet {
-                Outlet::Publishers { .. } => space_left > 0,
+                Outlet::Publishers { .. } | Outlet::Requests(_) => space_left > 0,
                 Outlet::Pipe(_) => done == published,
                 Outlet::Elsewhere { .. } => false,
             };
@@ -254,12 +238,14 @@ impl Rooms {
 
     /// Counts what is done in a room, and returns it with what was published there.
     fn settle(&mut self, room: usize) -> (u64, u64) {
+        let unanswered = self.exchanges.unanswered(room);
         let room = &mut self.rooms[room];
         room.is_dirty = false;
-        let done = room.audience.done();
+        let published = room.audience.published();
+        let done = room.audience.done().min(published - unanswered);
         self.done += done - room.done;
         room.done = done;
-        (done, room.audience.published())
+        (done, published)
     }
 
     /// Counts what is done, and forgets it, where something came.
@@ -269,60 +255,17 @@ impl Rooms {
             self.rooms[room].audience.release(&self.shared.script);
         }
     }
-
-    /// Publishes this many messages into a room, as of the time `at`.
-    pub(super) fn publish(
-        &mut self,
-        links: &mut Links,
-        room: usize,
-        count: u64,
-        at: u64,
-    ) -> io::Result<()> {
-        let audience = &mut self.rooms[room].audience;
-        if let Outlet::Pipe(pipe) = &mut self.plan.outlet {
-            let round = audience.publish_elsewhere(&self.shared.script, 0, count, at);
-            pipe.write_all(&(round.len() as u32).to_le_bytes())?;
-            pipe.write_all(round)?;
-            self.published += count;
-            return Ok(());
-        }
-        self.publish_in_turn(links, room, count, at);
-        Ok(())
-    }
-
-    /// The publishers of a room take turns, each with one write.
-    fn publish_in_turn(&mut self, links: &mut Links, index: usize, count: u64, at: u64) {
-        let publishers = self.plan.publishers();
-        let first = index * self.plan.connections() + self.plan.readers;
-        let room = &mut self.rooms[index];
-        let alive: Vec<usize> = (0..publishers)
-            .map(|i| (room.next + i) % publishers)
-            .filter(|&publisher| !self.is_gone[first + publisher])
-            .collect();
-        if alive.is_empty() {
-            return;
-        }
-        let each = count / alive.len() as u64;
-        let extra = (count % alive.len() as u64) as usize;
-        for (i, &publisher) in alive.iter().enumerate() {
-            let messages = each + u64::from(i < extra);
-            if messages == 0 {
-                break;
-            }
-            let (audience, shared) = (&mut room.audience, &mut self.shared);
-            links.send(first + publisher, |out| {
-                audience.publish(shared, publisher, messages, at, out);
-            });
-        }
-        room.next = alive.get(extra).copied().unwrap_or(room.next);
-        self.published += count;
-    }
 }
 
 impl Scenario for Rooms {
-    fn on_open(&mut self, _: &mut Links, link: usize, took: u64) {
+    fn on_open(&mut self, links: &mut Links, link: usize, took: u64) {
+        self.begin_stream(links, link);
         let now = clock::now();
-        if !self.come_back(link, now - took) {
+        if let Some((_, index)) = self.room_and_exchange(link) {
+            self.handshakes.record(took, 1);
+            self.opened_at = now;
+            self.begin_exchange(links, link, index);
+        } else if !self.come_back(link, now - took) {
             self.handshakes.record(took, 1);
             self.opened_at = now;
         }
@@ -337,6 +280,11 @@ impl Scenario for Rooms {
     fn on_bytes(&mut self, link: usize, bytes: &mut [u8], now: u64, out: &mut Vec<u8>) -> bool {
         let (room, receiver) = self.room_and_receiver(link);
         self.mark_dirty(room);
+        match self.plan.protocol(receiver) {
+            Protocol::WebSocket => {}
+            Protocol::EventStream => return self.on_stream(link, bytes, now),
+            Protocol::Http => return self.on_responses(link, bytes, now),
+        }
         let audience = &mut self.rooms[room].audience;
         match audience.receive(&mut self.shared, receiver, bytes, now, out) {
             Ok(()) => {
@@ -352,17 +300,23 @@ impl Scenario for Rooms {
         }
     }
 
-    fn on_ended(&mut self, _: &mut Links, link: usize, was_reset: bool) {
+    fn on_ended(&mut self, links: &mut Links, link: usize, was_reset: bool) {
+        if self.last_word.is_none() && self.on_exchange_ended(links, link) {
+            return;
+        }
         self.on_gone(link);
         let name = match self.last_word.take() {
             Some(LastWord::Close(Some(code))) => format!("closed by the server with {code}"),
             Some(LastWord::Close(None)) => "closed by the server".into(),
             Some(LastWord::Broken) => "broke the protocol".into(),
             None if was_reset => "reset by the server".into(),
+            None if self.speaks_http(link) => "ended by the server".into(),
             None => "ended without a close frame".into(),
         };
         let (room, receiver) = self.room_and_receiver(link);
-        let endings = match self.rooms[room].audience.is_excused(receiver) {
+        let is_excused =
+            receiver < self.plan.readers && self.rooms[room].audience.is_excused(receiver);
+        let endings = match is_excused {
             true => &mut self.excused_endings,
             false => &mut self.endings,
         };
@@ -375,7 +329,10 @@ impl Rooms {
         self.is_gone[link] = true;
         self.gone += 1;
         let (room, receiver) = self.room_and_receiver(link);
-        self.rooms[room].audience.leave(&mut self.shared, receiver);
         self.mark_dirty(room);
+        match self.room_and_exchange(link) {
+            Some(exchange) => self.give_up_exchange(exchange),
+            None => self.rooms[room].audience.leave(&mut self.shared, receiver),
+        }
     }
 }

@@ -1,10 +1,21 @@
-//! Where a connection leads: a URL, with the number that stands for `{i}`, and the address that its
-//! host turned out to have.
+//! Where a connection leads: a URL, with the number that stands for `{i}`, the address that its host
+//! turned out to have, and what is spoken there.
 
 use super::url::Url;
 use crate::proto::MessageId;
 use std::net::SocketAddr;
 use std::rc::Rc;
+
+/// What is spoken over a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Protocol {
+    #[default]
+    WebSocket,
+    /// One request, whose response is a stream of server-sent events.
+    EventStream,
+    /// Requests and responses of HTTP/1.1, one after the other: there is nothing to open but the connection.
+    Http,
+}
 
 /// Where a connection leads.
 #[derive(Clone, Debug)]
@@ -15,6 +26,7 @@ pub(super) struct Route {
     pub(super) number: usize,
     /// The message after which it is to begin, for one that comes back.
     pub(super) since: Option<MessageId>,
+    pub(super) protocol: Protocol,
 }
 
 impl Route {
@@ -24,7 +36,13 @@ impl Route {
             address,
             number: 0,
             since: None,
+            protocol: Protocol::default(),
         }
+    }
+
+    /// The same for another protocol.
+    pub(super) fn speaking(self, protocol: Protocol) -> Self {
+        Route { protocol, ..self }
     }
 
     /// Path and query of the request.

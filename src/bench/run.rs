@@ -2,7 +2,7 @@
 //! outstanding, and the client publishes as many more as got done.
 
 use super::client_loop::ClientLoop;
-use super::clock::{self, NEVER, REST, nanos};
+use super::clock::{self, REST, nanos};
 use super::crew::{Crew, Job, Task, share};
 use super::cuts::Cuts;
 use super::failure::Failure;
@@ -11,20 +11,19 @@ use super::options::{LengthOptions, MessageOptions, TargetOptions};
 use super::probe::Probe;
 use super::report::{Document, Outcome, count_of};
 use super::rooms::Rooms;
-use super::route::Route;
+use super::route::{Protocol, Route};
 use super::span::MeasuredSpan;
+use super::tally::RequestTally;
 use super::target::{addresses, open_options, probe_of, resolve};
 use super::url::Url;
 use super::watch::Watch;
 use std::time::Duration;
 
 mod document;
+pub(super) mod pump;
 
 /// Some servers answer the handshake before the connection has joined: this long is waited for that.
 const SETTLE: u64 = 100_000_000;
-/// When publishers have ended, others may be about to end, and messages may be on their way: this long
-/// is waited for both.
-const MUTE: u64 = clock::SECOND;
 
 /// Rooms, and everything that runs them.
 pub(super) struct Run {
@@ -85,13 +84,33 @@ impl Run {
         watch: Watch,
         window: usize,
     ) -> Result<Self, Failure> {
-        let (routes, probe) = (resolve(target)?, probe_of(target)?);
+        let routes = resolve(target)?;
+        Run::over(target, &routes.clone(), routes, rooms, watch, window)
+    }
+
+    /// The same with routes that are known: of the readers, and of those that publish.
+    pub(super) fn over(
+        target: &TargetOptions,
+        reading: &[Route],
+        routes: Vec<Route>,
+        rooms: Rooms,
+        watch: Watch,
+        window: usize,
+    ) -> Result<Self, Failure> {
+        let probe = probe_of(target)?;
         let mut client_loop = ClientLoop::new(open_options(target))?;
         let connections = rooms.plan().connections();
         for room in 0..rooms.plan().rooms {
-            let route = &routes[room % routes.len()];
-            for _ in 0..connections {
-                client_loop.links.open(route.numbered(room));
+            for connection in 0..connections {
+                let protocol = rooms.plan().protocol(connection);
+                let routes = match protocol {
+                    Protocol::Http => &routes[..],
+                    _ => reading,
+                };
+                let route = &routes[room % routes.len()];
+                client_loop
+                    .links
+                    .open(route.numbered(room).speaking(protocol));
             }
         }
         let has_own_urls =
@@ -137,6 +156,12 @@ impl Run {
     /// Deliveries, in all processes.
     pub(super) fn delivered(&self) -> u64 {
         self.rooms.delivered() + self.crew.delivered()
+    }
+
+    /// What shows that the run goes on: deliveries, and requests that were answered.
+    fn progress(&self) -> u64 {
+        let answered = |requests: &RequestTally| requests.succeeded + requests.failed;
+        self.delivered() + self.rooms.requests().map_or(0, answered)
     }
 
     /// Every receiver has all that was published, and none is away.
@@ -232,7 +257,8 @@ impl Run {
         let before = self.probe.look()?;
         let (published, delivered) = (self.rooms.published(), self.delivered());
         let tally = self.rooms.shared.tally.clone();
-        self.rooms.shared.tally.latencies = Default::default();
+        let requests = self.rooms.requests().cloned();
+        self.rooms.reset_latencies();
         if self.outcome == Outcome::Complete {
             work(self)?;
         }
@@ -242,10 +268,13 @@ impl Run {
         }
         let mut since = self.rooms.shared.tally.since(&tally);
         since.delivered = self.delivered() - delivered;
+        let requests = self.rooms.requests().zip(requests.as_ref());
         Ok(MeasuredSpan {
             before,
             after,
             published: self.rooms.published() - published,
+            has_receivers: self.rooms.plan().has_receivers(),
+            requests: requests.map(|(now, before)| now.since(before)),
             tally: since,
         })
     }
@@ -264,106 +293,5 @@ impl Run {
                 .tally
                 .on_named(name.into(), waiting as u64);
         }
-    }
-
-    /// Publishes this many messages or for this long, and waits until they are done.
-    pub(super) fn pump(&mut self, messages: u64, duration: Duration) -> Result<(), Failure> {
-        let began = clock::now();
-        let deadline = began + nanos(duration);
-        let last = self.rooms.published().saturating_add(messages);
-        let mut patience = Patience::new(self);
-        self.rooms.mark_all_dirty();
-        loop {
-            let now = clock::now();
-            let is_over = now >= deadline || self.rooms.published() >= last;
-            if is_over {
-                self.rooms.settle_all();
-            } else {
-                let most = last - self.rooms.published();
-                let links = &mut self.client_loop.links;
-                self.rooms
-                    .refill(links, self.window, most, self.crew.done())?;
-            }
-            let next_cut = self.cut(now, is_over);
-            if is_over && self.is_done() {
-                return Ok(());
-            }
-            if self.watch.is_interrupted() {
-                self.outcome = Outcome::Interrupted;
-                return Ok(());
-            }
-            if let Some(why) = patience.lost(self, now) {
-                self.outcome = Outcome::GivenUp(why);
-                return Ok(());
-            }
-            self.watch_pump(began, now);
-            let wake = if is_over { now + REST } else { deadline };
-            self.turn(wake.min(now + REST).min(next_cut))?;
-        }
-    }
-
-    /// Cuts readers off, and has them come back, as far as it is time; returns when it is again.
-    fn cut(&mut self, now: u64, is_over: bool) -> u64 {
-        let Some(cuts) = &mut self.cuts else {
-            return NEVER;
-        };
-        if is_over {
-            cuts.end(now);
-        }
-        cuts.work(
-            &mut self.client_loop.links,
-            &mut self.rooms,
-            &self.routes,
-            now,
-        );
-        cuts.next_due()
-    }
-
-    /// Shows the progress, and looks at the server's memory each time.
-    pub(super) fn watch_pump(&mut self, began: u64, now: u64) {
-        let (delivered, elapsed) = (self.delivered(), now - began);
-        if self.watch.tick_rate(elapsed, now, delivered, "deliveries") {
-            self.resident_max = self.resident_max.max(self.probe.resident());
-        }
-    }
-}
-
-/// Waits for deliveries, with a limit.
-pub(super) struct Patience {
-    timeout: u64,
-    delivered: u64,
-    since: u64,
-    mute_since: Option<u64>,
-}
-
-impl Patience {
-    pub(super) fn new(run: &Run) -> Self {
-        Patience {
-            timeout: run.timeout,
-            delivered: run.delivered(),
-            since: clock::now(),
-            mute_since: None,
-        }
-    }
-
-    /// Why there is nothing left to wait for, if so.
-    pub(super) fn lost(&mut self, run: &Run, now: u64) -> Option<&'static str> {
-        if run.rooms.is_empty() {
-            return Some("all connections have ended");
-        }
-        if run.rooms.is_mute() && now - *self.mute_since.get_or_insert(now) > MUTE {
-            return Some("the connections of all publishers have ended");
-        }
-        self.is_over(run, now)
-            .then_some("nothing more was delivered within the timeout")
-    }
-
-    fn is_over(&mut self, run: &Run, now: u64) -> bool {
-        let delivered = run.delivered();
-        if delivered != self.delivered || run.is_done() {
-            self.delivered = delivered;
-            self.since = now;
-        }
-        now.saturating_sub(self.since) > self.timeout
     }
 }

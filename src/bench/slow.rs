@@ -7,7 +7,7 @@
 use super::clock::{self, REST};
 use super::failure::Failure;
 use super::options::SlowOptions;
-use super::report::{Document, Outcome, Stalled, count_of};
+use super::report::{Document, Outcome, Stalled, count_of, readers};
 use super::rooms::{Outlet, Plan, Rooms};
 use super::run::Run;
 use super::script::{Script, run_tag};
@@ -21,7 +21,7 @@ const QUIET: u64 = clock::SECOND;
 pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
     options.check()?;
     let count = options.stalled;
-    let message = &options.load.message;
+    let message = &options.load.message.to(&options.load.target);
     let script = Script::of(message, options.load.target.deflate, run_tag());
     let plan = Plan {
         rooms: 1,
@@ -31,10 +31,11 @@ pub(super) fn run(options: &SlowOptions) -> Result<Document, Failure> {
             echo: !options.voices.no_self_echo,
         },
         v1: options.load.target.speaks_v1(),
+        reading: options.load.target.protocol(),
     };
     let title = format!(
         "{}, of which {count} stop reading, {}, {} outstanding, {}",
-        count_of(options.voices.readers, "reader"),
+        readers(options.voices.readers, &options.load.target),
         count_of(options.voices.publishers, "publisher"),
         count_of(options.window, "message"),
         message.title(),
@@ -138,6 +139,8 @@ mod tests {
                 after,
                 published,
                 tally,
+                has_receivers: true,
+                requests: None,
             }
         };
         let all = span(1000, 20);

@@ -2,7 +2,7 @@
 
 use super::clock;
 use super::probe::ProbeSample;
-use super::tally::Tally;
+use super::tally::{RequestTally, Tally};
 
 /// See the [module](self).
 pub(super) struct MeasuredSpan {
@@ -11,6 +11,10 @@ pub(super) struct MeasuredSpan {
     pub(super) published: u64,
     /// What came in between.
     pub(super) tally: Tally,
+    /// Messages went to somebody.
+    pub(super) has_receivers: bool,
+    /// The same of requests, if messages are published by them.
+    pub(super) requests: Option<RequestTally>,
 }
 
 impl MeasuredSpan {

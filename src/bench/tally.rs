@@ -67,6 +67,35 @@ pub(super) struct Returns {
     pub(super) coming_back: Histogram,
 }
 
+/// Requests that published messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestTally {
+    /// Those that were answered with a status 2xx.
+    pub(super) succeeded: u64,
+    /// Those with another one, or never answered.
+    pub(super) failed: u64,
+    /// What was sent, and what came back.
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
+    /// From when a message was published until its request was answered with success.
+    pub(super) latencies: Histogram,
+    /// The first answer that was no success.
+    pub(super) first_failure: Option<String>,
+}
+
+impl RequestTally {
+    /// What was counted since an earlier state of this tally. Latencies are those that it holds now.
+    pub(super) fn since(&self, earlier: &RequestTally) -> RequestTally {
+        RequestTally {
+            succeeded: self.succeeded - earlier.succeeded,
+            failed: self.failed - earlier.failed,
+            sent_bytes: self.sent_bytes - earlier.sent_bytes,
+            received_bytes: self.received_bytes - earlier.received_bytes,
+            ..self.clone()
+        }
+    }
+}
+
 impl Fault {
     pub(super) fn name(self) -> String {
         match self {

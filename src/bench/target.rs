@@ -4,8 +4,8 @@
 use super::attempts::settle;
 use super::clock::nanos;
 use super::failure::Failure;
-use super::link::RequestOptions;
 use super::links::OpenOptions;
+use super::opening::RequestOptions;
 use super::options::TargetOptions;
 use super::probe::Probe;
 use super::route::Route;

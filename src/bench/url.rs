@@ -1,5 +1,8 @@
-//! Where to connect to: `ws://host:port/path?query`. An `{i}` in path and query becomes the number
-//! of the room or the connection.
+//! Where to connect to: `ws://host:port/path?query`, or the same with `http`. An `{i}` in path and query
+//! becomes the number of the room or the connection.
+//!
+//! Both schemes mean the same server, as they do where browsers open a WebSocket; the scenario says what is
+//! spoken with it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -9,9 +12,10 @@ use std::str::FromStr;
 /// What stands for the number of a room or a connection.
 const INDEX: &str = "{i}";
 
-/// A WebSocket URL.
+/// See the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url {
+    scheme: &'static str,
     /// Host, and port if it was given, as they go into the Host header.
     authority: String,
     host: String,
@@ -24,25 +28,23 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => rest,
-            Some((scheme, _))
-                if ["wss", "https"].contains(&scheme.to_ascii_lowercase().as_str()) =>
-            {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("the scheme is missing, as in ws://{text}"));
+        };
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => "ws",
+            "http" => "http",
+            "wss" | "https" => {
                 return Err(
-                    "TLS is not spoken here: measure the server behind its proxy, with ws://"
+                    "TLS is not spoken here: measure the server behind its proxy, with ws:// or http://"
                         .into(),
                 );
             }
-            Some((scheme, rest)) if scheme.to_ascii_lowercase().starts_with("http") => {
-                return Err(format!("a WebSocket's scheme is ws, as in ws://{rest}"));
-            }
-            Some((scheme, _)) => return Err(format!("{scheme}:// is not ws://")),
-            None => return Err(format!("the scheme is missing, as in ws://{text}")),
+            _ => return Err(format!("{scheme}:// is neither ws:// nor http://")),
         };
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if target.contains('#') || authority.contains(['#', '@']) {
-            return Err("a WebSocket URL has neither a fragment nor a user name".into());
+            return Err("a URL has neither a fragment nor a user name here".into());
         }
         let is_odd = |c: &char| !c.is_ascii_graphic();
         if let Some(odd) = authority.chars().find(is_odd) {
@@ -55,6 +57,7 @@ impl FromStr for Url {
         }
         let (host, port) = split_authority(authority)?;
         Ok(Url {
+            scheme,
             authority: authority.into(),
             host: host.into(),
             port,
@@ -161,7 +164,7 @@ impl Serialize for Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ws://{}{}", self.authority, self.target)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.target)
     }
 }
 
@@ -185,6 +188,8 @@ mod tests {
         }
         let url: Url = "ws://h/room/{i}?n={i}".parse().unwrap();
         assert_eq!(url.target(7), "/room/7?n=7");
+        let url: Url = "HTTP://h/ws".parse().unwrap();
+        assert_eq!(url.to_string(), "http://h/ws");
     }
 
     #[test]
@@ -214,7 +219,7 @@ mod tests {
         for text in [
             "",
             "localhost:8080",
-            "http://localhost",
+            "ftp://localhost",
             "wss://localhost",
             "ws://",
             "ws://:80/",
@@ -239,7 +244,7 @@ mod tests {
         for (text, words) in [
             ("wss://h/", "TLS is not spoken"),
             ("https://h/", "TLS is not spoken"),
-            ("HTTP://h/ws", "ws://h/ws"),
+            ("tcp://h/ws", "neither ws:// nor http://"),
             ("ws://::1:18080", "in brackets"),
             ("ws://h/ä", "percent-encoded"),
             ("ws://ä/", "xn--"),

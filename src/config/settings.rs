@@ -129,7 +129,7 @@ settings! {
     }
 
     "Publishing" {
-        /// Which publishers may publish: `anybody`, `http` (over HTTP, which is to come, and no WebSocket), or
+        /// Which publishers may publish: `anybody`, `http` (over HTTP, and no WebSocket), or
         /// `nobody`; a program that embeds the relay always may
         publish: Publish = "anybody", Live per topic,
             "whatever one member sends reaches all: that is what a relay is for";

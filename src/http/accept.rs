@@ -9,6 +9,11 @@ pub(super) fn accepts_open_metrics(head: &Head) -> bool {
     open_metrics > 0.0 && open_metrics >= weight(head, &["text/plain", "text/*", "*/*"])
 }
 
+/// Whether a client accepts server-sent events, and says so: one that takes anything may want something else.
+pub(super) fn accepts_events(head: &Head) -> bool {
+    weight(head, &["text/event-stream"]) > 0.0
+}
+
 /// The weight of a type, from 0 (don't) to 1: that of the first of these ranges which the request names.
 /// If it does so several times, with different parameters, the highest counts.
 fn weight(head: &Head, ranges: &[&str]) -> f32 {

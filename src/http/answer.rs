@@ -5,12 +5,15 @@ use super::since::Since;
 use crate::proto::http1::BodyLength;
 use crate::proto::{MessageKind, handshake};
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// What to do about a request.
 #[derive(Debug)]
 pub enum Answer<'a> {
     /// Open a WebSocket.
     Join(Join<'a>),
+    /// Let it read a topic as server-sent events.
+    Stream(Stream<'a>),
     /// Publish what its body says.
     Publish(Publish<'a>),
     /// Say how a topic stands.
@@ -32,6 +35,21 @@ pub struct Join<'a> {
     pub since: Option<Since>,
     /// Whether it offers [`fanfare_v1`](crate::proto::fanfare_v1), which is chosen whenever it is offered.
     pub is_v1: bool,
+}
+
+/// A request that reads a topic as server-sent events.
+#[derive(Debug)]
+pub struct Stream<'a> {
+    /// The topic's name.
+    pub topic: Cow<'a, str>,
+    /// The page that asks, which is allowed to, if it is one.
+    pub origin: Option<&'a str>,
+    /// Which messages of before it wants, if it says so.
+    pub since: Option<Since>,
+    /// It ends once there was something to say, or after so long; at once where that is zero.
+    pub wait: Option<Duration>,
+    /// Only the head of the answer is asked for.
+    pub head_only: bool,
 }
 
 /// A request that publishes its body, which has yet to come.

@@ -17,7 +17,7 @@ mod topic;
 mod validators;
 
 pub use admin::{AdminRequest, TopicsQuery, route_admin};
-pub use answer::{Answer, Ask, Join, Publish};
+pub use answer::{Answer, Ask, Join, Publish, Stream};
 pub use asset::{File, Site};
 pub use posted::{bad_line, fresh_json, posted, posted_lines};
 pub use reason::Reason;

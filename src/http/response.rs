@@ -2,6 +2,7 @@
 
 use super::reason::Reason;
 use super::status::Status;
+use crate::proto::event_stream;
 use crate::proto::handshake::Refusal;
 use httpdate::HttpDate;
 use std::borrow::Cow;
@@ -34,6 +35,8 @@ pub struct Response {
     pub head_only: bool,
     /// The connection may be used for another request.
     pub keep_alive: bool,
+    /// Where the body ends is not known yet: at the connection's end.
+    is_endless: bool,
 }
 
 impl Response {
@@ -51,6 +54,7 @@ impl Response {
             body,
             head_only: false,
             keep_alive: true,
+            is_endless: false,
         }
     }
 
@@ -62,6 +66,36 @@ impl Response {
             ("X-Content-Type-Options", "nosniff"),
         ]);
         Response::ok(content_type, headers, body.into().into())
+    }
+
+    /// The head of a stream of server-sent events. No cache may keep it, and no proxy may hold it back, or change it.
+    #[must_use]
+    pub fn stream() -> Self {
+        let headers = owned(&[
+            ("Cache-Control", "no-store, no-transform"),
+            ("X-Accel-Buffering", "no"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]);
+        Response {
+            keep_alive: false,
+            is_endless: true,
+            ..Response::ok(event_stream::CONTENT_TYPE, headers, [].into())
+        }
+    }
+
+    /// The same of a reader that may not read now, but later: after so many milliseconds. Any other status would end an
+    /// `EventSource` for good (HTML §9.2.3).
+    #[must_use]
+    pub fn come_back(&self, retry_ms: u64) -> Self {
+        let why = String::from_utf8_lossy(&self.body);
+        let mut body = format!(": {}\n", why.trim_end()).into_bytes();
+        event_stream::write_retry(retry_ms, &mut body);
+        Response {
+            part: 0..body.len(),
+            body: body.into(),
+            is_endless: false,
+            ..Response::stream()
+        }
     }
 
     /// What the client has is still current.
@@ -181,10 +215,10 @@ impl Response {
         }
         // These have no body, and a 304 would have one of another length if it had.
         if !matches!(self.status, Status::NoContent | Status::NotModified) {
-            let _ = write!(
-                head,
-                "Content-Type: {content_type}\r\nContent-Length: {body_bytes}\r\n"
-            );
+            let _ = write!(head, "Content-Type: {content_type}\r\n");
+            if !self.is_endless {
+                let _ = write!(head, "Content-Length: {body_bytes}\r\n");
+            }
         }
         for (name, value) in self
             .headers

@@ -4,21 +4,25 @@
 //! |---|---|
 //! | `GET` with `Upgrade: websocket` | [`Join`]: a WebSocket |
 //! | `POST`, `PUT` | [`Publish`]: its body is a message, or each line of it |
+//! | `GET` or `HEAD` with `Accept: text/event-stream`, or with `?as=sse` | [`Stream`]: server-sent events |
 //! | `GET` or `HEAD` with `?as=info` | [`Ask`]: how the topic stands |
 //! | `OPTIONS` | what may be asked for, by a page of another origin too |
 //!
 //! One rule of origins holds for all of it. Unlike an upgrade, a browser's other requests need a permission to read
 //! the answer: so every answer to a page that is allowed says so (Fetch, "CORS protocol").
 
-use super::answer::{Answer, Ask, Join, Publish};
+use super::accept::accepts_events;
+use super::answer::{Answer, Ask, Join, Publish, Stream};
 use super::methods::{Methods, wants_keep_alive};
 use super::reason::Reason;
 use super::response::{Response, refused};
 use super::since::Since;
+use crate::period::Period;
 use crate::proto::http1::{self, BodyLength, is_percent_encoded};
 use crate::proto::{Head, MessageKind, fanfare_v1, handshake};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// The topic of `/ws`.
 const LOBBY: &str = "lobby";
@@ -37,6 +41,9 @@ const METHODS: Methods = Methods {
     allow: "GET, HEAD, POST, PUT, OPTIONS",
     why: "A topic is read with GET, as a WebSocket too, and published into with POST or PUT.",
 };
+
+/// The longest that a poll waits: proxies wait as long for the next byte, unless told otherwise.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What pages of other origins may send besides what any page may.
 const HEADERS_ALLOWED: &str =
@@ -77,7 +84,8 @@ fn route_allowed<'a>(
     }
     let query = Query::of(head)?;
     let is_info = !is_publishing && query.form.as_deref() == Some("info");
-    let upgrade = match is_publishing || is_info {
+    let is_stream = !is_publishing && query.wants_stream(head);
+    let upgrade = match is_publishing || is_info || is_stream {
         true => None,
         false if head.method == "HEAD" => return Err(refused(handshake::Refusal::NoUpgrade)),
         false => Some(handshake::check(head).map_err(refused)?),
@@ -90,6 +98,15 @@ fn route_allowed<'a>(
     let Some(upgrade) = upgrade else {
         if is_publishing {
             return publish(head, topic, origin, &query).map(Answer::Publish);
+        }
+        if is_stream {
+            return Ok(Answer::Stream(Stream {
+                topic,
+                origin,
+                since: Since::of(head)?,
+                wait: query.wait,
+                head_only: head.method == "HEAD",
+            }));
         }
         return Ok(Answer::Ask(Ask {
             topic,
@@ -114,6 +131,7 @@ fn route_allowed<'a>(
 /// What stands in the query, besides [`Since`].
 struct Query<'a> {
     form: Option<Cow<'a, str>>,
+    wait: Option<Duration>,
     each_line: bool,
     echo: bool,
 }
@@ -122,14 +140,19 @@ impl<'a> Query<'a> {
     fn of(head: &Head<'a>) -> Result<Self, Response> {
         let mut query = Query {
             form: None,
+            wait: None,
             each_line: false,
             echo: true,
         };
         let refuse = |why| Err(Response::refusal(Reason::Query, why, &[]));
         for (key, value) in form_urlencoded::parse(head.query().unwrap_or_default().as_bytes()) {
             match (&*key, &*value) {
-                ("as", "info") => query.form = Some(value),
-                ("as", _) => return refuse("`as` is info."),
+                ("as", "info" | "sse") => query.form = Some(value),
+                ("as", _) => return refuse("`as` is info or sse."),
+                ("wait", _) => match parse_wait(&value) {
+                    Some(wait) => query.wait = Some(wait),
+                    None => return refuse("`wait` is 0, or a time such as 25s, and 60s at most."),
+                },
                 ("each", "line") => query.each_line = true,
                 ("each", _) => {
                     return refuse("`each` is line: then each line of the body is a message.");
@@ -140,6 +163,23 @@ impl<'a> Query<'a> {
         }
         Ok(query)
     }
+
+    /// Whether a request is for server-sent events. One that may open a WebSocket as well is for that.
+    fn wants_stream(&self, head: &Head) -> bool {
+        match self.form.as_deref() {
+            Some(form) => form == "sse",
+            None => accepts_events(head) && !head.headers.has_token("Upgrade", "websocket"),
+        }
+    }
+}
+
+/// For how long a poll waits.
+fn parse_wait(text: &str) -> Option<Duration> {
+    if matches!(text, "0" | "0s") {
+        return Some(Duration::ZERO);
+    }
+    let Period(wait) = text.parse().ok()?;
+    (wait <= WAIT_MAX).then_some(wait)
 }
 
 fn publish<'a>(

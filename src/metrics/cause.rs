@@ -1,4 +1,4 @@
-//! Why WebSockets cease to be open; and the one place that says with which close frame each cause ends
+//! Why WebSockets and streams of events cease to be open; and the one place that says with which close frame each cause ends
 //! one.
 
 use crate::proto::{CloseCode, CloseFrame};
@@ -9,10 +9,10 @@ pub const NO_CLOSE_CODE: u16 = 1005;
 /// What the end of a connection without a close frame is counted as.
 pub const NO_CLOSE_FRAME: u16 = 1006;
 
-/// Why a WebSocket ceased to be open.
+/// Why a WebSocket, or a stream of events, ceased to be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The peer said so by a close frame.
+    /// The peer said so by a close frame; or it hung up a stream of events, which has no other end.
     Peer,
     /// The peer's stream ended without one.
     Ended,
@@ -36,11 +36,13 @@ pub enum Cause {
     Forbidden,
     /// The relay goes down.
     Shutdown,
+    /// It has had what its poll waited for, or waited as long as it was to.
+    Answered,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Cause; 12] = [
+    pub const ALL: [Cause; 13] = [
         Cause::Peer,
         Cause::Ended,
         Cause::Reset,
@@ -53,6 +55,7 @@ impl Cause {
         Cause::Rate,
         Cause::Forbidden,
         Cause::Shutdown,
+        Cause::Answered,
     ];
 
     /// Its name.
@@ -71,6 +74,7 @@ impl Cause {
             Cause::Rate => "rate",
             Cause::Forbidden => "forbidden",
             Cause::Shutdown => "shutdown",
+            Cause::Answered => "answered",
         }
     }
 
@@ -81,7 +85,7 @@ impl Cause {
     pub fn close_frame(self) -> Option<CloseFrame<'static>> {
         let (code, reason) = match self {
             Cause::Peer | Cause::Ended => (CloseCode::NORMAL, ""),
-            Cause::Reset | Cause::Stalled | Cause::Dead => return None,
+            Cause::Reset | Cause::Stalled | Cause::Dead | Cause::Answered => return None,
             Cause::Protocol => (CloseCode::PROTOCOL_ERROR, ""),
             Cause::Lapped => (
                 CloseCode::TRY_AGAIN_LATER,

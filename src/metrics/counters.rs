@@ -42,8 +42,10 @@ pub struct Counters {
     pub accepted: u64,
     /// Connections accepted on the admin listener.
     pub admin_accepted: u64,
-    /// Connections that became WebSockets.
+    /// Connections that became WebSockets, or streams of events.
     pub opened: u64,
+    /// Those that became streams of events.
+    pub opened_sse: u64,
     /// Requests that were refused, or never came whole, by [`Reason`].
     pub refusals: [u64; Reason::ALL.len()],
     /// WebSockets that ceased to be open, by [`Cause`] and by index of the code.

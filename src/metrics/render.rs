@@ -90,8 +90,13 @@ impl MetricsPage<'_> {
         )?;
         self.counter(
             "fanfare_websockets_opened",
-            "Connections that became WebSockets",
+            "Connections that became WebSockets, or streams of server-sent events",
             counters.opened,
+        )?;
+        self.counter(
+            "fanfare_streams_opened",
+            "Those that became streams of server-sent events, polls among them",
+            counters.opened_sse,
         )?;
         let closes = Cause::ALL.into_iter().flat_map(|cause| {
             let usual = close_code_index(cause.code());
@@ -104,7 +109,7 @@ impl MetricsPage<'_> {
         });
         self.counters(
             "fanfare_websockets_closed",
-            "WebSockets that ceased to be open, by cause and close code: the peer's own if it \
+            "WebSockets and streams that ceased to be open, by cause and close code: the peer's own if it \
              closed, otherwise ours; 1005 is a close frame without a code, 1006 no close frame",
             closes,
         )

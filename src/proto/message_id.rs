@@ -34,6 +34,10 @@ const DIGIT_BITS: u32 = 5;
 const EPOCH_DIGITS: u32 = 7;
 
 impl Epoch {
+    /// One of them.
+    #[cfg(test)]
+    pub(crate) const ZERO: Self = Epoch(0);
+
     /// The epoch that chance has drawn.
     pub(crate) fn of(chance: u64) -> Self {
         Epoch(chance >> (u64::BITS - EPOCH_DIGITS * DIGIT_BITS))

@@ -3,6 +3,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | [`event_stream`] | server-sent events: HTML §9.2 |
 //! | [`fanfare_v1`] | what relay and client say to each other beside messages: docs/protocol.md |
 //! | [`http1`] | heads of HTTP/1.x, and what has to hold for any request: RFC 9112 |
 //! | [`MessageId`] | a message's id, and how it is written |
@@ -13,6 +14,7 @@
 //! No byte from the network makes any of it panic, allocate on a promise, or do more than linear
 //! work.
 
+pub mod event_stream;
 pub mod fanfare_v1;
 pub mod http1;
 mod message_id;

@@ -37,6 +37,9 @@ impl Relay {
             Life::NextHead { .. } | Life::AwaitClose { .. } | Life::Linger { .. } => {
                 self.drop_now(slot);
             }
+            Life::Open(_) if self.reads_events(slot) => {
+                self.end_stream(slot, Cause::Peer, "", Peer::Ended);
+            }
             Life::Open(_) => {
                 let cause = Cause::Ended;
                 self.start_close(slot, cause, cause.close_frame(), Peer::Ended);
@@ -74,13 +77,17 @@ impl Relay {
         let Some(close) = close else {
             return self.abort(slot, cause);
         };
+        if self.reads_events(slot) {
+            // It has no frames, and its peer nothing to answer.
+            return self.end_stream(slot, cause, close.reason, Peer::Done);
+        }
         let code = match cause {
             // None came, and ours is not read.
             Cause::Ended => NO_CLOSE_FRAME,
             _ => close.code.as_u16(),
         };
         self.note_close(slot, cause, code, close.reason);
-        self.start_close_with(slot, close.encode().to_vec(), peer);
+        self.start_close_with(slot, Some(close.encode().to_vec()), peer);
     }
 
     /// The peer's close frame came. The answer carries its code, and in AwaitClose none is due.
@@ -90,7 +97,7 @@ impl Relay {
                 let counted = code.map_or(NO_CLOSE_CODE, CloseCode::as_u16);
                 self.note_close(slot, Cause::Peer, counted, "");
                 let answer = code.map(|code| CloseFrame { code, reason: "" }.encode().to_vec());
-                self.start_close_with(slot, answer.unwrap_or_default(), Peer::Done);
+                self.start_close_with(slot, Some(answer.unwrap_or_default()), Peer::Done);
             }
             Phase::Closing => self.peers.set_peer(slot, Peer::Done),
             Phase::AwaitClose => self.shut(slot),
@@ -113,8 +120,8 @@ impl Relay {
         }
     }
 
-    fn start_close_with(&mut self, slot: Slot, payload: Vec<u8>, peer: Peer) {
-        let payload = Some(payload);
+    /// Begins to close a connection; what is said last is a close frame's payload, or for a stream of events.
+    pub(super) fn start_close_with(&mut self, slot: Slot, payload: Option<Vec<u8>>, peer: Peer) {
         self.peers
             .begin_close(slot, Close { payload }, peer, self.now);
         if self.let_go(self.peers.id(slot)) {

@@ -62,6 +62,8 @@ impl Relay {
         match self.peers[slot].phase() {
             Phase::Head => self.on_request_bytes(slot, input),
             Phase::Body => self.on_body(slot, input),
+            // It has nothing to say.
+            Phase::Open | Phase::Closing if self.peers[slot].flags.has(Flag::Sse) => {}
             Phase::Open | Phase::Closing | Phase::AwaitClose => self.on_frames(slot, input),
             Phase::Linger => {
                 if !self.peers.discard(slot, input.len()) {

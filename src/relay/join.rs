@@ -1,6 +1,6 @@
-//! A request that opens a WebSocket: whether it may, and how it joins its topic.
+//! Requests that join a topic: whether one may open a WebSocket, and how it joins.
 
-use super::hub::{self, Encoding};
+use super::hub::{self, Encoding, Joined};
 use super::ids::Slot;
 use super::peer::{Flag, Phase};
 use super::{Decision, Relay, TopicRequest};
@@ -27,10 +27,7 @@ impl Relay {
             return self.respond(slot, response);
         }
         if !self.has_topic_for(&join.topic) {
-            let why = "There are as many topics as there may be. Join one that exists, or try again \
-                       later.";
-            let headers = [("Retry-After", "10")];
-            return self.respond(slot, Response::refusal(Reason::TopicsFull, why, &headers));
+            return self.respond(slot, no_topic());
         }
         let subprotocol = match join.is_v1 {
             true => Some(fanfare_v1::NAME),
@@ -75,9 +72,47 @@ impl Relay {
             || self.hub.make_place(&self.peers, self.now)
     }
 
-    /// Whether there may be another WebSocket.
+    /// Whether there may be another WebSocket, or another stream of events.
     pub(super) fn has_place(&self) -> bool {
         self.peers.count(Phase::Open) < self.limits.connections_max && self.shutdown.is_none()
+    }
+
+    /// The answer if there may not.
+    pub(super) fn no_place(&self) -> Response {
+        let why = "The relay is full, or going down. Try again later.";
+        let headers = [("Retry-After", "10")];
+        let reason = match self.shutdown {
+            Some(_) => Reason::ShuttingDown,
+            None => Reason::Full,
+        };
+        Response::refusal(reason, why, &headers)
+    }
+
+    /// A connection becomes a member of a topic.
+    pub(super) fn enter_topic(
+        &mut self,
+        slot: Slot,
+        topic: &str,
+        encoding: Encoding,
+        since: Option<Since>,
+        echo: bool,
+    ) -> Joined {
+        let since = since.and_then(start);
+        let peers = &mut self.peers;
+        let joined = self.hub.join(peers, slot, topic, encoding, since, self.now);
+        self.peers.open(slot, self.now);
+        self.gate.open(slot);
+        let connection = &mut self.peers[slot];
+        connection.seat.set_echo(echo);
+        let cursor = connection.seat.cursor();
+        connection.extra().outbox.enter_at(cursor);
+        let id = self.peers.id(slot);
+        self.feed.on_join(topic, joined.is_new, id, echo);
+        self.counters.replays += u64::from(joined.replayed > 0);
+        self.counters.messages_replayed += joined.replayed;
+        self.counters.replay_gaps += u64::from(joined.missing.is_some());
+        self.counters.opened += 1;
+        joined
     }
 
     /// Makes a connection a WebSocket. The first frames may have come with the request.
@@ -90,36 +125,17 @@ impl Relay {
         let encoding = deflate.map_or(Encoding::Plain, |deflate| {
             Encoding::deflate(deflate.server_window())
         });
-        let since = join.since.and_then(since);
-        let joined = self.hub.join(
-            &mut self.peers,
-            slot,
-            &join.topic,
-            encoding,
-            since,
-            self.now,
-        );
-        self.peers.open(slot, self.now);
+        let joined = self.enter_topic(slot, &join.topic, encoding, join.since, join.echo);
         let connection = &mut self.peers[slot];
-        self.gate.open(slot);
-        connection.seat.set_echo(join.echo);
         connection.flags.put(Flag::Compression, deflate.is_some());
         connection.flags.put(Flag::V1, join.is_v1);
-        self.feed.on_join(&join.topic, joined.is_new, id, join.echo);
-        let cursor = connection.seat.cursor();
-        let extra = connection.extra();
         let mut head = Vec::with_capacity(256);
         join.upgrade
             .write_response(subprotocol, deflate.as_ref(), &mut head);
-        extra.outbox.push(&head);
-        extra.outbox.enter_at(cursor);
+        connection.extra().outbox.push(&head);
         if join.is_v1 {
             self.welcome(slot, &join.topic, joined);
         }
-        self.counters.replays += u64::from(joined.replayed > 0);
-        self.counters.messages_replayed += joined.replayed;
-        self.counters.replay_gaps += u64::from(joined.missing.is_some());
-        self.counters.opened += 1;
         self.counters.opened_compressed += u64::from(deflate.is_some());
         self.peers.queue_output(slot);
         if let Some(hooks) = &mut self.hooks.0 {
@@ -135,8 +151,14 @@ impl Relay {
     }
 }
 
+/// The answer if a topic can't begin.
+pub(super) fn no_topic() -> Response {
+    let why = "There are as many topics as there may be. Join one that exists, or try again later.";
+    Response::refusal(Reason::TopicsFull, why, &[("Retry-After", "10")])
+}
+
 /// Where a reader begins that asks so; `None` if with what comes.
-fn since(asked: Since) -> Option<hub::Start> {
+fn start(asked: Since) -> Option<hub::Start> {
     Some(match asked {
         Since::None => return None,
         Since::All => hub::Start::All,

@@ -65,6 +65,7 @@ mod requests;
 mod seat;
 mod shutdown;
 mod side;
+mod stream;
 mod timers;
 mod v1;
 mod wall_clock;

@@ -41,10 +41,10 @@ impl Relay {
         self.notices.push_back((id, Notice::Disconnected));
     }
 
-    /// A WebSocket ceases to be open.
+    /// A WebSocket, or a stream of events, ceases to be open.
     pub(super) fn note_close(&mut self, slot: Slot, cause: Cause, code: u16, why: &str) {
         self.counters.count_close(cause, code);
-        if !matches!(cause, Cause::Peer | Cause::Shutdown) {
+        if !matches!(cause, Cause::Peer | Cause::Shutdown | Cause::Answered) {
             let why = why.into();
             let notice = Notice::Ended { cause, code, why };
             self.notices.push_back((self.peers.id(slot), notice));

@@ -33,6 +33,7 @@ impl Relay {
         loop {
             let sent_bytes = self.counters.sent_bytes;
             let slot = self.peers.next_replay(sent_bytes, bytes_max)?;
+            self.write_events(slot);
             if self.has_output(slot) {
                 return Some(self.peers.id(slot));
             }
@@ -96,7 +97,11 @@ impl Relay {
         let cursor = connection.seat.cursor();
         let mut end = self.hub.end(&connection.seat);
         if connection.seat.is_replaying() {
-            end = end.min(cursor.after(self.limits.pace.replay_bytes_per_write));
+            end = match connection.flags.has(Flag::Sse) {
+                // That is written for it into its outbox.
+                true => cursor,
+                false => end.min(cursor.after(self.limits.pace.replay_bytes_per_write)),
+            };
         }
         let spans = |from, to| {
             let spans = self.hub.spans(&self.peers, id.slot, from, to);
@@ -253,6 +258,7 @@ impl Relay {
         match connection.phase() {
             Phase::Respond => self.on_response_sent(slot),
             Phase::Closing => self.on_owed_sent(slot),
+            Phase::Open => self.on_poll_served(slot),
             _ => {}
         }
     }

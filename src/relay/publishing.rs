@@ -155,7 +155,7 @@ impl Relay {
         self.keep_requests(slot, rest);
     }
 
-    /// Another answer may be put behind those that have yet to leave.
+    /// Another answer may be put behind those that have yet to leave: as long as there is memory for them.
     fn may_be_answered_with(&self, slot: Slot) -> bool {
         let connection = &self.peers[slot];
         let extra = connection.extra.as_deref();
@@ -165,7 +165,7 @@ impl Relay {
         let pending = connection
             .outbox()
             .map_or(0, |outbox| outbox.pending().len());
-        keep_alive && pending < self.limits.outbox_bytes_max
+        keep_alive && pending < self.peers.head_bytes_free(slot, &self.limits)
     }
 
     /// What follows a request waits until that is answered.

@@ -36,6 +36,8 @@ impl Relay {
             Phase::Body => self.reading_body(slot),
             // What follows a request may have to wait for its answer: it is kept meanwhile.
             Phase::Head => Reading::Now(self.limits.head_bytes_max),
+            // What it says is discarded.
+            Phase::Open if connection.flags.has(Flag::Sse) => Reading::Now(usize::MAX),
             Phase::Open if self.is_told_enough(slot) => Reading::Later,
             Phase::Open if !self.takes_offers() => Reading::Held,
             Phase::Open | Phase::Closing | Phase::AwaitClose => match self.free_bytes_for(slot) {

@@ -117,15 +117,8 @@ impl Relay {
         let proxy = self.gate.begin_request(slot, head);
         match http::route(head, &self.site, &self.limits.origins) {
             Answer::Join(join) if self.has_place() => self.on_join_request(slot, head, join, rest),
-            Answer::Join(_) => {
-                let why = "The relay is full, or going down. Try again later.";
-                let headers = [("Retry-After", "10")];
-                let reason = match self.shutdown {
-                    Some(_) => Reason::ShuttingDown,
-                    None => Reason::Full,
-                };
-                self.respond(slot, Response::refusal(reason, why, &headers));
-            }
+            Answer::Join(_) => self.respond(slot, self.no_place()),
+            Answer::Stream(stream) => self.on_stream_request(slot, head, stream),
             Answer::Publish(publish) => {
                 self.on_publish_request(slot, head, publish, proxy, rest);
             }

@@ -7,12 +7,12 @@
 use super::Relay;
 use super::drain::{Drain, Retries};
 use super::ids::Slot;
-use super::peer::{Connection, Phase};
+use super::peer::{Connection, Flag, Peer, Phase};
 use crate::metrics::Cause;
 use crate::wheel::Tick;
 
 impl Relay {
-    /// Closes every WebSocket with 1012, evenly over `drain` ticks if there are many, and returns the
+    /// Closes every WebSocket with 1012, and ends every stream of events, evenly over `drain` ticks if there are many, and returns the
     /// ticks that this takes. A connection that is no WebSocket may finish what it has begun; new WebSockets
     /// are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
@@ -51,7 +51,7 @@ impl Relay {
         }
     }
 
-    /// Whether it was a WebSocket, and so counts.
+    /// Whether it was a WebSocket or a stream of events, and so counts.
     fn close_for_shutdown(&mut self, slot: Slot, retries: Retries) -> bool {
         let Some(connection) = self.peers.get(slot) else {
             return false;
@@ -59,6 +59,12 @@ impl Relay {
         match connection.phase() {
             Phase::Open => {
                 let retry_ms = retries.delay_ms(slot);
+                if connection.flags.has(Flag::Sse) {
+                    let last_words = Some(retry_ms);
+                    self.end_stream_with(slot, Cause::Shutdown, "", Peer::Done, last_words);
+                    self.settle(slot);
+                    return true;
+                }
                 let reason = format!("retry-ms={retry_ms} the relay goes down or restarts");
                 self.close_because(slot, Cause::Shutdown, &reason);
                 self.settle(slot);

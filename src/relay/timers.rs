@@ -2,7 +2,7 @@
 
 use super::Relay;
 use super::ids::{ConnId, Slot};
-use super::peer::Due;
+use super::peer::{Due, Peer};
 use crate::http::{Reason, Response};
 use crate::metrics::Cause;
 use crate::proto::OpCode;
@@ -45,6 +45,8 @@ impl Relay {
                 self.abort(slot, Cause::Dead);
             }
             Due::Ping => self.ping(slot),
+            Due::Comment => self.comment(slot),
+            Due::Answered => self.end_stream(slot, Cause::Answered, "", Peer::Done),
         }
         self.settle(slot);
     }

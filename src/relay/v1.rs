@@ -8,9 +8,9 @@
 use super::Relay;
 use super::hub::Joined;
 use super::ids::{MessageId, Slot};
-use super::peer::Flag;
+use super::peer::{Flag, write_frame};
 use crate::proto::fanfare_v1::{self, CommandError, Control, Mark, OVERHEAD_BYTES_MAX};
-use crate::proto::{MessageKind, ProtocolError};
+use crate::proto::{MessageKind, OpCode, ProtocolError, event_stream};
 
 impl Relay {
     fn mark(&self, slot: Slot) -> Mark {
@@ -41,15 +41,22 @@ impl Relay {
 
     /// A reader misses messages before the next one that it is sent: how many, if that is known.
     pub(super) fn tell_missed(&mut self, slot: Slot, missed: Option<u64>) {
-        if !self.peers[slot].flags.has(Flag::V1) {
+        let connection = &self.peers[slot];
+        let is_sse = connection.flags.has(Flag::Sse);
+        if !is_sse && !connection.flags.has(Flag::V1) {
             return;
         }
-        let id = self.hub.last_sent(&self.peers[slot].seat);
+        let id = self.hub.last_sent(&connection.seat);
         let mark = self.mark(slot);
         self.enter_outbox(slot);
         let outbox = &mut self.peers[slot].extra().outbox;
-        outbox.push_gap(missed, |missed, payload| {
-            Control::Gap { missed, id }.write(&mark, payload);
+        outbox.push_gap(missed, |missed, out| {
+            if is_sse {
+                return event_stream::write_gap(id, missed, out);
+            }
+            let mut payload = Vec::new();
+            Control::Gap { missed, id }.write(&mark, &mut payload);
+            write_frame(OpCode::Text, &payload, out);
         });
         self.peers.queue_output(slot);
     }

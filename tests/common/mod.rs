@@ -10,10 +10,12 @@
 )]
 
 mod client;
+mod events;
 mod relay;
 mod wire;
 
 pub(crate) use client::{Client, Response};
+pub(crate) use events::{Event, Events};
 pub(crate) use relay::{Ended, Relay, SMALL_LOG, command};
 pub(crate) use wire::*;
 

@@ -121,26 +121,39 @@ impl Audience {
             self.on_said(shared, receiver, said);
             return Ok(());
         }
-        let Some(reading) = shared.script.read(opened.kind, opened.payload) else {
-            shared.tally.on_fault(Fault::Foreign);
-            return Ok(());
+        let found = self.recognize(&shared.script, receiver, &opened);
+        let (publisher, reading) = match found {
+            Ok(found) => found,
+            Err(fault) => {
+                shared.tally.on_fault(fault);
+                return Ok(());
+            }
         };
-        let Some(publisher) = self.publisher(reading.fields.publisher) else {
-            shared.tally.on_fault(Fault::OtherRoom);
-            return Ok(());
-        };
-        if self.is_remote {
-            self.expect_message(&shared.script, receiver, publisher, reading.fields.sequence);
-        }
-        if reading.fields.sequence >= self.tracks[publisher].published() {
-            shared.tally.on_fault(Fault::Foreign);
-            return Ok(());
-        }
         if message.compressed && reading.fault.is_none() && self.receivers.len() > 1 {
             self.tracks[publisher].learn(reading.fields.sequence, message);
         }
         self.on_message(shared, receiver, publisher, reading, now);
         Ok(())
+    }
+
+    /// The publisher of a message, and what was found in it.
+    pub(super) fn recognize(
+        &mut self,
+        script: &Script,
+        receiver: usize,
+        message: &Message,
+    ) -> Result<(usize, Checked), Fault> {
+        let reading = script.read(message.kind, message.payload);
+        let reading = reading.ok_or(Fault::Foreign)?;
+        let publisher = self.publisher(reading.fields.publisher);
+        let publisher = publisher.ok_or(Fault::OtherRoom)?;
+        if self.is_remote {
+            self.expect_message(script, receiver, publisher, reading.fields.sequence);
+        }
+        match reading.fields.sequence < self.tracks[publisher].published() {
+            true => Ok((publisher, reading)),
+            false => Err(Fault::Foreign),
+        }
     }
 
     /// Makes messages up to this one available for comparing, unless it is too far ahead to be real.
@@ -161,7 +174,7 @@ impl Audience {
     }
 
     /// A message that one of the room's publishers has sent.
-    fn on_message(
+    pub(super) fn on_message(
         &mut self,
         shared: &mut Shared,
         receiver: usize,
@@ -176,7 +189,9 @@ impl Audience {
         }
         let next = shared.script.sequence(position);
         if fields.sequence < next {
-            self.on_old_message(&mut shared.tally, receiver, fields);
+            if !self.refused.contains(&(publisher, fields.sequence)) {
+                self.on_old_message(&mut shared.tally, receiver, fields);
+            }
             return;
         }
         self.skip(shared, receiver, publisher, next..fields.sequence);
@@ -186,6 +201,7 @@ impl Audience {
             Some(fault) => {
                 shared.tally.on_fault(fault);
                 self.advance_without(&shared.script, receiver, publisher, reached);
+                self.pass_refused(&shared.script, receiver, publisher);
             }
         }
     }
@@ -202,7 +218,8 @@ impl Audience {
             return;
         }
         let count = sequences.end - sequences.start;
-        let told = self.take_told(receiver, count);
+        let told =
+            self.take_told(receiver, count) + self.count_refused(publisher, sequences.clone());
         if self.receivers[receiver].is_excused {
             shared.tally.skipped += count;
         } else {
@@ -224,7 +241,7 @@ impl Audience {
     }
 
     /// Moves a receiver on past messages that it has not got as it should.
-    fn advance_without(
+    pub(super) fn advance_without(
         &mut self,
         script: &Script,
         receiver: usize,

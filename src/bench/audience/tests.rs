@@ -1,6 +1,7 @@
+use super::super::tally::Fault;
 use super::*;
 use crate::proto::deflate::{Deflater, Window};
-use crate::proto::{FrameHeader, MessageKind, OpCode, Role};
+use crate::proto::{FrameHeader, Message, MessageKind, OpCode, Role};
 
 const P1: usize = 1;
 
@@ -400,4 +401,104 @@ fn no_publisher_is_as_far_ahead_as_a_damaged_number_says() {
         [("messages that were never sent".into(), 1)]
     );
     assert!(world.audience.kept_bytes() < 10_000);
+}
+
+#[test]
+fn messages_that_were_refused_need_not_come() {
+    // Before the receiver is as far, when it is just there, and after a later one has come.
+    for refused_after in 0..5 {
+        for publishers in [1, 2] {
+            let mut world = world(publishers, 2, &[(0, 4)]);
+            let frames = world.frames();
+            for (number, frame) in frames.iter().enumerate() {
+                if number == refused_after {
+                    world.audience.refuse(&mut world.shared, 0, 1);
+                }
+                if number != 1 {
+                    world.receive(0, frame).0.unwrap();
+                }
+            }
+            if refused_after == 4 {
+                world.audience.refuse(&mut world.shared, 0, 1);
+            }
+            let case = format!("{refused_after}, {publishers} publishers");
+            assert_eq!(world.faults(), [], "{case}");
+            assert_eq!(world.delivered(), 3, "{case}");
+            // The other one gets it all the same.
+            let wire = world.wire.clone();
+            world.receive(1, &wire).0.unwrap();
+            assert_eq!(world.faults(), [], "{case}");
+            assert_eq!(world.audience.done(), 4, "{case}");
+        }
+    }
+}
+
+#[test]
+fn nobody_waits_for_the_last_ones_if_they_were_refused() {
+    for refused_first in [true, false] {
+        let mut world = world(P1, 1, &[(0, 4)]);
+        let wire = world.wire[..world.shared.script.position(2) as usize].to_vec();
+        if !refused_first {
+            world.receive(0, &wire).0.unwrap();
+        }
+        for sequence in [3, 2] {
+            world.audience.refuse(&mut world.shared, 0, sequence);
+        }
+        if refused_first {
+            world.receive(0, &wire).0.unwrap();
+        }
+        assert_eq!((world.faults(), world.audience.done()), (vec![], 4));
+        world.audience.release(&world.shared.script);
+        assert!(world.audience.refused.is_empty());
+    }
+}
+
+#[test]
+fn messages_that_come_whole() {
+    let message = |frame: &[u8]| {
+        let (header, start) = FrameHeader::decode(frame).unwrap().unwrap();
+        assert_eq!(frame.len(), start + header.payload_bytes as usize);
+        frame[start..].to_vec()
+    };
+    for publishers in [1, 2] {
+        let mut world = world(publishers, 2, &[(0, 3), (publishers - 1, 3)]);
+        let payloads: Vec<_> = world.frames().iter().map(|it| message(it)).collect();
+        let mut receive = |payload: &[u8], kind| {
+            let message = Message {
+                kind,
+                payload,
+                compressed: false,
+            };
+            let World {
+                audience, shared, ..
+            } = &mut world;
+            audience.receive_message(shared, 0, &message, 15);
+        };
+        for payload in &payloads {
+            receive(payload, MessageKind::Binary);
+        }
+        receive(&payloads[0], MessageKind::Binary);
+        receive(b"hello", MessageKind::Text);
+        assert_eq!(world.delivered(), 6);
+        let faults = world.faults();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+    let mut world = world(P1, 1, &[(0, 3)]);
+    let payloads: Vec<_> = world.frames().iter().map(|it| message(it)).collect();
+    for (payload, kind) in [
+        (&payloads[0], MessageKind::Text),
+        (&payloads[2], MessageKind::Binary),
+    ] {
+        let message = Message {
+            kind,
+            payload,
+            compressed: false,
+        };
+        world
+            .audience
+            .receive_message(&mut world.shared, 0, &message, 15);
+    }
+    let names: Vec<_> = world.faults().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["lost messages", &Fault::Kind.name()]);
+    assert_eq!(world.audience.done(), 3);
 }

@@ -3,9 +3,11 @@
 
 use super::value::CONNECTIONS_MAX;
 use super::{
-    ChurnOptions, EchoOptions, FanoutOptions, IdleOptions, LimitOptions, PacedOptions, SlowOptions,
+    ChurnOptions, EchoOptions, FanoutOptions, IdleOptions, LimitOptions, PacedOptions,
+    PublishOptions, SlowOptions,
 };
 use super::{LoadOptions, MessageOptions, TargetOptions, VoiceOptions};
+use crate::bench::body::BodyTemplate;
 use crate::bench::failure::Failure;
 use crate::bench::payload::PUBLISHERS_MAX;
 
@@ -107,6 +109,7 @@ impl FanoutOptions {
 impl EchoOptions {
     pub(in super::super) fn check(&self) -> Result<(), Failure> {
         self.load.target.check_single()?;
+        self.load.target.check_websockets()?;
         self.load
             .target
             .check_urls(self.connections, "connections")?;
@@ -138,6 +141,37 @@ impl PacedOptions {
     }
 }
 
+impl PublishOptions {
+    pub(in super::super) fn check(&self) -> Result<(), Failure> {
+        let LoadOptions {
+            target, message, ..
+        } = &self.load;
+        target.check_single()?;
+        target.check_urls(self.rooms, "rooms")?;
+        if self.no_keep_alive && self.depth > 1 {
+            return Err(Failure::usage(
+                "a connection that ends with its request has one only: --no-keep-alive goes without --depth",
+            ));
+        }
+        if self.readers == 0 && target.sse {
+            return Err(Failure::usage("nobody would read: --sse needs --readers"));
+        }
+        let is_unknown = |body: &BodyTemplate| !body.has_payload();
+        if self.readers > 0 && self.body_template.as_ref().is_some_and(is_unknown) {
+            return Err(Failure::usage(
+                "readers would not know what they get: put {payload} into --body-template",
+            ));
+        }
+        let extent = Extent {
+            rooms: self.rooms,
+            readers: self.readers,
+            publishers: self.connections,
+            window: self.connections.saturating_mul(self.depth),
+        };
+        extent.check(message)
+    }
+}
+
 impl SlowOptions {
     pub(in super::super) fn check(&self) -> Result<(), Failure> {
         let LoadOptions {
@@ -166,6 +200,7 @@ impl SlowOptions {
 impl ChurnOptions {
     pub(in super::super) fn check(&self) -> Result<(), Failure> {
         self.target.check_single()?;
+        self.target.check_websockets()?;
         self.target.check_host()
     }
 }
@@ -233,6 +268,17 @@ impl TargetOptions {
         }
     }
 
+    /// For scenarios whose connections all publish.
+    fn check_websockets(&self) -> Result<(), Failure> {
+        match self.sse {
+            false => Ok(()),
+            true => Err(Failure::usage(
+                "event streams only read, and here each connection publishes: --sse is for fanout, paced, \
+                 slow, idle and publish",
+            )),
+        }
+    }
+
     /// A request has one Host header (RFC 9110 §7.2).
     fn check_host(&self) -> Result<(), Failure> {
         match self.host_count() {
@@ -272,6 +318,7 @@ mod tests {
                 Command::Fanout(options) => options.check(),
                 Command::Echo(options) => options.check(),
                 Command::Paced(options) => options.check(),
+                Command::Publish(options) => options.check(),
                 Command::Slow(options) => options.check(),
                 Command::Churn(options) => options.check(),
                 Command::Idle(options) => options.check(),
@@ -348,6 +395,23 @@ mod tests {
             ("fanout ws://h --since -r 0", "nobody to cut off"),
             ("fanout ws://h --since --workers 2", "without --workers"),
             ("fanout ws://h --cuts 5", "--since"),
+            ("fanout ws://h --sse --since", "cannot be used with"),
+            ("fanout ws://h --sse --v1", "cannot be used with"),
+            ("paced ws://h --sse --deflate", "cannot be used with"),
+            (
+                "publish http://h --no-keep-alive --depth 2",
+                "without --depth",
+            ),
+            ("publish http://h --sse", "--sse needs --readers"),
+            ("publish http://h --read-url ws://h", "--readers"),
+            (
+                "publish http://h -r 1 --body-template x",
+                "put {payload} into",
+            ),
+            ("publish http://h --depth 99999999", "more than 1 GiB"),
+            ("publish http://h --workers 2", "--workers is for idle"),
+            ("echo ws://h --sse", "event streams only read"),
+            ("churn ws://h --sse", "event streams only read"),
             ("fanout ws://h --since --away 0s", "longer than none"),
             (
                 "churn ws://h --header Host:a --header host:b",
@@ -375,7 +439,10 @@ mod tests {
             "fanout ws://h ws://i --rooms 2 --warm-up 0s",
             "fanout ws://h -r 999999 --binary",
             "fanout ws://h --v1 --workers 2",
+            "fanout http://h --sse --workers 2 --no-self-echo",
             "fanout ws://h --since --cuts 0.5 --away 1s --rooms 3",
+            "publish http://h --body-template x --method PUT",
+            "publish http://h/p -r 5 --sse --read-url http://h/r -c 8 --depth 16 --binary",
             "paced ws://h --rate 0.2 -d 5s --warm-up 0",
             "slow ws://h --stalled 2 -r 2",
             "idle ws://h ws://i -c 1000000",

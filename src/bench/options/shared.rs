@@ -1,6 +1,7 @@
 //! Options that several scenarios have.
 
 use super::super::probe::Pid;
+use super::super::route::Protocol;
 use super::super::url::Url;
 use super::value::{in_words, parse_count, parse_header, parse_pause, parse_pid, parse_publishers};
 use super::value::{
@@ -79,13 +80,19 @@ pub(in super::super) struct TargetOptions {
     #[arg(long)]
     pub(in super::super) deflate: bool,
 
+    /// Readers get server-sent events rather than WebSockets: they send a GET with Accept:
+    /// text/event-stream, over HTTP/1.1. Messages are text then, unless --binary is given
+    #[arg(long, conflicts_with_all = ["deflate", "subprotocol"])]
+    #[serde(default)]
+    pub(in super::super) sse: bool,
+
     /// Processes of this program among which the connections are shared: for when one can't keep
     /// up, or has too few descriptors
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = parse_workers)]
     #[arg(allow_negative_numbers = true)]
     pub(in super::super) workers: usize,
 
-    /// Time for an opening handshake, and without any delivery until the run is given up
+    /// Time for an opening handshake, and without any delivery or answer until the run is given up
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     #[arg(allow_hyphen_values = true)]
     #[serde(with = "in_words")]
@@ -106,6 +113,14 @@ impl TargetOptions {
         let headers = self.header.iter().cloned();
         let (hosts, headers): (Vec<_>, Vec<_>) = headers.partition(is_host);
         (hosts.into_iter().next().map(|(_, host)| host), headers)
+    }
+
+    /// What readers speak.
+    pub(in super::super) fn protocol(&self) -> Protocol {
+        match self.sse {
+            true => Protocol::EventStream,
+            false => Protocol::WebSocket,
+        }
     }
 
     /// Whether connections speak `fanfare.v1`.
@@ -141,7 +156,7 @@ pub(in super::super) struct MessageOptions {
     #[arg(long)]
     pub(in super::super) text: bool,
 
-    /// Send binary messages, which is the default
+    /// Send binary messages, which is the default but with --sse
     #[arg(long, conflicts_with = "text")]
     #[serde(skip)]
     pub(in super::super) binary: bool,
@@ -163,6 +178,14 @@ pub(in super::super) enum Content {
 }
 
 impl MessageOptions {
+    /// The same for this target: what server-sent events carry is text, unless it was said to be binary.
+    pub(in super::super) fn to(&self, target: &TargetOptions) -> Self {
+        MessageOptions {
+            text: self.text || target.sse && !self.binary,
+            ..self.clone()
+        }
+    }
+
     /// Sizes and kind in words.
     pub(in super::super) fn title(&self) -> String {
         let sizes: Vec<String> = self.size.iter().map(usize::to_string).collect();

@@ -45,14 +45,28 @@ pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
     if lower == "sec-websocket-protocol" {
         return Err("--subprotocol says which subprotocols are offered".into());
     }
-    let of_handshake = ["upgrade", "connection"];
-    if of_handshake.contains(&lower.as_str()) || lower.starts_with("sec-websocket-") {
-        return Err(format!("the opening handshake says {name} itself"));
+    let of_request = [
+        "upgrade",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+    ];
+    if of_request.contains(&lower.as_str()) || lower.starts_with("sec-websocket-") {
+        return Err(format!("the request says {name} itself"));
     }
     if value.contains(|c: char| c.is_control() && c != '\t') {
         return Err("a header must not hold control characters, nor further lines".into());
     }
     Ok((name.into(), value.trim().into()))
+}
+
+pub(super) fn parse_method(text: &str) -> Result<String, String> {
+    match is_token(text) {
+        // The response to it has no body, whatever it says of one (RFC 9110 §9.3.2).
+        _ if text == "HEAD" => Err("HEAD publishes nothing".into()),
+        true => Ok(text.into()),
+        false => Err("a method is a token, such as POST".into()),
+    }
 }
 
 pub(super) fn parse_subprotocol(text: &str) -> Result<String, String> {
@@ -165,6 +179,7 @@ mod tests {
             "sec-websocket-key: x",
             "Sec-WebSocket-Protocol: x",
             "Connection: close",
+            "content-length: 5",
             "X: a\r\nY: b",
             "X: a\n",
         ] {
@@ -179,6 +194,14 @@ mod tests {
             assert!(parse_header(text).is_ok(), "{text:?}");
         }
         assert_eq!(parse_header("A:  b "), Ok(("A".into(), "b".into())));
+    }
+
+    #[test]
+    fn methods_are_tokens() {
+        assert_eq!(parse_method("PUT"), Ok("PUT".into()));
+        for text in ["", "HEAD", "P ST", "POST\r\nX"] {
+            assert!(parse_method(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::super::clock::SECOND;
 use super::super::failure::Failure;
 use super::super::options::CompareOptions;
 use super::document::SCHEMA;
+use super::figures;
 use super::layout::{Page, columns_of};
-use super::text;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -37,24 +37,30 @@ const fn metric(name: &'static str, path: &'static str, show: Show) -> Metric {
 
 #[rustfmt::skip]
 const METRICS: &[Metric] = &[
+    metric("server CPU per request", "/server/cpu_ns_per_request", microseconds),
+    metric("requests per second", "/requests/succeeded_per_s", figures::grouped),
+    metric("request p50", "/requests/latency/p50_ns", figures::time),
+    metric("request p99", "/requests/latency/p99_ns", figures::time),
+    metric("request p99.9", "/requests/latency/p99_9_ns", figures::time),
     metric("server CPU per delivery", "/server/cpu_ns_per_delivery", microseconds),
-    metric("deliveries per second", "/messages/delivered_per_s", text::grouped),
-    metric("latency p50", "/messages/latency/p50_ns", text::time),
-    metric("latency p99", "/messages/latency/p99_ns", text::time),
-    metric("latency p99.9", "/messages/latency/p99_9_ns", text::time),
+    metric("deliveries per second", "/messages/delivered_per_s", figures::grouped),
+    metric("latency p50", "/messages/latency/p50_ns", figures::time),
+    metric("latency p99", "/messages/latency/p99_ns", figures::time),
+    metric("latency p99.9", "/messages/latency/p99_9_ns", figures::time),
     metric("rate while some are stalled, over before", "/stalled/rate_ratio", |ratio| format!("{ratio:.3}")),
-    metric("memory growth while some are stalled", "/stalled/resident_bytes_growth", text::bytes),
-    metric("cycles per second", "/churn/cycles_per_s", text::grouped),
-    metric("message and back p50", "/churn/message/p50_ns", text::time),
-    metric("message and back p99", "/churn/message/p99_ns", text::time),
+    metric("memory growth while some are stalled", "/stalled/resident_bytes_growth", figures::bytes),
+    metric("cycles per second", "/churn/cycles_per_s", figures::grouped),
+    metric("message and back p50", "/churn/message/p50_ns", figures::time),
+    metric("message and back p99", "/churn/message/p99_ns", figures::time),
     metric("resident bytes per connection", "/server/resident_bytes_per_connection", whole_bytes),
     metric("proportional bytes per connection", "/server/proportional_bytes_per_connection", whole_bytes),
     metric("kernel's bytes per connection", "/kernel/bytes_per_connection", whole_bytes),
     Metric {
         over_ns: Some("/connections/opening_ns"),
-        ..metric("handshakes per second", "/connections/opened", text::grouped)
+        ..metric("handshakes per second", "/connections/opened", figures::grouped)
     },
-    metric("handshake p50", "/connections/handshake/p50_ns", text::time),
+    metric("handshake p50", "/connections/handshake/p50_ns", figures::time),
+    metric("client CPU per request", "/client/cpu_ns_per_request", microseconds),
     metric("client CPU per delivery", "/client/cpu_ns_per_delivery", microseconds),
 ];
 
@@ -63,7 +69,7 @@ fn microseconds(nanos: f64) -> String {
 }
 
 fn whole_bytes(bytes: f64) -> String {
-    format!("{} B", text::grouped(bytes.round()))
+    format!("{} B", figures::grouped(bytes.round()))
 }
 
 /// Runs of one name, or of one file, in the order in which they were given.
@@ -185,7 +191,7 @@ fn table(groups: &[Group], columns: Option<usize>) -> String {
             .iter()
             .filter(|run| run["correct"] != true)
             .count();
-        let runs = text::count_of(group.runs.len(), "run");
+        let runs = figures::count_of(group.runs.len(), "run");
         let verdict = match wrong {
             0 => format!("{}: {runs}, {}", group.name, all_well(group)),
             wrong => format!("{}: {wrong} of {runs} NOT CORRECT", group.name),
@@ -221,7 +227,17 @@ fn all_well(group: &Group) -> &'static str {
 }
 
 /// Settings that say which server a run was against, and not what it did.
-const TARGET: &[&str] = &["urls", "source", "header", "subprotocol", "pid", "pid_tree"];
+const TARGET: &[&str] = &[
+    "urls",
+    "read_url",
+    "method",
+    "body_template",
+    "source",
+    "header",
+    "subprotocol",
+    "pid",
+    "pid_tree",
+];
 
 /// What two runs did differently, whatever they ran against. `limit` stands for a fan-out of its size,
 /// and has fewer settings.

@@ -36,6 +36,8 @@ pub(in super::super) struct Document {
     pub(in super::super) correct: bool,
     pub(in super::super) connections: ConnectionFigures,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) requests: Option<RequestFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) messages: Option<MessageFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) server: Option<ServerFigures>,
@@ -97,6 +99,26 @@ pub(in super::super) struct ConnectionFigures {
     pub(in super::super) pings: u64,
 }
 
+/// Requests that published messages, while it was measured.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(in super::super) struct RequestFigures {
+    pub(in super::super) duration_ns: u64,
+    /// Those that were answered with a status 2xx.
+    pub(in super::super) succeeded: u64,
+    pub(in super::super) succeeded_per_s: f64,
+    /// Those with another one, or never answered.
+    pub(in super::super) failed: u64,
+    /// The first answer that was no success, of the whole run: its status, and how its body begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) first_failure: Option<String>,
+    pub(in super::super) payload_bytes_mean: f64,
+    /// Heads and bodies.
+    pub(in super::super) sent_bytes: u64,
+    pub(in super::super) received_bytes: u64,
+    /// From when a message was published until its request was answered with success.
+    pub(in super::super) latency: Latency,
+}
+
 /// Messages while it was measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in super::super) struct MessageFigures {
@@ -119,6 +141,8 @@ pub(in super::super) struct ServerFigures {
     pub(in super::super) cpu_system_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) cpu_ns_per_delivery: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) cpu_ns_per_request: Option<f64>,
     /// Of one core, over the time that was measured.
     pub(in super::super) cpu_percent: f64,
     pub(in super::super) before: Memory,
@@ -145,6 +169,8 @@ pub(in super::super) struct ClientFigures {
     pub(in super::super) cpu_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) cpu_ns_per_delivery: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) cpu_ns_per_request: Option<f64>,
     /// Of one core, of the busiest process.
     pub(in super::super) cpu_percent: f64,
     /// How late messages of a paced run left, because of the client itself.

@@ -3,7 +3,7 @@
 use super::super::clock::SECOND;
 use super::super::probe::ProbeSample;
 use super::document::{Document, Outcome};
-use super::text::{bytes, grouped};
+use super::figures::{bytes, grouped};
 use serde_json::Value;
 
 /// Share of a core: from here on the client itself may be what is measured.
@@ -112,17 +112,21 @@ impl Doubts {
 
     /// Whether there was enough for percentiles and averages.
     fn of_averages(&mut self, document: &Document) {
-        let Some(messages) = &document.messages else {
+        // Each message was one request, if there were any.
+        let of_requests = document.requests.as_ref();
+        let of_requests = of_requests.map(|it| (it.succeeded + it.failed, it.latency.count));
+        let of_messages = document.messages.as_ref();
+        let of_messages = of_messages.map(|it| (it.published, it.latency.count));
+        let Some((published, latencies)) = of_requests.or(of_messages) else {
             return;
         };
-        let published = messages.published;
         let longer = longer(document, published);
         self.add(
             published < MESSAGES_MIN,
             format!("only {published} messages were measured: take {longer}"),
         );
         // The deliveries of one message are slow together: they count once.
-        let count = messages.latency.count.min(published);
+        let count = latencies.min(published);
         let beyond = count as f64 / 1000.0;
         self.add(
             published >= MESSAGES_MIN && beyond < BEYOND_MIN,
@@ -184,6 +188,7 @@ fn relief(document: &Document) -> &'static str {
         "paced" => "fewer --readers or a lower --rate",
         "echo" => "fewer --connections or a smaller --depth",
         "churn" => "fewer --connections",
+        "publish" => "fewer --connections, a smaller --depth or fewer --readers",
         "idle" => "--workers",
         _ => "fewer --readers or a smaller --window",
     }
@@ -330,6 +335,11 @@ mod tests {
             ("limit", 1, "use fewer --readers or a smaller --window"),
             ("echo", 1, "use fewer --connections or a smaller --depth"),
             ("churn", 1, "use fewer --connections"),
+            (
+                "publish",
+                1,
+                "use fewer --connections, a smaller --depth or fewer --readers",
+            ),
         ] {
             assert_doubted(words, |it, _| {
                 it.scenario = scenario.into();

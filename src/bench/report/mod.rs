@@ -4,13 +4,14 @@
 mod compare;
 mod document;
 mod doubts;
+mod figures;
 mod layout;
 mod secrets;
 mod text;
 
 pub(super) use compare::compare;
 pub(super) use document::{Churn, ConnectionFigures, Document, Outcome, ServerFigures, Stalled};
-pub(super) use text::{count_of, grouped};
+pub(super) use figures::{count_of, grouped, readers};
 
 use super::clock::SECOND;
 use super::failure::Failure;
@@ -18,7 +19,7 @@ use super::options::ReportOptions;
 use super::output::print;
 use super::probe::{Machine, ProbeSample};
 use super::span::MeasuredSpan;
-use document::{ClientFigures, Kernel, Memory, MessageFigures, SCHEMA};
+use document::{ClientFigures, Kernel, Memory, MessageFigures, RequestFigures, SCHEMA};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::File;
@@ -63,6 +64,7 @@ impl Document {
             outcome_reason: None,
             correct: true,
             connections: ConnectionFigures::default(),
+            requests: None,
             messages: None,
             server: None,
             client: ClientFigures::default(),
@@ -78,7 +80,18 @@ impl Document {
     /// Fills in what was delivered in a span of time.
     pub(super) fn measured(&mut self, span: &MeasuredSpan, payload_bytes_mean: f64) {
         let per_second = |count: u64| count as f64 * SECOND as f64 / span.nanos().max(1) as f64;
-        self.messages = Some(MessageFigures {
+        self.requests = span.requests.as_ref().map(|requests| RequestFigures {
+            duration_ns: span.nanos(),
+            succeeded: requests.succeeded,
+            succeeded_per_s: per_second(requests.succeeded),
+            failed: requests.failed,
+            first_failure: requests.first_failure.clone(),
+            payload_bytes_mean,
+            sent_bytes: requests.sent_bytes,
+            received_bytes: requests.received_bytes,
+            latency: (&requests.latencies).into(),
+        });
+        self.messages = span.has_receivers.then(|| MessageFigures {
             duration_ns: span.nanos(),
             published: span.published,
             delivered: span.tally.delivered,
@@ -97,7 +110,12 @@ impl Document {
             .as_ref()
             .map_or(0, |messages| messages.delivered);
         let took = (after.at - before.at).max(1) as f64;
-        let each = |cpu: u64| (delivered > 0).then(|| cpu as f64 / delivered as f64);
+        let requests = self
+            .requests
+            .as_ref()
+            .map_or(0, |requests| requests.succeeded);
+        let each_of = |count: u64, cpu: u64| (count > 0).then(|| cpu as f64 / count as f64);
+        let each = |cpu: u64| each_of(delivered, cpu);
         let clients = after.client_cpu_since(before);
         let client_cpu: u64 = clients.iter().sum();
         let busiest = clients.iter().copied().max().unwrap_or_default();
@@ -105,6 +123,7 @@ impl Document {
             processes: clients.len(),
             cpu_ns: client_cpu,
             cpu_ns_per_delivery: each(client_cpu),
+            cpu_ns_per_request: each_of(requests, client_cpu),
             cpu_percent: busiest as f64 / took * 100.0,
             publishing_late_ns_p99: self.client.publishing_late_ns_p99,
         };
@@ -117,6 +136,7 @@ impl Document {
                 cpu_user_ns: since(before, after, |sample| sample.user),
                 cpu_system_ns: since(before, after, |sample| sample.system),
                 cpu_ns_per_delivery: each(server_cpu),
+                cpu_ns_per_request: each_of(requests, server_cpu),
                 cpu_percent: server_cpu as f64 / took * 100.0,
                 before: memory(before),
                 after: memory(after),
@@ -141,7 +161,8 @@ impl Document {
         if let Outcome::GivenUp(why) = self.outcome {
             self.outcome_reason = Some(why);
         }
-        let nothing_came = delivered == 0 && self.published() > 0;
+        let nothing_came =
+            delivered == 0 && self.messages.as_ref().is_some_and(|it| it.published > 0);
         self.correct = self.faults.is_empty()
             && match self.outcome {
                 Outcome::Complete => !nothing_came,
@@ -153,15 +174,12 @@ impl Document {
         self.warnings.append(&mut doubts);
     }
 
-    fn published(&self) -> u64 {
-        self.messages.as_ref().map_or(0, |it| it.published)
-    }
-
-    /// There was neither a message nor a cycle, so nothing is known of the server.
+    /// There was neither a message nor a request nor a cycle, so nothing is known of the server.
     fn is_blank(&self) -> bool {
         let cycles = self.churn.as_ref().map(|churn| churn.cycles);
         let messages = self.messages.as_ref().map(|it| it.published);
-        self.faults.is_empty() && messages.or(cycles) == Some(0)
+        let requests = self.requests.as_ref().map(|requests| requests.succeeded);
+        self.faults.is_empty() && messages.or(requests).or(cycles) == Some(0)
     }
 
     /// Writes it where it was asked for, and shows it. The JSON goes first: standard error may be

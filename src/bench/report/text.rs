@@ -1,6 +1,7 @@
 //! The report as people read it.
 
 use super::document::{Document, Latency, Outcome};
+use super::figures::{bytes, count_of, grouped, time};
 use super::layout::{NO_BREAK, Page};
 
 /// Columns of a bar of the histogram, if there is space, and what stands before it.
@@ -19,6 +20,7 @@ pub(super) fn table(document: &Document, columns: Option<usize>) -> String {
         Outcome::GivenUp(why) => out.paragraph(0, &format!("GIVEN UP: {why}. Partial results")),
     }
     verdict(document, &mut out);
+    requests(document, &mut out);
     messages(document, &mut out);
     churn(document, &mut out);
     stalled(document, &mut out);
@@ -47,6 +49,11 @@ fn verdict(document: &Document, out: &mut Page) {
     } else if document.messages.is_some() {
         let what = "yes: no gap, no duplicate, no swap, payloads whole";
         out.line("correct", what);
+    } else if document.requests.is_some() {
+        out.line(
+            "correct",
+            "yes: every request was answered with a status 2xx",
+        );
     } else if document.churn.is_some() {
         let what = "yes: messages came back whole, close frames were answered";
         out.line("correct", what);
@@ -57,6 +64,39 @@ fn verdict(document: &Document, out: &mut Page) {
     if pings > 0 {
         out.line("pings answered", &grouped(pings as f64));
     }
+}
+
+fn requests(document: &Document, out: &mut Page) {
+    let Some(requests) = &document.requests else {
+        return;
+    };
+    out.heading("Requests");
+    out.line("measured for", &time(requests.duration_ns as f64));
+    out.line(
+        "answered",
+        &format!(
+            "{} ({}/s, {}/s of payload)",
+            grouped(requests.succeeded as f64),
+            grouped(requests.succeeded_per_s),
+            bytes(requests.succeeded_per_s * requests.payload_bytes_mean)
+        ),
+    );
+    if requests.failed > 0 {
+        out.line("failed", &grouped(requests.failed as f64));
+    }
+    if let Some(answer) = &requests.first_failure {
+        out.line("first failure", answer);
+    }
+    out.line(
+        "bytes",
+        &format!(
+            "{} sent, {} received",
+            bytes(requests.sent_bytes as f64),
+            bytes(requests.received_bytes as f64)
+        ),
+    );
+    latency("latency", &requests.latency, out);
+    histogram(&requests.latency, out);
 }
 
 fn messages(document: &Document, out: &mut Page) {
@@ -170,6 +210,9 @@ fn server(document: &Document, out: &mut Page) {
         "limit" => "Sender",
         _ => "Server",
     });
+    if let Some(each) = server.cpu_ns_per_request {
+        out.line("CPU per request", &format!("{:.4} µs", each / 1e3));
+    }
     if let Some(each) = server.cpu_ns_per_delivery {
         out.line("CPU per delivery", &format!("{:.4} µs", each / 1e3));
     }
@@ -215,12 +258,19 @@ fn server(document: &Document, out: &mut Page) {
 fn client_and_kernel(document: &Document, out: &mut Page) {
     let client = &document.client;
     out.heading("Client and kernel");
-    let each = client.cpu_ns_per_delivery.map_or(String::new(), |each| {
-        format!("{:.4} µs per delivery, ", each / 1e3)
-    });
+    let each = |nanos: Option<f64>, of_what: &str| {
+        nanos.map_or(String::new(), |nanos| {
+            format!("{:.4} µs per {of_what}, ", nanos / 1e3)
+        })
+    };
     out.line(
         "client CPU",
-        &format!("{each}{:.0} % of a core", client.cpu_percent),
+        &format!(
+            "{}{}{:.0} % of a core",
+            each(client.cpu_ns_per_request, "request"),
+            each(client.cpu_ns_per_delivery, "delivery"),
+            client.cpu_percent
+        ),
     );
     let kernel = &document.kernel;
     let each = kernel.bytes_per_connection.map_or(String::new(), |each| {
@@ -312,81 +362,5 @@ fn histogram(latency: &Latency, out: &mut Page) {
         let bar = "■".repeat((count as f64 / most as f64 * bar_max as f64).ceil() as usize);
         let count = grouped(count as f64);
         out.paragraph(BEFORE_BAR, &format!("  {label:>12} {count:>14} {bar}"));
-    }
-}
-
-/// `1,234,567`; below 100 with one decimal place.
-pub(in super::super) fn grouped(number: f64) -> String {
-    if number.fract() != 0.0 && number.abs() < 100.0 {
-        return format!("{number:.1}");
-    }
-    let digits = format!("{:.0}", number.abs());
-    let mut out = String::from(if number < 0.0 { "-" } else { "" });
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1 reader`, `2 readers`.
-pub(in super::super) fn count_of(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{} {what}s", grouped(count as f64)),
-    }
-}
-
-/// Nanoseconds in the unit that suits them.
-pub(super) fn time(nanos: f64) -> String {
-    let (value, unit) = match nanos {
-        nanos if nanos < 1e3 => (nanos, "ns"),
-        nanos if nanos < 1e6 => (nanos / 1e3, "µs"),
-        nanos if nanos < 1e9 => (nanos / 1e6, "ms"),
-        nanos => (nanos / 1e9, "s"),
-    };
-    format!("{} {unit}", significant(value))
-}
-
-/// Bytes in the unit that suits them.
-pub(super) fn bytes(bytes: f64) -> String {
-    let (value, unit) = match bytes {
-        bytes if bytes.abs() < 1024.0 => (bytes, "B"),
-        bytes if bytes.abs() < 1024.0 * 1024.0 => (bytes / 1024.0, "KiB"),
-        bytes if bytes.abs() < 1024.0 * 1024.0 * 1024.0 => (bytes / 1024.0 / 1024.0, "MiB"),
-        bytes => (bytes / 1024.0 / 1024.0 / 1024.0, "GiB"),
-    };
-    format!("{} {unit}", significant(value))
-}
-
-/// Three digits, as far as there are any.
-fn significant(value: f64) -> String {
-    match value {
-        value if value.abs() >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        value if value.abs() >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_as_people_write_them() {
-        assert_eq!(grouped(1_234_567.0), "1,234,567");
-        assert_eq!(grouped(123.0), "123");
-        assert_eq!(grouped(-4321.4), "-4,321");
-        assert_eq!(grouped(12.34), "12.3");
-        assert_eq!(time(999.0), "999 ns");
-        assert_eq!(time(1_540.0), "1.54 µs");
-        assert_eq!(time(25e6), "25 ms");
-        assert_eq!(time(61.52e9), "61.5 s");
-        assert_eq!(bytes(1536.0), "1.50 KiB");
-        assert_eq!(bytes(-4438544.0), "-4.23 MiB");
-        assert_eq!(count_of(1, "reader"), "1 reader");
-        assert_eq!(count_of(1000, "reader"), "1,000 readers");
     }
 }

@@ -22,6 +22,7 @@ impl Rooms {
 
     /// Gives up on all receivers: what they do not have counts as missed.
     pub(in super::super) fn give_up(&mut self) {
+        self.give_up_requests();
         for room in &mut self.rooms {
             for receiver in 0..room.audience.receivers() {
                 room.audience.leave(&mut self.shared, receiver);

@@ -21,10 +21,8 @@ pub(super) fn hold(
                 Order::Open(count) => {
                     for _ in 0..count {
                         let number = task.first + client_loop.links.len();
-                        idle.open(
-                            &mut client_loop,
-                            routes[number % routes.len()].numbered(number),
-                        );
+                        let route = routes[number % routes.len()].numbered(number);
+                        idle.open(&mut client_loop, route.speaking(task.target.protocol()));
                     }
                     is_opening = true;
                 }

@@ -34,10 +34,14 @@ pub(super) fn read(
                             readers,
                             outlet,
                             v1: task.target.speaks_v1(),
+                            reading: task.target.protocol(),
                         },
                     ));
                     for _ in 0..readers {
-                        client_loop.links.open(routes[0].clone());
+                        let route = routes[0].clone();
+                        client_loop
+                            .links
+                            .open(route.speaking(task.target.protocol()));
                     }
                 }
                 Order::Finish(published) => {

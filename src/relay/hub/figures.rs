@@ -14,6 +14,8 @@ pub(in crate::relay) struct TopicFigures<'a> {
     members: usize,
     /// Members that agreed on compression.
     members_compressed: usize,
+    /// Members that read server-sent events.
+    members_sse: usize,
     /// Since it exists: messages, and bytes of their payloads, before compression.
     messages: u64,
     bytes: u64,
@@ -34,6 +36,7 @@ impl<'a> TopicFigures<'a> {
             name: topic.name(),
             members: 0,
             members_compressed: 0,
+            members_sse: 0,
             messages: topic.meter.messages(),
             bytes: topic.meter.bytes(),
             messages_per_second: rate.messages,
@@ -44,8 +47,12 @@ impl<'a> TopicFigures<'a> {
         };
         for variant in topic.variants().map(|key| &topics[key]) {
             figures.members += variant.members();
-            if variant.encoding != Encoding::Plain {
-                figures.members_compressed += variant.members();
+            match variant.encoding {
+                Encoding::Plain => {}
+                Encoding::Deflate9 | Encoding::Deflate15 => {
+                    figures.members_compressed += variant.members();
+                }
+                Encoding::Events => figures.members_sse += variant.members(),
             }
             figures.log_bytes += variant.log.bytes();
             figures.lagging += variant.laggards.len();

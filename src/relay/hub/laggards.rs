@@ -113,6 +113,11 @@ impl Laggards {
         list.members[index.index()].replay.as_deref()
     }
 
+    pub(super) fn replay_mut(&mut self, index: LagIndex) -> Option<&mut Replay> {
+        let list = self.0.as_deref_mut()?;
+        list.members[index.index()].replay.as_deref_mut()
+    }
+
     pub(super) fn set_replay(&mut self, index: LagIndex, replay: Replay) {
         if let Some(list) = self.0.as_deref_mut() {
             list.members[index.index()].replay = Some(Box::new(replay));
@@ -130,9 +135,7 @@ impl Laggards {
     }
 
     pub(super) fn next_mut(&mut self, index: LagIndex) -> Option<&mut Next> {
-        let list = self.0.as_deref_mut()?;
-        let replay = list.members[index.index()].replay.as_deref_mut()?;
-        replay.next.as_mut()
+        self.replay_mut(index)?.next.as_mut()
     }
 
     /// The cursor of one of them moved on from `before`.

@@ -10,6 +10,7 @@ use super::super::limits::Limits;
 use super::super::policy::SlowPolicy;
 use super::super::seat::Seats;
 use super::logs::Logs;
+use super::place::Replay;
 use super::variant::Variant;
 use crate::log::Position;
 use crate::metrics::Counters;
@@ -225,7 +226,11 @@ fn lap(
     }
     let boundary = variant.boundary(cursor);
     let rest_bytes = boundary.position.since(cursor) as usize;
-    let is_rescued = rest_bytes_max.is_some_and(|max| rest_bytes <= max);
+    let is_torn = seat.lagging.is_some_and(|index| {
+        let replay = variant.laggards.replay(index);
+        replay.is_some_and(Replay::is_torn)
+    });
+    let is_rescued = !is_torn && rest_bytes_max.is_some_and(|max| rest_bytes <= max);
     let own_messages = own.map_or(0, |own| {
         variant.log.own_messages(boundary.position, end, own)
     });

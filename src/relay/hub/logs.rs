@@ -38,6 +38,8 @@ pub(super) struct Logs {
     retaining: Vec<VariantKey>,
     /// Members of all topics that lag, as of the end of the last turn.
     lagging: usize,
+    /// Where a message is written as an event: empty in between.
+    pub(super) event: Vec<u8>,
 }
 
 impl Logs {
@@ -51,6 +53,7 @@ impl Logs {
             touched: Vec::new(),
             retaining: Vec::new(),
             lagging: 0,
+            event: Vec::new(),
         }
     }
 

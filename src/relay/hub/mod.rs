@@ -26,6 +26,7 @@
 mod compressors;
 mod elsewhere;
 mod encoding;
+mod events;
 mod figures;
 mod histories;
 mod history;
@@ -61,7 +62,7 @@ use super::seat::Seats;
 use crate::metrics::{Counters, Stopwatch};
 use crate::wheel::Tick;
 use compressors::Compressors;
-use encoding::COMPRESSED;
+use encoding::NOT_PLAIN;
 use lapping::Lapping;
 use logs::Logs;
 use walk::Walk;
@@ -143,7 +144,7 @@ impl Hub {
         let topic = &mut self.logs.topics[key];
         topic.meter.count(now, message.payload.len());
         let number = topic.messages() - 1;
-        let [plain, compressed @ ..] = topic.variants_by_encoding();
+        let (plain, is_plain_only) = (topic.plain(), topic.is_plain_only());
         self.logs
             .histories
             .note(key, now, number, &mut self.logs.pool);
@@ -159,30 +160,35 @@ impl Hub {
                 self.logs.touch(plain);
             }
         }
-        if compressed != [VariantKey::NONE; COMPRESSED.len()] {
-            self.append_compressed(compressed, message, limits, counters);
+        if !is_plain_only {
+            self.append_encoded(key, message, limits, counters);
         }
         counters.messages += 1;
         counters.message_bytes += message.payload.len() as u64;
     }
 
-    /// Appends a message, compressed, to those of these variants that exist.
-    fn append_compressed(
+    /// Appends a message to those of these variants that exist, as it is encoded there.
+    fn append_encoded(
         &mut self,
-        variants: [VariantKey; COMPRESSED.len()],
+        topic: TopicKey,
         message: Publication<'_>,
         limits: &Limits,
         counters: &mut Counters,
     ) {
-        for (key, encoding) in variants.into_iter().zip(COMPRESSED) {
+        let [_, variants @ ..] = self.logs.topics[topic].variants_by_encoding();
+        for (key, encoding) in variants.into_iter().zip(NOT_PLAIN) {
             if key == VariantKey::NONE {
                 continue;
             }
-            let compressed = encoding.window().and_then(|window| {
-                let settings = limits.compression;
-                (self.compressors).deflate(window, message.payload, settings, counters)
-            });
-            let variant = self.logs.append(key, message, compressed, counters);
+            let variant = match encoding.window() {
+                Some(window) => {
+                    let settings = limits.compression;
+                    let compressed =
+                        (self.compressors).deflate(window, message.payload, settings, counters);
+                    self.logs.append(key, message, compressed, counters)
+                }
+                None => self.logs.append_event(key, message, counters),
+            };
             self.walk.mark_dirty(variant, key);
             self.lapping.note(variant, key, limits);
         }
@@ -202,10 +208,14 @@ impl Hub {
         if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         let quarter = limits.topic_log_bytes_max / 4;
+        if topic.is_plain_only() && topic.plain() != VariantKey::NONE {
+            return self.logs.topics[topic.plain()].free_bytes(quarter);
+        }
+        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         variants.fold(quarter, |free_bytes, variant| {
-            free_bytes.min(variant.free_bytes(quarter))
+            let free = variant.encoding.taken_bytes(variant.free_bytes(quarter));
+            free_bytes.min(free)
         })
     }
 }

@@ -94,6 +94,19 @@ impl Hub {
         }
     }
 
+    /// A reader of events is sent what it missed: some of it is written into `out`, until that has `bytes_max` bytes.
+    /// If that is all, it goes on with all others: then how many messages before its place among them are lost.
+    pub(in crate::relay) fn write_events(
+        &mut self,
+        seats: &mut impl Seats,
+        slot: Slot,
+        out: &mut Vec<u8>,
+        bytes_max: usize,
+    ) -> Option<u64> {
+        self.logs.write_events(seats, slot, out, bytes_max);
+        self.logs.end_replay(seats, slot)
+    }
+
     /// The log that a reader will have its messages in, once it has what it missed.
     pub(in crate::relay) fn reads(&self, seat: &Seat) -> VariantKey {
         let laggards = &self.logs.topics[seat.variant].laggards;

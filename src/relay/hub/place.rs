@@ -1,7 +1,8 @@
 //! Readers that are sent what they missed, and the places that are kept for them in the logs that they go over to.
 
-use super::super::ids::VariantKey;
+use super::super::ids::{MessageId, VariantKey};
 use crate::log::Position;
+use crate::proto::event_stream::EventWriter;
 use std::collections::VecDeque;
 
 /// A reader that is being sent what it missed.
@@ -11,6 +12,40 @@ pub(super) struct Replay {
     pub(super) until: Position,
     /// Where it goes over to then, if that is another log.
     pub(super) next: Option<Next>,
+    /// It is sent them as events, if it reads those.
+    pub(super) events: Option<Events>,
+}
+
+impl Replay {
+    /// A message has begun to leave as an event, and what of it is left can't be had any more once the reader is
+    /// moved on.
+    pub(super) fn is_torn(&self) -> bool {
+        self.events.as_ref().is_some_and(Events::is_torn)
+    }
+}
+
+/// How far a reader of events is with what it missed, which is [written](super::events) for it alone.
+#[derive(Debug)]
+pub(super) struct Events {
+    /// The message that is written next, or in part. It is kept here, as the topic's numbers may change meanwhile.
+    pub(super) next: MessageId,
+    pub(super) writer: EventWriter,
+}
+
+impl Events {
+    /// Those after that message.
+    pub(super) fn after(id: MessageId) -> Self {
+        let number = id.number.wrapping_add(1);
+        Events {
+            next: MessageId { number, ..id },
+            writer: EventWriter::default(),
+        }
+    }
+
+    /// A message is written in part.
+    pub(super) fn is_torn(&self) -> bool {
+        self.writer.has_begun()
+    }
 }
 
 /// A place that is kept in a log for a reader that reads another one first.

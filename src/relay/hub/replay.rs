@@ -13,13 +13,15 @@
 //!
 //! So what it is sent of the plain log is finite, however slowly it reads: a link that is too slow for that log,
 //! but not for the compressed one, arrives.
+//!
+//! A reader of events goes the same way. What it reads of the plain log is written as [events](super::events) for it.
 
 use super::super::ids::{MessageId, Slot, TopicKey};
 use super::super::seat::Seats;
 use super::encoding::Encoding;
 use super::logs::Logs;
 use super::numbers::Missing;
-use super::place::{Next, Replay};
+use super::place::{Events, Next, Replay};
 use super::since::Start;
 use crate::wheel::Tick;
 
@@ -65,7 +67,13 @@ impl Logs {
             });
             if let Some(index) = seats.seat(slot).lagging {
                 let laggards = &mut self.topics[plain].laggards;
-                laggards.set_replay(index, Replay { until, next });
+                let events = (encoding == Encoding::Events).then(|| Events::after(after));
+                let replay = Replay {
+                    until,
+                    next,
+                    events,
+                };
+                laggards.set_replay(index, replay);
             }
             self.touch(plain);
         }

@@ -3,17 +3,25 @@
 
 use super::*;
 use crate::log::Position;
+use crate::proto::event_stream::GROWTH_MAX;
 use crate::proto::{FrameHeader, MessageKind};
 use crate::relay::ids::MessageId;
 use crate::relay::policy::{Policies, Policy, Retention, SlowPolicy};
 use crate::relay::seat::Seat;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 const TOPICS: [&str; 2] = ["lobby", "news"];
-const ENCODINGS: [Encoding; 3] = [Encoding::Plain, Encoding::Deflate9, Encoding::Deflate15];
+const ENCODINGS: [Encoding; 4] = [
+    Encoding::Plain,
+    Encoding::Deflate9,
+    Encoding::Deflate15,
+    Encoding::Events,
+];
 
 /// A topic retains 16 KiB, in segments of 1 KiB; both together 24 KiB.
 fn limits(slow_policy: SlowPolicy, pace: Pace) -> Limits {
@@ -26,10 +34,14 @@ fn limits(slow_policy: SlowPolicy, pace: Pace) -> Limits {
     }
 }
 
-/// What a reader is to be sent, in the model: frames whole, of the first of which some has left.
+/// What a reader is to be sent, in the model: frames or events, of the first of which some has left.
 #[derive(Debug, Default)]
 struct Reader {
     topic: &'static str,
+    /// It reads events.
+    has_events: bool,
+    /// What was written for it, and has yet to leave.
+    outbox: Vec<u8>,
     frames: VecDeque<Vec<u8>>,
     sent: usize,
     closes: bool,
@@ -65,6 +77,16 @@ impl Reader {
     fn miss(&mut self, messages: u64) {
         self.frames.drain(..messages as usize);
     }
+}
+
+/// A message as an event.
+fn event(id: MessageId, frame: &[u8]) -> Vec<u8> {
+    let (header, header_bytes) = FrameHeader::decode(frame).unwrap().unwrap();
+    let mut event = format!("id: {id}\nevent: binary\ndata: ").into_bytes();
+    assert_eq!(header.opcode, MessageKind::Binary.opcode());
+    event.extend(BASE64.encode(&frame[header_bytes..]).bytes());
+    event.extend(b"\n\n");
+    event
 }
 
 struct World {
@@ -108,6 +130,8 @@ impl World {
         since: Option<Start>,
     ) -> Slot {
         let slot = Slot(self.seats.len() as u32);
+        // Who reads events publishes nothing by that connection.
+        let echo = echo || encoding == Encoding::Events;
         self.seats.push(Seat::empty());
         self.seats.seat_mut(slot).set_echo(echo);
         let seats = &mut self.seats;
@@ -115,9 +139,17 @@ impl World {
         let history = self.histories.entry(topic).or_default();
         assert!(!joined.is_new || history.is_empty());
         let first = joined.after.number as usize;
-        let frames = history[first..].iter().map(|(_, frame)| frame.clone());
+        let has_events = encoding == Encoding::Events;
+        let MessageId { epoch, number } = joined.after;
+        let frames = (number + 1..)
+            .zip(&history[first..])
+            .map(|(number, (_, frame))| match has_events {
+                true => event(MessageId { epoch, number }, frame),
+                false => frame.clone(),
+            });
         let reader = Reader {
             topic,
+            has_events,
             frames: frames.collect(),
             asked: since.is_some(),
             ..Reader::default()
@@ -148,7 +180,12 @@ impl World {
     fn publish(&mut self, sender: Slot, payload_bytes: usize) {
         let seat = *self.seats.seat(sender);
         let topic = self.hub.topic_of(&seat);
-        if self.hub.free_bytes(topic, &self.limits) < payload_bytes {
+        let topics = &self.hub.logs.topics;
+        let is_events = |key: VariantKey| topics[key].encoding == Encoding::Events;
+        let has_events = topics[topic].variants().any(is_events);
+        // Events may grow to far more than these do.
+        let growth = if has_events { GROWTH_MAX } else { 1 };
+        if self.hub.free_bytes(topic, &self.limits) * growth < payload_bytes {
             return;
         }
         let payload = vec![self.published as u8; payload_bytes];
@@ -171,12 +208,16 @@ impl World {
             payload_bytes: payload_bytes as u64,
         };
         let frame = [&header.encode()[..], &payload].concat();
+        let id = self.hub.last_message(topic);
         let topic = self.readers[&sender].topic;
         let history = self.histories.get_mut(topic).expect("it exists");
         history.push((self.now, frame.clone()));
         for (&slot, reader) in &mut self.readers {
             if reader.topic == topic && !reader.closes && !(slot == sender && own.is_some()) {
-                reader.frames.push_back(frame.clone());
+                reader.frames.push_back(match reader.has_events {
+                    true => event(id, &frame),
+                    false => frame.clone(),
+                });
             }
         }
     }
@@ -189,7 +230,8 @@ impl World {
         let lagging: Vec<Slot> = self.readers.keys().copied().collect();
         for slot in lagging {
             let seat = self.seats.seat(slot);
-            if seat.lagging.is_some() && !seat.is_blocked() {
+            let has_output = seat.lagging.is_some() || !self.readers[&slot].outbox.is_empty();
+            if has_output && !seat.is_blocked() {
                 self.write(slot, writes());
             }
         }
@@ -228,10 +270,14 @@ impl World {
             let reader = self.readers.get_mut(&slot).expect("a member");
             let is_blocked = self.seats.seat(slot).is_blocked();
             assert!(is_blocked || reader.asked, "it was not served");
+            // What is left of an event that is written in part can't be had any more.
+            let is_torn = reader.has_events && reader.asked && reader.sent > 0;
             let expected = reader.cut();
             let owed = reader.frames.len() as u64;
             match fate {
-                Fate::Broken => assert!(expected.len() > self.limits.rescue_bytes_max),
+                Fate::Broken => {
+                    assert!(is_torn || expected.len() > self.limits.rescue_bytes_max);
+                }
                 _ => assert_eq!(rest, expected),
             }
             let lost = self.counters.messages_lost - before.messages_lost;
@@ -242,7 +288,7 @@ impl World {
                     reader.miss(missed);
                 }
                 // What was skipped at its place in another log was counted then.
-                _ if reader.asked => assert!(lost <= owed),
+                _ if reader.asked => assert!(lost <= owed + u64::from(is_torn)),
                 _ => assert_eq!(lost, owed),
             }
             match fate {
@@ -259,6 +305,9 @@ impl World {
     }
 
     fn write(&mut self, slot: Slot, bytes: usize) {
+        let Some(bytes) = self.write_outbox(slot, bytes) else {
+            return;
+        };
         let seat = *self.seats.seat(slot);
         let end = self.hub.end(&seat);
         let spans = self.hub.spans(&self.seats, slot, seat.cursor(), end);
@@ -293,6 +342,33 @@ impl World {
         }
     }
 
+    /// A reader of events may be sent what it missed: more of it is written. How many bytes of the write are left
+    /// for what comes of a log, unless it is for nothing else.
+    fn write_outbox(&mut self, slot: Slot, bytes: usize) -> Option<usize> {
+        let reader = self.readers.get_mut(&slot).expect("a member");
+        let is_replaying = |seats: &Vec<Seat>| seats.seat(slot).is_replaying();
+        if reader.has_events && is_replaying(&self.seats) {
+            let before = reader.outbox.len();
+            let (hub, seats) = (&mut self.hub, &mut self.seats);
+            let gone_over = hub.write_events(seats, slot, &mut reader.outbox, 600);
+            let written = reader.outbox[before..].to_vec();
+            assert!(reader.owed().starts_with(&written) && reader.outbox.len() < 700);
+            reader.take(written.len());
+            assert_eq!(gone_over.is_some(), !is_replaying(&self.seats));
+            assert!(gone_over.is_none() || reader.sent == 0);
+            reader.miss(gone_over.unwrap_or(0));
+        }
+        let taken = bytes.min(reader.outbox.len());
+        reader.outbox.drain(..taken);
+        self.counters.sent_bytes += taken as u64;
+        if !reader.outbox.is_empty() {
+            self.hub.on_blocked(&mut self.seats, slot);
+            return None;
+        }
+        let is_replaying = reader.has_events && is_replaying(&self.seats);
+        (!is_replaying).then_some(bytes - taken)
+    }
+
     /// What holds after each turn.
     fn check(&self) {
         let mut log_bytes = 0;
@@ -307,7 +383,13 @@ impl World {
                 let needed = self.needed_from(key).min(kept);
                 let (head, tail) = (variant.log.head(), variant.log.tail());
                 assert!(head <= needed && needed <= tail);
-                let is_trimmed = needed.since(head) <= 4096;
+                // What nobody reads is looked at again when the next segment begins: until then it holds one more.
+                let held_max = if self.retention().is_some() {
+                    8192
+                } else {
+                    4096
+                };
+                let is_trimmed = needed.since(head) <= held_max;
                 assert!(is_trimmed || variant.dirty, "more is held than a segment");
                 log_bytes += variant.log.bytes();
                 lagging += variant.laggards.len();
@@ -506,7 +588,7 @@ proptest! {
                 Op::Join(topic, encoding, echo, form, number) => {
                     let topic = TOPICS[topic.index(2)];
                     let since = world.since(topic, form, number);
-                    world.join_since(topic, ENCODINGS[encoding.index(3)], echo, since);
+                    world.join_since(topic, ENCODINGS[encoding.index(4)], echo, since);
                 }
                 Op::Pass(ticks) => {
                     world.now = world.now.after(ticks);
@@ -536,7 +618,8 @@ proptest! {
         for seat in &mut world.seats {
             seat.set_blocked(false);
         }
-        while world.readers.values().any(|reader| !reader.frames.is_empty()) || world.hub.has_work(&world.limits) {
+        let is_owed = |reader: &Reader| !reader.frames.is_empty() || !reader.outbox.is_empty();
+        while world.readers.values().any(is_owed) || world.hub.has_work(&world.limits) {
             world.turn(&mut || usize::MAX);
             world.check();
         }

@@ -6,6 +6,7 @@ use super::life::{Life, Phase, Wait};
 use super::outbox::Outbox;
 use super::post::Post;
 use super::responses::Pending;
+use crate::log::Position;
 use crate::proto::{Gather, HeadScanner, Session};
 use crate::relay::seat::Seat;
 use crate::wheel::{Tick, TimerLink};
@@ -50,16 +51,28 @@ pub(in crate::relay) struct Extra {
     pub(in crate::relay) outbox: Outbox,
     /// In `Closing`.
     pub(in crate::relay) close: Option<Close>,
+    /// In `Open`: a stream of events that ends once there was something to say.
+    pub(in crate::relay) poll: Option<Poll>,
     /// In `Linger`: bytes read since.
     pub(super) discarded: u32,
     /// What of this is counted among all connections' `private_bytes`.
     pub(super) charged: usize,
 }
 
+/// What ends a stream of events that is a poll.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::relay) struct Poll {
+    /// It has had news once it has moved on from there.
+    pub(in crate::relay) from: Position,
+    /// It does not wait for longer.
+    pub(in crate::relay) until: Tick,
+}
+
 /// A close that waits for what the connection was owed.
 #[derive(Debug)]
 pub(in crate::relay) struct Close {
-    /// The close frame's payload; `None` once it is in the outbox.
+    /// The close frame's payload, or the last words of a stream of events; `None` once it is in the outbox, or if there
+    /// are no such words.
     pub(in crate::relay) payload: Option<Vec<u8>>,
 }
 
@@ -121,6 +134,11 @@ impl Connection {
         (!self.seat.echo()).then_some(self.generation)
     }
 
+    /// What ends it, if it is a poll.
+    pub(in crate::relay) fn poll(&self) -> Option<Poll> {
+        self.extra.as_deref()?.poll
+    }
+
     pub(in crate::relay) fn outbox(&self) -> Option<&Outbox> {
         self.extra
             .as_deref()
@@ -146,6 +164,7 @@ impl Connection {
         debug_assert!(!self.is_closed());
         debug_assert_eq!(extra.post.is_some(), is_one_of(&[Phase::Body]));
         debug_assert!(extra.response.is_none() || is_one_of(&[Phase::Respond]));
+        debug_assert!(extra.poll.is_none() || is_one_of(&[Phase::Open]));
         debug_assert!(extra.inflating.is_none() || is_one_of(&[Phase::Open]));
         debug_assert!(extra.gather.bytes() == 0 || is_one_of(&[Phase::Open]));
         debug_assert_eq!(extra.close.is_some(), is_one_of(&[Phase::Closing]));
@@ -174,6 +193,7 @@ impl Extra {
             && self.session.is_none()
             && self.response.is_none()
             && self.close.is_none()
+            && self.poll.is_none()
             && self.discarded == 0
     }
 }

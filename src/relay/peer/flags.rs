@@ -16,6 +16,8 @@ pub(in crate::relay) enum Flag {
     Queued,
     /// It speaks `fanfare.v1`.
     V1,
+    /// It is sent its topic as server-sent events, and has nothing to say.
+    Sse,
 }
 
 impl Flag {

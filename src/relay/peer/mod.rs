@@ -29,10 +29,11 @@ mod responses;
 mod timer_table;
 mod timers;
 
-pub(super) use connection::{Close, Connection};
+pub(super) use connection::{Close, Connection, Poll};
 pub(super) use flags::Flag;
 pub(super) use inflating::Inflating;
 pub(super) use life::{Life, Peer, Phase};
+pub(super) use outbox::write_frame;
 pub(super) use post::Post;
 pub(super) use responses::Pending;
 pub(super) use timers::Due;
@@ -202,9 +203,12 @@ impl Peers {
         connection.life = life;
     }
 
-    /// Something came from a peer.
+    /// Something came from a peer. Of one that has nothing to say, it shows nothing.
     pub(super) fn on_received(&mut self, slot: Slot, now: Tick) {
         let connection = &mut self.connections[slot];
+        if connection.flags.has(Flag::Sse) && connection.is_open() {
+            return;
+        }
         connection.last_byte = now;
         connection.life.on_received();
     }
@@ -241,7 +245,7 @@ impl Peers {
             extra.session = None;
             extra.kept = Vec::new();
         }
-        (extra.gather, extra.inflating) = (Default::default(), None);
+        (extra.gather, extra.inflating, extra.poll) = (Default::default(), None, None);
     }
 
     /// What the peer says has no meaning any more, or nothing comes of it.
@@ -260,16 +264,20 @@ impl Peers {
         }
     }
 
-    /// A closing connection was sent all that it was owed: its close frame follows. False if that was sent,
-    /// too.
+    /// A closing connection was sent all that it was owed: its close frame follows, or the last words of a stream of
+    /// events. False if that was sent, too.
     pub(super) fn push_close_frame(&mut self, slot: Slot) -> bool {
+        let is_sse = self.connections[slot].flags.has(Flag::Sse);
         let extra = self.connections[slot].extra();
         let payload = extra.close.as_mut().and_then(|close| close.payload.take());
         let Some(payload) = payload else {
             extra.close = None;
             return false;
         };
-        extra.outbox.push_control(OpCode::Close, &payload);
+        match is_sse {
+            true => extra.outbox.push(&payload),
+            false => extra.outbox.push_control(OpCode::Close, &payload),
+        }
         self.queue_output(slot);
         true
     }

@@ -71,20 +71,18 @@ impl Outbox {
     /// Appends a control frame.
     pub(in crate::relay) fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
         self.last_pong = None;
-        let header = FrameHeader {
-            fin: true,
-            compressed: false,
-            opcode,
-            mask: None,
-            payload_bytes: payload.len() as u64,
-        };
-        self.push(&header.encode());
-        self.push(payload);
+        write_frame(opcode, payload, &mut self.bytes);
     }
 
     /// Appends a text message.
     pub(in crate::relay) fn push_text(&mut self, payload: &[u8]) {
         self.push_control(OpCode::Text, payload);
+    }
+
+    /// Lets `write` append what leaves after all that is there.
+    pub(in crate::relay) fn push_with<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.forget_sent();
+        write(&mut self.bytes)
     }
 
     /// Tells that messages are missing, as `write` has it. If it was to tell of others, and has not begun to, it tells
@@ -101,9 +99,7 @@ impl Outbox {
         }
         self.forget_sent();
         let offset = self.bytes.len();
-        let mut payload = Vec::new();
-        write(missed, &mut payload);
-        self.push_text(&payload);
+        write(missed, &mut self.bytes);
         let bytes = self.bytes.len() - offset;
         self.gap = Some(Gap {
             offset,
@@ -162,6 +158,19 @@ impl Outbox {
     }
 }
 
+/// Writes a frame.
+pub(in crate::relay) fn write_frame(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+    let header = FrameHeader {
+        fin: true,
+        compressed: false,
+        opcode,
+        mask: None,
+        payload_bytes: payload.len() as u64,
+    };
+    out.extend_from_slice(&header.encode());
+    out.extend_from_slice(payload);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,8 +199,12 @@ mod tests {
     }
 
     fn gap(outbox: &mut Outbox, missed: Option<u64>) {
-        outbox.push_gap(missed, |missed, payload| {
-            payload.extend(missed.map_or(0, |missed| missed as u8).to_be_bytes());
+        outbox.push_gap(missed, |missed, out| {
+            write_frame(
+                OpCode::Text,
+                &[missed.map_or(0, |missed| missed as u8)],
+                out,
+            );
         });
     }
 

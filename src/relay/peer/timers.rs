@@ -30,6 +30,10 @@ pub(in crate::relay) enum Due {
     Ping,
     /// It was asked for one, and gave none.
     Dead,
+    /// It is a stream of events, and was silent for long enough.
+    Comment,
+    /// It is a poll, and has waited for long enough.
+    Answered,
 }
 
 impl Peers {
@@ -73,6 +77,7 @@ impl Peers {
         }
         let connection = &mut self.connections[slot];
         let is_ping_left = connection.outbox().is_none();
+        let is_answered = connection.poll().is_some_and(|poll| poll.until <= until);
         let is_idle = |idle| connection.active.after(idle) <= until;
         match &mut connection.life {
             Life::NextHead { .. } if connection.extra.is_none() => Due::Drop,
@@ -97,7 +102,12 @@ impl Peers {
                 Due::Nothing
             }
             Life::Open(_) if limits.idle_timeout.is_some_and(is_idle) => Due::Idle,
+            Life::Open(_) if is_answered => Due::Answered,
             Life::Open(Wait::Writable { .. }) => self.probe(slot, now),
+            Life::Open(_) if connection.flags.has(Flag::Sse) => {
+                connection.last_byte = now;
+                Due::Comment
+            }
             Life::Open(Wait::Pong { .. }) if is_ping_left => Due::Dead,
             // The ping waits for its turn, and the peer for the ping.
             Life::Open(Wait::Pong { asked }) => {
@@ -126,8 +136,17 @@ impl Peers {
     #[inline]
     fn deadline(&self, slot: Slot, limits: &Limits) -> Tick {
         let connection = &self.connections[slot];
-        let silence = silence(slot, limits.heartbeat_interval);
         let (last_byte, active) = (connection.last_byte, connection.active);
+        if connection.flags.has(Flag::Sse) && connection.is_open() {
+            // Its peer says nothing: what counts is when it was sent something, or a comment.
+            let said = last_byte.max(active);
+            let silence = SSE_SILENCE_TICKS_MIN + slot.spread(SSE_SILENCE_SPREAD_TICKS);
+            let deadline = connection.life.deadline(limits, said, active, silence);
+            return connection
+                .poll()
+                .map_or(deadline, |poll| deadline.min(poll.until));
+        }
+        let silence = silence(slot, limits.heartbeat_interval);
         connection.life.deadline(limits, last_byte, active, silence)
     }
 
@@ -138,6 +157,7 @@ impl Peers {
         let connection = &self.connections[slot];
         match connection.life {
             Life::FirstHead { .. } | Life::NextHead { .. } | Life::Body { .. } => true,
+            Life::Open(_) if connection.flags.has(Flag::Sse) => false,
             Life::Open(_) | Life::Closing { .. } | Life::AwaitClose { .. } => {
                 connection.last_byte < deadline
             }
@@ -153,6 +173,11 @@ impl Peers {
         Due::Nothing
     }
 }
+
+/// Silence of a stream of events that a comment ends, so that no proxy on the way takes it for dead: 15 s, and up to
+/// 10 s more, which spreads those that came together.
+const SSE_SILENCE_TICKS_MIN: u32 = 150;
+const SSE_SILENCE_SPREAD_TICKS: u32 = 100;
 
 /// Ticks of silence until a connection is pinged: the interval less up to a quarter, which spreads those that
 /// came together.
