@@ -38,6 +38,7 @@ pub(super) fn all() -> Vec<Work> {
             2,
             1,
         ),
+        events("1 message to 1,000 readers of events"),
         replay("200 messages to one that comes back"),
         publish("64 requests that publish, to 1 member"),
     ]
@@ -76,6 +77,28 @@ fn turn(name: &'static str, kind: Kind, rooms: usize, members: usize, messages: 
                 world.turn();
             }
             assert_eq!(world.sent, expected, "every member got every message once");
+        })
+    })
+}
+
+/// A turn in which a message reaches readers of server-sent events.
+fn events(name: &'static str) -> Work {
+    const READERS: u64 = 1000;
+    Work::new(name, "delivery", READERS, move || {
+        let mut world = World::new(Kind::Plain);
+        let publisher = world.join(0);
+        for _ in 0..READERS {
+            let reader = world.connect();
+            world.input = b"GET /ws/0?as=sse HTTP/1.1\r\nHost: a\r\n\r\n".into();
+            world.mark_ready(reader);
+            world.turn();
+        }
+        world.input = frames(1);
+        Box::new(move || {
+            let sent = world.sent;
+            world.mark_ready(publisher);
+            world.turn();
+            assert!(world.sent - sent > READERS * PAYLOAD_BYTES as u64);
         })
     })
 }

@@ -61,7 +61,7 @@ impl EventStream {
             self.is_after_cr = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        while let Some(end) = line_end(rest) {
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
             rest = match rest[end] {
                 b'\r' if after.is_empty() => {
@@ -147,19 +147,6 @@ impl EventStream {
         }
         Ok(())
     }
-}
-
-/// Where the first line ends. Blocks are judged as a whole, which the compiler turns into vector instructions.
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    let is_end = |byte: u8| (byte == b'\n') | (byte == b'\r');
-    let (blocks, _) = bytes.as_chunks::<16>();
-    let clear = blocks
-        .iter()
-        .take_while(|block| !block.iter().fold(false, |any, &byte| any | is_end(byte)))
-        .count();
-    let start = clear * 16;
-    let end = bytes[start..].iter().position(|&byte| is_end(byte))?;
-    Some(start + end)
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ impl Relay {
             _ if !self.takes_offers() => Reading::Held,
             _ if needs_space && !self.has_space(&post.topic) => Reading::NextTurn,
             _ if post.is_waiting || connection.has_kept() => Reading::Kept,
-            _ => Reading::Now(usize::MAX),
+            // What follows the body is kept until it is answered, whatever others hold.
+            _ => Reading::Now(post.bytes_left().saturating_add(GATHER_BYTES_FREE)),
         }
     }
 
@@ -39,7 +40,8 @@ impl Relay {
         match self.take_body(slot, &mut post, &mut input) {
             Ok(Some(answer)) => {
                 let origin = post.origin.as_deref();
-                self.answer_post(slot, answer, post.keep_alive, origin, post.proxy);
+                let keep_alive = post.keep_alive && self.may_keep(slot, input);
+                self.answer_post(slot, answer, keep_alive, origin, post.proxy);
                 self.keep_requests(slot, input);
             }
             Ok(None) => {
@@ -234,13 +236,9 @@ impl Relay {
             false => self.posted(&post.topic, id),
         };
         let kept = std::mem::take(&mut self.peers[slot].extra().kept);
-        self.answer_post(
-            slot,
-            answer,
-            post.keep_alive,
-            post.origin.as_deref(),
-            post.proxy,
-        );
+        let origin = post.origin.as_deref();
+        let keep_alive = post.keep_alive && self.may_keep(slot, &kept);
+        self.answer_post(slot, answer, keep_alive, origin, post.proxy);
         self.keep_requests(slot, &kept);
     }
 

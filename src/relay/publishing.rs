@@ -49,7 +49,8 @@ impl Relay {
             && let Some((body, next)) = split_body(&publish, rest)
             && let Ok(answer) = self.post_at_once(slot, &publish, body)
         {
-            self.answer_post(slot, answer, publish.keep_alive, publish.origin, proxy);
+            let keep_alive = publish.keep_alive && self.may_keep(slot, next);
+            self.answer_post(slot, answer, keep_alive, publish.origin, proxy);
             return self.on_pipelined(slot, next);
         }
         let expects_continue = publish.expects_continue && rest.is_empty();
@@ -169,17 +170,16 @@ impl Relay {
 
     /// What follows a request waits until that is answered.
     pub(super) fn keep_requests(&mut self, slot: Slot, rest: &[u8]) {
-        if rest.is_empty() {
-            return;
-        }
-        let is_kept = rest.len() <= self.peers.head_bytes_free(slot, &self.limits);
         let extra = self.peers[slot].extra();
-        if let Some(response) = &mut extra.response {
-            response.keep_alive &= is_kept;
-            if response.keep_alive {
-                extra.kept = rest.to_vec();
-            }
+        let response = extra.response.as_ref();
+        if response.is_some_and(|response| response.keep_alive) {
+            extra.kept = rest.to_vec();
         }
+    }
+
+    /// There is memory for what follows a request, until that is answered.
+    pub(super) fn may_keep(&self, slot: Slot, rest: &[u8]) -> bool {
+        rest.len() <= self.peers.head_bytes_free(slot, &self.limits)
     }
 
     /// Publishes a message that has come whole, unless there was one with its key before.

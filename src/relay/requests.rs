@@ -140,7 +140,7 @@ impl Relay {
         proxy: Option<PeerAddress>,
         rest: &[u8],
     ) {
-        response.keep_alive &= rest.len() <= self.peers.head_bytes_free(slot, &self.limits);
+        response.keep_alive &= self.may_keep(slot, rest);
         let keep_alive = response.keep_alive;
         if keep_alive {
             self.peers[slot].extra().kept = rest.to_vec();

@@ -121,6 +121,7 @@ impl Relay {
     }
 
     /// All that an open connection was owed has been sent: if it is a poll, that may be what it waited for.
+    #[inline(never)]
     pub(super) fn on_poll_served(&mut self, slot: Slot) {
         let connection = &self.peers[slot];
         let is_served = |poll: Poll| poll.from != connection.seat.cursor();
@@ -143,6 +144,7 @@ impl Relay {
 
     /// A reader of events that is sent what it missed has its turn: more of that is written for it. Nothing happens if
     /// it is another reader.
+    #[inline(never)]
     pub(super) fn write_events(&mut self, slot: Slot) {
         let connection = &self.peers[slot];
         if !connection.flags.has(Flag::Sse) || !connection.seat.is_replaying() {

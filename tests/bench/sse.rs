@@ -1,8 +1,8 @@
 //! `--sse`: readers that get server-sent events.
 
-use super::bench;
 use super::http_server::{Conduct, HttpServer};
 use super::server::{Fault, Server};
+use super::{SHORT, assert_relay_is_correct, bench};
 
 /// Three readers of what is published by request.
 fn read(conduct: Conduct, options: &[&str]) -> super::Report {
@@ -57,6 +57,61 @@ fn what_is_no_event_stream() {
     let report = bench(&["fanout", &server.url(), "--sse"]);
     report.assert_says("the answer is not HTTP");
     assert_eq!(report.code, 1);
+}
+
+#[test]
+fn events_of_the_relay() {
+    for (scenario, options) in [
+        (
+            "fanout",
+            &[
+                "--readers=10",
+                "--publishers=3",
+                "--window=16",
+                "--size=64,20,3000",
+            ][..],
+        ),
+        (
+            "fanout",
+            &["--rooms=3", "--readers=4", "--binary", "--size=20,3000"],
+        ),
+        ("fanout", &["--workers=3", "--readers=10", "--window=8"]),
+        ("paced", &["--readers=5", "--rate=1000"]),
+        ("publish", &["--readers=10", "--connections=3", "--depth=8"]),
+        (
+            "publish",
+            &[
+                "--readers=3",
+                "--no-keep-alive",
+                "--binary",
+                "--size=20,3000",
+            ],
+        ),
+    ] {
+        let options = [&["--sse"], options, SHORT].concat();
+        let report = assert_relay_is_correct(scenario, "/ws/{i}", &options);
+        report.assert_correct();
+        report.assert_says("readers of server-sent events");
+    }
+    let report =
+        assert_relay_is_correct("idle", "/ws", &["--sse", "--connections=50", "--hold=1ms"]);
+    report.assert_says("opened                   50 ");
+}
+
+#[test]
+fn streams_that_are_not_read() {
+    let options = [
+        "--sse",
+        "--readers=4",
+        "--stalled=2",
+        "--window=16",
+        "--size=64KiB",
+        "--warm-up=1ms",
+        "--messages=1000",
+        "--duration=30s",
+    ];
+    let report = assert_relay_is_correct("slow", "/ws", &options);
+    report.assert_says("of the stalled           2 ended by the server");
 }
 
 #[test]

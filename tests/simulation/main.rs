@@ -26,11 +26,11 @@
 //!   and are told                 └ judge.rs, memory.rs: bounds, wake-ups, and nothing left
 //! ```
 //!
-//! Where the order is elsewhere, the world is another one: engine/.
+//! Where the order is elsewhere, the world is another one: engine/. So is that of publishers by HTTP: posts/.
 //!
 //! `FANFARE_SIM_SEEDS` sets how many seeds are run, `FANFARE_SIM_SEED` the first one. That one
 //! alone is run with a trace: `FANFARE_SIM_SEED=7 cargo test --test simulation -- --nocapture`; of an
-//! engine's worlds it is `FANFARE_SIM_ENGINE_SEED`.
+//! engine's worlds it is `FANFARE_SIM_ENGINE_SEED`, and of publishers' `FANFARE_SIM_POSTS_SEED`.
 
 mod addresses;
 mod admission;
@@ -54,6 +54,7 @@ mod message;
 mod network;
 mod peer;
 mod policies;
+mod posts;
 mod prompt;
 mod random;
 mod rates;
@@ -98,6 +99,20 @@ fn there_is_one_order_for_all() {
         "FANFARE_SIM_ENGINE_SEED",
         |seed, trace| {
             engine::World::new(seed, trace).run();
+        },
+    );
+}
+
+/// One world in this many is one of publishers by HTTP.
+const WORLDS_PER_PUBLISHERS: u64 = 10;
+
+#[test]
+fn what_is_posted_is_published_once() {
+    run(
+        WORLDS_PER_PUBLISHERS,
+        "FANFARE_SIM_POSTS_SEED",
+        |seed, trace| {
+            posts::World::new(seed, trace).run();
         },
     );
 }

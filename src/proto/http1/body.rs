@@ -147,6 +147,14 @@ impl BodyDecoder {
         self.expected == Expected::End
     }
 
+    /// As many of the next bytes are the body's, whatever they are.
+    pub fn bytes_left(&self) -> u64 {
+        match self.expected {
+            Expected::Sized(left) | Expected::Chunk(left) => left,
+            _ => 0,
+        }
+    }
+
     /// Memory that it takes besides itself.
     pub fn heap_bytes(&self) -> usize {
         self.line.capacity()

@@ -161,6 +161,13 @@ impl Histories {
         self.deserted.first
     }
 
+    /// Topics without members, the one that has been so for longest first.
+    pub(super) fn all_deserted(&self) -> impl Iterator<Item = TopicKey> {
+        std::iter::successors(self.deserted.first, |topic| {
+            self.table.entries[topic.0 as usize].as_ref()?.next
+        })
+    }
+
     /// Topics that hold messages for readers that come, in no order.
     pub(super) fn holding(&self) -> &[TopicKey] {
         &self.holding

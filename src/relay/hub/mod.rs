@@ -144,7 +144,7 @@ impl Hub {
         let topic = &mut self.logs.topics[key];
         topic.meter.count(now, message.payload.len());
         let number = topic.messages() - 1;
-        let [plain, others @ ..] = topic.variants_by_encoding();
+        let (plain, is_plain_only) = (topic.plain(), topic.is_plain_only());
         self.logs
             .histories
             .note(key, now, number, &mut self.logs.pool);
@@ -160,8 +160,8 @@ impl Hub {
                 self.logs.touch(plain);
             }
         }
-        if others != [VariantKey::NONE; NOT_PLAIN.len()] {
-            self.append_encoded(others, message, limits, counters);
+        if !is_plain_only {
+            self.append_encoded(key, message, limits, counters);
         }
         counters.messages += 1;
         counters.message_bytes += message.payload.len() as u64;
@@ -170,11 +170,12 @@ impl Hub {
     /// Appends a message to those of these variants that exist, as it is encoded there.
     fn append_encoded(
         &mut self,
-        variants: [VariantKey; NOT_PLAIN.len()],
+        topic: TopicKey,
         message: Publication<'_>,
         limits: &Limits,
         counters: &mut Counters,
     ) {
+        let [_, variants @ ..] = self.logs.topics[topic].variants_by_encoding();
         for (key, encoding) in variants.into_iter().zip(NOT_PLAIN) {
             if key == VariantKey::NONE {
                 continue;
@@ -207,8 +208,11 @@ impl Hub {
         if self.logs.is_overfull(limits) || topic.is_halted {
             return 0;
         }
-        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         let quarter = limits.topic_log_bytes_max / 4;
+        if topic.is_plain_only() && topic.plain() != VariantKey::NONE {
+            return self.logs.topics[topic.plain()].free_bytes(quarter);
+        }
+        let variants = topic.variants().map(|key| &self.logs.topics[key]);
         variants.fold(quarter, |free_bytes, variant| {
             let free = variant.encoding.taken_bytes(variant.free_bytes(quarter));
             free_bytes.min(free)

@@ -22,6 +22,10 @@ const TOPICS_PER_TURN: usize = 1024;
 /// microseconds.
 const LOOKS_PER_TURN: usize = 128;
 
+/// Topics without members that are looked at for one that may end at once: those whose last members have just left
+/// may not.
+const PLACES_LOOKED_AT: usize = 64;
+
 impl Logs {
     /// The topic of that name, which begins if it did not exist: then true.
     pub(super) fn find_or_begin(&mut self, name: &str, now: Tick) -> (TopicKey, bool) {
@@ -150,13 +154,22 @@ impl Logs {
         self.touch(plain);
     }
 
-    /// A topic that begins takes the place of one without members. False if there is none.
+    /// A topic that begins takes the place of one without members, which ends with this turn. False if there is none.
     pub(super) fn make_place(&mut self, seats: &impl Seats, now: Tick) -> bool {
-        let deserted = self.histories.deserted();
+        let deserted = {
+            let mut looked_at = self.histories.all_deserted().take(PLACES_LOOKED_AT);
+            looked_at.find(|&topic| self.is_at_rest(topic))
+        };
         if let Some(topic) = deserted {
             self.desert(topic, seats, now);
         }
         deserted.is_some()
+    }
+
+    /// Nothing has yet to be done with what members left behind.
+    fn is_at_rest(&self, topic: TopicKey) -> bool {
+        let mut variants = self.topics[topic].variants();
+        variants.all(|key| !self.topics[key].dirty && !self.topics[key].overfull)
     }
 
     /// Topics that retain most forget what no member needs, until an eighth of the bound is free: so the search is

@@ -373,6 +373,7 @@ impl World {
     fn check(&self) {
         let mut log_bytes = 0;
         let mut lagging = 0;
+        let mut lag_bytes = 0..=0;
         for slot in 0..self.hub.topic_slots() {
             let Some(topic) = self.hub.logs.topics.at(slot) else {
                 continue;
@@ -393,12 +394,22 @@ impl World {
                 assert!(is_trimmed || variant.dirty, "more is held than a segment");
                 log_bytes += variant.log.bytes();
                 lagging += variant.laggards.len();
+                if variant.laggards.len() > 0 {
+                    let members = self.readers.keys().map(|&slot| self.seats.seat(slot));
+                    let cursors = members
+                        .filter(|seat| seat.variant == key && seat.lagging.is_some())
+                        .map(Seat::cursor);
+                    let last = cursors.min().unwrap_or(tail);
+                    let (low, high) = (tail.since(last), tail.since(head));
+                    lag_bytes = *lag_bytes.start().max(&low)..=*lag_bytes.end().max(&high);
+                }
             }
             let history = self.hub.logs.histories.get(topic);
             log_bytes += history.map_or(0, |history| history.charged_bytes);
         }
         assert_eq!(self.hub.log_bytes(), log_bytes);
         assert_eq!(self.hub.lagging(), lagging);
+        assert!(lag_bytes.contains(&self.hub.lag_bytes_max()));
         let has_work = self.hub.has_work(&self.limits);
         // A reader whose socket is full may lag behind messages of its own, of which it is owed none.
         if !has_work && lagging == 0 {

@@ -34,6 +34,8 @@ pub(super) struct Topic {
     pub(super) publish: Publish,
     /// By the number of the encoding, `NONE` where there is none.
     variants: [VariantKey; ENCODINGS],
+    /// There is none but the plain one. It is asked for with each message.
+    is_plain_only: bool,
     /// Its messages as they were published, whatever they are encoded in.
     pub(super) meter: Meter,
 }
@@ -100,6 +102,12 @@ impl Topic {
         self.variants
     }
 
+    /// It has no variant but the plain one, if it has that.
+    #[inline]
+    pub(super) fn is_plain_only(&self) -> bool {
+        self.is_plain_only
+    }
+
     /// Its plain variant, `NONE` if there is none.
     #[inline]
     pub(super) fn plain(&self) -> VariantKey {
@@ -157,8 +165,9 @@ impl Topics {
             // All variants number the messages alike, so that positions map from one to the other.
             let empty = Variant::new(key, encoding, topic.meter.messages());
             *variant = VariantKey(self.variants.insert(empty) as u32);
+            topic.is_plain_only &= encoding == Encoding::Plain;
         }
-        *variant
+        topic.variants[encoding as usize]
     }
 
     /// A topic begins, of which there is none of that name. It has no variant.
@@ -174,6 +183,7 @@ impl Topics {
             policy,
             publish: Publish::default(),
             variants: [VariantKey::NONE; ENCODINGS],
+            is_plain_only: true,
             meter: Meter::new(now),
         }) as u32;
         let (topics, hasher) = (&self.topics, &self.hasher);
@@ -188,6 +198,8 @@ impl Topics {
         let variant = self.variants.remove(key.0 as usize);
         let topic = &mut self.topics[variant.topic.0 as usize];
         topic.variants[variant.encoding as usize] = VariantKey::NONE;
+        let [_, others @ ..] = topic.variants;
+        topic.is_plain_only = others.iter().all(|&other| other == VariantKey::NONE);
         let is_last = topic.variants == [VariantKey::NONE; ENCODINGS];
         is_last.then(|| (variant.topic, self.remove_topic(variant.topic.0)))
     }

@@ -62,6 +62,11 @@ impl Post {
         self.refusal.is_some() || self.body.is_whole()
     }
 
+    /// Bytes of the body that are certain to come next.
+    pub(in crate::relay) fn bytes_left(&self) -> usize {
+        usize::try_from(self.body.bytes_left()).unwrap_or(usize::MAX)
+    }
+
     /// The peer is not expected to send anything now, or may take its time.
     pub(in crate::relay) fn is_patient(&self) -> bool {
         self.is_whole() || self.is_waiting || self.lines > 0
