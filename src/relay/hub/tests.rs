@@ -23,6 +23,9 @@ const ENCODINGS: [Encoding; 4] = [
     Encoding::Events,
 ];
 
+/// Bytes of events that are written at a time for a reader that is sent what it missed.
+const EVENTS_BYTES_MAX: usize = 600;
+
 /// A topic retains 16 KiB, in segments of 1 KiB; both together 24 KiB.
 fn limits(slow_policy: SlowPolicy, pace: Pace) -> Limits {
     Limits {
@@ -270,8 +273,12 @@ impl World {
             let reader = self.readers.get_mut(&slot).expect("a member");
             let is_blocked = self.seats.seat(slot).is_blocked();
             assert!(is_blocked || reader.asked, "it was not served");
-            // What is left of an event that is written in part can't be had any more.
-            let is_torn = reader.has_events && reader.asked && reader.sent > 0;
+            // What is left of an event that is written in part can't be had any more: it is a large one.
+            let is_large = |event: &Vec<u8>| event.len() > EVENTS_BYTES_MAX;
+            let is_torn = reader.has_events
+                && reader.asked
+                && reader.sent > 0
+                && reader.frames.front().is_some_and(is_large);
             let expected = reader.cut();
             let owed = reader.frames.len() as u64;
             match fate {
@@ -350,7 +357,7 @@ impl World {
         if reader.has_events && is_replaying(&self.seats) {
             let before = reader.outbox.len();
             let (hub, seats) = (&mut self.hub, &mut self.seats);
-            let gone_over = hub.write_events(seats, slot, &mut reader.outbox, 600);
+            let gone_over = hub.write_events(seats, slot, &mut reader.outbox, EVENTS_BYTES_MAX);
             let written = reader.outbox[before..].to_vec();
             assert!(reader.owed().starts_with(&written) && reader.outbox.len() < 700);
             reader.take(written.len());
