@@ -5,6 +5,7 @@
 
 mod body;
 mod deflate;
+mod event_stream;
 mod extension;
 mod fanfare_v1;
 mod head;
@@ -17,6 +18,7 @@ mod wire;
 
 pub use body::body;
 pub use deflate::inflate;
+pub use event_stream::event_stream;
 pub use extension::extension;
 pub use fanfare_v1::fanfare_v1;
 pub use head::head;
@@ -66,6 +68,7 @@ mod tests {
     #[test]
     fn seeds_hold() {
         replay("body", super::body);
+        replay("event_stream", super::event_stream);
         replay("extension", super::extension);
         replay("fanfare_v1", super::fanfare_v1);
         replay("frame", super::frame);

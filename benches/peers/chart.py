@@ -5,7 +5,7 @@ import math
 
 from figures import Results, number
 from measure import LIMIT
-from scenarios import FANOUT, IDLE
+from scenarios import FANOUT, IDLE, PIPELINED, PUBLISH, STREAMS
 
 PANEL_WIDTH, LABELS, NUMBERS, ROW, GAP, TOP, FOOT = 430, 150, 46, 22, 26, 62, 40
 
@@ -36,6 +36,8 @@ def svg(results):
             Panel(found, FANOUT[0], "cost", "1 message outstanding", "µs of CPU per delivery"),
             Panel(found, FANOUT[2], "cost", "32 messages outstanding", "µs of CPU per delivery"),
             Panel(found, FANOUT[4], "cost", "256 messages outstanding", "µs of CPU per delivery"),
+            Panel(found, STREAMS[1][0], "cost", "Server-sent events, 32 outstanding", "µs of CPU per delivery"),
+            Panel(found, PUBLISH[3], "cost", f"POST, {PIPELINED} in flight, no readers", "µs of CPU per request"),
             Panel(found, IDLE, "memory", "Idle connections", "resident bytes for each"),
         ]
         if panel.values

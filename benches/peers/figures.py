@@ -33,8 +33,7 @@ class Results:
 
     def ratios(self, scenario, server, other, figure):
         """One server's figure over the other's, of the same rounds: what slowed both falls out."""
-        mine, others = self.of(scenario, server, figure), self.of(scenario, other, figure)
-        return [mine[number] / others[number] for number in sorted(mine.keys() & others.keys()) if others[number]]
+        return by_round(self.of(scenario, server, figure), self.of(scenario, other, figure))
 
     def has(self, scenario):
         return any(one["scenario"] == scenario.name and one["figures"] for one in self.samples)
@@ -49,6 +48,11 @@ class Results:
                 elif one["faults"]:
                     found.append("messages lost")
         return sorted(set(found))
+
+
+def by_round(mine, others):
+    """What each round has of one, over what it has of the other."""
+    return [mine[number] / others[number] for number in sorted(mine.keys() & others.keys()) if others[number]]
 
 
 def number(value):

@@ -12,6 +12,7 @@ import re
 from typing import Callable
 
 import cache
+from scenarios import POST, SSE
 
 FANFARE = os.environ.get("FANFARE_BIN") or str(
     pathlib.Path(__file__).resolve().parents[2] / "target/release/fanfare"
@@ -36,6 +37,11 @@ class Server:
     echo_path: str = "/ws/{i}"
     # Measured in each round, not only in the first ones.
     is_close: bool = False
+    # What it has besides WebSockets, at the same paths.
+    has: frozenset = frozenset()
+
+    def does(self, scenario):
+        return scenario.needs is None or scenario.needs in self.has
 
 
 def fanfare():
@@ -202,17 +208,17 @@ def npm_version(folder, package):
 
 
 SERVERS = [
-    Server("fanfare", "fanfare", fanfare, is_close=True),
-    Server("uwebsockets", "uWebSockets", uwebsockets("server"), echo_path="/echo", is_close=True),
-    Server("bun", "Bun", bun),
+    Server("fanfare", "fanfare", fanfare, is_close=True, has=frozenset([POST, SSE])),
+    Server("uwebsockets", "uWebSockets", uwebsockets("server"), echo_path="/echo", is_close=True, has=frozenset([POST])),
+    Server("bun", "Bun", bun, has=frozenset([POST])),
     Server("tokio-tungstenite", "tokio-tungstenite", tokio_tungstenite(1)),
     Server("tokio-tungstenite-2", "tokio-tungstenite, 2 threads", tokio_tungstenite(2), threads=2),
     Server("gorilla-blocking", "gorilla, blocking hub", gorilla("blocking", 1)),
     Server("gorilla-blocking-2", "gorilla, blocking hub, 2 threads", gorilla("blocking", 2), threads=2),
     Server("gorilla-tutorial", "gorilla, as in its tutorial", gorilla("tutorial", 1)),
-    Server("nchan", "nchan", nchan(1)),
-    Server("nchan-2", "nchan, 2 workers", nchan(2), threads=2),
-    Server("ws", "ws on Node", ws),
+    Server("nchan", "nchan", nchan(1), has=frozenset([POST, SSE])),
+    Server("nchan-2", "nchan, 2 workers", nchan(2), threads=2, has=frozenset([POST, SSE])),
+    Server("ws", "ws on Node", ws, has=frozenset([POST, SSE])),
     Server("websockets", "Python websockets", websockets),
 ]
 

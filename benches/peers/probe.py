@@ -1,10 +1,14 @@
 """What a server must do before it is measured: the same for all, over plain sockets."""
 
 import base64
+import contextlib
 import hashlib
+import http.client
 import os
 import socket
 import struct
+
+from scenarios import POST, SSE
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 TIMEOUT_S = 5
@@ -172,6 +176,70 @@ def settle(*clients):
             pass
 
 
+def posts_reach_every_member(port):
+    with Client(port, "/ws/post") as one, Client(port, "/ws/post") as two:
+        settle(one, two)
+        post(port, "/ws/post", "grüße".encode())
+        for client in (one, two):
+            client.gets(TEXT, "grüße".encode())
+
+
+def posts_in_one_segment(port):
+    payloads = [b"post %d" % number for number in range(50)]
+    with Client(port, "/ws/posts") as one, socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as requests:
+        settle(one)
+        requests.sendall(
+            b"".join(
+                b"POST /ws/posts HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: text/plain\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (port, len(payload), payload)
+                for payload in payloads
+            )
+        )
+        for payload in payloads:
+            one.gets(TEXT, payload)
+
+
+def lines_are_one_event(port):
+    with Client(port, "/ws/lines") as one:
+        settle(one)
+        stream = EventStream(port, "/ws/lines")
+        for payload in ("two\nlines", "grüße", "data: this is none"):
+            one.send(frame(TEXT, payload.encode()))
+            data = stream.event()
+            check(data == payload, f"{payload!r} came as {data!r}")
+
+
+class EventStream:
+    """A reader of server-sent events."""
+
+    def __init__(self, port, path):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+        self.connection.request("GET", path, headers={"Accept": "text/event-stream"})
+        self.response = self.connection.getresponse()
+        kind = self.response.headers.get_content_type()
+        check(kind == "text/event-stream", f"it answered {self.response.status} with {kind}")
+
+    def event(self):
+        """The data of the next event that has any."""
+        data = []
+        while True:
+            line = self.response.readline()
+            check(line, "it closed the stream")
+            field, _, value = line.decode().rstrip("\r\n").partition(":")
+            if field == "data":
+                data.append(value.removeprefix(" "))
+            elif not field and not value and data:
+                return "\n".join(data)
+
+
+def post(port, path, body):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.request("POST", path, body, {"Content-Type": "text/plain"})
+        status = connection.getresponse().status
+        check(200 <= status < 300, f"it answered {status}")
+
+
 CHECKS = [
     ("messages reach every member verbatim, with their opcode", every_member_gets_it),
     ("200 in one segment arrive in order", in_order_from_one_segment),
@@ -181,12 +249,24 @@ CHECKS = [
     ("a ping is answered", pings_are_answered),
     ("a close is answered", closing_is_answered),
 ]
+FURTHER = {
+    POST: [
+        ("a message by POST reaches every member", posts_reach_every_member),
+        ("50 by POST in one segment arrive in order", posts_in_one_segment),
+    ],
+    SSE: [("a message of several lines is one server-sent event", lines_are_one_event)],
+}
 
 
-def probe(port):
+def checks(has):
+    """What is asked of a server that has these besides WebSockets."""
+    return [*CHECKS, *(check for what in (POST, SSE) if what in has for check in FURTHER[what])]
+
+
+def probe(port, has=()):
     """What fails, and how."""
     failures = {}
-    for name, run in CHECKS:
+    for name, run in checks(has):
         try:
             run(port)
         except (AssertionError, OSError) as error:

@@ -2,10 +2,10 @@
 
 import statistics
 
-from figures import Results, number, spread
+from figures import Results, by_round, number, spread
 from measure import LIMIT
-from probe import CHECKS
-from scenarios import ECHO, FANOUT, IDLE, PACED, ROOMS, SLOW
+from probe import checks
+from scenarios import ECHO, FANOUT, IDLE, PACED, PIPELINED, PUBLISH, ROOMS, SLOW, STREAMS
 
 UNFAIR = """\
 ## What is unfair about this
@@ -33,6 +33,12 @@ UNFAIR = """\
   Node scale by further processes or threads that don't share topics by themselves; that is not
   measured here. No TLS, and no compression, which has a
   [record of its own](../../docs/record/2026-11-22-compression.md).
+- **A server does more or less with a POST.** nchan keeps the last 4,096 messages, since without that its readers
+  miss some, and answers with how many it keeps; fanfare, uWebSockets, Bun and `ws` answer with how many readers
+  there are, and keep none. uWebSockets, Bun and Node leave to the application what fanfare and nchan look at: origins,
+  limits, UTF-8, and what to say of it all.
+- **Centrifugo, Mercure and ntfy are missing:** none of these servers is in Debian 12, on crates.io, PyPI or npm, which
+  have only clients by these names. With them, publishing by HTTP and server-sent events would be at home.
 - **Garbage collectors** run when they please, and a second is not long: their memory per connection
   depends on when it was looked at.
 """
@@ -44,6 +50,8 @@ def markdown(results):
         heading(found),
         aims(found),
         fanout(found),
+        streams(found),
+        publishing(found),
         latency(found),
         small(found),
         slow(found),
@@ -128,6 +136,60 @@ def fanout(found):
             table(["", *titles], others) if others else "",
             "Thousands of deliveries a second, with the client on the other core:\n",
             table(["", *titles], rows(found, present, rates)),
+        ]
+    )
+
+
+def streams(found):
+    present = [(sse, twin) for sse, twin in STREAMS if found.has(sse)]
+    if not present:
+        return ""
+    scenarios = [sse for sse, _ in present]
+    readers = "50 readers" if found.is_quick else "1,000 readers"
+
+    def costs(server):
+        return [spread(found.of(sse, server.name, "cost").values()) for sse in scenarios]
+
+    def over_its_own(server):
+        pairs = [(found.of(sse, server.name, "cost"), found.of(twin, server.name, "cost")) for sse, twin in present]
+        return [spread(by_round(*pair), "{:.2f}".format) for pair in pairs]
+
+    titles = [sse.titled(found.is_quick) for sse in scenarios]
+    columns = ["", *(f"{title}, µs" for title in titles), *(f"{title}, over a WebSocket's" for title in titles)]
+    return "\n".join(
+        [
+            "## Server-sent events\n",
+            f"The same, to {readers} of server-sent events; the publisher is a WebSocket still. µs of the server's CPU",
+            "time per delivery, and over that of the same server's delivery to WebSockets:\n",
+            table(columns, rows(found, scenarios, lambda server: costs(server) + over_its_own(server))),
+        ]
+    )
+
+
+def publishing(found):
+    present = [scenario for scenario in PUBLISH if found.has(scenario)]
+    if not present:
+        return ""
+    titles = [scenario.titled(found.is_quick) for scenario in present]
+
+    def figures(name):
+        return lambda server: [spread(found.of(scenario, server.name, name).values()) for scenario in present]
+
+    def over_ours(server):
+        return [spread(found.ratios(scenario, server.name, "fanfare", "cost"), "{:.2f}".format) for scenario in present]
+
+    others = rows(found, present, over_ours, lambda server: server.name != "fanfare")
+    return "\n".join(
+        [
+            "## Publishing by HTTP\n",
+            "Each message of 64 bytes is the body of a POST, on one connection that is kept: one by one, or",
+            f"{PIPELINED} of them in flight. The next one follows when one is answered and each reader, a WebSocket,",
+            "has its message. µs of the server's CPU time per request, with its deliveries:\n",
+            table(["", *titles], rows(found, present, figures("cost"))),
+            "As a multiple of fanfare's. Below 1 they are cheaper than we are:\n" if others else "",
+            table(["", *titles], others) if others else "",
+            "Thousands of requests a second, with the client on the other core:\n",
+            table(["", *titles], rows(found, present, figures("rate"))),
         ]
     )
 
@@ -243,8 +305,12 @@ def aims(found):
         add(f"CPU per delivery over *limit*: {scenario.title}", values, scenario.aim)
     for name in PACED.figures:
         add(f"paced latency over uWebSockets': {name}", found.ratios(PACED, "fanfare", "uwebsockets", name), 1.05)
-    rooms, echo = found.of(ROOMS, "fanfare", "cost"), found.of(ECHO, "uwebsockets", "cost")
-    ratios = [rooms[number] / echo[number] for number in sorted(rooms.keys() & echo.keys())]
+    for scenario in PUBLISH[3:]:
+        if scenario is PUBLISH[3]:
+            add(f"a POST, {scenario.title}: µs of CPU", list(found.of(scenario, "fanfare", "cost").values()), 3)
+        ratios = found.ratios(scenario, "fanfare", "nchan", "cost")
+        add(f"a POST, {scenario.title}: CPU over nchan's", ratios, 1 / 3)
+    ratios = by_round(found.of(ROOMS, "fanfare", "cost"), found.of(ECHO, "uwebsockets", "cost"))
     what = "1,000 rooms of 2: CPU per {} over an echo of uWebSockets"
     add(what.format("delivered message"), ratios, 1)
     add(what.format("message, which is two deliveries,"), [2 * ratio for ratio in ratios], 1)
@@ -264,7 +330,7 @@ def servers(found):
     for name, version in about["versions"].items():
         if name in by_name:
             failures = about["probe"].get(name, {})
-            verdict = f"passes all {len(CHECKS)} checks of the [probe](probe.py)"
+            verdict = f"passes all {len(checks(by_name[name].has))} checks of the [probe](probe.py)"
             if failures:
                 verdict = "**fails** the [probe](probe.py): " + "; ".join(failures)
             lines.append(f"- {by_name[name].title}: {version}; {verdict}.")

@@ -4,6 +4,11 @@ import dataclasses
 
 KIB = 1024
 
+# What not all servers have: publishing by HTTP, and server-sent events.
+POST, SSE = "post", "sse"
+# Requests in flight on one connection, where it is more than one.
+PIPELINED = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
@@ -25,6 +30,8 @@ class Scenario:
     rounds_max: int = 100
     # Servers that are not close do it once, since they take long.
     is_long: bool = False
+    # Measured with the servers only that have it.
+    needs: str | None = None
     # The title of a smoke run, whose load is another one.
     quick_title: str | None = None
 
@@ -125,7 +132,48 @@ IDLE = Scenario(
     is_long=True,
 )
 
-SCENARIOS = [*FANOUT, PACED, ECHO, ROOMS, SLOW, IDLE]
+
+
+def publish(depth, readers):
+    title = "one by one" if depth == 1 else f"{depth} in flight"
+    audience = {0: "no readers", 1: "1 reader"}.get(readers, f"{readers} readers")
+    return Scenario(
+        name=f"publish-{depth}-{readers}",
+        title=f"{title}, {audience}",
+        quick_title=f"{title}, {'50' if readers else 'no'} readers",
+        bench="publish",
+        arguments=(
+            *("--depth", str(depth), "--duration", "2s"),
+            *(("--readers", str(readers)) if readers else ()),
+            "--text",
+        ),
+        figures={
+            "cost": ("server.cpu_ns_per_request", 1000),
+            "rate": ("requests.succeeded_per_s", 1000),
+        },
+        needs=POST,
+    )
+
+
+PUBLISH = [publish(depth, readers) for depth in (1, PIPELINED) for readers in (0, 1, 100)]
+
+
+def sse(twin):
+    """The same fan-out to readers of server-sent events; the publisher stays a WebSocket."""
+    return dataclasses.replace(
+        twin,
+        name=twin.name.replace("fanout", "sse"),
+        arguments=(*twin.arguments, "--sse"),
+        has_limit=False,
+        aim=None,
+        needs=SSE,
+    )
+
+
+# Beside each stands the fan-out to WebSockets that it is compared with.
+STREAMS = [(sse(twin), twin) for twin in (FANOUT[0], FANOUT[2], FANOUT[4])]
+
+SCENARIOS = [*FANOUT, *(scenario for scenario, _ in STREAMS), *PUBLISH, PACED, ECHO, ROOMS, SLOW, IDLE]
 
 # Those of a smoke run: the same code, next to no load.
 QUICK = {
@@ -138,7 +186,7 @@ QUICK = {
 
 
 def arguments(scenario, quick):
-    """Of the call, without URL and process."""
+    """Of the call, without URL and process. Options without a value stand last."""
     given = list(scenario.arguments)
     if quick:
         given = [QUICK.get(given[i - 1], word) if i % 2 else word for i, word in enumerate(given)]

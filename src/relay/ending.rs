@@ -134,8 +134,12 @@ impl Relay {
         self.peers.queue_output(slot);
     }
 
-    /// Messages that a closing connection was owed are gone.
+    /// Messages that a closing connection was owed are gone. A reader of events comes back with the id of the last one
+    /// that it has, and is told then.
     pub(super) fn tell_of_gap(&mut self, slot: Slot) {
+        if self.reads_events(slot) {
+            return;
+        }
         let connection = &mut self.peers[slot];
         let is_asked = connection.life().peer() == Some(Peer::Done);
         if let Some(close) = &mut connection.extra().close

@@ -193,7 +193,9 @@ fn a_server_that_is_not_for_requests() {
     // It waits for frames.
     let server = Server::start(Fault::AnswersPage);
     let report = bench(&["publish", &server.url(), "--messages=3", "--timeout=2s"]);
-    report.assert_says("connections ended by the server");
+    // Whether it ends or resets them depends on what it had read by then.
+    report.assert_says("by the server");
+    report.assert_says("requests that were not answered");
     assert_eq!(report.code, 1);
 }
 

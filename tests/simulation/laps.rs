@@ -21,11 +21,24 @@ impl World {
             let peer = &self.peers[index];
             peer.stage != Stage::Open || self.is_open(index)
         });
-        let private_bytes = self.relay.private_bytes();
+        let private_bytes_before = self.relay.private_bytes();
         let done = call(&mut self.relay);
-        let private_bytes = private_bytes.max(self.relay.private_bytes());
         let counted = self.counted(&before);
         let (lapped, skips) = (counted.lapped, counted.skips);
+        // What was saved of some was there when others were lapped, though what those held is gone by now.
+        let rests = live.iter().filter_map(|&index| {
+            let peer = &self.peers[index];
+            let rest_bytes_max = peer
+                .tap
+                .rest_bytes_max(self.character.limits.message_bytes_max);
+            peer.is_member().then_some(rest_bytes_max)
+        });
+        let saved_bytes_max = match lapped + skips {
+            0 | 1 => 0,
+            _ => rests.sum(),
+        };
+        let private_bytes =
+            (private_bytes_before + saved_bytes_max).max(self.relay.private_bytes());
         self.follow_leaves();
         if is_global {
             self.note(|| "what is retained yields".into());

@@ -68,6 +68,7 @@ mod returns;
 mod script;
 mod storm;
 mod story;
+mod streams;
 mod tap;
 mod timers;
 mod turn;

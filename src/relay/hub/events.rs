@@ -7,14 +7,14 @@
 //! is where its log waits for it, it costs a turn's bounded part, as any reader that is sent what it missed.
 //!
 //! What has been put into its outbox it has, as far as the hub is concerned. Only in the middle of a message that is
-//! larger than what is put there at a time, it can't be moved on.
+//! larger than what is put there at a time, it can't be moved on: a smaller one is put there whole, or not yet.
 
 use super::super::ids::{Slot, VariantKey};
 use super::super::seat::Seats;
 use super::logs::{Logs, Publication};
 use super::variant::Variant;
 use crate::metrics::Counters;
-use crate::proto::event_stream::write_message;
+use crate::proto::event_stream::{EventWriter, write_message};
 use crate::proto::{FrameHeader, MessageKind, OpCode};
 
 impl Logs {
@@ -65,10 +65,16 @@ impl Logs {
             };
             let frame_bytes = header_bytes + header.payload_bytes as usize;
             let payload = &log.read(cursor)[header_bytes..frame_bytes];
+            let (begin, has_begun) = (out.len(), events.writer.has_begun());
             let is_whole = events
                 .writer
                 .write(events.next, kind, payload, out, bytes_max);
             if !is_whole {
+                if begin > 0 && !has_begun {
+                    // It may fit when what is before it has left.
+                    out.truncate(begin);
+                    events.writer = EventWriter::default();
+                }
                 break;
             }
             events.next.number = events.next.number.wrapping_add(1);

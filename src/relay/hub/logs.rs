@@ -239,3 +239,14 @@ const GENEROUS_SHARE: usize = 4;
 
 /// Variants that memory is kept for in the list of those to tidy: 4 KiB.
 const TOUCHED_AT_REST_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_log_has_eight_segments_and_a_quarter_of_all_memory_is_given_generously() {
+        let limits = Limits::of_tests();
+        assert_eq!(pool_bounds(&limits), [1 << 17, 16 << 20]);
+    }
+}

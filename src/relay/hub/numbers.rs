@@ -9,7 +9,7 @@ use super::super::ids::{Epoch, MessageId};
 /// How the messages of a topic are numbered. See the [module](self). Packed, so that a topic has space for the key of
 /// one more variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(Rust, packed(4))]
+#[repr(Rust, packed)]
 pub(super) struct Numbers {
     epoch: Epoch,
     /// What is added to the count of messages that were taken in; wraps around.

@@ -23,6 +23,9 @@ const ENCODINGS: [Encoding; 4] = [
     Encoding::Events,
 ];
 
+/// Bytes of events that are written at a time for a reader that is sent what it missed.
+const EVENTS_BYTES_MAX: usize = 600;
+
 /// A topic retains 16 KiB, in segments of 1 KiB; both together 24 KiB.
 fn limits(slow_policy: SlowPolicy, pace: Pace) -> Limits {
     Limits {
@@ -270,8 +273,12 @@ impl World {
             let reader = self.readers.get_mut(&slot).expect("a member");
             let is_blocked = self.seats.seat(slot).is_blocked();
             assert!(is_blocked || reader.asked, "it was not served");
-            // What is left of an event that is written in part can't be had any more.
-            let is_torn = reader.has_events && reader.asked && reader.sent > 0;
+            // What is left of an event that is written in part can't be had any more: it is a large one.
+            let is_large = |event: &Vec<u8>| event.len() > EVENTS_BYTES_MAX;
+            let is_torn = reader.has_events
+                && reader.asked
+                && reader.sent > 0
+                && reader.frames.front().is_some_and(is_large);
             let expected = reader.cut();
             let owed = reader.frames.len() as u64;
             match fate {
@@ -350,7 +357,7 @@ impl World {
         if reader.has_events && is_replaying(&self.seats) {
             let before = reader.outbox.len();
             let (hub, seats) = (&mut self.hub, &mut self.seats);
-            let gone_over = hub.write_events(seats, slot, &mut reader.outbox, 600);
+            let gone_over = hub.write_events(seats, slot, &mut reader.outbox, EVENTS_BYTES_MAX);
             let written = reader.outbox[before..].to_vec();
             assert!(reader.owed().starts_with(&written) && reader.outbox.len() < 700);
             reader.take(written.len());
@@ -373,6 +380,7 @@ impl World {
     fn check(&self) {
         let mut log_bytes = 0;
         let mut lagging = 0;
+        let mut lag_bytes = 0..=0;
         for slot in 0..self.hub.topic_slots() {
             let Some(topic) = self.hub.logs.topics.at(slot) else {
                 continue;
@@ -393,12 +401,22 @@ impl World {
                 assert!(is_trimmed || variant.dirty, "more is held than a segment");
                 log_bytes += variant.log.bytes();
                 lagging += variant.laggards.len();
+                if variant.laggards.len() > 0 {
+                    let members = self.readers.keys().map(|&slot| self.seats.seat(slot));
+                    let cursors = members
+                        .filter(|seat| seat.variant == key && seat.lagging.is_some())
+                        .map(Seat::cursor);
+                    let last = cursors.min().unwrap_or(tail);
+                    let (low, high) = (tail.since(last), tail.since(head));
+                    lag_bytes = *lag_bytes.start().max(&low)..=*lag_bytes.end().max(&high);
+                }
             }
             let history = self.hub.logs.histories.get(topic);
             log_bytes += history.map_or(0, |history| history.charged_bytes);
         }
         assert_eq!(self.hub.log_bytes(), log_bytes);
         assert_eq!(self.hub.lagging(), lagging);
+        assert!(lag_bytes.contains(&self.hub.lag_bytes_max()));
         let has_work = self.hub.has_work(&self.limits);
         // A reader whose socket is full may lag behind messages of its own, of which it is owed none.
         if !has_work && lagging == 0 {

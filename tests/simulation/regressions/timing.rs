@@ -24,6 +24,7 @@ fn a_ping_that_has_not_left_is_not_unanswered() {
     script.turn();
     assert!(!script.is_closed(reader));
     assert_eq!(script.take(reader), b"\x89\x00");
+    assert_eq!(script.relay.counters().pings_sent, 1);
     script.pass(5);
     script.turn();
     assert!(script.is_closed(reader), "now it is unanswered");

@@ -1,4 +1,4 @@
-// Broadcast with Bun's own WebSocket server and its pub/sub: `server.ts PORT [deflate]`.
+// Broadcast with Bun's own WebSocket server and its pub/sub, by POST as well: `server.ts PORT [deflate]`.
 
 const port = Number(process.argv[2]);
 const isDeflated = process.argv[3] === "deflate";
@@ -6,9 +6,13 @@ const isDeflated = process.argv[3] === "deflate";
 const server = Bun.serve<{ topic: string }>({
   hostname: "127.0.0.1",
   port,
-  fetch(request, server) {
+  async fetch(request, server) {
     const { pathname } = new URL(request.url);
     const topic = pathname.slice("/ws/".length) || "lobby";
+    if (request.method === "POST") {
+      server.publish(topic, await request.text());
+      return Response.json({ readers: server.subscriberCount(topic) });
+    }
     if (server.upgrade(request, { data: { topic } })) return;
     return new Response("expected a WebSocket", { status: 426 });
   },

@@ -13,6 +13,11 @@ struct PerSocketData {
 
 using Behavior = uWS::App::WebSocketBehavior<PerSocketData>;
 
+static std::string topicOf(uWS::HttpRequest *req) {
+    std::string_view url = req->getUrl();
+    return std::string(url.size() > 4 ? url.substr(4) : "lobby");
+}
+
 static Behavior limits() {
     return {
         .maxPayloadLength = 1024 * 1024,
@@ -28,9 +33,7 @@ static Behavior broadcast(uWS::App &app, bool isDeflated) {
     /* Not a dedicated compressor: those keep their context, whatever a client asks for. */
     behavior.compression = isDeflated ? uWS::SHARED_COMPRESSOR : uWS::DISABLED;
     behavior.upgrade = [](auto *res, auto *req, auto *context) {
-        std::string_view url = req->getUrl();
-        std::string topic(url.size() > 4 ? url.substr(4) : "lobby");
-        res->template upgrade<PerSocketData>({std::move(topic)},
+        res->template upgrade<PerSocketData>({topicOf(req)},
                                              req->getHeader("sec-websocket-key"),
                                              req->getHeader("sec-websocket-protocol"),
                                              req->getHeader("sec-websocket-extensions"), context);
@@ -51,6 +54,23 @@ static Behavior echo() {
     return behavior;
 }
 
+/* A body is published as text, and answered with how many get it. */
+static auto post(uWS::App &app) {
+    return [&app](auto *res, auto *req) {
+        res->onAborted([]() {});
+        res->onData([&app, res, topic = topicOf(req), body = std::string()](std::string_view part,
+                                                                              bool isLast) mutable {
+            body.append(part);
+            if (!isLast) {
+                return;
+            }
+            app.publish(topic, body, uWS::OpCode::TEXT, false);
+            std::string answer = "{\"readers\":" + std::to_string(app.numSubscribers(topic)) + "}";
+            res->writeHeader("Content-Type", "application/json")->end(answer);
+        });
+    };
+}
+
 int main(int argc, char **argv) {
     bool isDeflated = argc == 3 && argv[2] == std::string_view("deflate");
     if (argc != 2 && !isDeflated) {
@@ -62,6 +82,8 @@ int main(int argc, char **argv) {
     app.ws<PerSocketData>("/ws", broadcast(app, isDeflated))
         .ws<PerSocketData>("/ws/*", broadcast(app, isDeflated))
         .ws<PerSocketData>("/echo", echo())
+        .post("/ws", post(app))
+        .post("/ws/*", post(app))
         .listen("127.0.0.1", std::atoi(argv[1]), [&](auto *socket) { isListening = socket; })
         .run();
     return isListening ? 0 : 1;
