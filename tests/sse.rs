@@ -174,18 +174,42 @@ fn a_reader_comes_back_by_every_kind_of_last_id() {
     }
     // What is not retained any more is a gap, and its id is where the next reader goes on.
     publish(&mut publisher, &["6", "7", "8", "9", "10"]);
-    let mut events = Events::open(&relay, "/ws/a", &[&header]).begun();
+    let mut events = Events::open(&relay, "/ws/a", &[&header]);
     let gap = events.event();
     assert_eq!((&*gap.name, &*gap.data), ("gap", "{\"missed\":2}"));
     assert_eq!(number(&gap.id), 5);
     events.expect("6");
     // Of another life of the topic, it is not known.
-    let mut events = Events::open(&relay, "/ws/a", &["Last-Event-ID: k3f9x2a-3"]).begun();
+    let mut events = Events::open(&relay, "/ws/a", &["Last-Event-ID: k3f9x2a-3"]);
     let gap = events.event();
     assert_eq!((&*gap.name, &*gap.data), ("gap", "{\"missed\":null}"));
     events.expect_all(&["6", "7", "8", "9", "10"]);
     publish(&mut publisher, &["11"]);
     events.expect("11");
+}
+
+/// If it were told where it begins before it is told what is missing, and cut off between the two, it would come back
+/// behind the gap, and never learn of it.
+#[test]
+fn a_reader_is_not_moved_behind_a_gap_before_it_is_told_of_it() {
+    let relay = Relay::start(&["--retain", "1h", "--retain-messages", "1"]);
+    let mut publisher = Client::join(&relay, "/ws/a");
+    let mut first = Events::open(&relay, "/ws/a", &[]).begun();
+    let before = first.last_id.clone();
+    publish(&mut publisher, &["1", "2", "3"]);
+    first.expect_all(&["1", "2", "3"]);
+    for last in [&*before, "k3f9x2a-3"] {
+        let id = format!("Last-Event-ID: {last}");
+        let mut events = Events::open(&relay, "/ws/a?wait=0", &[&id]);
+        let said = String::from_utf8(events.client().rest()).unwrap();
+        let (begin, rest) = said.split_once("\n\n").unwrap();
+        assert!(
+            begin.starts_with("retry: ") && !begin.contains('\n'),
+            "{said}"
+        );
+        let gap = rest.split_once("\n\n").unwrap().0;
+        assert!(gap.contains("\nevent: gap\n"), "{said}");
+    }
 }
 
 #[test]

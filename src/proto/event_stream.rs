@@ -3,6 +3,7 @@
 //! ```text
 //!   retry: 2718          where the stream begins: when to come back, and the message before the first;
 //!   id: k3f9x2a-1041     an event without data moves the client's position, and fires nothing
+//!                        (if a gap is to come first, it says that, lest a client that is cut off comes back behind it)
 //!
 //!   id: k3f9x2a-1042     a text message, each of its lines in a line
 //!   data: hello

@@ -90,7 +90,11 @@ impl Relay {
         let response = Response::stream().allowing(stream.origin);
         let mut begin = response.encode_head(date);
         let retry_ms = RETRY_MS + u64::from(slot.spread(RETRY_SPREAD_MS));
-        event_stream::write_begin(retry_ms, joined.after, &mut begin);
+        match joined.missing {
+            None => event_stream::write_begin(retry_ms, joined.after, &mut begin),
+            // The gap says where it begins. Cut off before that, it would otherwise come back behind it, untold.
+            Some(_) => event_stream::write_retry(retry_ms, &mut begin),
+        }
         let connection = &mut self.peers[slot];
         connection.flags.set(Flag::Sse);
         connection.extra().outbox.push(&begin);
