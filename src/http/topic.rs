@@ -83,38 +83,44 @@ fn route_allowed<'a>(
         return Err(preflight(head));
     }
     let query = Query::of(head)?;
-    let is_info = !is_publishing && query.form.as_deref() == Some("info");
-    let is_stream = !is_publishing && query.wants_stream(head);
-    let upgrade = match is_publishing || is_info || is_stream {
-        true => None,
-        false if head.method == "HEAD" => return Err(refused(handshake::Refusal::NoUpgrade)),
-        false => Some(handshake::check(head).map_err(refused)?),
+    let topic = || {
+        decode_topic(name).map_err(|why| {
+            let why = with_hint(why, head.path());
+            Response::refusal(Reason::Topic, &why, &[])
+        })
     };
-    let topic = decode_topic(name).map_err(|why| {
-        let why = with_hint(why, head.path());
-        Response::refusal(Reason::Topic, &why, &[])
-    })?;
-    let keep_alive = wants_keep_alive(head);
-    let Some(upgrade) = upgrade else {
-        if is_publishing {
-            return publish(head, topic, origin, &query).map(Answer::Publish);
-        }
-        if is_stream {
-            return Ok(Answer::Stream(Stream {
-                topic,
-                origin,
-                since: Since::of(head)?,
-                wait: query.wait,
-                head_only: head.method == "HEAD",
-            }));
-        }
-        return Ok(Answer::Ask(Ask {
-            topic,
+    if is_publishing {
+        return publish(head, topic()?, origin, &query).map(Answer::Publish);
+    }
+    let head_only = head.method == "HEAD";
+    match query.form(head) {
+        Some(Form::Events) => Ok(Answer::Stream(Stream {
+            topic: topic()?,
             origin,
-            head_only: head.method == "HEAD",
-            keep_alive,
-        }));
-    };
+            since: Since::of(head)?,
+            wait: query.wait,
+            head_only,
+        })),
+        Some(Form::Info) => Ok(Answer::Ask(Ask {
+            topic: topic()?,
+            origin,
+            head_only,
+            keep_alive: wants_keep_alive(head),
+        })),
+        None if head_only => Err(refused(handshake::Refusal::NoUpgrade)),
+        None => {
+            let upgrade = handshake::check(head).map_err(refused)?;
+            join(head, upgrade, topic()?, &query).map(Answer::Join)
+        }
+    }
+}
+
+fn join<'a>(
+    head: &Head<'a>,
+    upgrade: handshake::Upgrade<'a>,
+    topic: Cow<'a, str>,
+    query: &Query,
+) -> Result<Join<'a>, Response> {
     let join = Join {
         upgrade,
         topic,
@@ -122,22 +128,29 @@ fn route_allowed<'a>(
         since: Since::of(head)?,
         is_v1: fanfare_v1::is_offered(head),
     };
-    if join.is_v1 && !join.echo {
-        return Err(Response::refusal(Reason::Query, V1_WITHOUT_ECHO, &[]));
+    match join.is_v1 && !join.echo {
+        true => Err(Response::refusal(Reason::Query, V1_WITHOUT_ECHO, &[])),
+        false => Ok(join),
     }
-    Ok(Answer::Join(join))
+}
+
+/// As what a topic is read, other than as a WebSocket.
+#[derive(Clone, Copy)]
+enum Form {
+    Events,
+    Info,
 }
 
 /// What stands in the query, besides [`Since`].
-struct Query<'a> {
-    form: Option<Cow<'a, str>>,
+struct Query {
+    form: Option<Form>,
     wait: Option<Duration>,
     each_line: bool,
     echo: bool,
 }
 
-impl<'a> Query<'a> {
-    fn of(head: &Head<'a>) -> Result<Self, Response> {
+impl Query {
+    fn of(head: &Head) -> Result<Self, Response> {
         let mut query = Query {
             form: None,
             wait: None,
@@ -147,7 +160,8 @@ impl<'a> Query<'a> {
         let refuse = |why| Err(Response::refusal(Reason::Query, why, &[]));
         for (key, value) in form_urlencoded::parse(head.query().unwrap_or_default().as_bytes()) {
             match (&*key, &*value) {
-                ("as", "info" | "sse") => query.form = Some(value),
+                ("as", "info") => query.form = Some(Form::Info),
+                ("as", "sse") => query.form = Some(Form::Events),
                 ("as", _) => return refuse("`as` is info or sse."),
                 ("wait", _) => match parse_wait(&value) {
                     Some(wait) => query.wait = Some(wait),
@@ -164,12 +178,11 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// Whether a request is for server-sent events. One that may open a WebSocket as well is for that.
-    fn wants_stream(&self, head: &Head) -> bool {
-        match self.form.as_deref() {
-            Some(form) => form == "sse",
-            None => accepts_events(head) && !head.headers.has_token("Upgrade", "websocket"),
-        }
+    /// As what a request reads the topic. One that may open a WebSocket as well as read events is for that.
+    fn form(&self, head: &Head) -> Option<Form> {
+        let reads_events =
+            || accepts_events(head) && !head.headers.has_token("Upgrade", "websocket");
+        self.form.or_else(|| reads_events().then_some(Form::Events))
     }
 }
 
