@@ -19,7 +19,7 @@ mod validators;
 pub use admin::{AdminRequest, TopicsQuery, route_admin};
 pub use answer::{Answer, Ask, Join, Publish, Stream};
 pub use asset::{File, Site};
-pub use posted::{bad_line, fresh_json, posted, posted_lines};
+pub use posted::{bad_line, posted, posted_lines};
 pub use reason::Reason;
 pub use response::{Body, Response};
 pub use route::{check_host, route};

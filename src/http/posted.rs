@@ -1,6 +1,6 @@
 //! What a request that published is answered with, as JSON.
 
-use super::response::Response;
+use super::response::{Response, json};
 use crate::proto::MessageId;
 use serde::Serialize;
 
@@ -34,14 +34,14 @@ struct BadLine<'a> {
 #[must_use]
 pub fn posted(id: Option<MessageId>, readers: usize) -> Response {
     let id = id.map(|id| id.to_string());
-    fresh_json(&Posted { id, readers })
+    Response::fresh_json(&Posted { id, readers })
 }
 
 /// The answer to a request of which each line is published.
 #[must_use]
 pub fn posted_lines(published: u64, last: Option<MessageId>) -> Response {
     let id = last.map(|id| id.to_string());
-    fresh_json(&PostedLines { published, id })
+    Response::fresh_json(&PostedLines { published, id })
 }
 
 /// The answer to a request that a line ended, which is refused so.
@@ -57,16 +57,4 @@ pub fn bad_line(published: u64, line: u64, refusal: Response) -> Response {
             error,
         }),
     )
-}
-
-/// JSON that is outdated at once.
-pub fn fresh_json(value: &impl Serialize) -> Response {
-    Response::fresh("application/json", json(value))
-}
-
-/// What is here can always be written: there are no maps with keys that are no strings.
-fn json(value: &impl Serialize) -> Vec<u8> {
-    let mut json = serde_json::to_vec(value).unwrap_or_default();
-    json.push(b'\n');
-    json
 }

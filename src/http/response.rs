@@ -5,6 +5,7 @@ use super::status::Status;
 use crate::proto::event_stream;
 use crate::proto::handshake::Refusal;
 use httpdate::HttpDate;
+use serde::Serialize;
 use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
@@ -66,6 +67,12 @@ impl Response {
             ("X-Content-Type-Options", "nosniff"),
         ]);
         Response::ok(content_type, headers, body.into().into())
+    }
+
+    /// JSON that no cache may keep.
+    #[must_use]
+    pub fn fresh_json(value: &impl Serialize) -> Self {
+        Response::fresh("application/json", json(value))
     }
 
     /// The head of a stream of server-sent events. No cache may keep it, and no proxy may hold it back, or change it.
@@ -236,6 +243,13 @@ impl Response {
         let _ = write!(head, "Connection: {connection}\r\n\r\n");
         head
     }
+}
+
+/// A line of JSON. What is written here can always be: there are no maps with keys that are no strings.
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut json = serde_json::to_vec(value).unwrap_or_default();
+    json.push(b'\n');
+    json
 }
 
 /// The answer to a request that breaks a rule of the protocol.

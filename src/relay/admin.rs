@@ -66,9 +66,7 @@ impl Relay {
                 Response::refusal(Reason::ShuttingDown, why, &[])
             }
             AdminRequest::Readiness => Response::fresh("text/plain; charset=utf-8", "ready\n"),
-            AdminRequest::Topics(query) => {
-                Response::fresh("application/json", self.topics_page(&query))
-            }
+            AdminRequest::Topics(query) => self.topics_page(&query),
             AdminRequest::Metrics { open_metrics } => {
                 let format = match open_metrics {
                     true => Format::OpenMetrics,
@@ -92,7 +90,7 @@ impl Relay {
     }
 
     /// Some of the topics, in the order of their slots: as many as a turn has time for.
-    fn topics_page(&self, query: &TopicsQuery) -> Vec<u8> {
+    fn topics_page(&self, query: &TopicsQuery) -> Response {
         let mut page = TopicsPage {
             total: self.hub.topics(),
             topics: Vec::new(),
@@ -112,10 +110,7 @@ impl Relay {
             }
             page.next = (slot < end).then_some(slot);
         }
-        // What is here can always be written: there are no maps with keys that are no strings.
-        let mut json = serde_json::to_vec(&page).unwrap_or_default();
-        json.push(b'\n');
-        json
+        Response::fresh_json(&page)
     }
 }
 

@@ -158,7 +158,7 @@ impl Relay {
             return response;
         }
         match self.hub.find(&name) {
-            Some(topic) => http::fresh_json(&self.hub.standing(topic, self.now)),
+            Some(topic) => Response::fresh_json(&self.hub.standing(topic, self.now)),
             None => {
                 let why = "There is no such topic now: it has no readers, and retains nothing.";
                 Response::refusal(Reason::NotFound, why, &[])
