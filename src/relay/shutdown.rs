@@ -12,9 +12,9 @@ use crate::metrics::Cause;
 use crate::wheel::Tick;
 
 impl Relay {
-    /// Closes every WebSocket with 1012, and ends every stream of events, evenly over `drain` ticks if there are many, and returns the
-    /// ticks that this takes. A connection that is no WebSocket may finish what it has begun; new WebSockets
-    /// are refused.
+    /// Closes every WebSocket with 1012, and ends every stream of events, evenly over `drain` ticks if there are many,
+    /// and returns the ticks that this takes. A connection that is neither may finish what it has begun, unless that
+    /// is lines without an end; new ones of both kinds are refused.
     pub fn handle_shutdown(&mut self, drain: u32) -> u32 {
         let open = self.peers.count(Phase::Open);
         let per_tick = open
