@@ -7,6 +7,7 @@ use super::limits::GATHER_BYTES_FREE;
 use super::peer::Post;
 use super::publishing::{Pending, going_down, not_utf8};
 use super::reading::Reading;
+use super::requests::no_memory;
 use crate::http::{self, Reason, Response};
 use crate::proto::MessageKind;
 
@@ -14,11 +15,7 @@ impl Relay {
     /// Whether the connection of a request whose body has yet to come is to be read.
     pub(super) fn reading_body(&self, slot: Slot) -> Reading {
         let connection = &self.peers[slot];
-        let post = connection
-            .extra
-            .as_deref()
-            .and_then(|extra| extra.post.as_deref());
-        let Some(post) = post else {
+        let Some(post) = connection.post() else {
             return Reading::Later;
         };
         let needs_space = post.is_waiting || post.each_line;
@@ -121,12 +118,7 @@ impl Relay {
         let others = self.peers.private_bytes_of_others(slot);
         let held = post.gathered.capacity();
         if gathered > GATHER_BYTES_FREE && held + others > self.limits.private_bytes_max {
-            let why = "The relay has no memory for so large a request now. Try again later.";
-            return Err(Response::refusal(
-                Reason::Full,
-                why,
-                &[("Retry-After", "10")],
-            ));
+            return Err(no_memory());
         }
         Ok(())
     }
@@ -244,9 +236,7 @@ impl Relay {
 
     /// All of a body has come, and what was gathered of it waits.
     pub(super) fn is_body_whole(&self, slot: Slot) -> bool {
-        let extra = self.peers[slot].extra.as_deref();
-        let post = extra.and_then(|extra| extra.post.as_deref());
-        post.is_some_and(Post::is_whole)
+        self.peers[slot].post().is_some_and(Post::is_whole)
     }
 
     /// The relay goes down: a request that may never end is ended.

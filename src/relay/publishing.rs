@@ -137,7 +137,7 @@ impl Relay {
             let Answer::Publish(mut publish) = answer else {
                 break;
             };
-            let Some(body_bytes) = split_body(&publish, after).map(|(body, _)| body.len()) else {
+            let Some((body, next)) = split_body(&publish, after) else {
                 break;
             };
             if !self.may_post_at_once(&publish) {
@@ -146,11 +146,11 @@ impl Relay {
             if let Err(refusal) = self.check_publish(slot, &head, &mut publish) {
                 return self.answer_post(slot, refusal, false, publish.origin, None);
             }
-            let Ok(answer) = self.post_at_once(slot, &publish, &after[..body_bytes]) else {
+            let Ok(answer) = self.post_at_once(slot, &publish, body) else {
                 break;
             };
             self.answer_post(slot, answer, publish.keep_alive, publish.origin, None);
-            rest = &after[body_bytes..];
+            rest = next;
         }
         self.keep_requests(slot, rest);
     }

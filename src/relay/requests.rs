@@ -78,9 +78,7 @@ impl Relay {
     /// A head is not whole yet. If the relay has no memory for what has come of it, it is refused.
     fn keep_head(&mut self, slot: Slot) {
         if !self.peers.keep_head(slot, &self.limits) {
-            let why = "The relay has no memory for so large a request now. Try again later.";
-            let headers = [("Retry-After", "10")];
-            self.respond(slot, Response::refusal(Reason::Full, why, &headers));
+            self.respond(slot, no_memory());
         }
     }
 
@@ -165,4 +163,10 @@ impl Relay {
             }
         }
     }
+}
+
+/// The answer if there is no memory for what has come of a request.
+pub(super) fn no_memory() -> Response {
+    let why = "The relay has no memory for so large a request now. Try again later.";
+    Response::refusal(Reason::Full, why, &[("Retry-After", "10")])
 }

@@ -134,6 +134,11 @@ impl Connection {
         (!self.seat.echo()).then_some(self.generation)
     }
 
+    /// The request that publishes, whose body is on its way or waits.
+    pub(in crate::relay) fn post(&self) -> Option<&Post> {
+        self.extra.as_deref()?.post.as_deref()
+    }
+
     /// What ends it, if it is a poll.
     pub(in crate::relay) fn poll(&self) -> Option<Poll> {
         self.extra.as_deref()?.poll

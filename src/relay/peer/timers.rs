@@ -77,24 +77,18 @@ impl Peers {
         }
         let connection = &mut self.connections[slot];
         let is_ping_left = connection.outbox().is_none();
+        let is_patient = connection.post().is_some_and(Post::is_patient);
         let is_answered = connection.poll().is_some_and(|poll| poll.until <= until);
         let is_idle = |idle| connection.active.after(idle) <= until;
         match &mut connection.life {
             Life::NextHead { .. } if connection.extra.is_none() => Due::Drop,
             Life::FirstHead { .. } | Life::NextHead { .. } => Due::Request,
-            Life::Body { since, .. } => {
-                // It may take its time, or it is not its fault.
-                let is_patient = (connection.extra.as_deref())
-                    .and_then(|extra| extra.post.as_deref())
-                    .is_some_and(Post::is_patient);
-                match is_patient {
-                    true => {
-                        *since = now.into();
-                        Due::Nothing
-                    }
-                    false => Due::Request,
-                }
+            // It may take its time, or it is not its fault.
+            Life::Body { since, .. } if is_patient => {
+                *since = now.into();
+                Due::Nothing
             }
+            Life::Body { .. } => Due::Request,
             Life::Respond { .. } if connection.seat.is_blocked() => self.probe(slot, now),
             // It waits for its turn: that is not its fault.
             Life::Respond { progress, .. } => {
